@@ -1,0 +1,44 @@
+namespace PsVm;
+
+/// <summary>A guest as it was when asked. Data only, so that it can cross a process boundary.</summary>
+public sealed record GuestInfo
+{
+    /// <summary>The guest's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Where it is in its life.</summary>
+    public GuestState State { get; init; }
+
+    /// <summary>Why it stopped or failed; null while it runs.</summary>
+    public string? StopReason { get; init; }
+
+    /// <summary>The versioned machine type.</summary>
+    public required string MachineType { get; init; }
+
+    /// <summary>Number of harts.</summary>
+    public int Harts { get; init; }
+
+    /// <summary>RAM in bytes.</summary>
+    public long Memory { get; init; }
+
+    /// <summary>The mapping outcome of each backend, in address order.</summary>
+    public IReadOnlyList<MappingOutcome> Backends { get; init; } = [];
+
+    /// <summary>Instructions retired by all harts.</summary>
+    public long Instructions { get; init; }
+
+    /// <summary>Host CPU time that its harts used.</summary>
+    public TimeSpan CpuTime { get; init; }
+
+    /// <summary>When it started (UTC).</summary>
+    public DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>Time since the start, or from the start to the stop.</summary>
+    public TimeSpan Uptime { get; init; }
+
+    /// <summary>Time from the request to the first instruction.</summary>
+    public TimeSpan StartLatency { get; init; }
+
+    /// <summary>What boots: a file's name or <c>embedded guest</c>.</summary>
+    public required string Boot { get; init; }
+}

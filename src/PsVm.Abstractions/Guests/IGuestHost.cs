@@ -1,0 +1,49 @@
+namespace PsVm;
+
+/// <summary>Owns guests: names, life cycle, consoles. Guests are spoken of by name; nothing here is a pointer or a lock.</summary>
+/// <remarks>Methods that take a name throw <see cref="GuestException"/> with id <c>GuestNotFound</c> for an unknown one.</remarks>
+public interface IGuestHost
+{
+    /// <summary>Puts a guest together and starts it; returns once it runs.</summary>
+    /// <exception cref="GuestException">The guest cannot be put together; nothing is left behind.</exception>
+    /// <exception cref="MemoryBackendException">Its default RAM cannot be had.</exception>
+    GuestInfo Start(GuestOptions options, CancellationToken cancellation);
+
+    /// <summary>All guests, in the order of their start.</summary>
+    IReadOnlyList<GuestInfo> List();
+
+    /// <summary>A guest as it is now.</summary>
+    GuestInfo Get(string name);
+
+    /// <summary>Holds the harts; returns once none runs.</summary>
+    void Suspend(string name);
+
+    /// <summary>Lets the harts go on.</summary>
+    void Resume(string name);
+
+    /// <summary>Powers the guest off at once; returns once no hart runs. Does nothing when it is stopped.</summary>
+    void Stop(string name);
+
+    /// <summary>Forgets a stopped guest and releases its backends; those the guest made for itself are closed.</summary>
+    void Remove(string name);
+
+    /// <summary>Waits until the text has appeared anywhere on the console since the start.</summary>
+    /// <returns>False when the time ran out or the guest stopped first.</returns>
+    bool WaitForText(string name, string text, TimeSpan timeout, CancellationToken cancellation);
+
+    /// <summary>Waits for a state.</summary>
+    /// <returns>False when the time ran out.</returns>
+    bool WaitForState(string name, GuestState state, TimeSpan timeout, CancellationToken cancellation);
+
+    /// <summary>Console output from a position on (characters since the start).</summary>
+    ConsoleText ReadConsole(string name, long position);
+
+    /// <summary>Types text on the guest's console.</summary>
+    void WriteConsole(string name, string text);
+}
+
+/// <summary>A piece of console output.</summary>
+/// <param name="Text">The text.</param>
+/// <param name="NextPosition">Where to go on reading.</param>
+/// <param name="Lost">Characters between the asked position and the text that the bounded buffer no longer holds.</param>
+public sealed record ConsoleText(string Text, long NextPosition, long Lost);
