@@ -3,6 +3,9 @@ namespace PsVm;
 /// <summary>A guest as it was when asked. Data only, so that it can cross a process boundary.</summary>
 public sealed record GuestInfo
 {
+    /// <summary>Tells this guest from an earlier or later one of the same name.</summary>
+    public Guid Id { get; init; }
+
     /// <summary>The guest's name.</summary>
     public required string Name { get; init; }
 

@@ -1,0 +1,87 @@
+namespace PsVm;
+
+/// <summary>A handle on a guest: its properties show the guest as it is when they are read.</summary>
+/// <remarks>It outlives the guest: once the guest is removed, it goes on showing what was last seen.</remarks>
+public sealed class Guest
+{
+    private readonly IGuestHost _host;
+    private GuestInfo _last;
+
+    /// <summary>Makes a handle.</summary>
+    /// <param name="host">Where the guest lives.</param>
+    /// <param name="info">The guest as it is now.</param>
+    public Guest(IGuestHost host, GuestInfo info)
+    {
+        ArgumentNullException.ThrowIfNull(host);
+        ArgumentNullException.ThrowIfNull(info);
+        _host = host;
+        _last = info;
+    }
+
+    /// <summary>The guest's name.</summary>
+    public string Name => _last.Name;
+
+    /// <summary>All of it at one moment; the other properties each ask anew.</summary>
+    public GuestInfo Info => Refresh();
+
+    /// <inheritdoc cref="GuestInfo.State"/>
+    public GuestState State => Refresh().State;
+
+    /// <inheritdoc cref="GuestInfo.StopReason"/>
+    public string? StopReason => Refresh().StopReason;
+
+    /// <inheritdoc cref="GuestInfo.MachineType"/>
+    public string MachineType => _last.MachineType;
+
+    /// <inheritdoc cref="GuestInfo.Harts"/>
+    public int Harts => _last.Harts;
+
+    /// <inheritdoc cref="GuestInfo.Memory"/>
+    public long Memory => _last.Memory;
+
+    /// <inheritdoc cref="GuestInfo.Backends"/>
+    public IReadOnlyList<MappingOutcome> Backends => Refresh().Backends;
+
+    /// <inheritdoc cref="GuestInfo.Instructions"/>
+    public long Instructions => Refresh().Instructions;
+
+    /// <inheritdoc cref="GuestInfo.CpuTime"/>
+    public TimeSpan CpuTime => Refresh().CpuTime;
+
+    /// <inheritdoc cref="GuestInfo.StartedAt"/>
+    public DateTimeOffset StartedAt => _last.StartedAt;
+
+    /// <inheritdoc cref="GuestInfo.Uptime"/>
+    public TimeSpan Uptime => Refresh().Uptime;
+
+    /// <inheritdoc cref="GuestInfo.StartLatency"/>
+    public TimeSpan StartLatency => _last.StartLatency;
+
+    /// <inheritdoc cref="GuestInfo.Boot"/>
+    public string Boot => _last.Boot;
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    // A later guest may have taken the name, and only a guest that no longer runs can be removed.
+    private GuestInfo Refresh()
+    {
+        GuestInfo? now = Find();
+        return _last = now?.Id == _last.Id ? now : _last with
+        {
+            State = _last.State == GuestState.Failed ? GuestState.Failed : GuestState.Stopped,
+        };
+    }
+
+    private GuestInfo? Find()
+    {
+        try
+        {
+            return _host.Get(Name);
+        }
+        catch (GuestException)
+        {
+            return null;
+        }
+    }
+}
