@@ -1,0 +1,40 @@
+using System.Diagnostics;
+using System.Runtime.CompilerServices;
+
+namespace PsVm.Machine.Tests;
+
+/// <summary>Debian's kernel and our initramfs, as tests/guests/get-linux.sh makes them.</summary>
+/// <param name="Kernel">Path of the flat Image.</param>
+/// <param name="Initrd">Path of the initramfs.</param>
+internal sealed record LinuxGuest(string Kernel, string Initrd)
+{
+    private static readonly Lazy<(LinuxGuest? Guest, string Missing)> Made = new(Make);
+
+    /// <summary>The guest in the folder that PSVM_LINUX_GUEST names, else one made in <c>output/linux-guest</c>; skips the test without it.</summary>
+    public static LinuxGuest GetOrSkip()
+    {
+        Skip.If(Made.Value.Guest is null, Made.Value.Missing);
+        return Made.Value.Guest!;
+    }
+
+    private static (LinuxGuest? Guest, string Missing) Make()
+    {
+        string? named = Environment.GetEnvironmentVariable("PSVM_LINUX_GUEST");
+        string folder = named ?? Path.Combine(Repository(), "output/linux-guest");
+        string why = named is null ? RunScript(folder) : "tests/guests/get-linux.sh makes one";
+        var guest = new LinuxGuest(Path.Combine(folder, "Image"), Path.Combine(folder, "initramfs.cpio"));
+        return File.Exists(guest.Kernel) && File.Exists(guest.Initrd) ? (guest, "") : (null, $"no Linux guest in {folder}: {why}");
+    }
+
+    /// <summary>What the script says went wrong; empty when nothing did.</summary>
+    private static string RunScript(string folder)
+    {
+        string script = Path.Combine(Repository(), "tests/guests/get-linux.sh");
+        using Process process = Process.Start(new ProcessStartInfo(script, [folder]) { RedirectStandardError = true })!;
+        string errors = process.StandardError.ReadToEnd();
+        process.WaitForExit();
+        return errors.Trim();
+    }
+
+    private static string Repository([CallerFilePath] string path = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, "../.."));
+}
