@@ -1,59 +1,317 @@
+using System.Runtime.InteropServices;
+using PsVm.Riscv.Csr;
+using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Interpreter;
+using PsVm.Riscv.Mmu;
+
 namespace PsVm.Riscv;
 
-/// <summary>One RV64GC hart with machine, supervisor and user mode.</summary>
+/// <summary>One RV64GC hart (with Zba, Zbb, Zbs, Zicntr and Sstc) with machine, supervisor and user mode.</summary>
+/// <remarks>
+/// <see cref="Run"/> and the registers belong to one thread at a time; what other threads may call says so.
+/// Source: RISC-V unprivileged and privileged manuals, 2024-04.
+/// </remarks>
 public sealed unsafe class Hart : IDisposable
 {
+    // Timers are looked at this often, in instructions: a fraction of a millisecond.
+    private const ulong Slice = 20_000;
+    private const uint ExitRequest = 1, InstructionFenceRequest = 2, AddressFenceRequest = 4;
+
+    private readonly PhysicalMemory _memory;
+    private readonly IExecutionEnvironment? _environment;
+    private readonly Op* _crossing;
+    private uint _requests;
+    private bool _disposed;
+
     /// <summary>Makes a hart; it is at reset: machine mode, pc 0.</summary>
-    public Hart(int id, PhysicalMemory memory, IDeviceBus bus, IGuestClock clock, IExecutionEnvironment? environment = null) => throw new NotImplementedException();
+    /// <param name="id">Its number, <c>mhartid</c>.</param>
+    /// <param name="memory">RAM, with all its ranges; it must outlive the hart.</param>
+    /// <param name="bus">What else has a physical address.</param>
+    /// <param name="clock">The time.</param>
+    /// <param name="environment">Answers ECALL from supervisor mode; null: it traps to machine mode.</param>
+    public Hart(int id, PhysicalMemory memory, IDeviceBus bus, IGuestClock clock, IExecutionEnvironment? environment = null)
+    {
+        Id = id;
+        _memory = memory;
+        _environment = environment;
+        State = (HartState*)NativeMemory.AlignedAlloc((nuint)sizeof(HartState), 64);
+        *State = default;
+        _crossing = (Op*)NativeMemory.AllocZeroed(2, (nuint)sizeof(Op));
+        Blocks = new BlockCache(memory.PageCount);
+        Csrs = new CsrFile(State, id, clock);
+        Mmu = new HartMmu(State, Csrs, memory, bus, Blocks);
+        Mmu.FlushAll();
+        SelectContext();
+        memory.Register(this);
+    }
 
     /// <summary>The hart's number, <c>mhartid</c>.</summary>
-    public int Id => throw new NotImplementedException();
+    public int Id { get; }
 
     /// <summary>Address of the next instruction.</summary>
-    public ulong Pc { get; set; }
+    public ulong Pc { get => State->Pc; set => State->Pc = value; }
 
     /// <summary>The privilege mode it runs in.</summary>
-    public PrivilegeMode Mode { get; set; }
+    public PrivilegeMode Mode
+    {
+        get => Csrs.Mode;
+        set
+        {
+            Csrs.Mode = value;
+            SelectContext();
+        }
+    }
 
-    /// <summary>Instructions retired since it was made.</summary>
-    public ulong InstructionsRetired => throw new NotImplementedException();
+    /// <summary>Instructions retired since it was made. From another thread: as of a recent block.</summary>
+    public ulong InstructionsRetired => Volatile.Read(ref State->Retired);
 
     /// <summary>Time at which the machine timer interrupt becomes pending (ACLINT <c>mtimecmp</c>). Safe from any thread.</summary>
-    public ulong MachineTimerCompare { get; set; }
+    public ulong MachineTimerCompare
+    {
+        get => Csrs.MachineTimerCompare;
+        set
+        {
+            Csrs.MachineTimerCompare = value;
+            LeaveBlockLoop();
+        }
+    }
 
     /// <summary>The earliest time at which a timer of this hart fires; <see cref="ulong.MaxValue"/>: none is armed.</summary>
-    public ulong NextTimer => throw new NotImplementedException();
+    public ulong NextTimer => Csrs.NextTimer;
 
     /// <summary>An interrupt is pending and enabled in <c>mie</c>, which ends WFI. Safe from any thread.</summary>
-    public bool HasWakeup => throw new NotImplementedException();
+    public bool HasWakeup => Csrs.HasWakeup;
 
-    /// <summary>An integer register.</summary>
-    public ulong this[int register] { get => throw new NotImplementedException(); set => throw new NotImplementedException(); }
+    internal HartState* State { get; }
+
+    internal CsrFile Csrs { get; }
+
+    internal HartMmu Mmu { get; }
+
+    internal BlockCache Blocks { get; }
+
+    /// <summary>An integer register; x0 is always 0.</summary>
+    public ulong this[int register]
+    {
+        get => State->X[CheckRegister(register)];
+        set => State->X[CheckRegister(register) == 0 ? Op.Sink : register] = value;
+    }
+
+    /// <summary>The bits of a floating point register.</summary>
+    public ulong GetFloat(int register) => State->F[CheckRegister(register)];
+
+    /// <summary>Sets the bits of a floating point register.</summary>
+    public void SetFloat(int register, ulong bits) => State->F[CheckRegister(register)] = bits;
 
     /// <summary>Reads a CSR as machine mode would; side effects as in the manual.</summary>
     /// <returns>False: no such CSR.</returns>
-    public bool TryReadCsr(int number, out ulong value) => throw new NotImplementedException();
+    public bool TryReadCsr(int number, out ulong value) => Csrs.TryRead(number, Mmu.Pmp, out value);
 
     /// <summary>Writes a CSR as machine mode would.</summary>
     /// <returns>False: no such CSR, or read-only.</returns>
-    public bool TryWriteCsr(int number, ulong value) => throw new NotImplementedException();
+    public bool TryWriteCsr(int number, ulong value)
+    {
+        if ((number >> 10) == 3 || !Csrs.TryWrite(number, value, Mmu.Pmp, out CsrEffect effect))
+        {
+            return false;
+        }
+
+        Apply(effect);
+        return true;
+    }
 
     /// <summary>Runs until the budget is used up, the hart waits for an interrupt, or an exit is requested.</summary>
     /// <param name="maxInstructions">Budget; the run may pass it by less than a block.</param>
-    public HartExit Run(ulong maxInstructions) => throw new NotImplementedException();
+    public HartExit Run(ulong maxInstructions)
+    {
+        ulong end = State->Retired + maxInstructions;
+        while (true)
+        {
+            State->Limit = Math.Min(end, State->Retired + Slice);
+            Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next one
+            if (Volatile.Read(ref _requests) != 0 && ServeRequests())
+            {
+                return HartExit.Requested;
+            }
+
+            if (Csrs.DeliverableInterrupt() is { } interrupt)
+            {
+                Trap(interrupt, 0, State->Pc);
+            }
+
+            if (State->Retired >= end)
+            {
+                return HartExit.Budget;
+            }
+
+            if (BlockInterpreter.Run(this) == BlockExit.WaitForInterrupt && !Csrs.HasWakeup)
+            {
+                return HartExit.WaitForInterrupt;
+            }
+        }
+    }
 
     /// <summary>Raises or lowers interrupt lines. Safe from any thread; a running hart notices within a block.</summary>
-    public void SetInterrupt(InterruptLines lines, bool level) => throw new NotImplementedException();
+    public void SetInterrupt(InterruptLines lines, bool level)
+    {
+        Csrs.SetLines(lines, level);
+        if (level)
+        {
+            LeaveBlockLoop();
+        }
+    }
 
     /// <summary>Makes a running, or the next, <see cref="Run"/> return soon. Safe from any thread.</summary>
-    public void RequestExit() => throw new NotImplementedException();
+    public void RequestExit() => Request(ExitRequest);
 
     /// <summary>Asks for FENCE.I on this hart before its next block. Safe from any thread.</summary>
-    public void RequestInstructionFence() => throw new NotImplementedException();
+    public void RequestInstructionFence() => Request(InstructionFenceRequest);
 
     /// <summary>Asks for a full SFENCE.VMA on this hart before its next block. Safe from any thread.</summary>
-    public void RequestAddressFence() => throw new NotImplementedException();
+    public void RequestAddressFence() => Request(AddressFenceRequest);
 
     /// <inheritdoc/>
-    public void Dispose() => throw new NotImplementedException();
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            Mmu.Dispose();
+            Blocks.Dispose();
+            NativeMemory.Free(_crossing);
+            NativeMemory.AlignedFree(State);
+        }
+    }
+
+    /// <summary>Lets the environment answer an ECALL from supervisor mode.</summary>
+    internal bool TryEnvironmentCall() => Csrs.Mode == PrivilegeMode.Supervisor && _environment?.TryHandleCall(this) == true;
+
+    /// <summary>Takes a trap: the next instruction is the handler's first.</summary>
+    internal void Trap(ulong cause, ulong value, ulong pc)
+    {
+        State->Pc = Csrs.EnterTrap(cause, value, pc);
+        SelectContext();
+    }
+
+    /// <summary>Does what a CSR write entails.</summary>
+    internal void Apply(CsrEffect effect)
+    {
+        if ((effect & CsrEffect.Translations) != 0)
+        {
+            Mmu.FlushAll();
+        }
+
+        if ((effect & CsrEffect.DataContext) != 0)
+        {
+            SelectContext();
+        }
+
+        if ((effect & CsrEffect.Interrupts) != 0)
+        {
+            LeaveBlockLoop();
+        }
+    }
+
+    /// <summary>Points loads, stores and jumps to the tables of the mode in force.</summary>
+    internal void SelectContext()
+    {
+        State->DataTlb = Mmu.Tlb[Mmu.Context(Csrs.DataMode)];
+        State->Jumps = Blocks.Jumps(Csrs.Mode);
+    }
+
+    /// <summary>FENCE.I: on one hart every store into decoded code was noticed; those of other harts were not.</summary>
+    internal void FenceInstructions()
+    {
+        if (_memory.HasSeveralHarts)
+        {
+            Blocks.Clear();
+        }
+    }
+
+    /// <summary>The block at an address, which is also kept in the jump table; null: fetching it failed.</summary>
+    internal Op* FindBlock(ulong pc)
+    {
+        const ulong PageMask = PhysicalMemory.PageSize - 1;
+        byte* host = Mmu.FetchPointer(pc, out long page);
+        if (host is null)
+        {
+            return null;
+        }
+
+        if ((pc & PageMask) == PageMask - 1 && Decoder.IsFull(*(ushort*)host))
+        {
+            return DecodeCrossing(pc, *(ushort*)host);
+        }
+
+        Op* ops = Blocks.Get(host, page, out bool newCodePage);
+        if (newCodePage)
+        {
+            Mmu.Tlb.ProtectHostPage((byte*)((ulong)host & ~PageMask));
+        }
+
+        JumpEntry* jump = State->Jumps + ((pc >> 1) & BlockCache.JumpMask);
+        jump->Address = pc;
+        jump->Ops = ops;
+        return ops;
+    }
+
+    /// <summary>The bits of the instruction at an address that was fetched before, for mtval.</summary>
+    internal ulong InstructionBits(ulong pc)
+    {
+        byte* low = Mmu.FetchPointer(pc, out _);
+        if (low is null || !Decoder.IsFull(*(ushort*)low))
+        {
+            return low is null ? 0ul : *(ushort*)low;
+        }
+
+        byte* high = Mmu.FetchPointer(pc + 2, out _);
+        return high is null ? 0 : *(ushort*)low | (ulong)*(ushort*)high << 16;
+    }
+
+    /// <summary>An instruction that lies on two pages is a block of its own, and decoded anew each time.</summary>
+    private Op* DecodeCrossing(ulong pc, uint low)
+    {
+        byte* second = Mmu.FetchPointer(pc + 2, out _);
+        if (second is null)
+        {
+            return null;
+        }
+
+        int offset = (int)(pc & (PhysicalMemory.PageSize - 1));
+        _crossing[0] = Decoder.Decode(low | (uint)*(ushort*)second << 16, offset);
+        _crossing[1] = new Op { Code = OpCode.End, Offset = (ushort)(offset + 4) };
+        return _crossing;
+    }
+
+    private static int CheckRegister(int register)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(register);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(register, 31);
+        return register;
+    }
+
+    private void Request(uint request)
+    {
+        Interlocked.Or(ref _requests, request);
+        LeaveBlockLoop();
+    }
+
+    /// <summary>A racing store of the owner's may undo this, but the owner looks at requests and lines after that store.</summary>
+    private void LeaveBlockLoop() => Volatile.Write(ref State->Limit, 0);
+
+    private bool ServeRequests()
+    {
+        uint requests = Interlocked.Exchange(ref _requests, 0);
+        if ((requests & InstructionFenceRequest) != 0)
+        {
+            Blocks.Clear();
+        }
+
+        if ((requests & AddressFenceRequest) != 0)
+        {
+            Mmu.FlushAll();
+        }
+
+        return (requests & ExitRequest) != 0;
+    }
 }

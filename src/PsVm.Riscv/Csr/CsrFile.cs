@@ -1,0 +1,458 @@
+using PsVm.Riscv.Mmu;
+
+namespace PsVm.Riscv.Csr;
+
+/// <summary>What the hart has to do after a CSR was written.</summary>
+[Flags]
+internal enum CsrEffect
+{
+    None = 0,
+
+    /// <summary>Loads and stores are checked in another way now.</summary>
+    DataContext = 1,
+
+    /// <summary>Cached translations are wrong now.</summary>
+    Translations = 2,
+
+    /// <summary>An interrupt may have become deliverable.</summary>
+    Interrupts = 4,
+}
+
+/// <summary>The control and status registers of one hart, with machine, supervisor and user mode, Sstc and the counters.</summary>
+internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock clock)
+{
+    private const ulong Sie = 1ul << 1, Mie = 1ul << 3, Spie = 1ul << 5, Mpie = 1ul << 7, Spp = 1ul << 8, Mpp = 3ul << MppShift;
+    private const ulong Mprv = 1ul << 17, Sum = 1ul << 18, Mxr = 1ul << 19, Tvm = 1ul << 20, Tw = 1ul << 21, Tsr = 1ul << 22;
+    private const ulong FsMask = 3ul << FsShift, StateDirty = 1ul << 63;
+    private const int MppShift = 11, FsShift = 13;
+    private const ulong WritableStatus = Sie | Mie | Spie | Mpie | Spp | Mpp | Mprv | Sum | Mxr | Tvm | Tw | Tsr;
+    private const ulong SupervisorStatus = Sie | Spie | Spp | Sum | Mxr;
+    private const ulong UserXlen = 2ul << 32, SupervisorXlen = 2ul << 34;
+    private const ulong Isa = 2ul << 62 | 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 20; // A B C D F I M S U
+    private const ulong AllInterrupts = 0xaaa, SupervisorInterrupts = 0x222;
+    private const ulong DelegableExceptions = 0xb3ff;
+    private const ulong TimerCompareEnable = 1ul << 63, FenceOfIoImpliesMemory = 1;
+    private const ulong SatpPpn = (1ul << 44) - 1;
+
+    private readonly Counter _cycle = new(), _instret = new();
+    private ulong _status, _medeleg, _mideleg, _mie, _mtvec, _mcounteren, _menvcfg, _mcountinhibit, _mscratch, _mepc, _mcause, _mtval;
+    private ulong _stvec, _scounteren, _senvcfg, _sscratch, _sepc, _scause, _stval, _satp;
+    private ulong _supervisorTimerCompare = ulong.MaxValue, _machineTimerCompare = ulong.MaxValue;
+    private uint _lines;
+    private bool _softwareSupervisorExternal, _softwareSupervisorTimer;
+
+    /// <summary>The mode the hart runs in.</summary>
+    public PrivilegeMode Mode { get; set; } = PrivilegeMode.Machine;
+
+    /// <summary>The mode by which loads and stores are checked: MPRV puts MPP in its place.</summary>
+    public PrivilegeMode DataMode =>
+        Mode == PrivilegeMode.Machine && (_status & Mprv) != 0 ? (PrivilegeMode)((_status & Mpp) >> MppShift) : Mode;
+
+    /// <summary>SUM: loads and stores of supervisor mode may reach user pages.</summary>
+    public bool SupervisorReadsUserMemory => (_status & Sum) != 0;
+
+    /// <summary>MXR: loads may read pages that are only executable.</summary>
+    public bool ExecutableIsReadable => (_status & Mxr) != 0;
+
+    /// <summary>Levels of the page table: 3, 4 or 5; 0 without translation.</summary>
+    public int TranslationLevels => (int)(_satp >> 60) is var mode and not 0 ? mode - 5 : 0;
+
+    /// <summary>Physical address of the root page table.</summary>
+    public ulong RootPageTable => (_satp & SatpPpn) << PhysicalMemory.PageShift;
+
+    /// <summary>WFI below machine mode traps.</summary>
+    public bool TrapsWfi => (_status & Tw) != 0;
+
+    /// <summary>SRET in supervisor mode traps.</summary>
+    public bool TrapsSret => (_status & Tsr) != 0;
+
+    /// <summary>SFENCE.VMA and satp in supervisor mode trap.</summary>
+    public bool TrapsVirtualMemory => (_status & Tvm) != 0;
+
+    /// <summary>mtimecmp of the ACLINT.</summary>
+    public ulong MachineTimerCompare
+    {
+        get => Volatile.Read(ref _machineTimerCompare);
+        set => Volatile.Write(ref _machineTimerCompare, value);
+    }
+
+    /// <summary>The earliest time at which a timer fires.</summary>
+    public ulong NextTimer => Math.Min(
+        MachineTimerCompare, (_menvcfg & TimerCompareEnable) != 0 ? Volatile.Read(ref _supervisorTimerCompare) : ulong.MaxValue);
+
+    /// <summary>mip as it stands now.</summary>
+    public ulong Pending
+    {
+        get
+        {
+            ulong pending = Volatile.Read(ref _lines);
+            ulong now = clock.Now;
+            bool timer = (_menvcfg & TimerCompareEnable) != 0 ? now >= _supervisorTimerCompare : _softwareSupervisorTimer;
+            pending |= timer ? (ulong)InterruptLines.SupervisorTimer : 0;
+            pending |= now >= MachineTimerCompare ? (ulong)InterruptLines.MachineTimer : 0;
+            return pending | (_softwareSupervisorExternal ? (ulong)InterruptLines.SupervisorExternal : 0);
+        }
+    }
+
+    /// <summary>An interrupt is pending and enabled, whatever the global enables say.</summary>
+    public bool HasWakeup => (Pending & _mie) != 0;
+
+    /// <summary>Raises or lowers lines. Safe from any thread.</summary>
+    public void SetLines(InterruptLines lines, bool level)
+    {
+        if (level)
+        {
+            Interlocked.Or(ref _lines, (uint)lines);
+        }
+        else
+        {
+            Interlocked.And(ref _lines, ~(uint)lines);
+        }
+    }
+
+    /// <summary>The cause of the interrupt to take now, or null (privileged manual, section 3.1.9).</summary>
+    public ulong? DeliverableInterrupt()
+    {
+        ulong ready = Pending & _mie;
+        if (ready == 0)
+        {
+            return null;
+        }
+
+        bool machineEnabled = Mode < PrivilegeMode.Machine || (_status & Mie) != 0;
+        bool supervisorEnabled = Mode < PrivilegeMode.Supervisor || (Mode == PrivilegeMode.Supervisor && (_status & Sie) != 0);
+        ulong deliverable = (machineEnabled ? ready & ~_mideleg : 0) is var machine and not 0
+            ? machine
+            : supervisorEnabled ? ready & _mideleg : 0;
+        ReadOnlySpan<byte> byPriority = [11, 3, 7, 9, 1, 5];
+        foreach (byte cause in byPriority)
+        {
+            if ((deliverable >> cause & 1) != 0)
+            {
+                return cause | ExceptionCause.Interrupt;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Enters the trap handler of the mode that the cause is delegated to; gives its address.</summary>
+    public ulong EnterTrap(ulong cause, ulong value, ulong pc)
+    {
+        ulong code = cause & ~ExceptionCause.Interrupt;
+        bool interrupt = code != cause;
+        bool delegated = ((interrupt ? _mideleg : _medeleg) >> (int)code & 1) != 0;
+        ulong vector;
+        if (delegated && Mode != PrivilegeMode.Machine)
+        {
+            (_scause, _stval, _sepc, vector) = (cause, value, pc, _stvec);
+            SetStatus(Spie, (_status & Sie) != 0);
+            SetStatus(Sie, false);
+            SetStatus(Spp, Mode == PrivilegeMode.Supervisor);
+            Mode = PrivilegeMode.Supervisor;
+        }
+        else
+        {
+            (_mcause, _mtval, _mepc, vector) = (cause, value, pc, _mtvec);
+            SetStatus(Mpie, (_status & Mie) != 0);
+            SetStatus(Mie, false);
+            _status = (_status & ~Mpp) | (ulong)Mode << MppShift;
+            Mode = PrivilegeMode.Machine;
+        }
+
+        return (vector & ~3ul) + (interrupt && (vector & 1) != 0 ? code * 4 : 0);
+    }
+
+    /// <summary>MRET: back to the mode in MPP; gives the address to go on at.</summary>
+    public ulong ReturnFromMachine()
+    {
+        Mode = (PrivilegeMode)((_status & Mpp) >> MppShift);
+        SetStatus(Mie, (_status & Mpie) != 0);
+        SetStatus(Mpie, true);
+        _status &= ~Mpp;
+        ClearMprvBelowMachine();
+        return _mepc;
+    }
+
+    /// <summary>SRET: back to the mode in SPP; gives the address to go on at.</summary>
+    public ulong ReturnFromSupervisor()
+    {
+        Mode = (_status & Spp) != 0 ? PrivilegeMode.Supervisor : PrivilegeMode.User;
+        SetStatus(Sie, (_status & Spie) != 0);
+        SetStatus(Spie, true);
+        SetStatus(Spp, false);
+        ClearMprvBelowMachine();
+        return _sepc;
+    }
+
+    /// <summary>Whether an instruction may name the CSR in a mode (its number, the enables of counters, FS, TVM).</summary>
+    public bool MayAccess(int number, PrivilegeMode mode, bool write)
+    {
+        if (((number >> 8) & 3) > (int)mode || (write && (number >> 10) == 3))
+        {
+            return false;
+        }
+
+        switch (number)
+        {
+            case CsrNumber.Fflags or CsrNumber.Frm or CsrNumber.Fcsr:
+                return state->FloatStatus != 0;
+            case >= CsrNumber.Cycle and <= CsrNumber.HpmCounterLast:
+                int bit = number - CsrNumber.Cycle;
+                return (mode == PrivilegeMode.Machine || (_mcounteren >> bit & 1) != 0)
+                    && (mode != PrivilegeMode.User || (_scounteren >> bit & 1) != 0);
+            case CsrNumber.Stimecmp:
+                return mode == PrivilegeMode.Machine || ((_mcounteren & 2) != 0 && (_menvcfg & TimerCompareEnable) != 0);
+            case CsrNumber.Satp:
+                return mode != PrivilegeMode.Supervisor || !TrapsVirtualMemory;
+            default:
+                return true;
+        }
+    }
+
+    /// <summary>Reads a CSR; false: there is none with this number.</summary>
+    public bool TryRead(int number, Pmp pmp, out ulong value)
+    {
+        ulong? found = number switch
+        {
+            CsrNumber.Fflags => state->FloatFlags,
+            CsrNumber.Frm => state->FloatRounding,
+            CsrNumber.Fcsr => state->FloatFlags | state->FloatRounding << 5,
+            CsrNumber.Cycle or CsrNumber.Mcycle => _cycle.Read(state->Retired),
+            CsrNumber.Time => clock.Now,
+            CsrNumber.Instret or CsrNumber.Minstret => _instret.Read(state->Retired),
+            > CsrNumber.Instret and <= CsrNumber.HpmCounterLast => 0,
+            CsrNumber.Sstatus => Status & (SupervisorStatus | FsMask | UserXlen | StateDirty),
+            CsrNumber.Sie => _mie & _mideleg,
+            CsrNumber.Stvec => _stvec,
+            CsrNumber.Scounteren => _scounteren,
+            CsrNumber.Senvcfg => _senvcfg,
+            CsrNumber.Sscratch => _sscratch,
+            CsrNumber.Sepc => _sepc,
+            CsrNumber.Scause => _scause,
+            CsrNumber.Stval => _stval,
+            CsrNumber.Sip => Pending & _mideleg,
+            CsrNumber.Stimecmp => _supervisorTimerCompare,
+            CsrNumber.Satp => _satp,
+            CsrNumber.Mstatus => Status,
+            CsrNumber.Misa => Isa,
+            CsrNumber.Medeleg => _medeleg,
+            CsrNumber.Mideleg => _mideleg,
+            CsrNumber.Mie => _mie,
+            CsrNumber.Mtvec => _mtvec,
+            CsrNumber.Mcounteren => _mcounteren,
+            CsrNumber.Menvcfg => _menvcfg,
+            CsrNumber.Mcountinhibit => _mcountinhibit,
+            >= CsrNumber.MhpmeventFirst and <= CsrNumber.MhpmeventLast => 0,
+            CsrNumber.Mscratch => _mscratch,
+            CsrNumber.Mepc => _mepc,
+            CsrNumber.Mcause => _mcause,
+            CsrNumber.Mtval => _mtval,
+            CsrNumber.Mip => Pending,
+            CsrNumber.Pmpcfg0 => pmp.ReadConfig(0),
+            CsrNumber.Pmpcfg2 => pmp.ReadConfig(8),
+            >= CsrNumber.Pmpaddr0 and <= CsrNumber.Pmpaddr15 => pmp.ReadAddress(number - CsrNumber.Pmpaddr0),
+            >= CsrNumber.Tselect and <= CsrNumber.Tdata3 => 0,
+            >= CsrNumber.MhpmcounterFirst and <= CsrNumber.MhpmcounterLast => 0,
+            CsrNumber.Mvendorid or CsrNumber.Marchid or CsrNumber.Mimpid or CsrNumber.Mconfigptr => 0,
+            CsrNumber.Mhartid => (ulong)hartId,
+            _ => null,
+        };
+        value = found.GetValueOrDefault();
+        return found.HasValue;
+    }
+
+    /// <summary>Writes a CSR; false: there is none with this number. Values that are not legal leave a legal one.</summary>
+    public bool TryWrite(int number, ulong value, Pmp pmp, out CsrEffect effect)
+    {
+        effect = CsrEffect.None;
+        switch (number)
+        {
+            case CsrNumber.Fflags:
+                state->FloatFlags = (uint)value & 31;
+                state->FloatStatus = 3;
+                break;
+            case CsrNumber.Frm:
+                state->FloatRounding = (uint)value & 7;
+                state->FloatStatus = 3;
+                break;
+            case CsrNumber.Fcsr:
+                state->FloatFlags = (uint)value & 31;
+                state->FloatRounding = (uint)(value >> 5) & 7;
+                state->FloatStatus = 3;
+                break;
+            case CsrNumber.Sstatus:
+                effect = WriteStatus(value, SupervisorStatus);
+                break;
+            case CsrNumber.Sie:
+                _mie = (_mie & ~_mideleg) | (value & _mideleg);
+                effect = CsrEffect.Interrupts;
+                break;
+            case CsrNumber.Stvec: _stvec = TrapVector(value); break;
+            case CsrNumber.Scounteren: _scounteren = (uint)value; break;
+            case CsrNumber.Senvcfg: _senvcfg = value & FenceOfIoImpliesMemory; break;
+            case CsrNumber.Sscratch: _sscratch = value; break;
+            case CsrNumber.Sepc: _sepc = value & ~1ul; break;
+            case CsrNumber.Scause: _scause = value; break;
+            case CsrNumber.Stval: _stval = value; break;
+            case CsrNumber.Sip:
+                WritePending(value, (ulong)InterruptLines.SupervisorSoftware & _mideleg);
+                effect = CsrEffect.Interrupts;
+                break;
+            case CsrNumber.Stimecmp:
+                Volatile.Write(ref _supervisorTimerCompare, value);
+                effect = CsrEffect.Interrupts;
+                break;
+            case CsrNumber.Satp:
+                effect = WriteSatp(value);
+                break;
+            case CsrNumber.Mstatus:
+                effect = WriteStatus(value, WritableStatus);
+                break;
+            case CsrNumber.Misa: break;
+            case CsrNumber.Medeleg: _medeleg = value & DelegableExceptions; break;
+            case CsrNumber.Mideleg:
+                _mideleg = value & SupervisorInterrupts;
+                effect = CsrEffect.Interrupts;
+                break;
+            case CsrNumber.Mie:
+                _mie = value & AllInterrupts;
+                effect = CsrEffect.Interrupts;
+                break;
+            case CsrNumber.Mtvec: _mtvec = TrapVector(value); break;
+            case CsrNumber.Mcounteren: _mcounteren = (uint)value; break;
+            case CsrNumber.Menvcfg:
+                _menvcfg = value & (TimerCompareEnable | FenceOfIoImpliesMemory);
+                effect = CsrEffect.Interrupts;
+                break;
+            case CsrNumber.Mcountinhibit:
+                _mcountinhibit = value & 5;
+                _cycle.SetInhibited((value & 1) != 0, state->Retired);
+                _instret.SetInhibited((value & 4) != 0, state->Retired);
+                break;
+            case CsrNumber.Mscratch: _mscratch = value; break;
+            case CsrNumber.Mepc: _mepc = value & ~1ul; break;
+            case CsrNumber.Mcause: _mcause = value; break;
+            case CsrNumber.Mtval: _mtval = value; break;
+            case CsrNumber.Mip:
+                WritePending(value, SupervisorInterrupts);
+                effect = CsrEffect.Interrupts;
+                break;
+            case CsrNumber.Pmpcfg0 or CsrNumber.Pmpcfg2:
+                pmp.WriteConfig(number == CsrNumber.Pmpcfg0 ? 0 : 8, value);
+                effect = CsrEffect.Translations;
+                break;
+            case >= CsrNumber.Pmpaddr0 and <= CsrNumber.Pmpaddr15:
+                pmp.WriteAddress(number - CsrNumber.Pmpaddr0, value);
+                effect = CsrEffect.Translations;
+                break;
+            case CsrNumber.Mcycle:
+                _cycle.Write(value, state->Retired + 1); // counts on from the instruction after this one
+                break;
+            case CsrNumber.Minstret:
+                _instret.Write(value, state->Retired + 1);
+                break;
+            case >= CsrNumber.MhpmeventFirst and <= CsrNumber.MhpmeventLast: break;
+            case >= CsrNumber.MhpmcounterFirst and <= CsrNumber.MhpmcounterLast: break;
+            case >= CsrNumber.Tselect and <= CsrNumber.Tdata3: break;
+            default:
+                return false;
+        }
+
+        return true;
+    }
+
+    private ulong Status =>
+        _status | UserXlen | SupervisorXlen | (ulong)state->FloatStatus << FsShift | (state->FloatStatus == 3 ? StateDirty : 0);
+
+    private static ulong TrapVector(ulong value) => value & ~2ul;
+
+    private CsrEffect WriteStatus(ulong value, ulong mask)
+    {
+        ulong old = _status;
+        if ((value & Mpp) == 2ul << MppShift)
+        {
+            mask &= ~Mpp;
+        }
+
+        _status = (old & ~mask) | (value & mask);
+        state->FloatStatus = (uint)(value >> FsShift) & 3;
+        return CsrEffect.DataContext | CsrEffect.Interrupts | (((old ^ _status) & Mxr) != 0 ? CsrEffect.Translations : CsrEffect.None);
+    }
+
+    private CsrEffect WriteSatp(ulong value)
+    {
+        bool legal = value >> 60 is 0 or 8 or 9 or 10;
+        if (!legal || value == _satp)
+        {
+            return CsrEffect.None;
+        }
+
+        _satp = value;
+        return CsrEffect.Translations;
+    }
+
+    private void WritePending(ulong value, ulong mask)
+    {
+        const ulong Software = (ulong)InterruptLines.SupervisorSoftware;
+        if ((mask & Software) != 0)
+        {
+            SetLines(InterruptLines.SupervisorSoftware, (value & Software) != 0);
+        }
+
+        if ((mask & (ulong)InterruptLines.SupervisorTimer) != 0)
+        {
+            _softwareSupervisorTimer = (value & (ulong)InterruptLines.SupervisorTimer) != 0;
+        }
+
+        if ((mask & (ulong)InterruptLines.SupervisorExternal) != 0)
+        {
+            _softwareSupervisorExternal = (value & (ulong)InterruptLines.SupervisorExternal) != 0;
+        }
+    }
+
+    /// <summary>What a read-modify-write of mip sees: the line from the PLIC is not part of the writable bit.</summary>
+    public ulong PendingForUpdate
+    {
+        get
+        {
+            const ulong External = (ulong)InterruptLines.SupervisorExternal;
+            return (Pending & ~External) | (_softwareSupervisorExternal ? External : 0);
+        }
+    }
+
+    private void SetStatus(ulong bit, bool set) => _status = set ? _status | bit : _status & ~bit;
+
+    private void ClearMprvBelowMachine()
+    {
+        if (Mode != PrivilegeMode.Machine)
+        {
+            _status &= ~Mprv;
+        }
+    }
+
+    /// <summary>A counter of retired instructions that can be written and inhibited.</summary>
+    private sealed class Counter
+    {
+        private ulong _offset, _frozen;
+        private bool _inhibited;
+
+        public ulong Read(ulong retired) => _inhibited ? _frozen : retired + _offset;
+
+        public void Write(ulong value, ulong retired)
+        {
+            _frozen = value;
+            _offset = value - retired;
+        }
+
+        public void SetInhibited(bool inhibited, ulong retired)
+        {
+            if (inhibited != _inhibited)
+            {
+                ulong value = Read(retired);
+                _inhibited = inhibited;
+                Write(value, retired);
+            }
+        }
+    }
+}

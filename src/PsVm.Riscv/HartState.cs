@@ -1,0 +1,71 @@
+using System.Runtime.InteropServices;
+using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Mmu;
+
+namespace PsVm.Riscv;
+
+/// <summary>
+/// What changes between two instructions, in native memory at a fixed address, so that generated code can reach it.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct HartState
+{
+    /// <summary>Integer registers; the one at <see cref="Op.Sink"/> takes writes to x0, which itself stays 0.</summary>
+    public fixed ulong X[33];
+
+    /// <summary>Floating point registers; single precision values are NaN-boxed.</summary>
+    public fixed ulong F[32];
+
+    /// <summary>Address of the next instruction; up to date between blocks only.</summary>
+    public ulong Pc;
+
+    /// <summary>Instructions retired; up to date between blocks only.</summary>
+    public ulong Retired;
+
+    /// <summary>The block loop ends when <see cref="Retired"/> has come this far; other threads set it to 0.</summary>
+    public ulong Limit;
+
+    /// <summary>The TLB that data accesses use now (by mode, SUM and MPRV).</summary>
+    public TlbEntry* DataTlb;
+
+    /// <summary>Where blocks begin, by virtual address, for the mode the hart is in.</summary>
+    public JumpEntry* Jumps;
+
+    /// <summary>Exception code of a failed access.</summary>
+    public ulong TrapCause;
+
+    /// <summary>Address, or instruction bits, of a failed access.</summary>
+    public ulong TrapValue;
+
+    /// <summary>The value a slow load read, zero-extended.</summary>
+    public ulong LoadValue;
+
+    /// <summary>Host address that LR reserved; 0: none.</summary>
+    public ulong ReservedHost;
+
+    /// <summary>The value LR read there.</summary>
+    public ulong ReservedValue;
+
+    /// <summary>fflags.</summary>
+    public uint FloatFlags;
+
+    /// <summary>frm.</summary>
+    public uint FloatRounding;
+
+    /// <summary>mstatus.FS: 0 off, 1 initial, 2 clean, 3 dirty.</summary>
+    public uint FloatStatus;
+}
+
+/// <summary>A place where a block begins.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct JumpEntry
+{
+    /// <summary>An address that no instruction has.</summary>
+    public const ulong Empty = 1;
+
+    /// <summary>Virtual address of the block's first instruction.</summary>
+    public ulong Address;
+
+    /// <summary>Its operations.</summary>
+    public Op* Ops;
+}

@@ -1,0 +1,118 @@
+using PsVm.Riscv.Csr;
+using PsVm.Riscv.Decoding;
+
+namespace PsVm.Riscv.Interpreter;
+
+/// <summary>CSR accesses, calls, returns from traps and fences. Each leaves the state's pc at what comes next.</summary>
+internal static unsafe class SystemInterpreter
+{
+    /// <summary>Executes one; the state's count of retired instructions is right up to it.</summary>
+    /// <returns>The hart waits for an interrupt.</returns>
+    public static bool Execute(Hart hart, Op* op, ulong pc)
+    {
+        HartState* state = hart.State;
+        CsrFile csrs = hart.Csrs;
+        PrivilegeMode mode = csrs.Mode;
+        state->Pc = pc + op->Length;
+        switch (op->Code)
+        {
+            case <= OpCode.Csrrci:
+                if (!AccessCsr(hart, op, mode))
+                {
+                    return Illegal(hart, op, pc);
+                }
+
+                break;
+
+            case OpCode.Ecall:
+                if (!hart.TryEnvironmentCall())
+                {
+                    return Trap(hart, ExceptionCause.EcallFromUser + (ulong)mode, 0, pc);
+                }
+
+                break;
+
+            case OpCode.Ebreak:
+                return Trap(hart, ExceptionCause.Breakpoint, pc, pc);
+
+            case OpCode.Mret when mode == PrivilegeMode.Machine:
+                state->Pc = csrs.ReturnFromMachine();
+                hart.SelectContext();
+                hart.Apply(CsrEffect.Interrupts);
+                break;
+
+            case OpCode.Sret when mode == PrivilegeMode.Machine || (mode == PrivilegeMode.Supervisor && !csrs.TrapsSret):
+                state->Pc = csrs.ReturnFromSupervisor();
+                hart.SelectContext();
+                hart.Apply(CsrEffect.Interrupts);
+                break;
+
+            case OpCode.Wfi when mode == PrivilegeMode.Machine || (mode == PrivilegeMode.Supervisor && !csrs.TrapsWfi):
+                state->Retired++;
+                return true;
+
+            case OpCode.SfenceVma when mode == PrivilegeMode.Machine || (mode == PrivilegeMode.Supervisor && !csrs.TrapsVirtualMemory):
+                if (op->Rs1 == 0)
+                {
+                    hart.Mmu.FlushAll();
+                }
+                else
+                {
+                    hart.Mmu.FlushAddress(state->X[op->Rs1]);
+                }
+
+                break;
+
+            case OpCode.FenceI:
+                hart.FenceInstructions();
+                break;
+
+            default:
+                return Illegal(hart, op, pc);
+        }
+
+        state->Retired++;
+        return false;
+    }
+
+    private static bool AccessCsr(Hart hart, Op* op, PrivilegeMode mode)
+    {
+        HartState* state = hart.State;
+        int number = (int)((ulong)op->Immediate >> 20);
+        bool immediate = op->Code >= OpCode.Csrrwi;
+        OpCode kind = immediate ? op->Code - (OpCode.Csrrwi - OpCode.Csrrw) : op->Code;
+        ulong operand = immediate ? op->Rs1 : state->X[op->Rs1];
+        bool write = kind == OpCode.Csrrw || op->Rs1 != 0;
+        if (!hart.Csrs.MayAccess(number, mode, write) || !hart.TryReadCsr(number, out ulong old))
+        {
+            return false;
+        }
+
+        if (write)
+        {
+            ulong basis = number == CsrNumber.Mip ? hart.Csrs.PendingForUpdate : old;
+            ulong value = kind switch
+            {
+                OpCode.Csrrw => operand,
+                OpCode.Csrrs => basis | operand,
+                _ => basis & ~operand,
+            };
+            if (!hart.TryWriteCsr(number, value))
+            {
+                return false;
+            }
+        }
+
+        state->X[op->Rd] = old;
+        return true;
+    }
+
+    private static bool Illegal(Hart hart, Op* op, ulong pc) =>
+        Trap(hart, ExceptionCause.IllegalInstruction, hart.InstructionBits(pc), pc);
+
+    private static bool Trap(Hart hart, ulong cause, ulong value, ulong pc)
+    {
+        hart.Trap(cause, value, pc);
+        return false;
+    }
+}
