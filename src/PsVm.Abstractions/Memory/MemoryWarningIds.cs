@@ -1,0 +1,30 @@
+namespace PsVm;
+
+/// <summary>The stable ids of every warning about a memory backend.</summary>
+/// <remarks>Source: memory-backends rules, sections 2, 4 and 5.</remarks>
+public static class MemoryWarningIds
+{
+    /// <summary>Auto chose ReadWrite, could not have it, and the file is open ReadOnly.</summary>
+    public const string FellBackToReadOnly = nameof(FellBackToReadOnly);
+
+    /// <summary>A private mapping of a tmpfs or memfd file: memory is paid twice.</summary>
+    public const string PrivateMappingOfMemoryFile = nameof(PrivateMappingOfMemoryFile);
+
+    /// <summary>A private mapping of a file that another live backend has mapped shared and writable.</summary>
+    public const string PrivateMappingOfSharedFile = nameof(PrivateMappingOfSharedFile);
+
+    /// <summary>A hole punched through a private mapping changes the file for every other user.</summary>
+    public const string PunchHoleChangesFile = nameof(PunchHoleChangesFile);
+
+    /// <summary>DenyPrivateDiscard overrides the discard policy that was asked for.</summary>
+    public const string DiscardPolicyOverridden = nameof(DiscardPolicyOverridden);
+
+    /// <summary>Prealloc read the pages in but copied none: the first store to each still copies it.</summary>
+    public const string PreallocReadsOnly = nameof(PreallocReadsOnly);
+
+    /// <summary>hugetlbfs mappings keep the kernel's reservation, whatever Reserve says.</summary>
+    public const string ReservationKept = nameof(ReservationKept);
+
+    /// <summary>The kernel did not take advice about merging or dumping.</summary>
+    public const string AdviceRefused = nameof(AdviceRefused);
+}

@@ -1,0 +1,126 @@
+namespace PsVm.Memory.Discarding;
+
+/// <summary>A part of a block that is one kernel mapping.</summary>
+/// <param name="Start">First byte, from the start of the block.</param>
+/// <param name="End">One past the last byte.</param>
+/// <param name="IsOverlay">Zeros laid over the file; else the file.</param>
+internal readonly record struct Segment(long Start, long End, bool IsOverlay)
+{
+    /// <summary>Bytes.</summary>
+    public long Length => End - Start;
+}
+
+/// <summary>
+/// How the kernel has cut a block into mappings, overlays apart from file. Pure bookkeeping; never fewer segments than kernel mappings.
+/// </summary>
+/// <param name="size">Bytes of the block.</param>
+/// <param name="fileMerges">Neighbouring file mappings merge; those of hugetlbfs do not.</param>
+internal sealed class MappingLayout(long size, bool fileMerges)
+{
+    private readonly List<Segment> _segments = [new(0, size, false)];
+
+    /// <summary>Kernel mappings of the block, at most.</summary>
+    public int SegmentCount => _segments.Count;
+
+    /// <summary>Bytes under overlays.</summary>
+    public long OverlayBytes => _segments.Where(s => s.IsOverlay).Sum(s => s.Length);
+
+    /// <summary>Overlays, neighbours counted as one.</summary>
+    public int OverlayCount
+    {
+        get
+        {
+            var count = 0;
+            for (var i = 0; i < _segments.Count; i++)
+            {
+                count += _segments[i].IsOverlay && (i == 0 || !_segments[i - 1].IsOverlay) ? 1 : 0;
+            }
+
+            return count;
+        }
+    }
+
+    /// <summary>The parts of a range, each clipped to it, in order.</summary>
+    public List<Segment> Within(long start, long end)
+    {
+        var parts = new List<Segment>();
+        for (var i = IndexOf(start); i < _segments.Count && _segments[i].Start < end; i++)
+        {
+            var segment = _segments[i];
+            parts.Add(segment with { Start = Math.Max(start, segment.Start), End = Math.Min(end, segment.End) });
+        }
+
+        return parts;
+    }
+
+    /// <summary>How many segments turning a part of one segment into the other kind would add; negative: take away.</summary>
+    public int CostOfFlipping(Segment part)
+    {
+        var (_, count, replacement) = Flipped(part);
+        return replacement.Count - count;
+    }
+
+    /// <summary>Turns a part of one segment into the other kind.</summary>
+    public void Flip(Segment part)
+    {
+        var (index, count, replacement) = Flipped(part);
+        _segments.RemoveRange(index, count);
+        _segments.InsertRange(index, replacement);
+    }
+
+    /// <summary>
+    /// The kernel joins a new mapping with a neighbour of its kind on either side, but not always three into one: two that were written
+    /// to apart stay apart. So join the left neighbour, and the right one only without a left.
+    /// </summary>
+    private (int Index, int Count, List<Segment> Replacement) Flipped(Segment part)
+    {
+        var index = IndexOf(part.Start);
+        var count = 1;
+        var old = _segments[index];
+        var flipped = part with { IsOverlay = !part.IsOverlay };
+        var merges = flipped.IsOverlay || fileMerges;
+        var replacement = new List<Segment>(3);
+        if (old.Start < part.Start)
+        {
+            replacement.Add(old with { End = part.Start });
+        }
+        else if (merges && index > 0 && _segments[index - 1].IsOverlay == flipped.IsOverlay)
+        {
+            index--;
+            count++;
+            flipped = flipped with { Start = _segments[index].Start };
+            merges = false;
+        }
+
+        var next = index + count;
+        if (part.End < old.End)
+        {
+            replacement.Add(flipped);
+            replacement.Add(old with { Start = part.End });
+        }
+        else if (merges && next < _segments.Count && _segments[next].IsOverlay == flipped.IsOverlay)
+        {
+            count++;
+            replacement.Add(flipped with { End = _segments[next].End });
+        }
+        else
+        {
+            replacement.Add(flipped);
+        }
+
+        return (index, count, replacement);
+    }
+
+    private int IndexOf(long position)
+    {
+        var low = 0;
+        var high = _segments.Count - 1;
+        while (low < high)
+        {
+            var middle = (low + high + 1) / 2;
+            (low, high) = _segments[middle].Start <= position ? (middle, high) : (low, middle - 1);
+        }
+
+        return low;
+    }
+}

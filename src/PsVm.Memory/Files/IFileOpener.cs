@@ -1,0 +1,22 @@
+using Mono.Unix.Native;
+
+namespace PsVm.Memory.Files;
+
+/// <summary>How an attempt to open went. The descriptor is -1 when it failed, and when it was only foretold.</summary>
+/// <param name="Error">errno; 0 for success.</param>
+/// <param name="Fd">The descriptor.</param>
+/// <param name="Creating">The attempt was to create the file.</param>
+internal readonly record struct FileOpening(Errno Error, int Fd = -1, bool Creating = false);
+
+/// <summary>Opens files, or foretells how opening them would go: the one difference between New-MemoryBackend and Test-BackendOptions.</summary>
+internal interface IFileOpener
+{
+    /// <summary>Opens what exists.</summary>
+    FileOpening Open(string path, bool write);
+
+    /// <summary>Creates what does not exist (O_EXCL, 0644).</summary>
+    FileOpening Create(string path);
+
+    /// <summary>Creates a file in a directory and unlinks it at once.</summary>
+    FileOpening CreateUnlinked(string directory);
+}

@@ -1,0 +1,63 @@
+using System.Globalization;
+
+namespace PsVm.Memory.Mapping;
+
+/// <summary>Foretells whether the kernel would commit or reserve memory for a mapping, from what it publishes.</summary>
+internal static class HostMemory
+{
+    private const int OvercommitAlways = 1;
+    private const int OvercommitNever = 2;
+
+    /// <summary>Why the mapping would fail; null when it would not.</summary>
+    public static BackendError? Foretell(BackendPlan plan)
+    {
+        if (plan.HugeTlb)
+        {
+            // Pages that a shared file has already need no reservation.
+            var allocated = plan.Options.Share && !plan.Created ? plan.Facts!.AllocatedBytes : 0;
+            var needed = Math.Max(0, plan.Options.Size - allocated) / plan.PageSize;
+            return HugePagesAvailable(plan.PageSize) < needed ? NotEnoughHugePages(plan.Options.Size, plan.PageSize, plan.Path!) : null;
+        }
+
+        // Only memory that may come to be private, or anonymous, counts against the commit limit.
+        var isCommitted = !plan.Options.ReadOnly && (!plan.Options.Share || plan.Kind == BackendKind.Anonymous);
+        return isCommitted && Committable(plan.NoReserve) is { } committable && committable < plan.Options.Size
+            ? NotEnoughMemory(plan.Options.Size)
+            : null;
+    }
+
+    public static BackendError NotEnoughHugePages(long size, long pageSize, string path) => new(
+        MemoryErrorIds.NotEnoughHugePages,
+        $"The mapping of '{path}' reserves {size / pageSize} huge pages ({size} bytes); "
+            + $"{HugePagesAvailable(pageSize)} ({HugePagesAvailable(pageSize) * pageSize} bytes) are free.",
+        $"Raise /sys/kernel/mm/hugepages/hugepages-{pageSize / 1024}kB/nr_hugepages.");
+
+    public static BackendError NotEnoughMemory(long size) => new(
+        MemoryErrorIds.NotEnoughMemory,
+        $"The mapping asks for {size} bytes; the host commits at most {Committable(noReserve: false)?.ToString(CultureInfo.InvariantCulture) ?? "its memory in"} bytes.",
+        "Use a smaller Size, or turn Reserve off.");
+
+    /// <summary>Bytes that one mapping may commit (Documentation/mm/overcommit-accounting); null: any number.</summary>
+    private static long? Committable(bool noReserve)
+    {
+        var mode = (int)ReadNumber("/proc/sys/vm/overcommit_memory");
+        if (mode == OvercommitAlways || (mode != OvercommitNever && noReserve))
+        {
+            return null;
+        }
+
+        var info = File.ReadLines("/proc/meminfo")
+            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+            .ToDictionary(words => words[0].TrimEnd(':'), words => long.Parse(words[1], CultureInfo.InvariantCulture) * 1024);
+        return mode == OvercommitNever ? info["CommitLimit"] - info["Committed_AS"] : info["MemTotal"] + info["SwapTotal"];
+    }
+
+    private static long HugePagesAvailable(long pageSize)
+    {
+        var pool = $"/sys/kernel/mm/hugepages/hugepages-{pageSize / 1024}kB";
+        long Read(string name) => ReadNumber(Path.Combine(pool, name));
+        return Read("free_hugepages") - Read("resv_hugepages") + Math.Max(0, Read("nr_overcommit_hugepages") - Read("surplus_hugepages"));
+    }
+
+    private static long ReadNumber(string path) => long.Parse(File.ReadAllText(path), CultureInfo.InvariantCulture);
+}

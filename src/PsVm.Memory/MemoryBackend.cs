@@ -1,0 +1,169 @@
+using PsVm.Memory.Discarding;
+using PsVm.Memory.Files;
+using PsVm.Memory.Mapping;
+
+namespace PsVm.Memory;
+
+/// <summary>Live guest RAM: mapped, and described by its outcome. Made by <see cref="MemoryBackends"/>. Safe to use from several threads.</summary>
+public sealed class MemoryBackend : IDisposable
+{
+    private readonly Lock _lock = new();
+    private readonly MemoryBackends _owner;
+    private readonly BackendPlan _plan;
+    private readonly RamMapping _mapping;
+    private readonly Discarder _discarder;
+    private string? _consumer;
+    private bool _disposed;
+    private bool _unmapped;
+
+    internal MemoryBackend(MemoryBackends owner, BackendPlan plan, RamMapping mapping, Discarder discarder, MappingOutcome outcome)
+    {
+        _owner = owner;
+        _plan = plan;
+        _mapping = mapping;
+        _discarder = discarder;
+        Outcome = outcome;
+        Options = plan.Options with { Id = outcome.Id };
+    }
+
+    /// <summary>Unique among live backends, but for <see cref="MemoryBackends.DefaultRamId"/>, which each guest may have one of.</summary>
+    public string Id => Outcome.Id;
+
+    /// <summary>What was asked for, with the id it got.</summary>
+    public MemoryBackendOptions Options { get; }
+
+    /// <summary>What was decided and done.</summary>
+    public MappingOutcome Outcome { get; }
+
+    /// <summary>Host virtual address of the first byte. Valid until the backend is disposed; hold a lease (<see cref="Attach"/>) while using it.</summary>
+    public nint Address => _mapping.Address;
+
+    /// <summary>Bytes mapped.</summary>
+    public long Size => _mapping.Size;
+
+    /// <summary>Which file it was when it was opened; null without a named file.</summary>
+    public FileIdentity? File => HasNamedFile ? _plan.Facts!.Identity : null;
+
+    internal bool IsMappedSharedWritable(FileIdentity file) =>
+        _plan is { Kind: BackendKind.File, Options: { Share: true, ReadOnly: false } } && _plan.Facts!.Identity.IsSameFile(file);
+
+    private bool HasNamedFile => _plan is { Kind: BackendKind.File, IsDirectory: false };
+
+    /// <summary>Gives a range of guest memory back to the host. Harts may run meanwhile.</summary>
+    /// <param name="offset">Bytes from the start of the block; a multiple of the backing page size.</param>
+    /// <param name="length">Bytes; a multiple of the backing page size.</param>
+    /// <param name="policy">What to do; null: the backend's policy. A backend that denies discards denies each.</param>
+    /// <exception cref="MemoryBackendException">
+    /// The range is misaligned or outside the block, the policy is impossible on this mapping or denied, or the kernel refused.
+    /// </exception>
+    public DiscardOutcome Discard(long offset, long length, DiscardPolicy? policy = null)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_unmapped, this);
+            return _discarder.Discard(offset, length, policy);
+        }
+    }
+
+    /// <summary>What the backend costs the host now, from the kernel's accounting. Walks the process's page tables.</summary>
+    public MemoryUsage Measure()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_unmapped, this);
+            return MappingUsage.Measure(Id, _plan, _mapping, _discarder.Layout);
+        }
+    }
+
+    /// <summary>Checks, when a guest is put together, that a consumer can use this backend (memory-backends rules, section 6).</summary>
+    /// <param name="consumer">Who wants to use it.</param>
+    /// <exception cref="MemoryBackendException">It cannot; the error names backend, option and consumer.</exception>
+    public void CheckConsumer(MemoryConsumer consumer)
+    {
+        if (ConsumerRules.Check(Id, consumer, _plan) is { } error)
+        {
+            throw MemoryBackends.ToException(error, Id);
+        }
+    }
+
+    /// <summary>Takes the backend for one guest: it cannot be removed, nor taken by another, until the lease is disposed.</summary>
+    /// <param name="consumerName">The guest's name.</param>
+    /// <exception cref="MemoryBackendException">Another guest has it (<see cref="MemoryErrorIds.BackendInUse"/>).</exception>
+    public IDisposable Attach(string consumerName)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, this);
+            ThrowIfInUse("attached to a second guest");
+            _consumer = consumerName;
+            return new Lease(this);
+        }
+    }
+
+    /// <summary>Forgets the backend and unmaps it; memory that a guest is attached to stays mapped until its lease is disposed.</summary>
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _disposed = true;
+            if (_consumer is null)
+            {
+                Unmap();
+            }
+        }
+
+        _owner.Forget(this);
+    }
+
+    /// <summary>Disposes unless a guest is attached.</summary>
+    internal void Remove()
+    {
+        lock (_lock)
+        {
+            ThrowIfInUse("removed");
+            _disposed = true;
+            Unmap();
+        }
+
+        _owner.Forget(this);
+    }
+
+    private void ThrowIfInUse(string action)
+    {
+        if (_consumer is not null)
+        {
+            throw new MemoryBackendException(
+                MemoryErrorIds.BackendInUse, $"Backend '{Id}' cannot be {action}: guest '{_consumer}' uses it.", Id, $"Remove guest '{_consumer}' first.");
+        }
+    }
+
+    private void Release()
+    {
+        lock (_lock)
+        {
+            _consumer = null;
+            if (_disposed)
+            {
+                Unmap();
+            }
+        }
+    }
+
+    private void Unmap()
+    {
+        if (!_unmapped)
+        {
+            _unmapped = true;
+            _discarder.Dispose();
+            _mapping.Dispose();
+            _plan.File?.Dispose();
+        }
+    }
+
+    private sealed class Lease(MemoryBackend backend) : IDisposable
+    {
+        private MemoryBackend? _backend = backend;
+
+        public void Dispose() => Interlocked.Exchange(ref _backend, null)?.Release();
+    }
+}

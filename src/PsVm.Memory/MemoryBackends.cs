@@ -1,0 +1,327 @@
+using System.Diagnostics;
+using System.Globalization;
+using PsVm.Memory.Discarding;
+using PsVm.Memory.Files;
+using PsVm.Memory.Mapping;
+using PsVm.Memory.Native;
+
+namespace PsVm.Memory;
+
+/// <summary>Makes, foretells and knows the live backends of a process. Safe to use from several threads.</summary>
+public sealed class MemoryBackends : IDisposable
+{
+    /// <summary>Id of every guest's default RAM (memory-backends rules, section 7); no other backend may take it.</summary>
+    public const string DefaultRamId = "ram.default";
+
+    /// <summary>Environment variable that denies discards of private file memory when it is <c>1</c>.</summary>
+    public const string DenyVariable = "PSVM_DENY_PRIVATE_DISCARD";
+
+    private readonly Lock _lock = new();
+    private readonly List<MemoryBackend> _live = [];
+    private readonly HashSet<string> _reservedIds = [DefaultRamId];
+    private readonly MappingBudget _budget;
+    private MemoryBackendPolicy _policy;
+    private long _generated;
+
+    /// <summary>Makes an empty manager.</summary>
+    /// <param name="readVariable">Reads environment variables; null: the process's.</param>
+    public MemoryBackends(Func<string, string?>? readVariable = null)
+        : this(readVariable, MappingBudget.Process)
+    {
+    }
+
+    internal MemoryBackends(Func<string, string?>? readVariable, MappingBudget budget)
+    {
+        _budget = budget;
+        _policy = (readVariable ?? Environment.GetEnvironmentVariable)(DenyVariable) == "1" ? new(true, "Environment") : new(false, "Default");
+    }
+
+    /// <summary>The policy for backends that do not say themselves.</summary>
+    public MemoryBackendPolicy Policy
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _policy;
+            }
+        }
+    }
+
+    /// <summary>Sets the policy for backends made from now on.</summary>
+    /// <param name="denyPrivateDiscard">See <see cref="MemoryBackendPolicy.DenyPrivateDiscard"/>.</param>
+    public void SetPolicy(bool denyPrivateDiscard)
+    {
+        lock (_lock)
+        {
+            _policy = new(denyPrivateDiscard, "Cmdlet");
+        }
+    }
+
+    /// <summary>Opens, creates and maps what the options ask for.</summary>
+    /// <param name="options">What is asked for.</param>
+    /// <param name="cancellation">Stops preallocation and what has not begun.</param>
+    /// <exception cref="MemoryBackendException">It cannot be had; nothing is left behind.</exception>
+    /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
+    public MemoryBackend Create(MemoryBackendOptions options, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        cancellation.ThrowIfCancellationRequested();
+        var id = ReserveId(options.Id);
+        try
+        {
+            return Build(id, options, cancellation);
+        }
+        finally
+        {
+            lock (_lock)
+            {
+                _reservedIds.Remove(id);
+            }
+        }
+    }
+
+    /// <summary>Makes the default RAM of one guest, with the reserved id. Several guests may each have one.</summary>
+    /// <param name="path">The file, mapped private with FileAccessMode Auto; null: anonymous memory.</param>
+    /// <param name="size">Bytes.</param>
+    /// <param name="machineType">The machine type whose defaults apply.</param>
+    /// <param name="denyPrivateDiscard">Overrides the policy; null: the policy decides.</param>
+    /// <param name="cancellation">Stops what has not begun.</param>
+    /// <exception cref="MemoryBackendException">It cannot be had; nothing is left behind.</exception>
+    public MemoryBackend CreateDefaultRam(
+        string? path, long size, string machineType, bool? denyPrivateDiscard, CancellationToken cancellation = default)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        var options = new MemoryBackendOptions { Path = path, Size = size, MachineType = machineType, DenyPrivateDiscard = denyPrivateDiscard };
+        return Build(DefaultRamId, options, cancellation);
+    }
+
+    /// <summary>Foretells what <see cref="Create"/> would do. Opens nothing for writing, creates and maps nothing.</summary>
+    /// <param name="options">What would be asked for.</param>
+    public BackendReport Test(MemoryBackendOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        var errors = new List<BackendError>();
+        lock (_lock)
+        {
+            if (options.Id is { } id && UnusableId(id) is { } unusable)
+            {
+                errors.Add(unusable);
+            }
+        }
+
+        if (!OperatingSystem.IsLinux())
+        {
+            errors.Add(RequiresLinux());
+            errors.AddRange(OptionChecks.Contradictions(options));
+            return new() { Id = options.Id, Path = options.Path, Kind = OptionChecks.KindOf(options), Size = options.Size, Errors = errors };
+        }
+
+        var plan = new BackendPlanner(new ForetellingOpener(), IsMappedSharedWritable).Plan(options, Denies(options));
+        errors.AddRange(plan.Errors);
+        if (plan.Errors.Count == 0 && HostMemory.Foretell(plan) is { } shortage)
+        {
+            errors.Add(shortage);
+        }
+
+        return plan.ToReport(errors);
+    }
+
+    /// <summary>The live backends, in the order they were made.</summary>
+    public IReadOnlyList<MemoryBackend> List()
+    {
+        lock (_lock)
+        {
+            return [.. _live];
+        }
+    }
+
+    /// <summary>The live backend with an id.</summary>
+    /// <param name="id">The id.</param>
+    /// <exception cref="MemoryBackendException">
+    /// There is none (<see cref="MemoryErrorIds.BackendNotFound"/>), or several guests have a default RAM (<see cref="MemoryErrorIds.AmbiguousId"/>).
+    /// </exception>
+    public MemoryBackend Get(string id)
+    {
+        lock (_lock)
+        {
+            var found = _live.FindAll(b => b.Id == id);
+            return found.Count switch
+            {
+                1 => found[0],
+                0 => throw new MemoryBackendException(
+                    MemoryErrorIds.BackendNotFound, $"No backend has id '{id}'; there are {_live.Count} backends.", id, "List them with Get-MemoryBackend."),
+                _ => throw new MemoryBackendException(
+                    MemoryErrorIds.AmbiguousId, $"{found.Count} guests have a default RAM '{id}'.", id, "Name the guest instead."),
+            };
+        }
+    }
+
+    /// <summary>The live backend with an id.</summary>
+    /// <param name="id">The id.</param>
+    /// <returns>Null when there is none, or not just one.</returns>
+    public MemoryBackend? TryGet(string id)
+    {
+        lock (_lock)
+        {
+            return _live.FindAll(b => b.Id == id) is [var only] ? only : null;
+        }
+    }
+
+    /// <summary>Unmaps and forgets a backend; its file stays.</summary>
+    /// <param name="id">The id.</param>
+    /// <exception cref="MemoryBackendException">There is no such backend, or a guest uses it (<see cref="MemoryErrorIds.BackendInUse"/>).</exception>
+    public void Remove(string id) => Get(id).Remove();
+
+    /// <summary>Disposes every backend; memory that a guest is attached to stays mapped until its lease is disposed.</summary>
+    public void Dispose()
+    {
+        foreach (var backend in List())
+        {
+            backend.Dispose();
+        }
+    }
+
+    internal void Forget(MemoryBackend backend)
+    {
+        lock (_lock)
+        {
+            _live.Remove(backend);
+        }
+    }
+
+    internal static MemoryBackendException ToException(BackendError error, object? target) =>
+        new(error.Id, error.Message, target, error.RecommendedAction);
+
+    private MemoryBackend Build(string id, MemoryBackendOptions options, CancellationToken cancellation)
+    {
+        if (!OperatingSystem.IsLinux())
+        {
+            throw ToException(RequiresLinux(), id);
+        }
+
+        var clock = Stopwatch.StartNew();
+        var plan = new BackendPlanner(new FileOpener(), IsMappedSharedWritable).Plan(options, Denies(options));
+        RamMapping? mapping = null;
+        try
+        {
+            var target = plan.Path ?? id;
+            ThrowIfAny(plan.Errors.FirstOrDefault(), target);
+            ThrowIfAny(PrepareFile(id, plan), target);
+            cancellation.ThrowIfCancellationRequested();
+            (mapping, var failure) = RamMapping.Map(plan);
+            ThrowIfAny(failure, target);
+            ThrowIfAny(Furnish(plan, mapping!, cancellation), target);
+
+            var backend = new MemoryBackend(this, plan, mapping!, new Discarder(id, plan, mapping!, _budget), plan.ToOutcome(id, mapping!, clock.Elapsed));
+            lock (_lock)
+            {
+                _live.Add(backend);
+            }
+
+            return backend;
+        }
+        catch
+        {
+            mapping?.Dispose();
+            plan.File?.Abandon();
+            throw;
+        }
+    }
+
+    /// <summary>Makes the memfd and grows what is empty.</summary>
+    private static BackendError? PrepareFile(string id, BackendPlan plan)
+    {
+        if (plan.Kind == BackendKind.Memfd)
+        {
+            (plan.File, var error) = RamFile.Memfd(id);
+            if (error != 0)
+            {
+                return new(MemoryErrorIds.OpenFailed, $"memfd_create: {Errors.Describe(error)}.", null);
+            }
+        }
+
+        var length = plan.Options.Offset + plan.Options.Size;
+        return plan.MustGrow && plan.File!.Grow(length) is var growing and not 0 ? FileErrors.ForGrow(growing, plan.Path ?? id, length) : null;
+    }
+
+    /// <summary>Advice, placement and, last, preallocation.</summary>
+    private static BackendError? Furnish(BackendPlan plan, RamMapping mapping, CancellationToken cancellation)
+    {
+        var (placement, advice) = mapping.ApplyAdvice(0, mapping.Size);
+        if (placement != 0)
+        {
+            return new(
+                MemoryErrorIds.NumaBindFailed,
+                $"NumaPolicy {plan.Options.NumaPolicy} on nodes {string.Join(", ", plan.Options.HostNodes)}: {Errors.Describe(placement)}.",
+                null);
+        }
+
+        if (advice != 0)
+        {
+            plan.Warnings.Add(new(MemoryWarningIds.AdviceRefused, $"The kernel did not take the advice on merging or dumping: {Errors.Describe(advice)}."));
+        }
+
+        return plan.Prealloc == PreallocMode.None ? null : Preallocate(plan, mapping, cancellation);
+    }
+
+    private static BackendError? Preallocate(BackendPlan plan, RamMapping mapping, CancellationToken cancellation)
+    {
+        var options = plan.Options;
+        if (plan.MappingKind == MappingKind.Shared && plan.Prealloc == PreallocMode.Write && !plan.HugeTlb)
+        {
+            // Blocks first: a full file system is then an error here and not a signal later.
+            var blocks = plan.File!.Allocate(options.Offset, options.Size);
+            if (blocks is not (0 or Mono.Unix.Native.Errno.EOPNOTSUPP))
+            {
+                return FileErrors.ForAllocate(blocks, plan.Path ?? "memfd", options.Size);
+            }
+        }
+
+        var (error, offset) = new Preallocator(mapping.Advise).Run(mapping, plan.Prealloc, options.PreallocThreads, plan.PageSize, cancellation);
+        return error == 0 ? null : new(
+            MemoryErrorIds.PreallocFailed, $"Of {options.Size} bytes, those from offset {offset} cannot be faulted in: {Errors.Describe(error)}.", null);
+    }
+
+    private string ReserveId(string? asked)
+    {
+        lock (_lock)
+        {
+            if (asked is not null)
+            {
+                ThrowIfAny(UnusableId(asked), asked);
+                _reservedIds.Add(asked);
+                return asked;
+            }
+
+            string id;
+            do
+            {
+                id = string.Create(CultureInfo.InvariantCulture, $"ram{_generated++}");
+            }
+            while (UnusableId(id) is not null || !_reservedIds.Add(id));
+            return id;
+        }
+    }
+
+    private BackendError? UnusableId(string id) =>
+        id == DefaultRamId ? new(MemoryErrorIds.ReservedId, $"Id '{id}' belongs to the default RAM of guests.", "Use another id.")
+        : _reservedIds.Contains(id) || _live.Exists(b => b.Id == id)
+            ? new(MemoryErrorIds.DuplicateId, $"Another live backend has id '{id}'.", "Use another id, or remove that backend first.")
+        : null;
+
+    private bool Denies(MemoryBackendOptions options) => options.DenyPrivateDiscard ?? Policy.DenyPrivateDiscard;
+
+    private bool IsMappedSharedWritable(FileIdentity file) => List().Any(b => b.IsMappedSharedWritable(file));
+
+    private static BackendError RequiresLinux() => new(
+        MemoryErrorIds.RequiresLinux, $"Guest RAM is mapped on Linux only; this is {Environment.OSVersion.Platform}.", null);
+
+    private static void ThrowIfAny(BackendError? error, object target)
+    {
+        if (error is not null)
+        {
+            throw ToException(error, target);
+        }
+    }
+}

@@ -1,0 +1,95 @@
+using System.Runtime.InteropServices;
+
+namespace PsVm.Memory.Native;
+
+/// <summary>
+/// What Mono.Posix lacks of libc. Layouts and numbers are those of 64-bit Linux with the generic ABI: x86-64, arm64 and riscv64 agree on
+/// all of them but the number of mbind(2).
+/// </summary>
+internal static partial class LibC
+{
+    public const int AtFdCwd = -100;
+    public const int AtEAccess = 0x200;
+    public const int ReadOk = 4;
+    public const int WriteOk = 2;
+    public const int ExecuteOk = 1;
+
+    public const int FallocKeepSize = 1;
+    public const int FallocPunchHole = 2;
+
+    public const int MadvDontNeed = 4;
+    public const int MadvRemove = 9;
+    public const int MadvMergeable = 12;
+    public const int MadvDontDump = 16;
+    public const int MadvPopulateRead = 22;
+    public const int MadvPopulateWrite = 23;
+
+    public const uint MfdCloexec = 1;
+
+    public const int StatxAttrImmutable = 0x10;
+    public const int StatxAttrAppend = 0x20;
+    public const int StatxAttrVerity = 0x100000;
+
+    public const long HugetlbfsMagic = 0x958458f6;
+
+    [LibraryImport("libc", EntryPoint = "statfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int StatFs(string path, out StatFsResult result);
+
+    [LibraryImport("libc", EntryPoint = "fstatfs", SetLastError = true)]
+    public static partial int FStatFs(int fd, out StatFsResult result);
+
+    [LibraryImport("libc", EntryPoint = "statx", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Statx(int directory, string path, int flags, uint mask, out StatxResult result);
+
+    [LibraryImport("libc", EntryPoint = "faccessat", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int FAccessAt(int directory, string path, int mode, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fallocate", SetLastError = true)]
+    public static partial int Fallocate(int fd, int mode, long offset, long length);
+
+    [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
+    public static partial int Madvise(nint address, nuint length, int advice);
+
+    [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int MemfdCreate(string name, uint flags);
+
+    // glibc has no mbind(2); libnuma would be one more thing to install.
+    public static unsafe int Mbind(nint address, nuint length, int mode, ReadOnlySpan<ulong> nodeMask, uint flags)
+    {
+        nint number = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 237 : 235;
+        fixed (ulong* mask = nodeMask)
+        {
+            // The kernel reads one bit less than it is told.
+            return (int)Syscall6(number, address, (nint)length, mode, (nint)mask, (nodeMask.Length * 64) + 1, (nint)flags);
+        }
+    }
+
+    [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
+    private static partial nint Syscall6(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
+
+    /// <summary>struct statfs.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 120)]
+    public struct StatFsResult
+    {
+        public long Type;
+        public long BlockSize;
+        public ulong Blocks;
+        public ulong FreeBlocks;
+        public ulong AvailableBlocks;
+        public ulong Files;
+        public ulong FreeFiles;
+        public ulong Id;
+        public long NameLength;
+        public long FragmentSize;
+        public long Flags;
+    }
+
+    /// <summary>struct statx, as far as it is used.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 256)]
+    public struct StatxResult
+    {
+        public uint Mask;
+        public uint BlockSize;
+        public ulong Attributes;
+    }
+}

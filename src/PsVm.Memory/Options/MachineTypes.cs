@@ -1,0 +1,26 @@
+namespace PsVm.Memory;
+
+/// <summary>The versioned machine types whose defaults apply to backends.</summary>
+/// <remarks>Source: memory-backends rules, section 2.</remarks>
+public static class MachineTypes
+{
+    /// <summary>The alias of the newest version.</summary>
+    public const string Alias = "virt";
+
+    /// <summary>Behaves as before FileAccessMode existed: private writable memory opens its file ReadWrite.</summary>
+    public const string Virt10 = "virt-1.0";
+
+    /// <summary>Uses the decision table of FileAccessMode.</summary>
+    public const string Virt11 = "virt-1.1";
+
+    /// <summary>The versioned names, oldest first.</summary>
+    public static IReadOnlyList<string> Versions { get; } = [Virt10, Virt11];
+
+    /// <summary>The versioned name that a name or the alias stands for; null when there is none.</summary>
+    public static string? Resolve(string name) => name == Alias ? Virt11 : Versions.FirstOrDefault(v => v == name);
+
+    internal static BackendError Unknown(string name) => new(
+        MemoryErrorIds.UnknownMachineType,
+        $"Machine type '{name}' is not known; expected {Alias}, {string.Join(" or ", Versions)}.",
+        $"Use {Alias} for the newest version.");
+}
