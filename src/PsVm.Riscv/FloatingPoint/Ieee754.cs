@@ -6,11 +6,12 @@ namespace PsVm.Riscv.FloatingPoint;
 /// <summary>
 /// The arithmetic of one binary format, on raw bits in the low end of a <see cref="ulong"/>; <typeparamref name="T"/> is
 /// <see cref="double"/> or <see cref="float"/>. The runtime compiles one body for each, with the format's constants folded in.
-/// Results and flags are those of IEEE 754-2019 with RISC-V's choices: NaN results are canonical, tininess is detected after rounding.
+/// Results and flags are those of IEEE 754-2019 with RISC-V's choices: NaN results are canonical, tininess is detected after rounding
+/// (unprivileged manual, chapters F and D). Flags accrue; nothing throws.
 /// </summary>
 /// <remarks>
-/// Every operation has an exact form on unpacked integers. Where rounding is to nearest even, as the host rounds, and nothing but
-/// <see cref="FpFlags.Inexact"/> can come up, the host's own instruction gives the answer first.
+/// Every operation has an exact form on unpacked integers. Before it, where rounding is to nearest even, the host's own instruction is
+/// tried: its result stands if it can have raised nothing, or nothing but an inexact exception that is on record already.
 /// </remarks>
 internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T>
 {
@@ -19,6 +20,9 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
 
     /// <summary>Exponent of an unpacked zero: below all others, so that a sum takes zero for the smaller operand.</summary>
     private const int ZeroExponent = -0x10000;
+
+    /// <summary>The quiet NaN that every operation without a result gives.</summary>
+    public static ulong CanonicalNaN => Infinity | QuietBit;
 
     private static int FractionBits => typeof(T) == typeof(double) ? 52 : 23;
 
@@ -32,108 +36,124 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
 
     private static ulong Infinity => (ulong)MaxExponentField << FractionBits;
 
-    private static ulong CanonicalNaN => Infinity | QuietBit;
-
+    /// <summary>FADD: a + b.</summary>
     public static ulong Add(ulong a, ulong b, RoundingMode mode, ref FpFlags flags)
     {
-        if (HostRoundsAlike(mode, flags))
+        if (mode == RoundingMode.NearestEven)
         {
-            ulong result = ToBits(FromBits(a) + FromBits(b));
-            if (IsWellInside(result))
+            T x = FromBits(a);
+            T y = FromBits(b);
+            T result = x + y;
+            if (IsWellInside(result) && (IsInexact(flags) || IsExactSum(x, y, result)))
             {
-                return result;
+                return ToBits(result);
             }
         }
 
         return AddExactly(a, b, mode, ref flags);
     }
 
+    /// <summary>FSUB: a - b.</summary>
     public static ulong Sub(ulong a, ulong b, RoundingMode mode, ref FpFlags flags) => Add(a, b ^ SignBit, mode, ref flags);
 
+    /// <summary>FMUL: a * b.</summary>
     public static ulong Mul(ulong a, ulong b, RoundingMode mode, ref FpFlags flags)
     {
-        if (HostRoundsAlike(mode, flags))
+        if (mode == RoundingMode.NearestEven)
         {
-            ulong result = ToBits(FromBits(a) * FromBits(b));
-            if (IsWellInside(result))
+            T x = FromBits(a);
+            T y = FromBits(b);
+            T result = x * y;
+            if (IsWellInside(result) && (IsInexact(flags) || IsExactProduct(x, y, result)))
             {
-                return result;
+                return ToBits(result);
             }
         }
 
         return MulExactly(a, b, mode, ref flags);
     }
 
+    /// <summary>FDIV: a / b.</summary>
     public static ulong Div(ulong a, ulong b, RoundingMode mode, ref FpFlags flags)
     {
-        if (HostRoundsAlike(mode, flags))
+        if (mode == RoundingMode.NearestEven)
         {
-            ulong result = ToBits(FromBits(a) / FromBits(b));
-            if (IsWellInside(result))
+            T x = FromBits(a);
+            T y = FromBits(b);
+            T result = x / y;
+            if (IsWellInside(result) && (IsInexact(flags) || IsExactProduct(result, y, x)))
             {
-                return result;
+                return ToBits(result);
             }
         }
 
         return DivExactly(a, b, mode, ref flags);
     }
 
+    /// <summary>FSQRT: the square root.</summary>
     public static ulong Sqrt(ulong a, RoundingMode mode, ref FpFlags flags)
     {
-        if (HostRoundsAlike(mode, flags))
+        if (mode == RoundingMode.NearestEven)
         {
-            ulong result = ToBits(T.Sqrt(FromBits(a)));
-            if (IsWellInside(result))
+            T x = FromBits(a);
+            T result = T.Sqrt(x);
+            if (IsWellInside(result) && (IsInexact(flags) || IsExactProduct(result, result, x)))
             {
-                return result;
+                return ToBits(result);
             }
         }
 
         return SqrtExactly(a, mode, ref flags);
     }
 
-    /// <summary>a * b + c, rounded once.</summary>
+    /// <summary>FMADD, FMSUB, FNMSUB, FNMADD: ±(a * b) ± c, rounded once.</summary>
     public static ulong FusedMultiplyAdd(
         ulong a, ulong b, ulong c, bool negateProduct, bool negateAddend, RoundingMode mode, ref FpFlags flags)
     {
         a = negateProduct ? a ^ SignBit : a;
         c = negateAddend ? c ^ SignBit : c;
-        if (HostRoundsAlike(mode, flags))
+        if (mode == RoundingMode.NearestEven && IsInexact(flags))
         {
-            ulong result = ToBits(T.FusedMultiplyAdd(FromBits(a), FromBits(b), FromBits(c)));
+            T result = T.FusedMultiplyAdd(FromBits(a), FromBits(b), FromBits(c));
             if (IsWellInside(result))
             {
-                return result;
+                return ToBits(result);
             }
         }
 
         return FusedMultiplyAddExactly(a, b, c, mode, ref flags);
     }
 
+    /// <summary>FMIN: the smaller; -0 is below +0, and a number is preferred to a NaN.</summary>
     public static ulong Min(ulong a, ulong b, ref FpFlags flags) =>
         IsNaN(a) || IsNaN(b) ? TheNumber(a, b, ref flags) : SortKey(a) < SortKey(b) ? a : b;
 
+    /// <summary>FMAX: the larger; +0 is above -0, and a number is preferred to a NaN.</summary>
     public static ulong Max(ulong a, ulong b, ref FpFlags flags) =>
         IsNaN(a) || IsNaN(b) ? TheNumber(a, b, ref flags) : SortKey(a) < SortKey(b) ? b : a;
 
+    /// <summary>FEQ: a = b; only a signaling NaN is invalid.</summary>
     public static bool Eq(ulong a, ulong b, ref FpFlags flags)
     {
         RaiseIfSignaling(a, b, ref flags);
         return FromBits(a) == FromBits(b);
     }
 
+    /// <summary>FLT: a &lt; b; any NaN is invalid.</summary>
     public static bool Lt(ulong a, ulong b, ref FpFlags flags)
     {
         RaiseIfNaN(a, b, ref flags);
         return FromBits(a) < FromBits(b);
     }
 
+    /// <summary>FLE: a &lt;= b; any NaN is invalid.</summary>
     public static bool Le(ulong a, ulong b, ref FpFlags flags)
     {
         RaiseIfNaN(a, b, ref flags);
         return FromBits(a) <= FromBits(b);
     }
 
+    /// <summary>FCLASS: one bit of ten, from minus infinity (bit 0) to plus infinity (7), then signaling (8) and quiet NaN (9).</summary>
     public static uint Classify(ulong a)
     {
         if (IsNaN(a))
@@ -147,7 +167,7 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
         return 1u << (IsNegative(a) ? 3 - distance : 4 + distance);
     }
 
-    /// <summary>Converts to an integer of 32 or 64 bits. Out of range gives the nearest end of the range and NV, NaN the upper end.</summary>
+    /// <summary>FCVT to an integer of 32 or 64 bits. Out of range gives the nearest end and NV; NaN gives the upper.</summary>
     /// <returns>The integer; one of 32 bits is sign-extended, be it signed or not.</returns>
     public static ulong ToInteger(ulong a, bool signed, int width, RoundingMode mode, ref FpFlags flags)
     {
@@ -181,7 +201,7 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
         return width == 32 ? (ulong)(int)result : result;
     }
 
-    /// <summary>Converts from an integer, given as sign and magnitude.</summary>
+    /// <summary>FCVT from an integer, given as sign and magnitude.</summary>
     public static ulong FromInteger(bool negative, ulong magnitude, RoundingMode mode, ref FpFlags flags)
     {
         if (magnitude == 0)
@@ -193,7 +213,7 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
         return Round(negative, 63 - zeros, magnitude << zeros, mode, ref flags);
     }
 
-    /// <summary>Converts from the other format.</summary>
+    /// <summary>FCVT from the other format.</summary>
     public static ulong FromFormat<TOther>(ulong a, RoundingMode mode, ref FpFlags flags)
         where TOther : struct, IBinaryFloatingPointIeee754<TOther>
     {
@@ -504,15 +524,31 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
         }
     }
 
-    /// <summary>The host rounds to nearest even, and doesn't tell whether it rounded; so that must be on record already.</summary>
-    private static bool HostRoundsAlike(RoundingMode mode, FpFlags flags) =>
-        mode == RoundingMode.NearestEven && (flags & FpFlags.Inexact) != 0;
+    /// <summary>Rounding is on record already, so an operation need not find out whether it rounds.</summary>
+    private static bool IsInexact(FpFlags flags) => (flags & FpFlags.Inexact) != 0;
 
     /// <summary>
     /// Finite, and of at least twice the smallest normal magnitude: a result that the host rounded to this neither overflowed,
     /// nor was tiny, nor came from an infinity or NaN.
     /// </summary>
-    private static bool IsWellInside(ulong a) => (uint)((int)(a >> FractionBits) & MaxExponentField) - 2 < (uint)MaxExponentField - 2;
+    private static bool IsWellInside(T value) => (uint)(ExponentField(ToBits(value)) - 2) < (uint)MaxExponentField - 2;
+
+    /// <summary>Whether the host's x + y was exact. May say no where it was, for operands at the edge of overflow.</summary>
+    private static bool IsExactSum(T x, T y, T sum)
+    {
+        // Knuth's TwoSum: the error of a sum is a number of the same format.
+        T partOfY = sum - x;
+        return (x - (sum - partOfY)) + (y - partOfY) == T.Zero;
+    }
+
+    /// <summary>Whether x * y is the product, given that one of the three is the host's result. May say no for small products.</summary>
+    private static bool IsExactProduct(T x, T y, T product)
+    {
+        // x * y has at most twice the format's digits. The product must be that far above the bottom, or a difference could vanish.
+        return ExponentField(ToBits(product)) > 2 * (FractionBits + 1) && T.FusedMultiplyAdd(x, y, -product) == T.Zero;
+    }
+
+    private static int ExponentField(ulong a) => (int)(a >> FractionBits) & MaxExponentField;
 
     private static bool IsNegative(ulong a) => (a & SignBit) != 0;
 
@@ -540,7 +576,7 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
     private static Unpacked Unpack(ulong a)
     {
         ulong fraction = a & ((1UL << FractionBits) - 1);
-        int field = (int)(a >> FractionBits) & MaxExponentField;
+        int field = ExponentField(a);
         if (field != 0)
         {
             return new Unpacked(field - Bias, Half | (fraction << (63 - FractionBits)));
