@@ -76,7 +76,7 @@ public sealed unsafe class Hart : IDisposable
         }
     }
 
-    /// <summary>The earliest time at which a timer of this hart fires; <see cref="ulong.MaxValue"/>: none is armed.</summary>
+    /// <summary>The earliest time at which a timer ends WFI: enabled in <c>mie</c>; <see cref="ulong.MaxValue"/>: none is armed.</summary>
     public ulong NextTimer => Csrs.NextTimer;
 
     /// <summary>An interrupt is pending and enabled in <c>mie</c>, which ends WFI. Safe from any thread.</summary>

@@ -76,9 +76,12 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         set => Volatile.Write(ref _machineTimerCompare, value);
     }
 
-    /// <summary>The earliest time at which a timer fires.</summary>
+    /// <summary>The earliest time at which a timer that is enabled in mie fires.</summary>
     public ulong NextTimer => Math.Min(
-        MachineTimerCompare, (_menvcfg & TimerCompareEnable) != 0 ? Volatile.Read(ref _supervisorTimerCompare) : ulong.MaxValue);
+        (_mie & (ulong)InterruptLines.MachineTimer) != 0 ? MachineTimerCompare : ulong.MaxValue,
+        (_mie & (ulong)InterruptLines.SupervisorTimer) != 0 && (_menvcfg & TimerCompareEnable) != 0
+            ? Volatile.Read(ref _supervisorTimerCompare)
+            : ulong.MaxValue);
 
     /// <summary>mip as it stands now.</summary>
     public ulong Pending
