@@ -1,0 +1,91 @@
+using PsVm.Riscv;
+
+namespace PsVm.Machine;
+
+/// <summary>A computer: RAM, harts and devices, wired together.</summary>
+internal sealed class Board : IHartLines, IDisposable
+{
+    private readonly Hart[] _harts;
+    private readonly GoldfishRtc _rtc;
+
+    /// <param name="memory">RAM.</param>
+    /// <param name="harts">Number of harts.</param>
+    /// <param name="firmware">Harts start in machine mode, in firmware; else in supervisor mode on the built-in SBI.</param>
+    /// <param name="console">The console.</param>
+    /// <param name="power">Called with what the guest asks of the board's power, on a hart's thread.</param>
+    public Board(GuestMemory memory, int harts, bool firmware, GuestConsole console, Action<PowerRequest, uint> power)
+    {
+        _harts = new Hart[harts];
+        Sbi = firmware ? null : new Sbi(_harts, this, memory, console, power);
+        Plic plic = new(harts, this);
+        _rtc = new GoldfishRtc(TimeProvider.System, level => plic.SetLevel(MemoryMap.RtcInterrupt, level));
+        DeviceBus bus = new(
+            (MemoryMap.Uart, new Uart(console, level => plic.SetLevel(MemoryMap.UartInterrupt, level))),
+            (MemoryMap.Plic, plic),
+            (MemoryMap.Aclint, new Aclint(harts, this, Clock)),
+            (MemoryMap.Rtc, _rtc),
+            (MemoryMap.SysCon, new SysCon(power)));
+        for (int hart = 0; hart < harts; hart++)
+        {
+            _harts[hart] = new Hart(hart, memory.Physical, bus, Clock, Sbi);
+        }
+    }
+
+    /// <summary>Raised when a hart that waits should look again, on any thread.</summary>
+    public event Action<int>? HartSignalled;
+
+    /// <summary>The harts, by number.</summary>
+    public IReadOnlyList<Hart> Harts => _harts;
+
+    /// <summary>The guest's time.</summary>
+    public GuestClock Clock { get; } = new();
+
+    /// <summary>The built-in SBI; null with firmware.</summary>
+    public Sbi? Sbi { get; }
+
+    /// <summary>Puts the harts where they begin.</summary>
+    public void PowerOn(BootEntry entry)
+    {
+        if (entry.FirmwareInfo is not ulong info)
+        {
+            Sbi!.Start(0, entry.Entry, entry.DeviceTree);
+            return;
+        }
+
+        foreach (Hart hart in _harts)
+        {
+            hart.Pc = entry.Entry;
+            hart[10] = (ulong)hart.Id;
+            hart[11] = entry.DeviceTree;
+            hart[12] = info;
+        }
+    }
+
+    public void SetInterrupt(int hart, InterruptLines lines, bool level)
+    {
+        _harts[hart].SetInterrupt(lines, level);
+        if (level)
+        {
+            Wake(hart);
+        }
+    }
+
+    public void Wake(int hart) => HartSignalled?.Invoke(hart);
+
+    public ulong GetTimer(int hart) => _harts[hart].MachineTimerCompare;
+
+    public void SetTimer(int hart, ulong compare)
+    {
+        _harts[hart].MachineTimerCompare = compare;
+        Wake(hart);
+    }
+
+    public void Dispose()
+    {
+        _rtc.Dispose();
+        foreach (Hart hart in _harts)
+        {
+            hart.Dispose();
+        }
+    }
+}

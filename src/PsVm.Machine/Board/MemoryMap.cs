@@ -1,0 +1,33 @@
+namespace PsVm.Machine;
+
+/// <summary>A range of guest physical addresses.</summary>
+/// <param name="Start">First address.</param>
+/// <param name="Size">Bytes.</param>
+internal readonly record struct AddressRange(ulong Start, ulong Size)
+{
+    /// <summary>The address after the last one.</summary>
+    public ulong End => Start + Size;
+
+    public override string ToString() => $"0x{Start:x}-0x{End - 1:x}";
+}
+
+/// <summary>Where things are on the board: the memory map of QEMU's riscv64 <c>virt</c> machine, so that its kernels run unmodified.</summary>
+internal static class MemoryMap
+{
+    public const ulong RamStart = 0x8000_0000;
+
+    /// <summary>Harts that the board's interrupt controllers have room for; far more than a host has CPUs for.</summary>
+    public const int MaxHarts = 64;
+
+    /// <summary>Ticks per second of <c>mtime</c>.</summary>
+    public const ulong TimebaseFrequency = 10_000_000;
+
+    public const int UartInterrupt = 10;
+    public const int RtcInterrupt = 11;
+
+    public static readonly AddressRange SysCon = new(0x0010_0000, 0x1000);
+    public static readonly AddressRange Rtc = new(0x0010_1000, 0x1000);
+    public static readonly AddressRange Aclint = new(0x0200_0000, 0x1_0000);
+    public static readonly AddressRange Plic = new(0x0c00_0000, 0x60_0000);
+    public static readonly AddressRange Uart = new(0x1000_0000, 0x100);
+}

@@ -1,0 +1,92 @@
+using System.Buffers.Binary;
+using System.Security.Cryptography;
+
+namespace PsVm.Machine;
+
+/// <summary>What harts must know to start.</summary>
+/// <param name="Entry">Guest physical address of the first instruction.</param>
+/// <param name="DeviceTree">Guest physical address of the device tree.</param>
+/// <param name="FirmwareInfo">Guest physical address of OpenSBI's <c>fw_dynamic_info</c>; null: no firmware, the built-in SBI.</param>
+internal sealed record BootEntry(ulong Entry, ulong DeviceTree, ulong? FirmwareInfo);
+
+/// <summary>Puts everything that boots in guest memory.</summary>
+internal static class BootLoader
+{
+    private const ulong PageSize = 4096;
+    private const int SeedSize = 72;
+
+    // OpenSBI's fw_jump moves the device tree here, 34 MiB into RAM, and reserves no more than the space to the next 2 MiB.
+    private static readonly AddressRange s_firmwareDeviceTree = new(MemoryMap.RamStart + 0x220_0000, 0x20_0000);
+
+    /// <summary>Decides places, loads, and writes the device tree.</summary>
+    /// <exception cref="GuestException">Something has no room, or its file fails.</exception>
+    public static BootEntry Load(GuestMemory memory, BootFiles files, int harts, string commandLine)
+    {
+        BootPlan plan = new(memory.Blocks);
+        if (files.Firmware is not null)
+        {
+            plan.Place(files.Firmware);
+        }
+
+        if (files.Kernel is not null)
+        {
+            plan.Place(files.Kernel);
+        }
+
+        if (files.Firmware is not null)
+        {
+            plan.Avoid(s_firmwareDeviceTree);
+        }
+
+        AddressRange? initrd = PlaceInitrd(plan, files);
+        byte[] tree = BoardDeviceTree.Build(new BoardDescription(
+            harts,
+            [.. memory.Blocks.Select(block => block.Range)],
+            commandLine,
+            initrd,
+            RandomNumberGenerator.GetBytes(SeedSize)));
+        byte[] info = files.Firmware is null ? [] : FirmwareInfo(files.Kernel);
+        ulong infoOffset = ((ulong)tree.Length + 7) & ~7ul;
+        ulong size = infoOffset + (ulong)info.Length;
+        AddressRange place = plan.TakeHighest(size, PageSize)
+            ?? throw plan.NoRoom(GuestErrorIds.RamTooSmall, files.Name, "device tree", size);
+
+        files.Load(memory);
+        if (initrd is AddressRange range)
+        {
+            BootImage.Plain(files.Initrd!, files.InitrdName!, BootRole.Initrd, range.Start).Load(files.Initrd!, memory);
+        }
+
+        memory.Write(place.Start, tree);
+        memory.Write(place.Start + infoOffset, info);
+        return new BootEntry(
+            (files.Firmware ?? files.Kernel)!.Entry, place.Start, files.Firmware is null ? null : place.Start + infoOffset);
+    }
+
+    private static AddressRange? PlaceInitrd(BootPlan plan, BootFiles files)
+    {
+        if (files.Initrd is null)
+        {
+            return null;
+        }
+
+        ulong size = (ulong)files.Initrd.Length;
+        return plan.TakeHighest(size, PageSize) ?? throw plan.NoRoom(GuestErrorIds.InitrdTooLarge, files.InitrdName!, "initrd", size);
+    }
+
+    /// <summary>Tells OpenSBI's fw_dynamic where to go on. Source: OpenSBI, docs/firmware/fw_dynamic.md.</summary>
+    private static byte[] FirmwareInfo(BootImage? kernel)
+    {
+        const ulong magic = 0x4942_534f;
+        const ulong version = 2;
+        const ulong supervisorMode = 1;
+        ReadOnlySpan<ulong> fields = [magic, version, kernel?.Entry ?? 0, supervisorMode, 0, 0];
+        byte[] info = new byte[fields.Length * sizeof(ulong)];
+        for (int i = 0; i < fields.Length; i++)
+        {
+            BinaryPrimitives.WriteUInt64LittleEndian(info.AsSpan(i * sizeof(ulong)), fields[i]);
+        }
+
+        return info;
+    }
+}

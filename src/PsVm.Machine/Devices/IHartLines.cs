@@ -1,0 +1,19 @@
+using PsVm.Riscv;
+
+namespace PsVm.Machine;
+
+/// <summary>The wires from interrupt controllers to harts. Safe from any thread.</summary>
+internal interface IHartLines
+{
+    /// <summary>Raises or lowers interrupt lines of a hart, and wakes it when it waits for one.</summary>
+    void SetInterrupt(int hart, InterruptLines lines, bool level);
+
+    /// <summary>Makes a hart that waits look again at what it waits for.</summary>
+    void Wake(int hart);
+
+    /// <summary>The machine timer's comparator of a hart.</summary>
+    ulong GetTimer(int hart);
+
+    /// <summary>Sets the machine timer's comparator of a hart.</summary>
+    void SetTimer(int hart, ulong compare);
+}

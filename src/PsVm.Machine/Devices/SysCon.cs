@@ -1,0 +1,54 @@
+namespace PsVm.Machine;
+
+/// <summary>What a guest asks its board's power to do.</summary>
+internal enum PowerRequest
+{
+    /// <summary>Power off.</summary>
+    Off,
+
+    /// <summary>Start again.</summary>
+    Reboot,
+
+    /// <summary>Power off and report a failure.</summary>
+    Fail,
+}
+
+/// <summary>SiFive's test device, which <c>syscon-poweroff</c> and <c>syscon-reboot</c> write to.</summary>
+/// <param name="request">Called with what the guest asks, and with its failure code.</param>
+internal sealed class SysCon(Action<PowerRequest, uint> request) : IDevice
+{
+    /// <summary>Value that powers off.</summary>
+    public const uint PowerOff = 0x5555;
+
+    /// <summary>Value that reboots.</summary>
+    public const uint Reboot = 0x7777;
+
+    private const uint Fail = 0x3333;
+
+    public bool TryRead(ulong offset, int size, out ulong value)
+    {
+        value = 0;
+        return true;
+    }
+
+    public bool TryWrite(ulong offset, int size, ulong value)
+    {
+        if (offset == 0)
+        {
+            switch (value & 0xffff)
+            {
+                case PowerOff:
+                    request(PowerRequest.Off, 0);
+                    break;
+                case Reboot:
+                    request(PowerRequest.Reboot, 0);
+                    break;
+                case Fail:
+                    request(PowerRequest.Fail, (uint)(value >> 16) & 0xffff);
+                    break;
+            }
+        }
+
+        return true;
+    }
+}

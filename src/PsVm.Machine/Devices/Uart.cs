@@ -1,0 +1,212 @@
+namespace PsVm.Machine;
+
+/// <summary>A 16550A serial port in front of the guest's console.</summary>
+/// <remarks>
+/// Characters leave at once, so the transmitter is always empty. Received characters stay in the console's queue until the guest
+/// reads them: the FIFO is a window on that queue, so it never overruns. Loopback mode reflects the modem lines and drops data.
+/// Source: National Semiconductor PC16550D data sheet, section 8.
+/// </remarks>
+internal sealed class Uart : IDevice
+{
+    private const int FifoSize = 16;
+
+    private const byte LineControlDivisorLatch = 0x80;
+    private const byte FifoEnable = 0x01;
+    private const byte FifoClearReceiver = 0x02;
+    private const byte ModemLoopback = 0x10;
+
+    private const byte EnableReceived = 0x01;
+    private const byte EnableTransmitterEmpty = 0x02;
+
+    private const byte IdNone = 0x01;
+    private const byte IdTransmitterEmpty = 0x02;
+    private const byte IdReceived = 0x04;
+    private const byte IdReceiveTimeout = 0x0c;
+    private const byte IdFifosEnabled = 0xc0;
+
+    private const byte LineStatusDataReady = 0x01;
+    private const byte LineStatusTransmitterEmpty = 0x60;
+    private const byte ModemStatusReady = 0xb0;
+
+    private readonly Lock _gate = new();
+    private readonly GuestConsole _console;
+    private readonly Action<bool> _setInterrupt;
+
+    private byte _interruptEnable;
+    private byte _fifoControl;
+    private byte _lineControl;
+    private byte _modemControl;
+    private byte _scratch;
+    private byte _divisorLow;
+    private byte _divisorHigh;
+    private bool _transmitterEmptyPending;
+
+    /// <param name="console">Where characters go to and come from.</param>
+    /// <param name="setInterrupt">Sets the level of the interrupt line.</param>
+    public Uart(GuestConsole console, Action<bool> setInterrupt)
+    {
+        _console = console;
+        _setInterrupt = setInterrupt;
+        console.InputChanged += OnInputChanged;
+    }
+
+    public bool TryRead(ulong offset, int size, out ulong value)
+    {
+        if (offset > 7)
+        {
+            value = 0;
+            return false;
+        }
+
+        lock (_gate)
+        {
+            value = Read((int)offset);
+        }
+
+        return true;
+    }
+
+    public bool TryWrite(ulong offset, int size, ulong value)
+    {
+        if (offset > 7)
+        {
+            return false;
+        }
+
+        lock (_gate)
+        {
+            Write((int)offset, (byte)value);
+        }
+
+        return true;
+    }
+
+    private bool DivisorLatchAccess => (_lineControl & LineControlDivisorLatch) != 0;
+
+    private byte Read(int register)
+    {
+        switch (register)
+        {
+            case 0 when DivisorLatchAccess:
+                return _divisorLow;
+            case 0:
+                // The console tells of the taken character, and that updates the interrupt line.
+                return _console.TryTakeInput(out byte received) ? received : (byte)0;
+            case 1:
+                return DivisorLatchAccess ? _divisorHigh : _interruptEnable;
+            case 2:
+                byte id = InterruptId();
+                if (id == IdTransmitterEmpty)
+                {
+                    _transmitterEmptyPending = false;
+                    UpdateInterrupt();
+                }
+
+                return (byte)(id | ((_fifoControl & FifoEnable) != 0 ? IdFifosEnabled : 0));
+            case 3:
+                return _lineControl;
+            case 4:
+                return _modemControl;
+            case 5:
+                return (byte)(LineStatusTransmitterEmpty | (_console.InputCount > 0 ? LineStatusDataReady : 0));
+            case 6:
+                return ModemStatus();
+            default:
+                return _scratch;
+        }
+    }
+
+    private void Write(int register, byte value)
+    {
+        switch (register)
+        {
+            case 0 when DivisorLatchAccess:
+                _divisorLow = value;
+                break;
+            case 0:
+                if ((_modemControl & ModemLoopback) == 0)
+                {
+                    _console.Write([value]);
+                }
+
+                _transmitterEmptyPending = true;
+                UpdateInterrupt();
+                break;
+            case 1 when DivisorLatchAccess:
+                _divisorHigh = value;
+                break;
+            case 1:
+                // Turning the transmitter's interrupt on asks for one at once, for the transmitter is empty.
+                _transmitterEmptyPending |= (value & ~_interruptEnable & EnableTransmitterEmpty) != 0;
+                _interruptEnable = (byte)(value & 0x0f);
+                UpdateInterrupt();
+                break;
+            case 2:
+                _fifoControl = value;
+                if ((value & FifoClearReceiver) != 0)
+                {
+                    ClearReceiver();
+                }
+
+                UpdateInterrupt();
+                break;
+            case 3:
+                _lineControl = value;
+                break;
+            case 4:
+                _modemControl = (byte)(value & 0x1f);
+                break;
+            case 7:
+                _scratch = value;
+                break;
+        }
+    }
+
+    private void ClearReceiver()
+    {
+        for (int i = 0; i < FifoSize && _console.TryTakeInput(out _); i++)
+        {
+        }
+    }
+
+    private byte InterruptId()
+    {
+        int waiting = _console.InputCount;
+        if (waiting > 0 && (_interruptEnable & EnableReceived) != 0)
+        {
+            return waiting >= TriggerLevel() ? IdReceived : IdReceiveTimeout;
+        }
+
+        return _transmitterEmptyPending && (_interruptEnable & EnableTransmitterEmpty) != 0 ? IdTransmitterEmpty : IdNone;
+    }
+
+    private int TriggerLevel() => (_fifoControl & FifoEnable) == 0 ? 1 : (_fifoControl >> 6) switch
+    {
+        0 => 1,
+        1 => 4,
+        2 => 8,
+        _ => 14,
+    };
+
+    private byte ModemStatus()
+    {
+        if ((_modemControl & ModemLoopback) == 0)
+        {
+            return ModemStatusReady;
+        }
+
+        // Looped back: RTS to CTS, DTR to DSR, OUT1 to RI, OUT2 to DCD.
+        int lines = _modemControl;
+        return (byte)(((lines & 0x02) << 3) | ((lines & 0x01) << 5) | ((lines & 0x04) << 4) | ((lines & 0x08) << 4));
+    }
+
+    private void OnInputChanged()
+    {
+        lock (_gate)
+        {
+            UpdateInterrupt();
+        }
+    }
+
+    private void UpdateInterrupt() => _setInterrupt(InterruptId() != IdNone);
+}

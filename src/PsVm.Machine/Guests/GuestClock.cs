@@ -1,0 +1,41 @@
+using System.Diagnostics;
+using PsVm.Riscv;
+
+namespace PsVm.Machine;
+
+/// <summary>A guest's time: the host's monotonic clock, less the time that the guest was held.</summary>
+/// <remarks>Pause and Resume are called while no hart runs; Now from any thread.</remarks>
+internal sealed class GuestClock : IGuestClock
+{
+    private const long Running = -1;
+
+    private static readonly double s_ticksPerStamp = (double)MemoryMap.TimebaseFrequency / Stopwatch.Frequency;
+
+    private long _zero = Stopwatch.GetTimestamp();
+    private long _pausedAt = Running;
+
+    public ulong Frequency => MemoryMap.TimebaseFrequency;
+
+    public ulong Now
+    {
+        get
+        {
+            long pausedAt = Volatile.Read(ref _pausedAt);
+            long stamp = pausedAt == Running ? Stopwatch.GetTimestamp() : pausedAt;
+            return (ulong)((stamp - Volatile.Read(ref _zero)) * s_ticksPerStamp);
+        }
+    }
+
+    /// <summary>Stops the clock.</summary>
+    public void Pause() => Interlocked.CompareExchange(ref _pausedAt, Stopwatch.GetTimestamp(), Running);
+
+    /// <summary>Lets it go on from where it stopped.</summary>
+    public void Resume()
+    {
+        long pausedAt = Interlocked.Exchange(ref _pausedAt, Running);
+        if (pausedAt != Running)
+        {
+            Interlocked.Add(ref _zero, Stopwatch.GetTimestamp() - pausedAt);
+        }
+    }
+}

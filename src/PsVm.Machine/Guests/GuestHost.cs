@@ -1,0 +1,273 @@
+using System.Diagnostics;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Logging.Abstractions;
+using PsVm.Memory;
+
+namespace PsVm.Machine;
+
+/// <summary>The guests of this process.</summary>
+public sealed class GuestHost : IGuestHost, IDisposable
+{
+    private readonly MemoryBackends _backends;
+    private readonly ILogger _logger;
+    private readonly Lock _gate = new();
+    private readonly OrderedDictionary<string, LiveGuest> _guests = new(StringComparer.OrdinalIgnoreCase);
+
+    // Names of guests that are being put together.
+    private readonly HashSet<string> _claimed = new(StringComparer.OrdinalIgnoreCase);
+    private int _lastNumber;
+    private bool _closed;
+
+    /// <summary>Makes a host without guests.</summary>
+    /// <param name="backends">The backends that guests may name.</param>
+    /// <param name="loggers">Where the life of guests is logged; null: nowhere.</param>
+    public GuestHost(MemoryBackends backends, ILoggerFactory? loggers = null)
+    {
+        ArgumentNullException.ThrowIfNull(backends);
+        _backends = backends;
+        _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<GuestHost>();
+    }
+
+    /// <inheritdoc/>
+    public GuestInfo Start(GuestOptions options, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        long requestedAt = Stopwatch.GetTimestamp();
+        string machineType = Check(options);
+        string name = ClaimName(options.Name);
+        try
+        {
+            LiveGuest guest = PutTogether(options with { Name = name, MachineType = machineType }, cancellation);
+            try
+            {
+                guest.Start(requestedAt);
+                Add(guest);
+            }
+            catch
+            {
+                guest.Dispose();
+                throw;
+            }
+
+            GuestInfo info = guest.Info;
+            _logger.LogInformation("Guest {Name} started: {Boot}, {Memory} bytes, {Harts} harts", name, info.Boot, info.Memory, info.Harts);
+            return info;
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _claimed.Remove(name);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<GuestInfo> List()
+    {
+        LiveGuest[] guests;
+        lock (_gate)
+        {
+            guests = [.. _guests.Values];
+        }
+
+        return [.. guests.Select(guest => guest.Info)];
+    }
+
+    /// <inheritdoc/>
+    public GuestInfo Get(string name) => Find(name).Info;
+
+    /// <inheritdoc/>
+    /// <exception cref="GuestException">It has stopped (<see cref="GuestErrorIds.GuestStopped"/>).</exception>
+    public void Suspend(string name) => Find(name).Suspend();
+
+    /// <inheritdoc/>
+    /// <exception cref="GuestException">It has stopped (<see cref="GuestErrorIds.GuestStopped"/>).</exception>
+    public void Resume(string name) => Find(name).Resume();
+
+    /// <inheritdoc/>
+    public void Stop(string name) => Find(name).Stop();
+
+    /// <inheritdoc/>
+    /// <exception cref="GuestException">It has not stopped (<see cref="GuestErrorIds.GuestNotStopped"/>).</exception>
+    public void Remove(string name)
+    {
+        LiveGuest guest = Find(name);
+        if (guest.Info.State is GuestState.Running or GuestState.Suspended)
+        {
+            throw new GuestException(
+                GuestErrorIds.GuestNotStopped,
+                $"Expected guest '{guest.Name}' to have stopped, found it {(guest.Info.State == GuestState.Running ? "running" : "suspended")}.",
+                guest.Name,
+                "Stop it first.");
+        }
+
+        bool removed;
+        lock (_gate)
+        {
+            removed = _guests.TryGetValue(guest.Name, out LiveGuest? current) && current == guest && _guests.Remove(guest.Name);
+        }
+
+        if (removed)
+        {
+            guest.Dispose();
+            _logger.LogInformation("Guest {Name} removed", guest.Name);
+        }
+    }
+
+    /// <inheritdoc/>
+    public bool WaitForText(string name, string text, TimeSpan timeout, CancellationToken cancellation)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(text);
+        return Find(name).Console.WaitForText(text, timeout, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public bool WaitForState(string name, GuestState state, TimeSpan timeout, CancellationToken cancellation) =>
+        Find(name).WaitForState(state, timeout, cancellation);
+
+    /// <inheritdoc/>
+    public ConsoleText ReadConsole(string name, long position) => Find(name).Console.Read(position);
+
+    /// <inheritdoc/>
+    /// <exception cref="GuestException">
+    /// It has stopped (<see cref="GuestErrorIds.GuestStopped"/>), or it does not read (<see cref="GuestErrorIds.ConsoleInputFull"/>).
+    /// </exception>
+    public void WriteConsole(string name, string text)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        Find(name).Type(text);
+    }
+
+    /// <summary>Stops and removes all guests.</summary>
+    public void Dispose()
+    {
+        LiveGuest[] guests;
+        lock (_gate)
+        {
+            _closed = true;
+            guests = [.. _guests.Values];
+            _guests.Clear();
+        }
+
+        Array.ForEach(guests, guest => guest.Dispose());
+    }
+
+    /// <summary>Checks what can be checked without opening anything; gives the versioned machine type.</summary>
+    private static string Check(GuestOptions options)
+    {
+        if (options.Harts is < 1 or > MemoryMap.MaxHarts)
+        {
+            throw new GuestException(
+                GuestErrorIds.HartCountInvalid, $"Expected 1 to {MemoryMap.MaxHarts} harts, found {options.Harts}.", options.Name);
+        }
+
+        return MachineTypes.Resolve(options.MachineType) ?? throw new GuestException(
+            GuestErrorIds.MachineTypeUnknown,
+            $"Expected the machine type {MachineTypes.Alias} or one of {string.Join(", ", MachineTypes.Versions)}, found '{options.MachineType}'.",
+            options.MachineType);
+    }
+
+    private LiveGuest PutTogether(GuestOptions options, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        using BootFiles files = BootFiles.Open(options);
+        GuestRam ram = GuestRam.Take(_backends, options, options.Name!, cancellation);
+        try
+        {
+            GuestInfo description = new()
+            {
+                Id = Guid.NewGuid(),
+                Name = options.Name!,
+                MachineType = options.MachineType,
+                Harts = options.Harts,
+                Memory = ram.Outcomes.Sum(outcome => outcome.Size),
+                Backends = ram.Outcomes,
+                StartedAt = DateTimeOffset.UtcNow,
+                Boot = files.Name,
+            };
+            return new LiveGuest(description, ram, files, options.CommandLine ?? "", LogEnd);
+        }
+        catch
+        {
+            ram.Dispose();
+            throw;
+        }
+    }
+
+    private string ClaimName(string? wanted)
+    {
+        lock (_gate)
+        {
+            string name = wanted ?? NextName();
+            if (string.IsNullOrWhiteSpace(name))
+            {
+                throw new GuestException(GuestErrorIds.GuestNameInvalid, "Expected a guest name, found a blank one.", name);
+            }
+
+            if (IsTaken(name))
+            {
+                throw new GuestException(
+                    GuestErrorIds.GuestNameInUse,
+                    $"Expected a name that no guest has, found that there is a guest '{name}'.",
+                    name,
+                    "Choose another name, or remove the guest.");
+            }
+
+            _claimed.Add(name);
+            return name;
+        }
+    }
+
+    private string NextName()
+    {
+        string name;
+        do
+        {
+            name = $"guest{++_lastNumber}";
+        }
+        while (IsTaken(name));
+        return name;
+    }
+
+    private bool IsTaken(string name) => _guests.ContainsKey(name) || _claimed.Contains(name);
+
+    private void Add(LiveGuest guest)
+    {
+        lock (_gate)
+        {
+            if (_closed)
+            {
+                throw new GuestException(GuestErrorIds.GuestHostClosed, "Expected an open host of guests, found it closed.", guest.Name);
+            }
+
+            _guests.Add(guest.Name, guest);
+        }
+    }
+
+    private LiveGuest Find(string name)
+    {
+        ArgumentNullException.ThrowIfNull(name);
+        lock (_gate)
+        {
+            return _guests.TryGetValue(name, out LiveGuest? guest)
+                ? guest
+                : throw new GuestException(
+                    GuestErrorIds.GuestNotFound,
+                    $"Expected a guest named '{name}', found {(_guests.Count == 0 ? "no guests" : string.Join(", ", _guests.Keys))}.",
+                    name);
+        }
+    }
+
+    private void LogEnd(GuestInfo guest)
+    {
+        if (guest.State == GuestState.Failed)
+        {
+            _logger.LogError("Guest {Name} failed: {Reason}", guest.Name, guest.StopReason);
+        }
+        else
+        {
+            _logger.LogInformation("Guest {Name} stopped: {Reason}", guest.Name, guest.StopReason);
+        }
+    }
+}

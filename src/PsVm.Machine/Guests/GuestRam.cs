@@ -1,0 +1,79 @@
+using PsVm.Memory;
+
+namespace PsVm.Machine;
+
+/// <summary>The backends of a guest: those the operator named, on lease, or default RAM of its own.</summary>
+internal sealed class GuestRam : IDisposable
+{
+    private const long DefaultSize = 128L << 20;
+
+    private readonly List<IDisposable> _owned;
+
+    private GuestRam(IReadOnlyList<MemoryBackend> backends, List<IDisposable> owned)
+    {
+        _owned = owned;
+        Outcomes = [.. backends.Select(backend => backend.Outcome)];
+        Memory = new GuestMemory(backends.Select(backend => (backend.Address, (ulong)backend.Size, backend.Options.ReadOnly)));
+    }
+
+    /// <summary>The RAM.</summary>
+    public GuestMemory Memory { get; }
+
+    /// <summary>The mapping outcome of each backend, in address order.</summary>
+    public IReadOnlyList<MappingOutcome> Outcomes { get; }
+
+    /// <summary>Takes the backends that the options name, or makes the default RAM (memory-backends rules, section 7).</summary>
+    /// <exception cref="GuestException">The options name backends and default RAM.</exception>
+    /// <exception cref="MemoryBackendException">There is no such backend, it is in use, or the default RAM cannot be had.</exception>
+    public static GuestRam Take(MemoryBackends backends, GuestOptions options, string guest, CancellationToken cancellation)
+    {
+        if (options.BackendIds.Count > 0 && (options.MemoryPath is not null || options.Memory != 0))
+        {
+            throw new GuestException(
+                GuestErrorIds.DefaultRamConflict,
+                $"Expected backends or default RAM, found the backends {string.Join(", ", options.BackendIds)} and "
+                + (options.MemoryPath is null ? $"{options.Memory} bytes of default RAM." : $"default RAM in '{options.MemoryPath}'."),
+                guest,
+                "Give either backends, or a path and size for the default RAM.");
+        }
+
+        List<IDisposable> owned = [];
+        try
+        {
+            List<MemoryBackend> taken = [];
+            if (options.BackendIds.Count == 0)
+            {
+                MemoryBackend ram = backends.CreateDefaultRam(
+                    options.MemoryPath,
+                    options.Memory == 0 ? DefaultSize : options.Memory,
+                    options.MachineType,
+                    options.DenyPrivateDiscard,
+                    cancellation);
+                owned.Add(ram);
+                taken.Add(ram);
+            }
+
+            taken.AddRange(options.BackendIds.Select(backends.Get));
+            owned.AddRange(taken.Select(backend => backend.Attach(guest)));
+            return new GuestRam(taken, owned);
+        }
+        catch
+        {
+            Release(owned);
+            throw;
+        }
+    }
+
+    public void Dispose() => Release(_owned);
+
+    private static void Release(List<IDisposable> owned)
+    {
+        // The last taken goes first: a lease before the RAM it is on.
+        for (int i = owned.Count - 1; i >= 0; i--)
+        {
+            owned[i].Dispose();
+        }
+
+        owned.Clear();
+    }
+}

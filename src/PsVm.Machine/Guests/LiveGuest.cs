@@ -1,0 +1,253 @@
+using System.Diagnostics;
+
+namespace PsVm.Machine;
+
+/// <summary>A guest that exists: its board, the runners of its harts, and where it is in its life. Safe from any thread.</summary>
+internal sealed class LiveGuest : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly Lock _operator = new();
+    private readonly GuestInfo _description;
+    private readonly GuestRam _ram;
+    private readonly Board _board;
+    private readonly HartRunner[] _runners;
+    private readonly Action<GuestInfo> _ended;
+    private readonly Stopwatch _uptime = new();
+
+    private GuestState _state = GuestState.Running;
+    private (GuestState State, string Reason)? _end;
+    private TaskCompletionSource _stateChanged = new();
+    private TimeSpan _startLatency;
+    private long _finalInstructions;
+    private int _running;
+
+    /// <summary>Puts a guest together; it does not run yet.</summary>
+    /// <param name="description">What does not change about it.</param>
+    /// <param name="ram">Its RAM; it becomes the guest's when this returns.</param>
+    /// <param name="files">What it boots.</param>
+    /// <param name="commandLine">The kernel's command line.</param>
+    /// <param name="ended">Called once when it has stopped or failed.</param>
+    /// <exception cref="GuestException">Something has no room in its RAM, or a file fails.</exception>
+    public LiveGuest(GuestInfo description, GuestRam ram, BootFiles files, string commandLine, Action<GuestInfo> ended)
+    {
+        _description = description;
+        _ram = ram;
+        _ended = ended;
+        BootEntry entry = BootLoader.Load(ram.Memory, files, description.Harts, commandLine);
+        _board = new Board(ram.Memory, description.Harts, files.Firmware is not null, Console, OnPowerRequest);
+        _runners = [.. _board.Harts.Select(hart => new HartRunner(_board, hart, $"{Name} hart {hart.Id}", OnRunnerEnded))];
+        _running = _runners.Length;
+        _board.HartSignalled += hart => _runners[hart].Wake();
+        _board.PowerOn(entry);
+    }
+
+    /// <summary>Its name.</summary>
+    public string Name => _description.Name;
+
+    /// <summary>Its console.</summary>
+    public GuestConsole Console { get; } = new();
+
+    /// <summary>The guest as it is now.</summary>
+    public GuestInfo Info
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _description with
+                {
+                    State = _state,
+                    StopReason = IsOver ? _end?.Reason : null,
+                    Instructions = IsOver ? _finalInstructions : CountInstructions(),
+                    CpuTime = TimeSpan.FromTicks(_runners.Sum(runner => runner.CpuTime.Ticks)),
+                    Uptime = _uptime.Elapsed,
+                    StartLatency = _startLatency,
+                };
+            }
+        }
+    }
+
+    private bool IsOver => _state is GuestState.Stopped or GuestState.Failed;
+
+    /// <summary>Starts it; returns once its first hart runs.</summary>
+    /// <param name="requestedAt">When it was asked for, as <see cref="Stopwatch.GetTimestamp"/> counts.</param>
+    public void Start(long requestedAt)
+    {
+        _uptime.Start();
+        foreach (HartRunner runner in _runners)
+        {
+            runner.Start();
+        }
+
+        TimeSpan latency = Stopwatch.GetElapsedTime(requestedAt, _runners[0].WaitUntilFirstRun());
+        lock (_gate)
+        {
+            _startLatency = latency;
+        }
+    }
+
+    /// <summary>Holds its harts and its time; returns once none runs.</summary>
+    /// <exception cref="GuestException">It has stopped.</exception>
+    public void Suspend()
+    {
+        lock (_operator)
+        {
+            Array.ForEach(_runners, runner => runner.Hold());
+            Array.ForEach(_runners, runner => runner.WaitUntilHeld());
+            _board.Clock.Pause();
+            ChangeLivingState(GuestState.Suspended);
+        }
+    }
+
+    /// <summary>Lets its harts and its time go on.</summary>
+    /// <exception cref="GuestException">It has stopped.</exception>
+    public void Resume()
+    {
+        lock (_operator)
+        {
+            ChangeLivingState(GuestState.Running);
+            _board.Clock.Resume();
+            Array.ForEach(_runners, runner => runner.Release());
+        }
+    }
+
+    /// <summary>Powers it off; returns once no hart runs.</summary>
+    public void Stop()
+    {
+        lock (_operator)
+        {
+            End(GuestState.Stopped, "stopped by the operator");
+            Array.ForEach(_runners, runner => runner.Join());
+        }
+    }
+
+    /// <summary>Waits for a state.</summary>
+    /// <returns>False when the time ran out, or the guest ended in another state.</returns>
+    public bool WaitForState(GuestState wanted, TimeSpan timeout, CancellationToken cancellation)
+    {
+        long began = Stopwatch.GetTimestamp();
+        while (true)
+        {
+            Task changed;
+            lock (_gate)
+            {
+                if (_state == wanted || IsOver)
+                {
+                    return _state == wanted;
+                }
+
+                changed = _stateChanged.Task;
+            }
+
+            TimeSpan left = timeout == Timeout.InfiniteTimeSpan ? timeout : timeout - Stopwatch.GetElapsedTime(began);
+            if ((left < TimeSpan.Zero && left != Timeout.InfiniteTimeSpan) || !changed.Wait(left, cancellation))
+            {
+                return false;
+            }
+        }
+    }
+
+    /// <summary>Types on its console.</summary>
+    /// <exception cref="GuestException">It has stopped, or it does not read.</exception>
+    public void Type(string text)
+    {
+        if (Info.State is GuestState.Stopped or GuestState.Failed)
+        {
+            throw StoppedError();
+        }
+
+        if (!Console.TryType(text))
+        {
+            throw new GuestException(
+                GuestErrorIds.ConsoleInputFull,
+                $"Expected room for {text.Length} characters among the {GuestConsole.InputCapacity} bytes that may wait, found "
+                + $"{Console.InputCount} bytes that guest '{Name}' has not read.",
+                Name,
+                "Wait until the guest reads its console, then send the rest.");
+        }
+    }
+
+    /// <summary>Stops it and gives back all that it holds.</summary>
+    public void Dispose()
+    {
+        Stop();
+        _board.Dispose();
+        _ram.Dispose();
+    }
+
+    private void OnPowerRequest(PowerRequest request, uint code)
+    {
+        switch (request)
+        {
+            case PowerRequest.Off:
+                End(GuestState.Stopped, "powered off by the guest");
+                break;
+            case PowerRequest.Reboot:
+                End(GuestState.Stopped, "reboot requested by the guest");
+                break;
+            default:
+                End(GuestState.Failed, $"the guest reported a failure, code {code}");
+                break;
+        }
+    }
+
+    /// <summary>Asks all harts to stop; the first reason counts.</summary>
+    private void End(GuestState state, string reason)
+    {
+        lock (_gate)
+        {
+            _end ??= (state, reason);
+        }
+
+        Array.ForEach(_runners, runner => runner.Stop());
+    }
+
+    private void OnRunnerEnded(HartRunner runner, Exception? failure)
+    {
+        if (failure is not null)
+        {
+            End(GuestState.Failed, $"{failure.GetType().Name}: {failure.Message}");
+        }
+
+        if (Interlocked.Decrement(ref _running) > 0)
+        {
+            return;
+        }
+
+        // Nothing more will be printed once those who wait learn of the end.
+        Console.Close();
+        lock (_gate)
+        {
+            _uptime.Stop();
+            _finalInstructions = CountInstructions();
+            SetState(_end!.Value.State);
+        }
+
+        _ended(Info);
+    }
+
+    private void ChangeLivingState(GuestState state)
+    {
+        lock (_gate)
+        {
+            if (_end is not null)
+            {
+                throw StoppedError();
+            }
+
+            SetState(state);
+        }
+    }
+
+    private void SetState(GuestState state)
+    {
+        _state = state;
+        _stateChanged.SetResult();
+        _stateChanged = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
+
+    private long CountInstructions() => _board.Harts.Sum(hart => (long)hart.InstructionsRetired);
+
+    private GuestException StoppedError() => new(
+        GuestErrorIds.GuestStopped, $"Expected guest '{Name}' to run or to be suspended, found that it has stopped.", Name);
+}
