@@ -1,0 +1,40 @@
+@{
+    RootModule           = 'PsVm.psm1'
+    ModuleVersion        = '0.1.0'
+    GUID                 = 'b7a2f0c4-5d0e-4c53-9c1e-0b6d2f6a7e31'
+    Author               = 'The PsVm authors'
+    CompanyName          = 'The PsVm authors'
+    Copyright            = '(c) The PsVm authors. MIT License.'
+    Description          = 'Guest RAM in files, and RISC-V guests that boot on it: who may write the memory and who may write the file, decided and explained.'
+    PowerShellVersion    = '7.6'
+    CompatiblePSEditions = @('Core')
+    TypesToProcess       = @('PsVm.Types.ps1xml')
+    FormatsToProcess     = @('PsVm.Format.ps1xml')
+    CmdletsToExport      = @(
+        'Clear-MemoryBackend'
+        'Get-Guest'
+        'Get-MemoryBackend'
+        'Get-MemoryBackendPolicy'
+        'Measure-MemoryBackend'
+        'New-MemoryBackend'
+        'Receive-GuestConsole'
+        'Remove-Guest'
+        'Remove-MemoryBackend'
+        'Resume-Guest'
+        'Send-GuestConsole'
+        'Set-MemoryBackendPolicy'
+        'Start-Guest'
+        'Stop-Guest'
+        'Suspend-Guest'
+        'Test-BackendOptions'
+        'Wait-Guest'
+    )
+    FunctionsToExport    = @()
+    AliasesToExport      = @()
+    VariablesToExport    = @()
+    PrivateData          = @{
+        PSData = @{
+            Tags = @('Linux', 'RISC-V', 'emulator', 'virtualization', 'memory', 'template')
+        }
+    }
+}

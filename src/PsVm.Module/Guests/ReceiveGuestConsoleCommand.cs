@@ -1,0 +1,88 @@
+using System.Management.Automation;
+using PsVm.Module.Hosting;
+using PsVm.Module.Output;
+
+namespace PsVm.Module.Guests;
+
+/// <summary>Receives what guests have written on their console.</summary>
+[Cmdlet(VerbsCommunications.Receive, "GuestConsole")]
+[OutputType(typeof(string))]
+public sealed class ReceiveGuestConsoleCommand : GuestCmdlet
+{
+    // Short enough to look live, long enough to cost nothing.
+    private static readonly TimeSpan Poll = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>From the start, instead of from where the last receive ended.</summary>
+    [Parameter]
+    public SwitchParameter All { get; set; }
+
+    /// <summary>The text as it came, instead of lines.</summary>
+    [Parameter]
+    public SwitchParameter Raw { get; set; }
+
+    /// <summary>Goes on until the guest stops.</summary>
+    [Parameter]
+    public SwitchParameter Wait { get; set; }
+
+    internal static void Run(
+        IEnumerable<string> names,
+        bool all,
+        bool raw,
+        bool wait,
+        IGuestHost host,
+        ConsoleReadings readings,
+        ICmdletOutput output,
+        CancellationToken cancellation) =>
+        CmdletWorks.ForEach(names, output, name =>
+        {
+            GuestInfo guest = host.Get(name);
+            long position = all ? 0 : readings.Position(guest.Id);
+            ConsoleLines lines = new();
+            bool more = true;
+            while (more)
+            {
+                // The state first: whatever is written before the end is then read.
+                more = wait && host.Get(name).State is GuestState.Running or GuestState.Suspended;
+                ConsoleText piece = host.ReadConsole(name, position);
+                Write(piece, raw, lines, output);
+                position = piece.NextPosition;
+                readings.Advance(guest.Id, position);
+                if (more && piece.Text.Length == 0 && cancellation.WaitHandle.WaitOne(Poll))
+                {
+                    cancellation.ThrowIfCancellationRequested();
+                }
+            }
+
+            if (lines.TakeRest() is { } rest)
+            {
+                output.WriteObject(rest);
+            }
+        }, cancellation);
+
+    private protected override CmdletWork Bind()
+    {
+        (string[] names, bool all, bool raw, bool wait) = (Name, All, Raw, Wait);
+        return (output, cancellation) =>
+            Run(names, all, raw, wait, ModuleServices.Guests, ModuleServices.ConsoleReadings, output, cancellation);
+    }
+
+    private static void Write(ConsoleText piece, bool raw, ConsoleLines lines, ICmdletOutput output)
+    {
+        if (piece.Lost > 0)
+        {
+            output.WriteWarning($"[{ModuleErrorIds.ConsoleTextLost}] {piece.Lost} characters came before this text and are no longer held.");
+        }
+
+        if (!raw)
+        {
+            foreach (string line in lines.Add(piece.Text))
+            {
+                output.WriteObject(line);
+            }
+        }
+        else if (piece.Text.Length > 0)
+        {
+            output.WriteObject(piece.Text);
+        }
+    }
+}

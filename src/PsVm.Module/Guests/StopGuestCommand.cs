@@ -1,0 +1,24 @@
+using System.Management.Automation;
+using PsVm.Module.Hosting;
+using PsVm.Module.Output;
+
+namespace PsVm.Module.Guests;
+
+/// <summary>Powers guests off at once.</summary>
+[Cmdlet(VerbsLifecycle.Stop, "Guest", SupportsShouldProcess = true)]
+[OutputType(typeof(Guest))]
+public sealed class StopGuestCommand : GuestCmdlet
+{
+    /// <summary>Says in a script that the guest is not asked. The board has no power button yet, so it is not asked without either.</summary>
+    [Parameter]
+    public SwitchParameter Force { get; set; }
+
+    internal static void Run(IEnumerable<string> names, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        Change("Stop", names, host.Stop, host, output, cancellation);
+
+    private protected override CmdletWork Bind()
+    {
+        string[] names = Name;
+        return (output, cancellation) => Run(names, ModuleServices.Guests, output, cancellation);
+    }
+}

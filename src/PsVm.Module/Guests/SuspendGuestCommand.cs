@@ -1,0 +1,20 @@
+using System.Management.Automation;
+using PsVm.Module.Hosting;
+using PsVm.Module.Output;
+
+namespace PsVm.Module.Guests;
+
+/// <summary>Holds guests where they are.</summary>
+[Cmdlet(VerbsLifecycle.Suspend, "Guest", SupportsShouldProcess = true)]
+[OutputType(typeof(Guest))]
+public sealed class SuspendGuestCommand : GuestCmdlet
+{
+    internal static void Run(IEnumerable<string> names, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        Change("Suspend", names, host.Suspend, host, output, cancellation);
+
+    private protected override CmdletWork Bind()
+    {
+        string[] names = Name;
+        return (output, cancellation) => Run(names, ModuleServices.Guests, output, cancellation);
+    }
+}

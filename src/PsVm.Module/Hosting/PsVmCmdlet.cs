@@ -1,0 +1,75 @@
+using System.Management.Automation;
+using PsVm.Module.Output;
+
+namespace PsVm.Module.Hosting;
+
+/// <summary>The base of every cmdlet: cancellation by Ctrl+C, logging to the streams, and work off the pipeline thread.</summary>
+public abstract class PsVmCmdlet : PSCmdlet, IDisposable
+{
+    private readonly CancellationTokenSource _stopping = new();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Dispose(disposing: true);
+        GC.SuppressFinalize(this);
+    }
+
+    /// <inheritdoc/>
+    protected sealed override void ProcessRecord()
+    {
+        PipelineOutput output = new(this);
+        CmdletWork work;
+        try
+        {
+            work = Bind();
+        }
+        catch (PsVmException error)
+        {
+            output.WriteError(CmdletError.From(error));
+            return;
+        }
+
+        PipelinePump.Run(work, output, _stopping.Token);
+    }
+
+    /// <inheritdoc/>
+    protected sealed override void StopProcessing() => _stopping.Cancel();
+
+    /// <summary>Turns the parameters of this input item into values; runs on the pipeline thread.</summary>
+    /// <returns>The work on those values; runs on a worker.</returns>
+    private protected abstract CmdletWork Bind();
+
+    /// <summary>Releases what the cmdlet holds.</summary>
+    /// <param name="disposing">Called by <see cref="Dispose()"/>.</param>
+    protected virtual void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            _stopping.Dispose();
+        }
+    }
+
+    /// <summary>A switch that overrides a policy: null when the operator left it to the policy.</summary>
+    private protected bool? WhenGiven(string name, SwitchParameter value) =>
+        MyInvocation.BoundParameters.ContainsKey(name) ? value.IsPresent : null;
+
+    /// <summary>A path as PowerShell means it, for the operating system: relative to the session's location, wildcards taken literally.</summary>
+    /// <exception cref="CmdletException">PathNotFileSystem: the path is of another provider.</exception>
+    private protected string? ResolvePath(string? path)
+    {
+        if (string.IsNullOrEmpty(path))
+        {
+            return null;
+        }
+
+        string resolved = SessionState.Path.GetUnresolvedProviderPathFromPSPath(path, out ProviderInfo provider, out _);
+        return provider.Name == "FileSystem"
+            ? resolved
+            : throw new CmdletException(
+                ModuleErrorIds.PathNotFileSystem,
+                $"'{path}' must name a file or directory, but it is of the provider '{provider.Name}'.",
+                path,
+                "Give a path of the file system, or Set-Location to one.");
+    }
+}

@@ -1,0 +1,47 @@
+using System.Threading.Channels;
+using PsVm.Module.Output;
+
+namespace PsVm.Module.Hosting;
+
+/// <summary>The output that a worker sees: it posts what it has to say to a queue that the pipeline thread drains.</summary>
+/// <remarks>Any thread may use it. Once closed it swallows what still comes, such as log lines of a guest that outlives its start.</remarks>
+internal sealed class QueuedOutput(CancellationToken cancellation) : ICmdletOutput
+{
+    private readonly Channel<Action<ICmdletOutput>> _messages = Channel.CreateUnbounded<Action<ICmdletOutput>>();
+
+    public void WriteObject(object value) => Post(output => output.WriteObject(value));
+
+    public void WriteError(CmdletError error) => Post(output => output.WriteError(error));
+
+    public void WriteWarning(string message) => Post(output => output.WriteWarning(message));
+
+    public void WriteVerbose(string message) => Post(output => output.WriteVerbose(message));
+
+    public void WriteDebug(string message) => Post(output => output.WriteDebug(message));
+
+    public void WriteProgress(CmdletProgress progress) => Post(output => output.WriteProgress(progress));
+
+    public bool ShouldProcess(string action)
+    {
+        TaskCompletionSource<bool> answer = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Post(output => answer.SetResult(output.ShouldProcess(action)));
+        return answer.Task.WaitAsync(cancellation).GetAwaiter().GetResult();
+    }
+
+    /// <summary>No message comes any more.</summary>
+    public void Close() => _messages.Writer.TryComplete();
+
+    /// <summary>Hands every message to the real output, in order, until the queue is closed and empty.</summary>
+    public void DrainTo(ICmdletOutput output)
+    {
+        while (_messages.Reader.WaitToReadAsync(CancellationToken.None).AsTask().GetAwaiter().GetResult())
+        {
+            while (_messages.Reader.TryRead(out Action<ICmdletOutput>? message))
+            {
+                message(output);
+            }
+        }
+    }
+
+    private void Post(Action<ICmdletOutput> message) => _messages.Writer.TryWrite(message);
+}

@@ -1,0 +1,42 @@
+using System.Management.Automation;
+using PsVm.Memory;
+using PsVm.Module.Hosting;
+using PsVm.Module.Output;
+
+namespace PsVm.Module.Memory;
+
+/// <summary>Tells what New-MemoryBackend would do with the same parameters, and changes nothing.</summary>
+[Cmdlet(VerbsDiagnostic.Test, "BackendOptions", DefaultParameterSetName = "Parameters")]
+[OutputType(typeof(bool), typeof(BackendReport))]
+public sealed class TestBackendOptionsCommand : BackendOptionsCmdlet
+{
+    /// <summary>Gives the whole report, which then also holds errors and warnings.</summary>
+    [Parameter]
+    public SwitchParameter Detailed { get; set; }
+
+    internal static void Run(MemoryBackendOptions options, bool detailed, MemoryBackends backends, ICmdletOutput output)
+    {
+        BackendReport report = backends.Test(options);
+        if (detailed)
+        {
+            output.WriteObject(report);
+            return;
+        }
+
+        foreach (BackendError error in report.Errors)
+        {
+            output.WriteError(new CmdletError(
+                error.Id, ErrorCategories.Of(error.Id), report.Path ?? report.Id, error.Message, error.RecommendedAction));
+        }
+
+        output.WriteWarnings(report.Warnings);
+        output.WriteObject(report.IsValid);
+    }
+
+    private protected override CmdletWork Bind()
+    {
+        MemoryBackendOptions options = BindOptions();
+        bool detailed = Detailed;
+        return (output, _) => Run(options, detailed, ModuleServices.Backends, output);
+    }
+}

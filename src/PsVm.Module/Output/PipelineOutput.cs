@@ -1,0 +1,33 @@
+using System.Management.Automation;
+
+namespace PsVm.Module.Output;
+
+/// <summary>The real output: a cmdlet in a pipeline. Used on the pipeline thread only.</summary>
+internal sealed class PipelineOutput(PSCmdlet cmdlet) : ICmdletOutput
+{
+    public void WriteObject(object value) => cmdlet.WriteObject(value);
+
+    public void WriteError(CmdletError error)
+    {
+        Exception exception = error.Exception ?? new CmdletException(error.Id, error.Message, error.Target, error.RecommendedAction);
+        cmdlet.WriteError(new ErrorRecord(exception, error.Id, error.Category, error.Target)
+        {
+            ErrorDetails = new ErrorDetails(error.Message) { RecommendedAction = error.RecommendedAction ?? string.Empty },
+        });
+    }
+
+    public void WriteWarning(string message) => cmdlet.WriteWarning(message);
+
+    public void WriteVerbose(string message) => cmdlet.WriteVerbose(message);
+
+    public void WriteDebug(string message) => cmdlet.WriteDebug(message);
+
+    public void WriteProgress(CmdletProgress progress) => cmdlet.WriteProgress(
+        new ProgressRecord(activityId: 0, progress.Activity, progress.Status)
+        {
+            PercentComplete = progress.PercentComplete,
+            RecordType = progress.Completed ? ProgressRecordType.Completed : ProgressRecordType.Processing,
+        });
+
+    public bool ShouldProcess(string action) => cmdlet.ShouldProcess(action, $"{action}?", "PsVm");
+}

@@ -1,0 +1,227 @@
+using PsVm.Memory;
+using PsVm.Module.Memory;
+using PsVm.Module.Output;
+
+namespace PsVm.Module.Tests.Memory;
+
+public sealed class MemoryCmdletTests : IDisposable
+{
+    private const long MiB = 1 << 20;
+    private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("psvm");
+    private readonly MemoryBackends _backends = new(_ => null);
+    private readonly RecordingOutput _output = new();
+
+    public void Dispose()
+    {
+        _backends.Dispose();
+        _folder.Delete(recursive: true);
+    }
+
+    [Fact]
+    public void New_maps_and_gives_the_live_backend()
+    {
+        NewMemoryBackendCommand.Run(File("ram.img", share: true), _backends, _output, CancellationToken.None);
+
+        MemoryBackend backend = Assert.IsType<MemoryBackend>(Assert.Single(_output.Objects));
+        Assert.Same(backend, Assert.Single(_backends.List()));
+        Assert.Equal(MiB, new FileInfo(backend.Outcome.Path!).Length);
+    }
+
+    [Fact]
+    public void New_under_WhatIf_says_mode_and_reason_and_changes_nothing()
+    {
+        RecordingOutput whatIf = new() { Answer = false };
+
+        NewMemoryBackendCommand.Run(File("ram.img", share: true), _backends, whatIf, CancellationToken.None);
+
+        string action = Assert.Single(whatIf.Actions);
+        Assert.StartsWith("Create the file and map 1 MiB of ", action, StringComparison.Ordinal);
+        Assert.Contains("shared, the file ReadWrite: shared writable memory", action, StringComparison.Ordinal);
+        Assert.Empty(whatIf.Objects);
+        Assert.Empty(_folder.GetFiles());
+    }
+
+    [Fact]
+    public void New_under_WhatIf_says_why_it_would_refuse()
+    {
+        RecordingOutput whatIf = new() { Answer = false };
+
+        NewMemoryBackendCommand.Run(File("missing.img", share: false), _backends, whatIf, CancellationToken.None);
+
+        Assert.Contains(MemoryErrorIds.FileNotFound, Assert.Single(whatIf.Actions), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void New_puts_the_outcomes_warnings_on_the_warning_stream_with_their_ids()
+    {
+        _backends.Create(File("ram.img", share: true));
+
+        NewMemoryBackendCommand.Run(File("ram.img", share: false), _backends, _output, CancellationToken.None);
+
+        Assert.StartsWith($"[{MemoryWarningIds.PrivateMappingOfSharedFile}] ", Assert.Single(_output.Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Test_is_false_and_says_why_on_the_error_stream()
+    {
+        MemoryBackendOptions options = File("ram.img", share: true) with { FileAccessMode = FileAccessMode.ReadOnly };
+
+        TestBackendOptionsCommand.Run(options, detailed: false, _backends, _output);
+
+        CmdletError error = Assert.Single(_output.Errors);
+        Assert.Equal((MemoryErrorIds.SharedWritableNeedsWritableFile, options.Path), (error.Id, error.Target));
+        Assert.NotNull(error.RecommendedAction);
+        Assert.Equal([false], _output.Objects);
+        Assert.Empty(_folder.GetFiles());
+    }
+
+    [Fact]
+    public void Test_is_true_and_warns()
+    {
+        _backends.Create(File("ram.img", share: true));
+
+        TestBackendOptionsCommand.Run(File("ram.img", share: false), detailed: false, _backends, _output);
+
+        Assert.Equal([true], _output.Objects);
+        Assert.StartsWith($"[{MemoryWarningIds.PrivateMappingOfSharedFile}] ", Assert.Single(_output.Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Test_in_detail_gives_the_report_and_leaves_the_streams_alone()
+    {
+        TestBackendOptionsCommand.Run(File("missing.img", share: false), detailed: true, _backends, _output);
+
+        BackendReport report = Assert.IsType<BackendReport>(Assert.Single(_output.Objects));
+        Assert.Equal(MemoryErrorIds.FileNotFound, Assert.Single(report.Errors).Id);
+        Assert.Empty(_output.Errors);
+    }
+
+    [Fact]
+    public void Get_finds_by_id_and_pattern_and_goes_on_after_an_unknown_id()
+    {
+        MemoryBackend a = Anonymous("web-1");
+        MemoryBackend b = Anonymous("web-2");
+        MemoryBackend c = Anonymous("db");
+
+        GetMemoryBackendCommand.Run(["db", "nope", "web*", "x*"], _backends, _output, CancellationToken.None);
+
+        Assert.Equal([c, a, b], _output.Objects);
+        Assert.Equal(MemoryErrorIds.BackendNotFound, Assert.Single(_output.Errors).Id);
+    }
+
+    [Fact]
+    public void Remove_unmaps_what_is_selected()
+    {
+        MemoryBackend a = Anonymous("a");
+        Anonymous("b");
+        Anonymous("c");
+
+        RemoveMemoryBackendCommand.Run(BackendCmdlet.Select(["b"], [a], _backends), _backends, _output, CancellationToken.None);
+
+        Assert.Equal("c", Assert.Single(_backends.List()).Id);
+        Assert.Equal(["Remove memory backend 'a'", "Remove memory backend 'b'"], _output.Actions);
+    }
+
+    [Fact]
+    public void Remove_under_WhatIf_leaves_it()
+    {
+        MemoryBackend a = Anonymous("a");
+
+        RemoveMemoryBackendCommand.Run(
+            BackendCmdlet.Select([], [a], _backends), _backends, new RecordingOutput { Answer = false }, CancellationToken.None);
+
+        Assert.Same(a, Assert.Single(_backends.List()));
+    }
+
+    [Fact]
+    public void Remove_of_a_backend_in_use_is_that_backends_error()
+    {
+        MemoryBackend used = Anonymous("used");
+        MemoryBackend free = Anonymous("free");
+        using IDisposable lease = used.Attach("web");
+
+        RemoveMemoryBackendCommand.Run(BackendCmdlet.Select([], [used, free], _backends), _backends, _output, CancellationToken.None);
+
+        Assert.Equal(MemoryErrorIds.BackendInUse, Assert.Single(_output.Errors).Id);
+        Assert.Same(used, Assert.Single(_backends.List()));
+    }
+
+    [Fact]
+    public void A_removed_backend_is_not_found()
+    {
+        MemoryBackend gone = Anonymous("gone");
+        _backends.Remove("gone");
+
+        MeasureMemoryBackendCommand.Run(BackendCmdlet.Select([], [gone], _backends), _output, CancellationToken.None);
+
+        Assert.Equal(MemoryErrorIds.BackendNotFound, Assert.Single(_output.Errors).Id);
+    }
+
+    [Fact]
+    public void Measure_tells_default_RAMs_of_the_same_id_apart()
+    {
+        MemoryBackend[] both = [.. Enumerable.Range(1, 2).Select(n => _backends.CreateDefaultRam(null, n * MiB, "virt", null))];
+
+        MeasureMemoryBackendCommand.Run(BackendCmdlet.Select([], both, _backends), _output, CancellationToken.None);
+
+        Assert.Equal([MiB, 2 * MiB], _output.Objects.Cast<MemoryUsage>().Select(usage => usage.Size));
+    }
+
+    [Fact]
+    public void Clear_discards_the_range_and_gives_the_outcome()
+    {
+        MemoryBackend ram = Anonymous("a");
+
+        ClearMemoryBackendCommand.Run(BackendCmdlet.Select([], [ram], _backends), 0, MiB, null, _output, CancellationToken.None);
+
+        DiscardOutcome outcome = Assert.IsType<DiscardOutcome>(Assert.Single(_output.Objects));
+        Assert.Equal(("a", 0, MiB), (outcome.BackendId, outcome.Offset, outcome.BytesAsked));
+        Assert.Equal($"Discard {MiB} bytes at offset 0 of memory backend 'a' by Auto", Assert.Single(_output.Actions));
+    }
+
+    [Fact]
+    public void Clear_under_a_named_policy_warns_of_what_it_does_to_others()
+    {
+        _backends.Create(File("ram.img", share: true) with { Id = "template" });
+        _backends.Remove("template");
+        MemoryBackend ram = _backends.Create(File("ram.img", share: false) with { FileAccessMode = FileAccessMode.ReadWrite });
+
+        ClearMemoryBackendCommand.Run(
+            BackendCmdlet.Select([], [ram], _backends), 0, MiB, DiscardPolicy.PunchHole, _output, CancellationToken.None);
+
+        Assert.Equal(DiscardPolicy.PunchHole, Assert.IsType<DiscardOutcome>(Assert.Single(_output.Objects)).Policy);
+        Assert.StartsWith($"[{MemoryWarningIds.PunchHoleChangesFile}] ", Assert.Single(_output.Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Clear_under_WhatIf_discards_nothing()
+    {
+        MemoryBackend ram = Anonymous("a");
+        RecordingOutput whatIf = new() { Answer = false };
+
+        ClearMemoryBackendCommand.Run(BackendCmdlet.Select([], [ram], _backends), 0, MiB, null, whatIf, CancellationToken.None);
+
+        Assert.Empty(whatIf.Objects);
+    }
+
+    [Fact]
+    public void The_policy_is_set_and_shown()
+    {
+        SetMemoryBackendPolicyCommand.Run(deny: true, _backends, _output);
+        GetMemoryBackendPolicyCommand.Run(_backends, _output);
+
+        Assert.Equal([new MemoryBackendPolicy(true, "Cmdlet")], _output.Objects);
+    }
+
+    [Fact]
+    public void The_policy_stays_under_WhatIf()
+    {
+        SetMemoryBackendPolicyCommand.Run(deny: true, _backends, new RecordingOutput { Answer = false });
+
+        Assert.False(_backends.Policy.DenyPrivateDiscard);
+    }
+
+    private MemoryBackend Anonymous(string id) => _backends.Create(new MemoryBackendOptions { Id = id, Size = MiB });
+
+    private MemoryBackendOptions File(string name, bool share) => new() { Path = Path.Combine(_folder.FullName, name), Size = MiB, Share = share };
+}

@@ -1,0 +1,51 @@
+using PsVm.Module.Output;
+
+namespace PsVm.Module.Tests;
+
+/// <summary>An output that remembers what was said, in order for each kind.</summary>
+internal sealed class RecordingOutput : ICmdletOutput
+{
+    public List<object> Objects { get; } = [];
+
+    public List<CmdletError> Errors { get; } = [];
+
+    public List<string> Warnings { get; } = [];
+
+    public List<string> Verbose { get; } = [];
+
+    public List<string> Debug { get; } = [];
+
+    public List<CmdletProgress> Progress { get; } = [];
+
+    public List<string> Actions { get; } = [];
+
+    /// <summary>What the operator answers; false is also what -WhatIf answers.</summary>
+    public bool Answer { get; init; } = true;
+
+    /// <summary>Called at every write.</summary>
+    public Action OnWrite { get; init; } = () => { };
+
+    public void WriteObject(object value) => Add(Objects, value);
+
+    public void WriteError(CmdletError error) => Add(Errors, error);
+
+    public void WriteWarning(string message) => Add(Warnings, message);
+
+    public void WriteVerbose(string message) => Add(Verbose, message);
+
+    public void WriteDebug(string message) => Add(Debug, message);
+
+    public void WriteProgress(CmdletProgress progress) => Add(Progress, progress);
+
+    public bool ShouldProcess(string action)
+    {
+        Add(Actions, action);
+        return Answer;
+    }
+
+    private void Add<T>(List<T> list, T item)
+    {
+        OnWrite();
+        list.Add(item);
+    }
+}
