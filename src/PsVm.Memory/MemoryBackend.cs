@@ -133,7 +133,7 @@ public sealed class MemoryBackend : IDisposable
         if (_consumer is not null)
         {
             throw new MemoryBackendException(
-                MemoryErrorIds.BackendInUse, $"Backend '{Id}' cannot be {action}: guest '{_consumer}' uses it.", Id, $"Remove guest '{_consumer}' first.");
+                MemoryErrorIds.BackendInUse, $"Backend '{Id}' cannot be {action}: guest '{_consumer}' uses it.", Id, $"Stop guest '{_consumer}' first.");
         }
     }
 

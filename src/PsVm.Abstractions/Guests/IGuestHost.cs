@@ -22,9 +22,10 @@ public interface IGuestHost
     void Resume(string name);
 
     /// <summary>Powers the guest off at once; returns once no hart runs. Does nothing when it is stopped.</summary>
+    /// <remarks>A guest that has stopped or failed, for whatever reason, has released its backends.</remarks>
     void Stop(string name);
 
-    /// <summary>Forgets a stopped guest and releases its backends; those the guest made for itself are closed.</summary>
+    /// <summary>Forgets a stopped guest, its console included.</summary>
     void Remove(string name);
 
     /// <summary>Waits until the text has appeared anywhere on the console since the start.</summary>

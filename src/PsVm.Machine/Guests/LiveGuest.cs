@@ -214,8 +214,9 @@ internal sealed class LiveGuest : IDisposable
             return;
         }
 
-        // Nothing more will be printed once those who wait learn of the end.
+        // Nothing more will be printed, and its backends are free, once those who wait learn of the end.
         Console.Close();
+        _ram.Dispose();
         lock (_gate)
         {
             _uptime.Stop();
