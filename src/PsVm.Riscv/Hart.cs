@@ -190,6 +190,7 @@ public sealed unsafe class Hart : IDisposable
     internal void Trap(ulong cause, ulong value, ulong pc)
     {
         State->Pc = Csrs.EnterTrap(cause, value, pc);
+        State->ReservedHost = 0; // a reservation must not pass from one thread of the guest to another
         SelectContext();
     }
 

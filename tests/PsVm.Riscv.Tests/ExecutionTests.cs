@@ -1,0 +1,246 @@
+using static PsVm.Riscv.Tests.Asm;
+
+namespace PsVm.Riscv.Tests;
+
+public class ExecutionTests
+{
+    private const ulong Code = TestMachine.RamBase, Data = Code + 0x10000, Handler = Code + 0x8000;
+    private const int Mepc = 0x341, Mcause = 0x342, Mtval = 0x343, Mtvec = 0x305, Minstret = 0xb02, Mstatus = 0x300;
+
+    [Fact]
+    public void WritesToX0GoNowhere()
+    {
+        using var machine = new TestMachine();
+        machine.Program(Code, Addi(Zero, Zero, 5), Add(A0, Zero, Zero));
+        machine.Hart[A0] = 7;
+        machine.Hart.Run(2);
+        Assert.Equal(0ul, machine.Hart[A0]);
+        machine.Hart[0] = 9;
+        Assert.Equal(0ul, machine.Hart[0]);
+    }
+
+    [Fact]
+    public void JalrReadsItsSourceBeforeItLinks()
+    {
+        using var machine = new TestMachine();
+        machine.Program(Code, Jalr(Ra, Ra, 1));
+        machine.Hart[Ra] = Code + 0x100;
+        machine.Hart.Run(1);
+        Assert.Equal((Code + 0x100, Code + 4), (machine.Hart.Pc, machine.Hart[Ra]));
+    }
+
+    [Theory]
+    [InlineData(4, 7ul, 0ul, ulong.MaxValue)] // div
+    [InlineData(4, 1ul << 63, ulong.MaxValue, 1ul << 63)]
+    [InlineData(5, 7ul, 0ul, ulong.MaxValue)] // divu
+    [InlineData(6, 7ul, 0ul, 7ul)] // rem
+    [InlineData(6, 1ul << 63, ulong.MaxValue, 0ul)]
+    [InlineData(7, 7ul, 0ul, 7ul)] // remu
+    public void DivisionNeverTraps(int funct3, ulong a, ulong b, ulong expected)
+    {
+        using var machine = new TestMachine();
+        machine.Program(Code, R(0x33, funct3, 1, A0, A1, A2));
+        (machine.Hart[A1], machine.Hart[A2]) = (a, b);
+        machine.Hart.Run(1);
+        Assert.Equal(expected, machine.Hart[A0]);
+    }
+
+    [Theory]
+    [InlineData(Data + 1)]
+    [InlineData(Data + 0xffd)] // across two pages
+    public void MisalignedAccessesWork(ulong address)
+    {
+        using var machine = new TestMachine();
+        machine.Program(Code, Sd(A1, A0, 0), Ld(A2, A0, 0), Load(1, A3, A0, 0));
+        (machine.Hart[A0], machine.Hart[A1]) = (address, 0x1122_3344_5566_8788);
+        machine.Hart.Run(3);
+        Assert.Equal((0x1122_3344_5566_8788ul, 0xffff_ffff_ffff_8788ul), (machine.Hart[A2], machine.Hart[A3]));
+    }
+
+    [Fact]
+    public void StoreAcrossTheEndOfRamLeavesMemoryAsItWas()
+    {
+        using var machine = WithHandler(new TestMachine());
+        ulong last = TestMachine.RamBase + machine.RamSize - 8;
+        machine.Program(Code, Sd(A1, A0, 0));
+        machine.WriteRam(last, 42);
+        (machine.Hart[A0], machine.Hart[A1]) = (last + 4, ulong.MaxValue);
+        machine.Hart.Run(1);
+        Assert.Equal((Handler, 42ul), (machine.Hart.Pc & ~3ul, machine.ReadRam(last)));
+        Assert.Equal((7ul, last + 8), (Csr(machine, Mcause), Csr(machine, Mtval)));
+    }
+
+    [Fact]
+    public void InstructionAcrossTwoPagesRuns()
+    {
+        using var machine = new TestMachine();
+        ulong address = Code + 0x1ffe;
+        machine.WriteRam(address & ~7ul, (ulong)(Addi(A0, Zero, 77) & 0xffff) << 48);
+        machine.WriteRam((address & ~7ul) + 8, Addi(A0, Zero, 77) >> 16 | (ulong)Addi(A1, A0, 1) << 16);
+        machine.Hart.Pc = address;
+        machine.Hart.Run(1);
+        Assert.Equal((77ul, address + 4), (machine.Hart[A0], machine.Hart.Pc));
+        machine.Hart.Run(1);
+        Assert.Equal(78ul, machine.Hart[A1]);
+    }
+
+    [Fact]
+    public void TrapsArePreciseInTheMiddleOfABlock()
+    {
+        using var machine = WithHandler(new TestMachine());
+        machine.Program(Code, Addi(A0, A0, 1), Addi(A0, A0, 1), Ld(A1, Zero, 16), Addi(A0, A0, 1));
+        machine.Hart[A1] = 5;
+        machine.Hart.Run(2);
+        machine.Hart.Run(1);
+        Assert.Equal((2ul, 5ul), (machine.Hart[A0], machine.Hart[A1]));
+        Assert.Equal((5ul, 16ul, Code + 8), (Csr(machine, Mcause), Csr(machine, Mtval), Csr(machine, Mepc)));
+        Assert.Equal(3ul, Csr(machine, Minstret)); // two, and one of the handler's
+    }
+
+    [Fact]
+    public void IllegalInstructionLeavesItsBitsInMtval()
+    {
+        using var machine = WithHandler(new TestMachine());
+        machine.Program(Code, Nop, 0xffff_ffff);
+        machine.Hart.Run(2);
+        Assert.Equal((2ul, 0xffff_fffful, Code + 4), (Csr(machine, Mcause), Csr(machine, Mtval), Csr(machine, Mepc)));
+    }
+
+    [Fact]
+    public void FloatingPointIsIllegalWhileTheUnitIsOff()
+    {
+        using var machine = WithHandler(new TestMachine());
+        machine.Program(Code, R(0x53, 0, 1, 1, 2, 3)); // fadd.d
+        machine.Hart.Run(1);
+        Assert.Equal(2ul, Csr(machine, Mcause));
+    }
+
+    [Fact]
+    public void NarrowValuesThatAreNotBoxedAreNaN()
+    {
+        using var machine = new TestMachine();
+        machine.Program(Code, R(0x53, 0, 0, 1, 2, 3)); // fadd.s
+        machine.Hart.TryWriteCsr(Mstatus, 1 << 13);
+        machine.Hart.SetFloat(2, 0x3f80_0000); // 1.0f without the ones above it
+        machine.Hart.SetFloat(3, 0xffff_ffff_3f80_0000);
+        machine.Hart.Run(1);
+        Assert.Equal(0xffff_ffff_7fc0_0000, machine.Hart.GetFloat(1));
+        machine.Hart.TryReadCsr(Mstatus, out ulong status);
+        Assert.Equal(3ul, status >> 13 & 3); // dirty
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void StoresIntoCodeShowAtTheNextBlock(bool throughBus)
+    {
+        using var machine = new TestMachine();
+        ulong target = Code + 0x1000;
+        machine.Program(Code, Jalr(Ra, A5, 0), Sw(A1, A5, 0), FenceI, Jalr(Ra, A5, 0), Nop);
+        machine.Program(target, Addi(A0, Zero, 1), Jalr(Zero, Ra, 0));
+        (machine.Hart[A5], machine.Hart[A1]) = (target, Addi(A0, Zero, 2));
+        machine.Hart.Run(3);
+        Assert.Equal(1ul, machine.Hart[A0]);
+        if (throughBus)
+        {
+            machine.Program(target, Addi(A0, Zero, 3));
+            machine.Memory.NotifyWritten(target, 4);
+            machine.Hart.Pc = target;
+            machine.Hart.Run(1);
+            Assert.Equal(3ul, machine.Hart[A0]);
+            return;
+        }
+
+        machine.Hart.Run(4);
+        Assert.Equal(2ul, machine.Hart[A0]);
+    }
+
+    [Fact]
+    public void ABlockMayRewriteWhatFollowsInItsOwnPage()
+    {
+        using var machine = new TestMachine();
+        machine.Program(Code, Sw(A1, A5, 0), FenceI, Addi(A0, Zero, 1));
+        (machine.Hart[A5], machine.Hart[A1]) = (Code + 8, Addi(A0, Zero, 2));
+        machine.Hart.Run(3);
+        Assert.Equal(2ul, machine.Hart[A0]);
+    }
+
+    [Fact]
+    public void RomCannotBeWritten()
+    {
+        using var machine = new TestMachine();
+        using var rom = new RomMachine(machine);
+        Assert.Equal((7ul, RomMachine.Rom), (rom.Cause, rom.Value));
+    }
+
+    [Fact]
+    public void HotCodeAllocatesNothing()
+    {
+        using var machine = new TestMachine();
+        machine.Hart.TryWriteCsr(Mstatus, 1 << 13);
+        machine.Program(
+            Code, Addi(A0, A0, 1), Sd(A0, Sp, 0), Ld(A1, Sp, 0), Atomic(0, 3, A2, Sp, A1), R(0x53, 7, 1, 1, 1, 2),
+            Csrrs(A3, 0xc02, 0), Branch(0, Zero, Zero, -24));
+        machine.Hart[Sp] = Data;
+        machine.Hart.Run(100_000);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        machine.Hart.Run(1_000_000);
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+    }
+
+    [Fact]
+    public void MoreCodeThanTheCacheHoldsStillRuns()
+    {
+        // A chain of jumps, one to a page, twice: every page is decoded, and found again.
+        using var machine = new TestMachine(64 << 20);
+        const ulong Pages = 16_000;
+        for (ulong page = 0; page < Pages; page++)
+        {
+            machine.Program(Code + (page << 12), Addi(A0, A0, 1), Jal(Zero, page == Pages - 1 ? 0 : 4092));
+        }
+
+        machine.Hart.Run(2 * Pages);
+        Assert.Equal(Pages, machine.Hart[A0]);
+    }
+
+    private static ulong Csr(TestMachine machine, int number)
+    {
+        Assert.True(machine.Hart.TryReadCsr(number, out ulong value));
+        return value;
+    }
+
+    private static TestMachine WithHandler(TestMachine machine)
+    {
+        machine.Program(Handler, Jal(Zero, 0));
+        machine.Hart.TryWriteCsr(Mtvec, Handler);
+        return machine;
+    }
+
+    /// <summary>A hart that stores to read-only RAM.</summary>
+    private sealed class RomMachine : IDisposable
+    {
+        public const ulong Rom = 0x1000_0000;
+        private readonly Hart _hart;
+
+        public unsafe RomMachine(TestMachine other)
+        {
+            var memory = new PhysicalMemory();
+            fixed (byte* ram = other.Ram)
+            {
+                memory.AddRam(Rom, (nint)ram, 0x1000, readOnly: true);
+                memory.AddRam(Code, (nint)ram + 0x1000, 0x1000, readOnly: false);
+            }
+
+            other.Program(Code + 0x1000, Ld(A1, A0, 0), Sd(A1, A0, 0));
+            _hart = new Hart(0, memory, other, other) { Pc = Code };
+            _hart[A0] = Rom;
+            _hart.Run(2);
+        }
+
+        public ulong Cause => _hart.TryReadCsr(Mcause, out ulong cause) ? cause : 0;
+
+        public ulong Value => _hart.TryReadCsr(Mtval, out ulong value) ? value : 0;
+
+        public void Dispose() => _hart.Dispose();
+    }
+}
