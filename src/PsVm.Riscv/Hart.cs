@@ -144,9 +144,13 @@ public sealed unsafe class Hart : IDisposable
                 return HartExit.Budget;
             }
 
-            if (BlockInterpreter.Run(this) == BlockExit.WaitForInterrupt && !Csrs.HasWakeup)
+            switch (BlockInterpreter.Run(this))
             {
-                return HartExit.WaitForInterrupt;
+                case BlockExit.WaitForInterrupt when !Csrs.HasWakeup:
+                    return HartExit.WaitForInterrupt;
+                case BlockExit.FetchFault:
+                    end--; // a trap handler that cannot be fetched must not hold the caller for ever
+                    break;
             }
         }
     }

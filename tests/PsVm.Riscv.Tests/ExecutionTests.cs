@@ -233,6 +233,8 @@ public class ExecutionTests
 
             other.Program(Code + 0x1000, Ld(A1, A0, 0), Sd(A1, A0, 0));
             _hart = new Hart(0, memory, other, other) { Pc = Code };
+            other.Program(Code + 0x1100, Jal(Zero, 0));
+            _hart.TryWriteCsr(Mtvec, Code + 0x100);
             _hart[A0] = Rom;
             _hart.Run(2);
         }

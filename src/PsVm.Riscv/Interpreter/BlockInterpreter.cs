@@ -13,6 +13,9 @@ internal enum BlockExit
 
     /// <summary>WFI.</summary>
     WaitForInterrupt,
+
+    /// <summary>There is no block at pc: the trap was taken and nothing retired.</summary>
+    FetchFault,
 }
 
 /// <summary>
@@ -46,8 +49,7 @@ internal static unsafe class BlockInterpreter
             if (first is null)
             {
                 hart.Trap(state->TrapCause, state->TrapValue, pc);
-                pc = state->Pc;
-                goto NextBlock;
+                return BlockExit.FetchFault;
             }
         }
 

@@ -196,6 +196,11 @@ internal sealed unsafe class HartMmu(HartState* state, CsrFile csrs, PhysicalMem
 
     private bool LoadAcrossPages(ulong address, int size)
     {
+        if (!BothPagesAreRam(address, Access.Load))
+        {
+            return false;
+        }
+
         ulong value = 0;
         for (int i = 0; i < size; i++)
         {
@@ -213,17 +218,9 @@ internal sealed unsafe class HartMmu(HartState* state, CsrFile csrs, PhysicalMem
 
     private bool StoreAcrossPages(ulong address, ulong value, int size)
     {
-        // Both pages must be writable before the first byte is stored: a trap leaves memory as it was.
-        PrivilegeMode mode = csrs.DataMode;
-        ulong second = (address | PageMask) + 1;
-        if (!Translate(address, Access.Store, mode, out _) || !Translate(second, Access.Store, mode, out ulong physical))
+        if (!BothPagesAreRam(address, Access.Store))
         {
             return false;
-        }
-
-        if (!Pmp.Allows(physical, 1, Access.Store, mode))
-        {
-            return Fail(ExceptionCause.StoreAccessFault, second);
         }
 
         for (int i = 0; i < size; i++)
@@ -231,6 +228,28 @@ internal sealed unsafe class HartMmu(HartState* state, CsrFile csrs, PhysicalMem
             if (!Store(address + (ulong)i, value >> (8 * i), 1))
             {
                 return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>A trap leaves memory as it was, so both pages are looked at before the first byte is stored.</summary>
+    private bool BothPagesAreRam(ulong address, Access access)
+    {
+        PrivilegeMode mode = csrs.DataMode;
+        ReadOnlySpan<ulong> pages = [address, (address | PageMask) + 1];
+        foreach (ulong page in pages)
+        {
+            if (!Translate(page, access, mode, out ulong physical))
+            {
+                return false;
+            }
+
+            if (!Pmp.Allows(physical, 1, access, mode)
+                || memory.Find(physical) is not { } region || (access == Access.Store && region.ReadOnly))
+            {
+                return AccessFault(page, access);
             }
         }
 
