@@ -120,6 +120,43 @@ public sealed unsafe class Hart : IDisposable
         return true;
     }
 
+    /// <summary>Takes a snapshot. The hart must not run.</summary>
+    public HartSnapshot Save() => new(
+        Pc,
+        Mode,
+        [.. Enumerable.Range(0, 32).Select(register => this[register])],
+        [.. Enumerable.Range(0, 32).Select(GetFloat)],
+        [.. CsrFile.Saved.Select(number => KeyValuePair.Create(number, Csrs.Save(number, Mmu.Pmp)))]);
+
+    /// <summary>Puts a new hart into the state of a snapshot.</summary>
+    /// <exception cref="ArgumentException">The snapshot holds a CSR that this hart does not have, or not 32 registers of a kind.</exception>
+    public void Restore(HartSnapshot snapshot)
+    {
+        if (snapshot.Integers.Count != 32 || snapshot.Floats.Count != 32)
+        {
+            throw new ArgumentException(
+                $"expected 32 integer and 32 floating point registers, found {snapshot.Integers.Count} and {snapshot.Floats.Count}");
+        }
+
+        for (int register = 0; register < 32; register++)
+        {
+            this[register] = snapshot.Integers[register];
+            SetFloat(register, snapshot.Floats[register]);
+        }
+
+        foreach ((int number, ulong value) in snapshot.Csrs)
+        {
+            if (!Csrs.Restore(number, value, Mmu.Pmp))
+            {
+                throw new ArgumentException($"CSR 0x{number:x3} of the snapshot is not one of this hart");
+            }
+        }
+
+        State->Pc = snapshot.Pc;
+        Mode = snapshot.Mode;
+        Mmu.FlushAll();
+    }
+
     /// <summary>Runs until the budget is used up, the hart waits for an interrupt, or an exit is requested.</summary>
     /// <param name="maxInstructions">Budget; the run may pass it by less than a block.</param>
     public HartExit Run(ulong maxInstructions)

@@ -34,6 +34,19 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     private const ulong TimerCompareEnable = 1ul << 63, FenceOfIoImpliesMemory = 1;
     private const ulong SatpPpn = (1ul << 44) - 1;
 
+    /// <summary>
+    /// The CSRs of a snapshot, in an order in which they can be written back: what makes others writable comes first, addresses of
+    /// protected ranges before what locks them, and mstatus, whose FS the floating point CSRs change, last.
+    /// </summary>
+    public static readonly int[] Saved =
+    [
+        CsrNumber.Menvcfg, CsrNumber.Medeleg, CsrNumber.Mideleg, CsrNumber.Mie, CsrNumber.Mtvec, CsrNumber.Mcounteren,
+        CsrNumber.Mscratch, CsrNumber.Mepc, CsrNumber.Mcause, CsrNumber.Mtval, CsrNumber.Mip, CsrNumber.Stvec, CsrNumber.Scounteren,
+        CsrNumber.Senvcfg, CsrNumber.Sscratch, CsrNumber.Sepc, CsrNumber.Scause, CsrNumber.Stval, CsrNumber.Stimecmp, CsrNumber.Satp,
+        .. Enumerable.Range(CsrNumber.Pmpaddr0, Pmp.Entries), CsrNumber.Pmpcfg0, CsrNumber.Pmpcfg2,
+        CsrNumber.Mcycle, CsrNumber.Minstret, CsrNumber.Mcountinhibit, CsrNumber.Fcsr, CsrNumber.Mstatus,
+    ];
+
     private readonly Counter _cycle = new(), _instret = new();
     private ulong _status, _medeleg, _mideleg, _mie, _mtvec, _mcounteren, _menvcfg, _mcountinhibit, _mscratch, _mepc, _mcause, _mtval;
     private ulong _stvec, _scounteren, _senvcfg, _sscratch, _sepc, _scause, _stval, _satp;
@@ -363,6 +376,26 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         }
 
         return true;
+    }
+
+    /// <summary>The value that <see cref="Restore"/> takes.</summary>
+    public ulong Save(int number, Pmp pmp)
+    {
+        if (number == CsrNumber.Mip)
+        {
+            return PendingForUpdate & SupervisorInterrupts; // lines come back with the devices that hold them
+        }
+
+        TryRead(number, pmp, out ulong value);
+        return value;
+    }
+
+    /// <summary>Writes a saved CSR; false: there is none with this number.</summary>
+    public bool Restore(int number, ulong value, Pmp pmp)
+    {
+        // A program's write of a counter takes effect after the instruction; here there is none.
+        bool counter = number is CsrNumber.Mcycle or CsrNumber.Minstret;
+        return TryWrite(number, counter ? value + 1 : value, pmp, out _);
     }
 
     private ulong Status =>
