@@ -102,6 +102,15 @@ public sealed class EmbeddedGuestTests : IDisposable
     }
 
     [Fact]
+    public void Memory_that_ends_before_the_pool_is_refused()
+    {
+        _host.Start(new GuestOptions { Name = "g", Memory = 3 << 20 }, CancellationToken.None);
+
+        Assert.True(_host.WaitForState("g", GuestState.Failed, Patience, CancellationToken.None));
+        Assert.Contains("error: no writable RAM above 0x80300000\r\n", _host.ReadConsole("g", 0).Text, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void It_ticks_while_it_is_idle()
     {
         _host.Start(new GuestOptions { Name = "g", Memory = SmallestMemory }, CancellationToken.None);
@@ -113,6 +122,7 @@ public sealed class EmbeddedGuestTests : IDisposable
     [InlineData("help", "help: touch N | check | rom | spin N | off | help")]
     [InlineData("jump", "error: unknown command jump")]
     [InlineData("touch", "error: touch needs a number from 1 to 1000000000")]
+    [InlineData("touch 1000000001", "error: touch needs a number from 1 to 1000000000")]
     [InlineData("spin 1x", "error: spin needs a number from 1 to 1000000000")]
     [InlineData("helq\bp", "help: touch N | check | rom | spin N | off | help")]
     public void It_answers_each_line(string command, string answer) =>

@@ -22,7 +22,7 @@ for tool in apt-get dpkg-deb cpio; do
 done
 mkdir -p "$dir"
 dir=$(cd "$dir" && pwd)
-work=$(mktemp -d "$dir/.get-linux.XXXXXX")
+work=$(mktemp -d -p "$dir")
 trap 'rm -rf "$work"' EXIT
 
 # The machine's apt settings (proxies, credentials, certificates) hold, but for where the state is and what runs after an update.

@@ -13,7 +13,8 @@ typedef unsigned long u64;
 #define UART_LSR        5
 #define UART_IRQ        10
 #define PLIC            0x0c000000ul
-#define POOL_START      0x80300000ul    /* of the page pool in the guest's own region; see link.ld */
+#define GUEST           0x80200000ul    /* where the guest itself is, and, in its region, where the page pool begins: see link.ld */
+#define POOL_START      0x80300000ul
 
 #define SIE_STIE        (1ul << 5)
 #define SIE_SEIE        (1ul << 9)
@@ -265,9 +266,8 @@ static void find_pool(u64 tree, u64 tree_end)
     for (u64 i = 0; i < region_count; i++) {
         struct region *r = &regions[i];
         u64 from = r->base, to = r->base + r->size;
-        int own = from <= POOL_START && POOL_START < to;
 
-        if (own)
+        if (from <= GUEST && GUEST < to)
             from = POOL_START;
         else
             r->store_fault = probe_store((u64 *)last_word(r));
@@ -410,7 +410,7 @@ static u64 cut_number(void)
         return 0;
     for (*at++ = 0; *at >= '0' && *at <= '9' && number < 1000000000; at++)
         number = number * 10 + (u64)(*at - '0');
-    return *at ? 0 : number;
+    return *at || number > 1000000000 ? 0 : number;
 }
 
 static void obey(void)
