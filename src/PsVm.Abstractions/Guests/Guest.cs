@@ -60,6 +60,12 @@ public sealed class Guest
     /// <inheritdoc cref="GuestInfo.Boot"/>
     public string Boot => _last.Boot;
 
+    /// <inheritdoc cref="GuestInfo.Uuid"/>
+    public Guid Uuid => _last.Uuid;
+
+    /// <inheritdoc cref="GuestInfo.Template"/>
+    public string? Template => _last.Template;
+
     /// <inheritdoc/>
     public override string ToString() => Name;
 

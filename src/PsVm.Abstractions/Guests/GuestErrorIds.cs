@@ -91,4 +91,83 @@ public static class GuestErrorIds
 
     /// <summary>Kernel and firmware want the same addresses.</summary>
     public const string BootImagesOverlap = nameof(BootImagesOverlap);
+
+    // Making templates.
+
+    /// <summary>The guest is being checkpointed already.</summary>
+    public const string CheckpointInProgress = nameof(CheckpointInProgress);
+
+    /// <summary>There is something at the path of a new template: another template, without Force, or something else.</summary>
+    public const string CheckpointPathInUse = nameof(CheckpointPathInUse);
+
+    /// <summary>The folder in which a template should be made does not exist.</summary>
+    public const string CheckpointFolderNotFound = nameof(CheckpointFolderNotFound);
+
+    /// <summary>A template should take over RAM files, and a backend is not a shared mapping of a named, writable file.</summary>
+    public const string CheckpointRamNotShared = nameof(CheckpointRamNotShared);
+
+    /// <summary>A differential template of a guest that was not started from a template, or of one whose RAM is not only the template's.</summary>
+    public const string CheckpointNotClone = nameof(CheckpointNotClone);
+
+    /// <summary>The disk, or a quota, is full.</summary>
+    public const string CheckpointDiskFull = nameof(CheckpointDiskFull);
+
+    /// <summary>A template's file cannot be written.</summary>
+    public const string CheckpointWriteFailed = nameof(CheckpointWriteFailed);
+
+    // Reading templates.
+
+    /// <summary>There is no template at the path.</summary>
+    public const string TemplateNotFound = nameof(TemplateNotFound);
+
+    /// <summary>A template's folder lacks a file.</summary>
+    public const string TemplateIncomplete = nameof(TemplateIncomplete);
+
+    /// <summary>A template's file cannot be read.</summary>
+    public const string TemplateUnreadable = nameof(TemplateUnreadable);
+
+    /// <summary>A template's description is not what the format says.</summary>
+    public const string TemplateManifestInvalid = nameof(TemplateManifestInvalid);
+
+    /// <summary>A template of a newer format version.</summary>
+    public const string TemplateVersionUnsupported = nameof(TemplateVersionUnsupported);
+
+    /// <summary>A template's machine state is cut off, or altered: a length or checksum is wrong.</summary>
+    public const string TemplateStateCorrupt = nameof(TemplateStateCorrupt);
+
+    /// <summary>A template's machine state has a section of an unknown type or of a newer version.</summary>
+    public const string TemplateStateUnsupported = nameof(TemplateStateUnsupported);
+
+    /// <summary>A template of another board, or with devices that this one does not have.</summary>
+    public const string TemplateMachineMismatch = nameof(TemplateMachineMismatch);
+
+    /// <summary>A template of harts with other instructions.</summary>
+    public const string TemplateIsaMismatch = nameof(TemplateIsaMismatch);
+
+    /// <summary>A template of another number of harts than asked for, or than its state holds.</summary>
+    public const string TemplateHartsMismatch = nameof(TemplateHartsMismatch);
+
+    /// <summary>A template of another size of RAM than asked for.</summary>
+    public const string TemplateMemoryMismatch = nameof(TemplateMemoryMismatch);
+
+    /// <summary>A template's RAM file is another one, or has changed, since the template was made.</summary>
+    public const string TemplateRamChanged = nameof(TemplateRamChanged);
+
+    /// <summary>A RAM file's SHA-256 is not the recorded one.</summary>
+    public const string TemplateDigestMismatch = nameof(TemplateDigestMismatch);
+
+    /// <summary>The content of a RAM file should be verified, and its template has no SHA-256 of it.</summary>
+    public const string TemplateDigestMissing = nameof(TemplateDigestMissing);
+
+    /// <summary>The template that a differential one needs is gone.</summary>
+    public const string TemplateParentNotFound = nameof(TemplateParentNotFound);
+
+    /// <summary>Where a differential template's parent was, there is another template, or one that needs it in turn.</summary>
+    public const string TemplateParentChanged = nameof(TemplateParentChanged);
+
+    /// <summary>A template, and something that only a guest that boots can have.</summary>
+    public const string TemplateOptionConflict = nameof(TemplateOptionConflict);
+
+    /// <summary>Discards of a clone's RAM should punch holes in the template.</summary>
+    public const string TemplateDiscardPolicy = nameof(TemplateDiscardPolicy);
 }

@@ -44,4 +44,13 @@ public sealed record GuestInfo
 
     /// <summary>What boots: a file's name or <c>embedded guest</c>.</summary>
     public required string Boot { get; init; }
+
+    /// <summary>The machine's own UUID; a clone gets its own, a restored guest keeps it.</summary>
+    public Guid Uuid { get; init; }
+
+    /// <summary>What the guest reads as its generation id: another for each clone.</summary>
+    public Guid GenerationId { get; init; }
+
+    /// <summary>Full path of the template it started from; null: it booted.</summary>
+    public string? Template { get; init; }
 }

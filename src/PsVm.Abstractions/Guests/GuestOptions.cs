@@ -27,12 +27,31 @@ public sealed record GuestOptions
     /// <summary>The kernel's command line.</summary>
     public string? CommandLine { get; init; }
 
-    /// <summary>Number of harts.</summary>
-    public int Harts { get; init; } = 1;
+    /// <summary>Number of harts; null: one, or the template's.</summary>
+    public int? Harts { get; init; }
 
-    /// <summary><c>virt</c>, <c>virt-1.0</c> or <c>virt-1.1</c>.</summary>
-    public string MachineType { get; init; } = "virt";
+    /// <summary><c>virt</c>, <c>virt-1.0</c> or <c>virt-1.1</c>; null: <c>virt</c>, or the template's.</summary>
+    public string? MachineType { get; init; }
 
-    /// <summary>Overrides the process policy for the default RAM; null: the policy decides.</summary>
+    /// <summary>Overrides the process policy for the default RAM and for a clone's; null: the policy decides.</summary>
     public bool? DenyPrivateDiscard { get; init; }
+
+    /// <summary>Folder of a template: the guest goes on where that one was checkpointed. It excludes all that boots.</summary>
+    /// <remarks>
+    /// Its RAM is private mappings of the template's files. <see cref="MemoryPath"/> then names another copy of its only RAM file, which
+    /// takes <see cref="Verify"/>; <see cref="Memory"/> and <see cref="Harts"/>, when given, must be the template's.
+    /// </remarks>
+    public string? Template { get; init; }
+
+    /// <summary>Compare the SHA-256 of the template's RAM files, which reads all of them; equal content counts, whichever file it is in.</summary>
+    public bool Verify { get; init; }
+
+    /// <summary>The guest is the one that was checkpointed, restored: same UUID and generation id, no fresh seeds.</summary>
+    public bool KeepIdentity { get; init; }
+
+    /// <summary>How the template's RAM files are opened.</summary>
+    public FileAccessMode FileAccessMode { get; init; }
+
+    /// <summary>What discards of a clone's RAM do; PunchHole is refused, since it would write to the template.</summary>
+    public DiscardPolicy DiscardPolicy { get; init; }
 }

@@ -25,6 +25,15 @@ public interface IGuestHost
     /// <remarks>A guest that has stopped or failed, for whatever reason, has released its backends.</remarks>
     void Stop(string name);
 
+    /// <summary>Makes a template of a guest that runs or is suspended; it is held meanwhile, and then goes on as it was.</summary>
+    /// <remarks>With <see cref="CheckpointOptions.UseRamFile"/> it is stopped instead.</remarks>
+    /// <param name="name">The guest.</param>
+    /// <param name="options">What is asked for.</param>
+    /// <param name="progress">Told how much of the RAM is written, from 0 to 1; null: no one asks. Called on any thread.</param>
+    /// <param name="cancellation">Gives up and leaves no template.</param>
+    /// <exception cref="GuestException">There is no template, or still the old one, and the guest is as it was.</exception>
+    GuestTemplate Checkpoint(string name, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation);
+
     /// <summary>Forgets a stopped guest, its console included.</summary>
     void Remove(string name);
 

@@ -89,6 +89,10 @@ public sealed class GuestHost : IGuestHost, IDisposable
     public void Stop(string name) => Find(name).Stop();
 
     /// <inheritdoc/>
+    public GuestTemplate Checkpoint(string name, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation) =>
+        throw new NotImplementedException("being written");
+
+    /// <inheritdoc/>
     /// <exception cref="GuestException">It has not stopped (<see cref="GuestErrorIds.GuestNotStopped"/>).</exception>
     public void Remove(string name)
     {
@@ -162,7 +166,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
                 GuestErrorIds.HartCountInvalid, $"Expected 1 to {MemoryMap.MaxHarts} harts, found {options.Harts}.", options.Name);
         }
 
-        return MachineTypes.Resolve(options.MachineType) ?? throw new GuestException(
+        return MachineTypes.Resolve(options.MachineType ?? MachineTypes.Alias) ?? throw new GuestException(
             GuestErrorIds.MachineTypeUnknown,
             $"Expected the machine type {MachineTypes.Alias} or one of {string.Join(", ", MachineTypes.Versions)}, found '{options.MachineType}'.",
             options.MachineType);
@@ -178,9 +182,10 @@ public sealed class GuestHost : IGuestHost, IDisposable
             GuestInfo description = new()
             {
                 Id = Guid.NewGuid(),
+                Uuid = Guid.NewGuid(),
                 Name = options.Name!,
-                MachineType = options.MachineType,
-                Harts = options.Harts,
+                MachineType = options.MachineType!,
+                Harts = options.Harts ?? 1,
                 Memory = ram.Outcomes.Sum(outcome => outcome.Size),
                 Backends = ram.Outcomes,
                 StartedAt = DateTimeOffset.UtcNow,

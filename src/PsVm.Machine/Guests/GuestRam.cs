@@ -46,7 +46,7 @@ internal sealed class GuestRam : IDisposable
                 MemoryBackend ram = backends.CreateDefaultRam(
                     options.MemoryPath,
                     options.Memory == 0 ? DefaultSize : options.Memory,
-                    options.MachineType,
+                    options.MachineType!,
                     options.DenyPrivateDiscard,
                     cancellation);
                 owned.Add(ram);

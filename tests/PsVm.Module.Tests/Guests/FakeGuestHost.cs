@@ -53,6 +53,12 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public void Stop(string name) => Change("stop", name, GuestState.Stopped);
 
+    public GuestTemplate Checkpoint(string name, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation)
+    {
+        Calls.Add($"checkpoint {Get(name).Name} {options.Path}");
+        return new GuestTemplate { Path = options.Path, Guest = name, MachineType = "virt-1.1", Board = "virt", Isa = "", Boot = "embedded guest" };
+    }
+
     public void Remove(string name)
     {
         Calls.Add($"remove {Get(name).Name}");

@@ -1,4 +1,4 @@
-namespace PsVm.Memory;
+namespace PsVm;
 
 /// <summary>Which file it was, and in what state: what a template records to know its file again.</summary>
 /// <param name="Device">Device number of the file system.</param>

@@ -1,0 +1,87 @@
+namespace PsVm;
+
+/// <summary>A guest that was checkpointed: machine state and RAM in files, from which clones start. Data only.</summary>
+/// <remarks>Source: docs/template-format.md. Sizes are bytes.</remarks>
+public sealed record GuestTemplate
+{
+    /// <summary>Full path of its folder.</summary>
+    public required string Path { get; init; }
+
+    /// <summary>Version of the format.</summary>
+    public int FormatVersion { get; init; }
+
+    /// <summary>Tells this template from every other.</summary>
+    public Guid Id { get; init; }
+
+    /// <summary>Name of the guest that was checkpointed.</summary>
+    public required string Guest { get; init; }
+
+    /// <summary>The versioned machine type of that guest.</summary>
+    public required string MachineType { get; init; }
+
+    /// <summary>The board, which all machine types of a family share.</summary>
+    public required string Board { get; init; }
+
+    /// <summary>The board's devices.</summary>
+    public IReadOnlyList<string> Devices { get; init; } = [];
+
+    /// <summary>Number of harts.</summary>
+    public int Harts { get; init; }
+
+    /// <summary>What the harts can do, as a device tree says it.</summary>
+    public required string Isa { get; init; }
+
+    /// <summary>RAM in bytes.</summary>
+    public long Memory { get; init; }
+
+    /// <summary>Blocks of RAM in address order.</summary>
+    public IReadOnlyList<TemplateRamBlock> RamBlocks { get; init; } = [];
+
+    /// <summary>What the guest booted: a file's name or <c>embedded guest</c>.</summary>
+    public required string Boot { get; init; }
+
+    /// <summary>When it was made (UTC).</summary>
+    public DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>The template that it needs; null: it stands alone.</summary>
+    public TemplateParent? Parent { get; init; }
+
+    /// <summary>It holds only what changed since its <see cref="Parent"/>.</summary>
+    public bool Differential => Parent is not null;
+
+    /// <inheritdoc/>
+    public override string ToString() => Path;
+}
+
+/// <summary>The template that a differential one was made on.</summary>
+/// <param name="Path">Full path of its folder.</param>
+/// <param name="Id">Its <see cref="GuestTemplate.Id"/>.</param>
+public sealed record TemplateParent(string Path, Guid Id);
+
+/// <summary>A block of a template's RAM.</summary>
+public sealed record TemplateRamBlock
+{
+    /// <summary>Id of the backend that it was.</summary>
+    public required string BackendId { get; init; }
+
+    /// <summary>Bytes of guest RAM.</summary>
+    public long Size { get; init; }
+
+    /// <summary>The memory is ROM.</summary>
+    public bool ReadOnly { get; init; }
+
+    /// <summary>Full path of the file that holds its content: all of it, or in a differential template the changed pages in their places.</summary>
+    public required string File { get; init; }
+
+    /// <summary>Bytes into the file where the block begins.</summary>
+    public long Offset { get; init; }
+
+    /// <summary>Which file it was, and what it looked like, when the template was made.</summary>
+    public required FileIdentity Identity { get; init; }
+
+    /// <summary>SHA-256 of the whole file, lower-case hexadecimal; null: not recorded.</summary>
+    public string? Sha256 { get; init; }
+
+    /// <summary>Bytes that changed since the parent; null in a template that stands alone.</summary>
+    public long? ChangedBytes { get; init; }
+}
