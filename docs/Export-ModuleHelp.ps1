@@ -17,6 +17,18 @@ $ErrorActionPreference = 'Stop'
 $pages = Join-Path $PSScriptRoot 'en-US'
 $target = Join-Path $ModulePath 'en-US'
 
+# Parameters that mean the same everywhere need no words on each page.
+$standard = @{
+    WhatIf  = 'Shows what would happen, and does not do it.'
+    Confirm = 'Asks before it does anything.'
+}
+
+$namespaces = @{
+    maml    = 'http://schemas.microsoft.com/maml/2004/10'
+    command = 'http://schemas.microsoft.com/maml/dev/command/2004/10'
+    dev     = 'http://schemas.microsoft.com/maml/dev/2004/10'
+}
+
 # A page as sections by heading: 'Name' for level 2, 'Name/Sub' for level 3, '' for what comes first. Headings in code are none.
 function Read-Page([string] $path) {
     $sections = [ordered]@{ '' = [Collections.Generic.List[string]]::new() }
@@ -49,9 +61,9 @@ function Read-Page([string] $path) {
 function ConvertTo-Paragraph([string[]] $lines) {
     $text = ($lines -join "`n").Trim() -replace '\[([^\]]+)\]\([^)]+\)', '$1' -replace '`', '' -replace '\*\*', ''
     foreach ($paragraph in $text -split "\n{2,}") {
-        if ($paragraph -match '^\s*[|-]') {
-            # A table or list: each line stays one.
-            $paragraph -split "\n" | Where-Object { $_ -notmatch '^\|[-| ]+\|$' } | ForEach-Object { $_.Trim('|', ' ') -replace ' \| ', ': ' }
+        if ($paragraph -match '^[|-]') {
+            # A table, without its head, or a list: each line stays one.
+            $paragraph -replace '^\|.*\|\n\|[-|]+\|\n' -split "\n" | ForEach-Object { $_.Trim('|', ' ') -replace ' \| ', ': ' }
         }
         elseif ($paragraph) {
             $paragraph -replace "\n", ' '
@@ -59,14 +71,25 @@ function ConvertTo-Paragraph([string[]] $lines) {
     }
 }
 
+function Start-Element([string] $name) {
+    $prefix, $local = $name -split ':'
+    $xml.WriteStartElement($prefix, $local, $namespaces[$prefix])
+}
+
+function Write-Element([string] $name, [string] $text) {
+    Start-Element $name
+    $xml.WriteString($text)
+    $xml.WriteEndElement()
+}
+
 function Write-Paragraphs([string[]] $lines) {
     foreach ($paragraph in ConvertTo-Paragraph $lines) {
-        $xml.WriteElementString('maml', 'para', $null, $paragraph)
+        Write-Element 'maml:para' $paragraph
     }
 }
 
-function Write-Described([string] $prefix, [string] $element, [string[]] $lines) {
-    $xml.WriteStartElement($prefix, $element, $null)
+function Write-Described([string] $name, [string[]] $lines) {
+    Start-Element $name
     Write-Paragraphs $lines
     $xml.WriteEndElement()
 }
@@ -78,18 +101,24 @@ function Write-Parameter($parameter, $page) {
         if ($parameter.ValueFromPipelineByPropertyName) { 'ByPropertyName' }
     )
     $wildcards = $command.Parameters[$name].Attributes.TypeId.Name -contains 'SupportsWildcardsAttribute'
-    $xml.WriteStartElement('command', 'parameter', $null)
+    Start-Element 'command:parameter'
     $xml.WriteAttributeString('required', $parameter.IsMandatory.ToString().ToLowerInvariant())
     $xml.WriteAttributeString('variableLength', $parameter.ParameterType.IsArray.ToString().ToLowerInvariant())
     $xml.WriteAttributeString('globbing', $wildcards.ToString().ToLowerInvariant())
     $xml.WriteAttributeString('pipelineInput', ($pipeline ? "True ($($pipeline -join ', '))" : 'False'))
     $xml.WriteAttributeString('position', ($parameter.Position -ge 0 ? $parameter.Position : 'named'))
     $xml.WriteAttributeString('aliases', ($parameter.Aliases ? $parameter.Aliases -join ', ' : 'none'))
-    $xml.WriteElementString('maml', 'name', $null, $name)
-    Write-Described 'maml' 'description' $page["Parameters/-$name"]
+    Write-Element 'maml:name' $name
+    Write-Described 'maml:description' ($page["Parameters/-$name"] ?? $standard[$name])
     if ($parameter.ParameterType -ne [switch]) {
         $type = [Nullable]::GetUnderlyingType($parameter.ParameterType) ?? $parameter.ParameterType
-        $xml.WriteStartElement('command', 'parameterValue', $null)
+        if ($type.IsEnum) {
+            Start-Element 'command:parameterValueGroup'
+            $type.GetEnumNames() | ForEach-Object { Write-Element 'command:parameterValue' $_ }
+            $xml.WriteEndElement()
+        }
+
+        Start-Element 'command:parameterValue'
         $xml.WriteAttributeString('required', 'true')
         $xml.WriteString($type.Name)
         $xml.WriteEndElement()
@@ -100,65 +129,65 @@ function Write-Parameter($parameter, $page) {
 
 function Write-Command($command, $page) {
     $common = [System.Management.Automation.Cmdlet]::CommonParameters
-    $xml.WriteStartElement('command', 'command', 'http://schemas.microsoft.com/maml/dev/command/2004/10')
-    $xml.WriteAttributeString('xmlns', 'maml', $null, 'http://schemas.microsoft.com/maml/2004/10')
-    $xml.WriteAttributeString('xmlns', 'dev', $null, 'http://schemas.microsoft.com/maml/dev/2004/10')
+    Start-Element 'command:command'
 
-    $xml.WriteStartElement('command', 'details', $null)
-    $xml.WriteElementString('command', 'name', $null, $command.Name)
-    $xml.WriteElementString('command', 'verb', $null, $command.Verb)
-    $xml.WriteElementString('command', 'noun', $null, $command.Noun)
-    Write-Described 'maml' 'description' $page['']
+    Start-Element 'command:details'
+    Write-Element 'command:name' $command.Name
+    Write-Element 'command:verb' $command.Verb
+    Write-Element 'command:noun' $command.Noun
+    Write-Described 'maml:description' $page['']
     $xml.WriteEndElement()
 
-    Write-Described 'maml' 'description' $page['Description']
+    Write-Described 'maml:description' $page['Description']
 
-    $xml.WriteStartElement('command', 'syntax', $null)
+    Start-Element 'command:syntax'
     foreach ($set in $command.ParameterSets) {
-        $xml.WriteStartElement('command', 'syntaxItem', $null)
-        $xml.WriteElementString('maml', 'name', $null, $command.Name)
-        $set.Parameters | Where-Object Name -NotIn $common | ForEach-Object { Write-Parameter $_ $page }
+        Start-Element 'command:syntaxItem'
+        Write-Element 'maml:name' $command.Name
+        $set.Parameters | Where-Object Name -NotIn $common |
+            Sort-Object { $_.Position -ge 0 ? $_.Position : [int]::MaxValue } -Stable |
+            ForEach-Object { Write-Parameter $_ $page }
         $xml.WriteEndElement()
     }
 
     $xml.WriteEndElement()
 
-    $xml.WriteStartElement('command', 'parameters', $null)
+    Start-Element 'command:parameters'
     $command.ParameterSets.Parameters | Where-Object Name -NotIn $common | Sort-Object Name -Unique | ForEach-Object { Write-Parameter $_ $page }
     $xml.WriteEndElement()
 
-    $xml.WriteStartElement('command', 'returnValues', $null)
-    foreach ($type in $command.OutputType) {
-        $xml.WriteStartElement('command', 'returnValue', $null)
-        $xml.WriteStartElement('dev', 'type', $null)
-        $xml.WriteElementString('maml', 'name', $null, $type.Name)
+    Start-Element 'command:returnValues'
+    foreach ($type in $command.OutputType | Where-Object Type -NE ([void])) {
+        Start-Element 'command:returnValue'
+        Start-Element 'dev:type'
+        Write-Element 'maml:name' $type.Name
         $xml.WriteEndElement()
         $xml.WriteEndElement()
     }
 
     $xml.WriteEndElement()
 
-    $xml.WriteStartElement('maml', 'alertSet', $null)
-    Write-Described 'maml' 'alert' (@('Errors, by id:', '') + $page['Errors'])
+    Start-Element 'maml:alertSet'
+    Write-Described 'maml:alert' (@('Errors, by id:', '') + $page['Errors'])
     $xml.WriteEndElement()
 
-    $xml.WriteStartElement('command', 'examples', $null)
+    Start-Element 'command:examples'
     foreach ($key in @($page.Keys) -like 'Examples/*') {
         $null = ($page[$key] -join "`n") -match '(?s)^\s*```powershell\n(?<code>.*?)\n```(?<remarks>.*)$'
-        $xml.WriteStartElement('command', 'example', $null)
-        $xml.WriteElementString('maml', 'title', $null, ($key -replace '^Examples/'))
-        $xml.WriteElementString('dev', 'code', $null, $Matches.code)
-        Write-Described 'dev' 'remarks' ($Matches.remarks -split "\n")
+        Start-Element 'command:example'
+        Write-Element 'maml:title' ($key -replace '^Examples/')
+        Write-Element 'dev:code' $Matches.code
+        Write-Described 'dev:remarks' ($Matches.remarks -split "\n")
         $xml.WriteEndElement()
     }
 
     $xml.WriteEndElement()
 
-    $xml.WriteStartElement('command', 'relatedLinks', $null)
+    Start-Element 'command:relatedLinks'
     foreach ($link in ConvertTo-Paragraph $page['Related']) {
-        $xml.WriteStartElement('maml', 'navigationLink', $null)
-        $xml.WriteElementString('maml', 'linkText', $null, ($link -replace '^- '))
-        $xml.WriteElementString('maml', 'uri', $null, '')
+        Start-Element 'maml:navigationLink'
+        Write-Element 'maml:linkText' ($link -replace '^- ')
+        Write-Element 'maml:uri' ''
         $xml.WriteEndElement()
     }
 

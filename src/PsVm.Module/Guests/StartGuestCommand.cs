@@ -18,12 +18,13 @@ public sealed class StartGuestCommand : PsVmCmdlet
     public string[] MemoryBackend { get; set; } = [];
 
     /// <summary>The file behind the default RAM, mapped privately; without it the default RAM is anonymous memory.</summary>
-    [Parameter(ParameterSetName = "DefaultRam")]
+    /// <remarks>Binds beside MemoryBackend too, so that the host can say what is wrong with that.</remarks>
+    [Parameter]
     [ValidateNotNullOrEmpty]
     public string? MemPath { get; set; }
 
     /// <summary>Size of the default RAM in bytes.</summary>
-    [Parameter(ParameterSetName = "DefaultRam")]
+    [Parameter]
     [ValidateRange(1L, long.MaxValue)]
     public long Memory { get; set; } = 128L << 20;
 
@@ -90,7 +91,7 @@ public sealed class StartGuestCommand : PsVmCmdlet
             Name = Name,
             BackendIds = MemoryBackend,
             MemoryPath = ResolvePath(MemPath),
-            Memory = ParameterSetName == "DefaultRam" ? Memory : 0,
+            Memory = MemoryBackend.Length == 0 || MyInvocation.BoundParameters.ContainsKey(nameof(Memory)) ? Memory : 0,
             Kernel = ResolvePath(Kernel),
             Initrd = ResolvePath(Initrd),
             Firmware = ResolvePath(Firmware),
@@ -111,6 +112,6 @@ public sealed class StartGuestCommand : PsVmCmdlet
             (_, { } path) => $"{ByteSize.ToText(options.Memory)} of '{path}', mapped privately",
             _ => $"{ByteSize.ToText(options.Memory)} of anonymous memory",
         };
-        return $"Start guest '{options.Name ?? "(generated)"}': {boot} on {ram}";
+        return $"Start {(options.Name is null ? "a guest" : $"guest '{options.Name}'")}: {boot} on {ram}";
     }
 }

@@ -36,7 +36,7 @@ public class GuestCmdletTests
     {
         StartGuestCommand.Run(new GuestOptions { BackendIds = ["a", "b"] }, _host, _whatIf, CancellationToken.None);
 
-        Assert.Equal("Start guest '(generated)': the embedded guest on memory backend a, b", Assert.Single(_whatIf.Actions));
+        Assert.Equal("Start a guest: the embedded guest on memory backend a, b", Assert.Single(_whatIf.Actions));
     }
 
     [Theory]

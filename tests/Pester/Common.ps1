@@ -1,0 +1,48 @@
+# What the test files share; dot-source it in BeforeAll.
+if (-not (Get-Module PsVm)) {
+    Import-Module ([IO.Path]::Combine($PSScriptRoot, '..', '..', 'output', 'PsVm'))
+}
+
+# Puts the process back: no guest, no backend, no policy.
+function Clear-PsVm {
+    Get-Guest | Remove-Guest -Force
+    Get-MemoryBackend | Remove-MemoryBackend
+    Set-MemoryBackendPolicy -DenyPrivateDiscard:$false
+}
+
+# The first error of a command, as ids and text that tests compare.
+function Get-ErrorOf([scriptblock] $command) {
+    $found = $null
+    try {
+        & $command 2>&1 | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] } | Select-Object -First 1 | ForEach-Object { $found = $_ }
+    }
+    catch {
+        $found = $_
+    }
+
+    [pscustomobject]@{
+        Id       = ($found.FullyQualifiedErrorId -split ',')[0]
+        Category = $found.CategoryInfo.Category
+        Target   = $found.TargetObject
+        Message  = $found.Exception.Message
+        Action   = $found.ErrorDetails.RecommendedAction
+    }
+}
+
+# Runs a script in another runspace of this process and stops it, as Ctrl+C does, once it shows a sign of life.
+function Stop-Running([scriptblock] $script, [scriptblock] $isRunning) {
+    $powershell = [powershell]::Create().AddScript($script)
+    try {
+        $run = $powershell.BeginInvoke()
+        while (-not $run.IsCompleted -and -not (& $isRunning $powershell)) {
+            Start-Sleep -Milliseconds 20
+        }
+
+        $stop = $powershell.BeginStop($null, $null)
+        $stop.AsyncWaitHandle.WaitOne([TimeSpan]::FromSeconds(60)) | Should -BeTrue -Because 'Ctrl+C must end it'
+        $powershell.InvocationStateInfo.State
+    }
+    finally {
+        $powershell.Dispose()
+    }
+}

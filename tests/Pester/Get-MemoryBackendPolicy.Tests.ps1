@@ -1,0 +1,19 @@
+BeforeAll { . "$PSScriptRoot/Common.ps1" }
+
+Describe 'Get-MemoryBackendPolicy' {
+    It 'names the environment when it decides' {
+        $module = (Get-Module PsVm).ModuleBase
+        $env:PSVM_DENY_PRIVATE_DISCARD = '1'
+        try {
+            & ([Environment]::ProcessPath) -NoProfile -Command "Import-Module '$module'; `$p = Get-MemoryBackendPolicy; ""`$(`$p.DenyPrivateDiscard) `$(`$p.Source)""" |
+                Should -Be 'True Environment'
+        }
+        finally {
+            $env:PSVM_DENY_PRIVATE_DISCARD = $null
+        }
+    }
+
+    It 'gives a typed object' {
+        Get-MemoryBackendPolicy | Should -BeOfType PsVm.MemoryBackendPolicy
+    }
+}

@@ -1,0 +1,56 @@
+BeforeAll { . "$PSScriptRoot/Common.ps1" }
+
+Describe 'Test-BackendOptions' {
+    BeforeEach { Push-Location $TestDrive }
+
+    AfterEach {
+        Pop-Location
+        Clear-PsVm
+    }
+
+    It 'is false and says why on the error stream' {
+        $answer = Test-BackendOptions -Path ./ram.img -Size 256MB -FileAccessMode ReadOnly -Share -ErrorVariable problems -ErrorAction SilentlyContinue
+
+        $answer | Should -BeFalse
+        $problems | Should -HaveCount 1
+        $problems[0].FullyQualifiedErrorId | Should -BeLike 'SharedWritableNeedsWritableFile,*'
+        $problems[0].ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
+    }
+
+    It 'gives every problem' {
+        Test-BackendOptions -Path ./ram.img -Share -Size 1MB -Offset 1 -Align 3 -ErrorVariable problems -ErrorAction SilentlyContinue | Should -BeFalse
+        $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be OffsetMisaligned, AlignMisaligned
+    }
+
+    It 'is true for what can be done, and does not do it' {
+        Test-BackendOptions -Path ./ram.img -Size 256MB -Share | Should -BeTrue
+        Test-Path ./ram.img | Should -BeFalse
+        Get-MemoryBackend | Should -BeNullOrEmpty
+    }
+
+    It 'gives the report in detail, and leaves the error stream alone' {
+        $report = Test-BackendOptions -Path ./ram.img -Size 256MB -Detailed -ErrorVariable problems
+        $report | Should -BeOfType PsVm.BackendReport
+        $report.IsValid | Should -BeFalse
+        $report.EffectiveMode | Should -Be ReadOnly
+        $report.Errors.Id | Should -Be FileNotFound
+        $problems | Should -BeNullOrEmpty
+    }
+
+    It 'foretells creation' {
+        (Test-BackendOptions -Path ./ram.img -Size 1MB -Share -Detailed).WouldCreate | Should -BeTrue
+    }
+
+    It 'takes a file from the pipeline' {
+        $null = New-Item ./some.img
+        Get-Item ./some.img | Test-BackendOptions -Size 1MB -Share -Detailed | ForEach-Object Path |
+            Should -Be ([IO.Path]::Combine($TestDrive, 'some.img'))
+    }
+
+    It 'knows the policy' {
+        Set-MemoryBackendPolicy -DenyPrivateDiscard
+        (Test-BackendOptions -Path ./x.img -Size 1MB -FileAccessMode ReadWrite -Detailed).Errors.Id | Should -Contain PrivateReadWriteDenied
+        (Test-BackendOptions -Path ./x.img -Size 1MB -FileAccessMode ReadWrite -DenyPrivateDiscard:$false -Detailed).Errors |
+            Should -BeNullOrEmpty
+    }
+}
