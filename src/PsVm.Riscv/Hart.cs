@@ -21,6 +21,7 @@ public sealed unsafe class Hart : IDisposable
     private readonly IExecutionEnvironment? _environment;
     private readonly Op* _crossing;
     private uint _requests;
+    private bool _running;
     private bool _disposed;
 
     /// <summary>Makes a hart; it is at reset: machine mode, pc 0.</summary>
@@ -161,34 +162,14 @@ public sealed unsafe class Hart : IDisposable
     /// <param name="maxInstructions">Budget; the run may pass it by less than a block.</param>
     public HartExit Run(ulong maxInstructions)
     {
-        ulong end = State->Retired + maxInstructions;
-        while (true)
+        Volatile.Write(ref _running, true);
+        try
         {
-            State->Limit = Math.Min(end, State->Retired + Slice);
-            Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next one
-            if (Volatile.Read(ref _requests) != 0 && ServeRequests())
-            {
-                return HartExit.Requested;
-            }
-
-            if (Csrs.DeliverableInterrupt() is { } interrupt)
-            {
-                Trap(interrupt, 0, State->Pc);
-            }
-
-            if (State->Retired >= end)
-            {
-                return HartExit.Budget;
-            }
-
-            switch (BlockInterpreter.Run(this))
-            {
-                case BlockExit.WaitForInterrupt when !Csrs.HasWakeup:
-                    return HartExit.WaitForInterrupt;
-                case BlockExit.FetchFault:
-                    end--; // a trap handler that cannot be fetched must not hold the caller for ever
-                    break;
-            }
+            return RunBlocks(maxInstructions);
+        }
+        finally
+        {
+            Volatile.Write(ref _running, false);
         }
     }
 
@@ -204,6 +185,10 @@ public sealed unsafe class Hart : IDisposable
 
     /// <summary>Makes a running, or the next, <see cref="Run"/> return soon. Safe from any thread.</summary>
     public void RequestExit() => Request(ExitRequest);
+
+    /// <summary>A fence was asked for and the hart may still run what it knew before. Safe from any thread.</summary>
+    public bool IsFencePending =>
+        (Volatile.Read(ref _requests) & (InstructionFenceRequest | AddressFenceRequest)) != 0 && Volatile.Read(ref _running);
 
     /// <summary>Asks for FENCE.I on this hart before its next block. Safe from any thread.</summary>
     public void RequestInstructionFence() => Request(InstructionFenceRequest);
@@ -340,6 +325,39 @@ public sealed unsafe class Hart : IDisposable
 
     /// <summary>A racing store of the owner's may undo this, but the owner looks at requests and lines after that store.</summary>
     private void LeaveBlockLoop() => Volatile.Write(ref State->Limit, 0);
+
+    private HartExit RunBlocks(ulong maxInstructions)
+    {
+        ulong end = State->Retired + maxInstructions;
+        while (true)
+        {
+            State->Limit = Math.Min(end, State->Retired + Slice);
+            Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next one
+            if (Volatile.Read(ref _requests) != 0 && ServeRequests())
+            {
+                return HartExit.Requested;
+            }
+
+            if (Csrs.DeliverableInterrupt() is { } interrupt)
+            {
+                Trap(interrupt, 0, State->Pc);
+            }
+
+            if (State->Retired >= end)
+            {
+                return HartExit.Budget;
+            }
+
+            switch (BlockInterpreter.Run(this))
+            {
+                case BlockExit.WaitForInterrupt when !Csrs.HasWakeup:
+                    return HartExit.WaitForInterrupt;
+                case BlockExit.FetchFault:
+                    end--; // a trap handler that cannot be fetched must not hold the caller for ever
+                    break;
+            }
+        }
+    }
 
     private bool ServeRequests()
     {

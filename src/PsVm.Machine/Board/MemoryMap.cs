@@ -16,7 +16,7 @@ internal static class MemoryMap
 {
     public const ulong RamStart = 0x8000_0000;
 
-    /// <summary>Harts that the board's interrupt controllers have room for; far more than a host has CPUs for.</summary>
+    /// <summary>Harts that a board may have: as many as a word of bits names.</summary>
     public const int MaxHarts = 64;
 
     /// <summary>Ticks per second of <c>mtime</c>.</summary>

@@ -1,3 +1,4 @@
+using System.Numerics;
 using PsVm.Riscv;
 
 namespace PsVm.Machine;
@@ -36,7 +37,6 @@ internal sealed class Sbi : IExecutionEnvironment
     private const ulong ImplementationId = 0x5073_566d; // "PsVm": no number of the specification's list
     private const ulong ImplementationVersion = 1;
 
-    private const ulong AllHarts = ulong.MaxValue;
     private const uint SuspendRetentive = 0;
     private const uint SuspendNonRetentive = 0x8000_0000;
 
@@ -47,6 +47,9 @@ internal sealed class Sbi : IExecutionEnvironment
     private readonly Action<PowerRequest, uint> _power;
     private readonly Lock _gate = new();
     private readonly Supervised[] _states;
+
+    // Harts, as bits, that wait for others' fences.
+    private ulong _fencing;
 
     /// <param name="harts">The harts; they may be filled in later.</param>
     /// <param name="lines">The wires to the harts.</param>
@@ -141,8 +144,7 @@ internal sealed class Sbi : IExecutionEnvironment
         {
             Base => HandleBase(hart, function),
             Timer when function == 0 => SetTimer(hart, hart[10]),
-            Ipi when function == 0 => ForHarts(hart, static (sbi, target) =>
-                sbi._lines.SetInterrupt(target, InterruptLines.SupervisorSoftware, true)),
+            Ipi when function == 0 => SendIpi(hart),
             RemoteFence => HandleRemoteFence(hart, function),
             HartState => HandleHartState(hart, function),
             SystemReset when function == 0 => Reset(hart, (uint)hart[10], (uint)hart[11]),
@@ -202,13 +204,69 @@ internal sealed class Sbi : IExecutionEnvironment
         return (Error.Success, 0);
     }
 
-    // Section 8. A guest without the hypervisor extension has no use for the other functions.
-    private (Error, ulong) HandleRemoteFence(Hart hart, ulong function) => function switch
+    // Section 7.
+    private (Error, ulong) SendIpi(Hart caller)
     {
-        0 => ForHarts(hart, static (sbi, target) => sbi._harts[target].RequestInstructionFence()),
-        1 or 2 => ForHarts(hart, static (sbi, target) => sbi._harts[target].RequestAddressFence()),
-        _ => (Error.NotSupported, 0ul),
-    };
+        if (!TrySelect(caller, out ulong targets))
+        {
+            return (Error.InvalidParameter, 0);
+        }
+
+        for (; targets != 0; targets &= targets - 1)
+        {
+            _lines.SetInterrupt(BitOperations.TrailingZeroCount(targets), InterruptLines.SupervisorSoftware, true);
+        }
+
+        return (Error.Success, 0);
+    }
+
+    // Section 8. A guest without the hypervisor extension has no use for the other functions.
+    private (Error, ulong) HandleRemoteFence(Hart caller, ulong function)
+    {
+        if (function > 2)
+        {
+            return (Error.NotSupported, 0);
+        }
+
+        if (!TrySelect(caller, out ulong targets))
+        {
+            return (Error.InvalidParameter, 0);
+        }
+
+        for (ulong left = targets; left != 0; left &= left - 1)
+        {
+            Hart target = _harts[BitOperations.TrailingZeroCount(left)];
+            if (function == 0)
+            {
+                target.RequestInstructionFence();
+            }
+            else
+            {
+                target.RequestAddressFence();
+            }
+        }
+
+        WaitForFences(caller, targets & ~(1ul << caller.Id));
+        return (Error.Success, 0);
+    }
+
+    /// <summary>Returns when no target can use what it knew before the fence.</summary>
+    /// <remarks>A target that itself waits here does its fences before its next instruction: two that fence each other must not lock up.</remarks>
+    private void WaitForFences(Hart caller, ulong targets)
+    {
+        Interlocked.Or(ref _fencing, 1ul << caller.Id);
+        for (; targets != 0; targets &= targets - 1)
+        {
+            int target = BitOperations.TrailingZeroCount(targets);
+            SpinWait spin = default;
+            while (_harts[target].IsFencePending && (Volatile.Read(ref _fencing) >> target & 1) == 0)
+            {
+                spin.SpinOnce();
+            }
+        }
+
+        Interlocked.And(ref _fencing, ~(1ul << caller.Id));
+    }
 
     // Section 9.
     private (Error, ulong) HandleHartState(Hart hart, ulong function)
@@ -367,30 +425,20 @@ internal sealed class Sbi : IExecutionEnvironment
         hart.RequestExit();
     }
 
-    /// <summary>Does something for the harts of the mask in a0 that starts at the hart in a1 (section 3.1).</summary>
-    private (Error, ulong) ForHarts(Hart caller, Action<Sbi, int> action)
+    /// <summary>The harts, as bits, of the mask in a0 that starts at the hart in a1 (section 3.1).</summary>
+    /// <returns>False: it names a hart that there is not.</returns>
+    private bool TrySelect(Hart caller, out ulong harts)
     {
+        ulong all = ulong.MaxValue >> (MemoryMap.MaxHarts - _harts.Count);
         (ulong mask, ulong first) = (caller[10], caller[11]);
-        if (first == AllHarts)
+        if (first == ulong.MaxValue)
         {
-            (mask, first) = (AllHarts >> (64 - _harts.Count), 0);
+            harts = all;
+            return true;
         }
 
-        ulong above = (ulong)_harts.Count - first;
-        if (first >= (ulong)_harts.Count || (above < 64 && mask >> (int)above != 0))
-        {
-            return (Error.InvalidParameter, 0);
-        }
-
-        for (int hart = (int)first; mask != 0; mask >>= 1, hart++)
-        {
-            if ((mask & 1) != 0)
-            {
-                action(this, hart);
-            }
-        }
-
-        return (Error.Success, 0);
+        harts = first < MemoryMap.MaxHarts ? mask << (int)first : 0;
+        return first < (ulong)_harts.Count && harts >> (int)first == mask && (harts & ~all) == 0;
     }
 
     private static void EnterSupervisor(Hart hart, ulong entry, ulong argument)
