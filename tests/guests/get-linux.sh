@@ -4,6 +4,7 @@
 # DIR/Image            Debian trixie's kernel: the flat image
 # DIR/busybox          Debian trixie's busybox, linked statically
 # DIR/initramfs.cpio   busybox and linux/init (beside this script)
+# DIR/fw_jump.elf, DIR/fw_dynamic.bin   Debian trixie's OpenSBI
 # Needs apt, dpkg-deb and cpio, and no privileges. The packages come, verified, through the mirror that the machine's own apt
 # configuration names, by way of an apt state of its own: nothing on the machine is changed. Does nothing where DIR is complete.
 set -euo pipefail
@@ -16,7 +17,14 @@ die() {
 
 dir=${1:?usage: get-linux.sh DIR}
 init=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/linux/init
-[ -s "$dir/Image" ] && [ -s "$dir/busybox" ] && [ "$dir/initramfs.cpio" -nt "$init" ] && exit 0
+has_packages() {
+    local file
+    for file in Image busybox fw_jump.elf fw_dynamic.bin; do
+        [ -s "$dir/$file" ] || return 1
+    done
+}
+
+has_packages && [ "$dir/initramfs.cpio" -nt "$init" ] && exit 0
 for tool in apt-get dpkg-deb cpio; do
     command -v $tool >/dev/null || die "$tool is not installed; it is in Debian's and Ubuntu's package ${tool%%-*}"
 done
@@ -68,13 +76,15 @@ use_mirror() {
 
 # Puts one file of a package into DIR, at once: fetch PACKAGE PATTERN NAME.
 fetch() {
-    (cd "$work" && trixie apt-get download "$1") || die "cannot download $1"
-    mkdir "$work/$1"
+    if ! [ -d "$work/$1" ]; then
+        (cd "$work" && trixie apt-get download "$1") || die "cannot download $1"
+        mkdir "$work/$1"
+    fi
     dpkg-deb --fsys-tarfile "$work/$1"_*.deb | tar -x -C "$work/$1" --wildcards "$2" || die "$1 has no file like $2"
     mv "$work/$1"/$2 "$work/$3"
 }
 
-if ! [ -s "$dir/Image" ] || ! [ -s "$dir/busybox" ]; then
+if ! has_packages; then
     found=
     for mirror in $(mirrors); do
         use_mirror "$mirror" 2>"$work/errors" && found=$mirror && break
@@ -88,10 +98,13 @@ if ! [ -s "$dir/Image" ] || ! [ -s "$dir/busybox" ]; then
     [ -n "$kernel" ] || die "cannot tell which kernel linux-image-riscv64 stands for"
     fetch busybox-static './usr/bin/busybox' busybox
     fetch "$kernel" './boot/vmlinu?-*' Image
+    for firmware in fw_jump.elf fw_dynamic.bin; do
+        fetch opensbi "./usr/lib/riscv64-linux-gnu/opensbi/generic/$firmware" $firmware
+    done
     [ "$(dd if="$work/Image" bs=1 skip=56 count=3 2>/dev/null)" = RSC ] || die "$kernel holds no flat riscv64 Image"
     chmod 644 "$work/Image"
     chmod 755 "$work/busybox"
-    mv "$work/busybox" "$work/Image" "$dir"
+    mv "$work/busybox" "$work/Image" "$work/fw_jump.elf" "$work/fw_dynamic.bin" "$dir"
 fi
 
 # The kernel brings /dev/console itself, so the archive needs no device node, which only root could make.
