@@ -7,6 +7,8 @@ internal sealed class Board : IHartLines, IDisposable
 {
     private readonly Hart[] _harts;
     private readonly GoldfishRtc _rtc;
+    private readonly Lock _wires = new();
+    private bool _disposed;
 
     /// <param name="memory">RAM.</param>
     /// <param name="harts">Number of harts.</param>
@@ -63,7 +65,17 @@ internal sealed class Board : IHartLines, IDisposable
 
     public void SetInterrupt(int hart, InterruptLines lines, bool level)
     {
-        _harts[hart].SetInterrupt(lines, level);
+        // The RTC's alarm and whoever types may still be on their way here when the harts go.
+        lock (_wires)
+        {
+            if (_disposed)
+            {
+                return;
+            }
+
+            _harts[hart].SetInterrupt(lines, level);
+        }
+
         if (level)
         {
             Wake(hart);
@@ -83,9 +95,10 @@ internal sealed class Board : IHartLines, IDisposable
     public void Dispose()
     {
         _rtc.Dispose();
-        foreach (Hart hart in _harts)
+        lock (_wires)
         {
-            hart.Dispose();
+            _disposed = true;
+            Array.ForEach(_harts, hart => hart.Dispose());
         }
     }
 }

@@ -61,11 +61,7 @@ internal sealed class HartRunner
     public void Wake() => Set(ref _signalled, true);
 
     /// <summary>Asks the hart to pause.</summary>
-    public void Hold()
-    {
-        Set(ref _holding, true);
-        _hart.RequestExit();
-    }
+    public void Hold() => SetAndLeave(ref _holding);
 
     /// <summary>Waits until a hart that was asked to pause, or to stop, does not run.</summary>
     public void WaitUntilHeld()
@@ -83,11 +79,7 @@ internal sealed class HartRunner
     public void Release() => Set(ref _holding, false);
 
     /// <summary>Asks the hart to stop for good.</summary>
-    public void Stop()
-    {
-        Set(ref _stopping, true);
-        _hart.RequestExit();
-    }
+    public void Stop() => SetAndLeave(ref _stopping);
 
     /// <summary>Waits until the thread is gone.</summary>
     public void Join()
@@ -104,6 +96,21 @@ internal sealed class HartRunner
         {
             flag = value;
             Monitor.PulseAll(_gate);
+        }
+    }
+
+    private void SetAndLeave(ref bool flag)
+    {
+        lock (_gate)
+        {
+            flag = true;
+            Monitor.PulseAll(_gate);
+
+            // A hart whose runner has ended may be gone.
+            if (!_hasEnded)
+            {
+                _hart.RequestExit();
+            }
         }
     }
 
