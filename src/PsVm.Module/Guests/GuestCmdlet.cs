@@ -15,6 +15,13 @@ public abstract class GuestCmdlet : PsVmCmdlet
     [ArgumentCompleter(typeof(GuestNameCompleter))]
     public string[] Name { get; set; } = [];
 
+    /// <summary>Work on the guests that this input item names.</summary>
+    private protected CmdletWork OnGuests(Action<IEnumerable<string>, IGuestHost, ICmdletOutput, CancellationToken> run)
+    {
+        string[] names = Name;
+        return (output, cancellation) => run(names, ModuleServices.Guests, output, cancellation);
+    }
+
     /// <summary>Changes guests one by one and sends each down the pipeline.</summary>
     internal static void Change(
         string verb, IEnumerable<string> names, Action<string> change, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>

@@ -61,9 +61,9 @@ public sealed class ReceiveGuestConsoleCommand : GuestCmdlet
 
     private protected override CmdletWork Bind()
     {
-        (string[] names, bool all, bool raw, bool wait) = (Name, All, Raw, Wait);
-        return (output, cancellation) =>
-            Run(names, all, raw, wait, ModuleServices.Guests, ModuleServices.ConsoleReadings, output, cancellation);
+        (bool all, bool raw, bool wait) = (All, Raw, Wait);
+        return OnGuests((names, host, output, cancellation) =>
+            Run(names, all, raw, wait, host, ModuleServices.ConsoleReadings, output, cancellation));
     }
 
     private static void Write(ConsoleText piece, bool raw, ConsoleLines lines, ICmdletOutput output)

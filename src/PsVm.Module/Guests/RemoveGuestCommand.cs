@@ -30,8 +30,7 @@ public sealed class RemoveGuestCommand : GuestCmdlet
 
     private protected override CmdletWork Bind()
     {
-        string[] names = Name;
         bool force = Force;
-        return (output, cancellation) => Run(names, force, ModuleServices.Guests, output, cancellation);
+        return OnGuests((names, host, output, cancellation) => Run(names, force, host, output, cancellation));
     }
 }

@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
 namespace PsVm.Module.Guests;
@@ -12,9 +11,5 @@ public sealed class ResumeGuestCommand : GuestCmdlet
     internal static void Run(IEnumerable<string> names, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
         Change("Resume", names, host.Resume, host, output, cancellation);
 
-    private protected override CmdletWork Bind()
-    {
-        string[] names = Name;
-        return (output, cancellation) => Run(names, ModuleServices.Guests, output, cancellation);
-    }
+    private protected override CmdletWork Bind() => OnGuests(Run);
 }

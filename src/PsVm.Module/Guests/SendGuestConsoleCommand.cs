@@ -30,7 +30,7 @@ public sealed class SendGuestConsoleCommand : GuestCmdlet
 
     private protected override CmdletWork Bind()
     {
-        (string[] names, string text, bool noNewline) = (Name, Text, NoNewline);
-        return (output, cancellation) => Run(names, text, noNewline, ModuleServices.Guests, output, cancellation);
+        (string text, bool noNewline) = (Text, NoNewline);
+        return OnGuests((names, host, output, cancellation) => Run(names, text, noNewline, host, output, cancellation));
     }
 }

@@ -51,9 +51,9 @@ public sealed class WaitGuestCommand : GuestCmdlet
 
     private protected override CmdletWork Bind()
     {
-        (string[] names, string? text, GuestState state) = (Name, ForText, State);
+        (string? text, GuestState state) = (ForText, State);
         TimeSpan timeout = Timeout is { } seconds ? TimeSpan.FromSeconds(seconds) : System.Threading.Timeout.InfiniteTimeSpan;
-        return (output, cancellation) => Run(names, text, state, timeout, ModuleServices.Guests, output, cancellation);
+        return OnGuests((names, host, output, cancellation) => Run(names, text, state, timeout, host, output, cancellation));
     }
 
     private static CmdletException NotReached(GuestInfo guest, string expected, TimeSpan timeout, string lastLine)
