@@ -191,7 +191,8 @@ public sealed class GuestHost : IGuestHost, IDisposable
                 StartedAt = DateTimeOffset.UtcNow,
                 Boot = files.Name,
             };
-            return new LiveGuest(description, ram, files, options.CommandLine ?? "", LogEnd);
+            BootEntry entry = BootLoader.Load(ram.Memory, files, description.Harts, options.CommandLine ?? "");
+            return new LiveGuest(description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
         }
         catch
         {

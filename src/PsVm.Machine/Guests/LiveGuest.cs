@@ -20,25 +20,32 @@ internal sealed class LiveGuest : IDisposable
     private TimeSpan _startLatency;
     private long _finalInstructions;
     private int _running;
+    private CancellationTokenSource? _heldWork;
 
     /// <summary>Puts a guest together; it does not run yet.</summary>
     /// <param name="description">What does not change about it.</param>
     /// <param name="ram">Its RAM; it becomes the guest's when this returns.</param>
-    /// <param name="files">What it boots.</param>
-    /// <param name="commandLine">The kernel's command line.</param>
+    /// <param name="firmware">It runs firmware; else the built-in SBI.</param>
+    /// <param name="begin">Brings the board to where it begins: power-on, or a template's state.</param>
     /// <param name="ended">Called once when it has stopped or failed.</param>
-    /// <exception cref="GuestException">Something has no room in its RAM, or a file fails.</exception>
-    public LiveGuest(GuestInfo description, GuestRam ram, BootFiles files, string commandLine, Action<GuestInfo> ended)
+    public LiveGuest(GuestInfo description, GuestRam ram, bool firmware, Action<Board> begin, Action<GuestInfo> ended)
     {
         _description = description;
         _ram = ram;
         _ended = ended;
-        BootEntry entry = BootLoader.Load(ram.Memory, files, description.Harts, commandLine);
-        _board = new Board(ram.Memory, description.Harts, files.Firmware is not null, Console, OnPowerRequest);
+        _board = new Board(ram.Memory, description.Harts, firmware, Console, OnPowerRequest);
         _runners = [.. _board.Harts.Select(hart => new HartRunner(_board, hart, $"{Name} hart {hart.Id}", OnRunnerEnded))];
         _running = _runners.Length;
         _board.HartSignalled += hart => _runners[hart].Wake();
-        _board.PowerOn(entry);
+        try
+        {
+            begin(_board);
+        }
+        catch
+        {
+            _board.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Its name.</summary>
@@ -92,9 +99,7 @@ internal sealed class LiveGuest : IDisposable
     {
         lock (_operator)
         {
-            Array.ForEach(_runners, runner => runner.Hold());
-            Array.ForEach(_runners, runner => runner.WaitUntilHeld());
-            _board.Clock.Pause();
+            Hold();
             ChangeLivingState(GuestState.Suspended);
         }
     }
@@ -106,17 +111,70 @@ internal sealed class LiveGuest : IDisposable
         lock (_operator)
         {
             ChangeLivingState(GuestState.Running);
-            _board.Clock.Resume();
-            Array.ForEach(_runners, runner => runner.Release());
+            Release();
+        }
+    }
+
+    /// <summary>Does something while it does not run and its time stands still, and lets it go on as it was.</summary>
+    /// <param name="work">Is given the board, the RAM, and what is cancelled when the guest is to be stopped meanwhile.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="GuestException">It has stopped, is being stopped, or does such a thing already.</exception>
+    public T WhileHeld<T>(Func<Board, GuestRam, CancellationToken, T> work, CancellationToken cancellation)
+    {
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        if (Interlocked.CompareExchange(ref _heldWork, stop, null) is not null)
+        {
+            throw new GuestException(
+                GuestErrorIds.CheckpointInProgress, $"Expected no other checkpoint of guest '{Name}', found one in progress.", Name,
+                "Wait until it is finished.");
+        }
+
+        try
+        {
+            lock (_operator)
+            {
+                ThrowIfEnding();
+                bool wasRunning = _state == GuestState.Running;
+                Hold();
+                try
+                {
+                    ThrowIfEnding();
+                    return work(_board, _ram, stop.Token);
+                }
+                finally
+                {
+                    if (wasRunning)
+                    {
+                        Release();
+                    }
+                }
+            }
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw StoppedError();
+        }
+        finally
+        {
+            lock (_gate)
+            {
+                _heldWork = null;
+            }
         }
     }
 
     /// <summary>Powers it off; returns once no hart runs.</summary>
-    public void Stop()
+    /// <param name="reason">Why.</param>
+    public void Stop(string reason = "stopped by the operator")
     {
+        lock (_gate)
+        {
+            _heldWork?.Cancel();
+        }
+
         lock (_operator)
         {
-            End(GuestState.Stopped, "stopped by the operator");
+            End(GuestState.Stopped, reason);
             Array.ForEach(_runners, runner => runner.Join());
         }
     }
@@ -225,6 +283,30 @@ internal sealed class LiveGuest : IDisposable
         }
 
         _ended(Info);
+    }
+
+    private void Hold()
+    {
+        Array.ForEach(_runners, runner => runner.Hold());
+        Array.ForEach(_runners, runner => runner.WaitUntilHeld());
+        _board.Clock.Pause();
+    }
+
+    private void Release()
+    {
+        _board.Clock.Resume();
+        Array.ForEach(_runners, runner => runner.Release());
+    }
+
+    private void ThrowIfEnding()
+    {
+        lock (_gate)
+        {
+            if (_end is not null)
+            {
+                throw StoppedError();
+            }
+        }
     }
 
     private void ChangeLivingState(GuestState state)
