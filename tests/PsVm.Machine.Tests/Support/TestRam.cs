@@ -1,0 +1,40 @@
+using System.Runtime.InteropServices;
+
+namespace PsVm.Machine.Tests.Support;
+
+/// <summary>Guest RAM out of the test's own memory.</summary>
+internal sealed unsafe class TestRam : IDisposable
+{
+    private const nuint PageSize = 4096;
+
+    private readonly List<nint> _allocated = [];
+
+    public TestRam(params (ulong Size, bool ReadOnly)[] blocks) =>
+        Memory = new GuestMemory([.. blocks.Select(block => (Allocate(block.Size), block.Size, block.ReadOnly))]);
+
+    public GuestMemory Memory { get; }
+
+    public byte[] Read(ulong address, int length)
+    {
+        byte[] bytes = new byte[length];
+        for (int done = 0; done < length;)
+        {
+            Span<byte> part = Memory.SpanAt(address + (ulong)done, (ulong)(length - done));
+            part.CopyTo(bytes.AsSpan(done));
+            done += part.Length;
+        }
+
+        return bytes;
+    }
+
+    public void Dispose() => _allocated.ForEach(address => NativeMemory.AlignedFree((void*)address));
+
+    // Filled with something, so that a test sees what is cleared.
+    private nint Allocate(ulong size)
+    {
+        nint address = (nint)NativeMemory.AlignedAlloc((nuint)size, PageSize);
+        NativeMemory.Fill((void*)address, (nuint)size, 0xa5);
+        _allocated.Add(address);
+        return address;
+    }
+}
