@@ -91,6 +91,7 @@ internal static class BoardDeviceTree
             tree.Property("riscv,isa-extensions", (ReadOnlySpan<string>)s_extensions);
             tree.Property("mmu-type", "riscv,sv57");
             tree.BeginNode("interrupt-controller");
+            tree.Property("#address-cells", 0u);
             tree.Property("#interrupt-cells", 1);
             tree.Property("interrupt-controller");
             tree.Property("compatible", "riscv,cpu-intc");
