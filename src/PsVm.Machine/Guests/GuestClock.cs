@@ -26,6 +26,16 @@ internal sealed class GuestClock : IGuestClock
         }
     }
 
+    /// <summary>When the clock, which runs, will have come to a time, as <see cref="Stopwatch.GetTimestamp"/> counts.</summary>
+    /// <returns><see cref="long.MaxValue"/>: never.</returns>
+    public long StampAt(ulong time)
+    {
+        long stamp = Stopwatch.GetTimestamp();
+        ulong now = Now;
+        double left = time <= now ? 0 : Math.Ceiling((time - now) / s_ticksPerStamp);
+        return left < long.MaxValue - stamp ? stamp + (long)left : long.MaxValue;
+    }
+
     /// <summary>Stops the clock.</summary>
     public void Pause() => Interlocked.CompareExchange(ref _pausedAt, Stopwatch.GetTimestamp(), Running);
 

@@ -10,6 +10,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
 {
     private readonly MemoryBackends _backends;
     private readonly ILogger _logger;
+    private readonly HartScheduler _scheduler = new(Environment.ProcessorCount);
     private readonly Lock _gate = new();
     private readonly OrderedDictionary<string, LiveGuest> _guests = new(StringComparer.OrdinalIgnoreCase);
 
@@ -40,8 +41,8 @@ public sealed class GuestHost : IGuestHost, IDisposable
             LiveGuest guest = PutTogether(options with { Name = name, MachineType = machineType }, cancellation);
             try
             {
-                guest.Start(requestedAt);
                 Add(guest);
+                guest.Start(requestedAt);
             }
             catch
             {
@@ -155,6 +156,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
         }
 
         Array.ForEach(guests, guest => guest.Dispose());
+        _scheduler.Dispose();
     }
 
     /// <summary>Checks what can be checked without opening anything; gives the versioned machine type.</summary>
@@ -192,7 +194,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
                 Boot = files.Name,
             };
             BootEntry entry = BootLoader.Load(ram.Memory, files, description.Harts, options.CommandLine ?? "");
-            return new LiveGuest(description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
+            return new LiveGuest(_scheduler, description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
         }
         catch
         {

@@ -2,7 +2,7 @@ using System.Diagnostics;
 
 namespace PsVm.Machine;
 
-/// <summary>A guest that exists: its board, the runners of its harts, and where it is in its life. Safe from any thread.</summary>
+/// <summary>A guest that exists: its board, its harts, and where it is in its life. Safe from any thread.</summary>
 internal sealed class LiveGuest : IDisposable
 {
     private readonly Lock _gate = new();
@@ -10,7 +10,7 @@ internal sealed class LiveGuest : IDisposable
     private readonly GuestInfo _description;
     private readonly GuestRam _ram;
     private readonly Board _board;
-    private readonly HartRunner[] _runners;
+    private readonly HartGroup _harts;
     private readonly Action<GuestInfo> _ended;
     private readonly Stopwatch _uptime = new();
 
@@ -19,24 +19,23 @@ internal sealed class LiveGuest : IDisposable
     private TaskCompletionSource _stateChanged = new();
     private TimeSpan _startLatency;
     private long _finalInstructions;
-    private int _running;
     private CancellationTokenSource? _heldWork;
 
     /// <summary>Puts a guest together; it does not run yet.</summary>
+    /// <param name="scheduler">Where its harts are to run.</param>
     /// <param name="description">What does not change about it.</param>
     /// <param name="ram">Its RAM; it becomes the guest's when this returns.</param>
     /// <param name="firmware">It runs firmware; else the built-in SBI.</param>
     /// <param name="begin">Brings the board to where it begins: power-on, or a template's state.</param>
     /// <param name="ended">Called once when it has stopped or failed.</param>
-    public LiveGuest(GuestInfo description, GuestRam ram, bool firmware, Action<Board> begin, Action<GuestInfo> ended)
+    public LiveGuest(
+        HartScheduler scheduler, GuestInfo description, GuestRam ram, bool firmware, Action<Board> begin, Action<GuestInfo> ended)
     {
         _description = description;
         _ram = ram;
         _ended = ended;
         _board = new Board(ram.Memory, description.Harts, firmware, Console, OnPowerRequest);
-        _runners = [.. _board.Harts.Select(hart => new HartRunner(_board, hart, $"{Name} hart {hart.Id}", OnRunnerEnded))];
-        _running = _runners.Length;
-        _board.HartSignalled += hart => _runners[hart].Wake();
+        _harts = new HartGroup(scheduler, _board, OnHartFailed, OnHartsEnded);
         try
         {
             begin(_board);
@@ -66,7 +65,7 @@ internal sealed class LiveGuest : IDisposable
                     State = _state,
                     StopReason = IsOver ? _end?.Reason : null,
                     Instructions = IsOver ? _finalInstructions : CountInstructions(),
-                    CpuTime = TimeSpan.FromTicks(_runners.Sum(runner => runner.CpuTime.Ticks)),
+                    CpuTime = TimeSpan.FromTicks(_harts.Harts.Sum(hart => hart.CpuTime.Ticks)),
                     Uptime = _uptime.Elapsed,
                     StartLatency = _startLatency,
                 };
@@ -81,12 +80,8 @@ internal sealed class LiveGuest : IDisposable
     public void Start(long requestedAt)
     {
         _uptime.Start();
-        foreach (HartRunner runner in _runners)
-        {
-            runner.Start();
-        }
-
-        TimeSpan latency = Stopwatch.GetElapsedTime(requestedAt, _runners[0].WaitUntilFirstRun());
+        _harts.Release();
+        TimeSpan latency = Stopwatch.GetElapsedTime(requestedAt, _harts.WaitUntilFirstRun());
         lock (_gate)
         {
             _startLatency = latency;
@@ -175,7 +170,7 @@ internal sealed class LiveGuest : IDisposable
         lock (_operator)
         {
             End(GuestState.Stopped, reason);
-            Array.ForEach(_runners, runner => runner.Join());
+            _harts.WaitUntilEnded();
         }
     }
 
@@ -230,7 +225,6 @@ internal sealed class LiveGuest : IDisposable
     {
         Stop();
         _board.Dispose();
-        _ram.Dispose();
     }
 
     private void OnPowerRequest(PowerRequest request, uint code)
@@ -257,21 +251,13 @@ internal sealed class LiveGuest : IDisposable
             _end ??= (state, reason);
         }
 
-        Array.ForEach(_runners, runner => runner.Stop());
+        _harts.Stop();
     }
 
-    private void OnRunnerEnded(HartRunner runner, Exception? failure)
+    private void OnHartFailed(Exception failure) => End(GuestState.Failed, $"{failure.GetType().Name}: {failure.Message}");
+
+    private void OnHartsEnded()
     {
-        if (failure is not null)
-        {
-            End(GuestState.Failed, $"{failure.GetType().Name}: {failure.Message}");
-        }
-
-        if (Interlocked.Decrement(ref _running) > 0)
-        {
-            return;
-        }
-
         // Nothing more will be printed, and its backends are free, once those who wait learn of the end.
         Console.Close();
         _ram.Dispose();
@@ -287,15 +273,14 @@ internal sealed class LiveGuest : IDisposable
 
     private void Hold()
     {
-        Array.ForEach(_runners, runner => runner.Hold());
-        Array.ForEach(_runners, runner => runner.WaitUntilHeld());
+        _harts.Hold();
         _board.Clock.Pause();
     }
 
     private void Release()
     {
         _board.Clock.Resume();
-        Array.ForEach(_runners, runner => runner.Release());
+        _harts.Release();
     }
 
     private void ThrowIfEnding()

@@ -1,0 +1,117 @@
+using PsVm.Riscv;
+
+namespace PsVm.Machine;
+
+/// <summary>Where a hart is between two looks at it.</summary>
+internal enum HartPlace
+{
+    /// <summary>Nowhere: it waits for a signal or its deadline, or its guest is held or stopped.</summary>
+    Parked,
+
+    /// <summary>In the run queue.</summary>
+    Queued,
+
+    /// <summary>On a thread of the pool.</summary>
+    Running,
+}
+
+/// <summary>What a hart wants after a slice.</summary>
+internal enum SliceEnd
+{
+    /// <summary>To go on.</summary>
+    GoOn,
+
+    /// <summary>To wait for an interrupt.</summary>
+    Wait,
+
+    /// <summary>Nothing, until another hart starts it.</summary>
+    None,
+}
+
+/// <summary>A hart as the scheduler sees it.</summary>
+/// <param name="group">The harts of its guest.</param>
+/// <param name="board">Its board.</param>
+/// <param name="hart">The hart.</param>
+internal sealed class ScheduledHart(HartGroup group, Board board, Hart hart)
+{
+    // About a millisecond of instructions: what the first slice, whose speed nobody knows, gets, and the bounds of the others.
+    private const double FirstBudget = 100_000, LeastBudget = 10_000, MostBudget = 10_000_000;
+    private const double SliceTicks = TimeSpan.TicksPerMillisecond;
+
+    private double _budget = FirstBudget;
+    private long _cpuTicks;
+    private long _budgetExits;
+    private long _waitExits;
+    private long _requestedExits;
+
+    /// <summary>The harts of its guest.</summary>
+    public HartGroup Group => group;
+
+    /// <summary>Where it is. Under the scheduler's gate.</summary>
+    public HartPlace Place { get; set; }
+
+    /// <summary>A signal came since it was taken from the queue. Under the scheduler's gate.</summary>
+    public bool Signalled { get; set; }
+
+    /// <summary>Host time at which its timer fires, set before it is put among those that wait for theirs.</summary>
+    public long Deadline { get; set; }
+
+    /// <summary>Its place in the <see cref="DeadlineHeap"/>; -1: none.</summary>
+    public int HeapIndex { get; set; } = -1;
+
+    /// <summary>It used up its last slice.</summary>
+    public bool IsBusy { get; private set; }
+
+    /// <summary>Host CPU time used. Safe from any thread.</summary>
+    public TimeSpan CpuTime => new(Volatile.Read(ref _cpuTicks));
+
+    /// <summary>How often its runs ended, by cause. Safe from any thread.</summary>
+    public (long Budget, long Wait, long Requested) Exits =>
+        (Volatile.Read(ref _budgetExits), Volatile.Read(ref _waitExits), Volatile.Read(ref _requestedExits));
+
+    /// <summary>Makes the hart's run, now or next, return soon.</summary>
+    public void RequestExit() => hart.RequestExit();
+
+    /// <summary>Runs a slice on the calling thread.</summary>
+    public SliceEnd RunSlice()
+    {
+        IsBusy = false;
+        switch (board.Sbi?.Prepare(hart) ?? HartActivity.Run)
+        {
+            case HartActivity.Wait:
+                return SliceEnd.Wait;
+            case HartActivity.None:
+                return SliceEnd.None;
+        }
+
+        group.NoteRun();
+        switch (hart.Run((ulong)_budget))
+        {
+            case HartExit.WaitForInterrupt:
+                _waitExits++;
+                return SliceEnd.Wait;
+            case HartExit.Requested:
+                _requestedExits++;
+                return SliceEnd.GoOn;
+            default:
+                _budgetExits++;
+                IsBusy = true;
+                return SliceEnd.GoOn;
+        }
+    }
+
+    /// <summary>Accounts for a slice, and brings the next one nearer to a millisecond.</summary>
+    /// <param name="cpuTicks">Host CPU time that it took, in ticks of <see cref="TimeSpan"/>.</param>
+    public void Charge(long cpuTicks)
+    {
+        Volatile.Write(ref _cpuTicks, _cpuTicks + cpuTicks);
+        if (IsBusy)
+        {
+            double fitting = _budget * SliceTicks / Math.Max(cpuTicks, 1);
+            _budget = Math.Clamp((_budget + fitting) / 2, LeastBudget, MostBudget);
+        }
+    }
+
+    /// <summary>Host time at which the timer of a hart that waits fires; <see cref="long.MaxValue"/>: none is armed.</summary>
+    public long TimerStamp => board.Clock.StampAt(hart.NextTimer);
+}

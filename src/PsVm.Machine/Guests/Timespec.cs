@@ -1,0 +1,8 @@
+namespace PsVm.Machine;
+
+/// <summary>struct timespec of 64-bit Linux.</summary>
+internal struct Timespec
+{
+    public long Seconds;
+    public long Nanoseconds;
+}

@@ -1,0 +1,308 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using PsVm.Riscv;
+
+namespace PsVm.Machine.Tests;
+
+/// <summary>The scheduler with harts that run a few instructions of machine mode.</summary>
+public sealed unsafe class HartSchedulerTests : IDisposable
+{
+    private const ulong RamSize = 64 << 10;
+    private const uint JumpToItself = 0x0000_006f; // j .
+    private const uint WaitForInterrupt = 0x1050_0073; // wfi
+    private const uint JumpBack4 = 0xffdf_f06f; // j .-4
+
+    // lui a0, 0x100; lui a1, 5; addi a1, a1, 0x555; sw a1, 0(a0): asks the board to power off.
+    private static readonly uint[] PowerOff = [0x0010_0537, 0x0000_55b7, 0x5555_8593, 0x00b5_2023, JumpToItself];
+
+    private readonly HartScheduler _scheduler = new(threads: 1);
+    private readonly List<Machine> _machines = [];
+
+    public void Dispose()
+    {
+        _machines.ForEach(machine => machine.Group.Stop());
+        _machines.ForEach(machine => machine.Group.WaitUntilEnded());
+        _scheduler.Dispose();
+        _machines.ForEach(machine => machine.Dispose());
+    }
+
+    [Fact]
+    public void Guests_share_the_CPU_evenly_however_many_harts_they_have()
+    {
+        Machine[] guests = [Make(1, JumpToItself), Make(4, JumpToItself), Make(1, JumpToItself)];
+        Array.ForEach(guests, guest => guest.Group.Release());
+        WaitFor(() => guests.Sum(guest => guest.CpuTime.TotalMilliseconds) > 300);
+        Array.ForEach(guests, guest => guest.Group.Hold());
+
+        double all = guests.Sum(guest => guest.CpuTime.TotalMilliseconds);
+        Assert.All(guests, guest => Assert.InRange(guest.CpuTime.TotalMilliseconds / all, 0.2, 0.5));
+        Assert.All(guests[1].Group.Harts, hart => Assert.NotEqual(TimeSpan.Zero, hart.CpuTime));
+    }
+
+    [Fact]
+    public void A_guest_that_slept_gets_nothing_back_for_it()
+    {
+        Machine busy = Make(1, JumpToItself);
+        busy.Group.Release();
+        WaitFor(() => busy.CpuTime.TotalMilliseconds > 300);
+
+        Machine late = Make(1, JumpToItself);
+        late.Group.Release();
+        TimeSpan before = busy.CpuTime;
+        WaitFor(() => late.CpuTime.TotalMilliseconds > 100);
+
+        Assert.InRange((busy.CpuTime - before).TotalMilliseconds, 30, 400);
+    }
+
+    [Fact]
+    public void A_hart_that_waits_does_not_run()
+    {
+        Machine guest = Make(2, WaitForInterrupt, JumpBack4);
+        guest.Group.Release();
+        WaitFor(() => guest.Group.Harts.All(hart => hart.Exits.Wait > 0 && hart.Place == HartPlace.Parked));
+        long before = guest.Instructions;
+
+        RunSomethingElse();
+
+        Assert.Equal(before, guest.Instructions);
+    }
+
+    [Fact]
+    public void A_timer_wakes_its_hart()
+    {
+        Machine guest = Make(2, WaitForInterrupt, JumpToItself);
+        guest.Board.Harts[1].TryWriteCsr(0x304, 1 << 7); // mie.MTIE
+        guest.Board.SetTimer(1, guest.Board.Clock.Now + (guest.Board.Clock.Frequency / 100));
+        guest.Group.Release();
+
+        WaitFor(() => guest.Group.Harts[1].Exits.Budget > 0);
+
+        Assert.Equal(0, guest.Group.Harts[0].Exits.Budget);
+        Assert.True(guest.Board.Clock.Now >= guest.Board.GetTimer(1));
+    }
+
+    [Fact]
+    public void A_line_wakes_its_hart()
+    {
+        Machine guest = Make(2, WaitForInterrupt, JumpToItself);
+        guest.Board.Harts[1].TryWriteCsr(0x304, 1 << 3); // mie.MSIE
+        guest.Group.Release();
+        WaitFor(() => guest.Group.Harts.All(hart => hart.Exits.Wait > 0));
+
+        guest.Board.SetInterrupt(1, InterruptLines.MachineSoftware, true);
+
+        WaitFor(() => guest.Group.Harts[1].Exits.Budget > 0);
+        Assert.Equal(0, guest.Group.Harts[0].Exits.Budget);
+    }
+
+    [Fact]
+    public void No_signal_is_lost_on_a_hart_about_to_wait()
+    {
+        Machine guest = Make(1, WaitForInterrupt, JumpBack4);
+        ScheduledHart hart = guest.Group.Harts[0];
+        guest.Group.Release();
+        for (int i = 0; i < 20_000; i++)
+        {
+            long before = guest.Instructions;
+            _scheduler.Wake(hart);
+            WaitFor(() => guest.Instructions > before);
+        }
+    }
+
+    [Fact]
+    public void Held_harts_stand_still_and_go_on_when_released()
+    {
+        Machine guest = Make(3, JumpToItself);
+        for (int i = 0; i < 200; i++)
+        {
+            guest.Group.Release();
+            guest.Group.WaitUntilFirstRun();
+            guest.Group.Hold();
+            Assert.Equal(0, guest.Group.Running);
+        }
+
+        long held = guest.Instructions;
+        RunSomethingElse();
+        Assert.Equal(held, guest.Instructions);
+
+        guest.Group.Release();
+        WaitFor(() => guest.Instructions > held);
+    }
+
+    [Fact]
+    public void A_signal_to_a_held_hart_does_not_run_it()
+    {
+        Machine guest = Make(1, JumpToItself);
+
+        guest.Board.Wake(0);
+        RunSomethingElse();
+
+        Assert.Equal(0, guest.Instructions);
+    }
+
+    [Fact]
+    public void A_hart_that_throws_ends_its_own_group_only()
+    {
+        Machine neighbour = Make(1, JumpToItself);
+        Machine failing = Make(1, PowerOff);
+        failing.OnPower = () => throw new InvalidOperationException("the switch broke");
+        neighbour.Group.Release();
+        failing.Group.Release();
+
+        failing.Group.WaitUntilEnded();
+
+        Assert.Equal("the switch broke", Assert.Single(failing.Failures).Message);
+        long before = neighbour.Instructions;
+        WaitFor(() => neighbour.Instructions > before);
+    }
+
+    [Fact]
+    public void The_end_is_told_once_whoever_stops_the_group()
+    {
+        Machine[] guests = [Make(2, JumpToItself), Make(1, WaitForInterrupt), Make(1, PowerOff), Make(1, JumpToItself)];
+        guests[2].OnPower = guests[2].Group.Stop;
+        Array.ForEach(guests[..3], guest => guest.Group.Release());
+
+        Array.ForEach(guests, guest => guest.Group.Stop());
+        Array.ForEach(guests, guest => guest.Group.Stop());
+        Array.ForEach(guests, guest => guest.Group.WaitUntilEnded());
+        Array.ForEach(guests, guest => guest.Group.Release());
+
+        Assert.All(guests, guest => Assert.Equal((1, 0), (guest.Ends, guest.Group.Running)));
+    }
+
+    [Fact]
+    public void Harts_of_one_guest_run_side_by_side()
+    {
+        using var scheduler = new HartScheduler(threads: 2);
+        using var guest = new Machine(scheduler, 2, JumpToItself);
+        guest.Group.Release();
+        WaitFor(() => guest.Group.Running == 2);
+        guest.Group.Stop();
+        guest.Group.WaitUntilEnded();
+    }
+
+    [Fact]
+    public void Deadlines_come_in_order_and_can_be_taken_out()
+    {
+        var random = new Random(1);
+        var heap = new DeadlineHeap();
+        Machine guest = Make(1, JumpToItself);
+        List<ScheduledHart> there = [];
+        for (int step = 0; step < 5_000; step++)
+        {
+            if (random.Next(5) < 3)
+            {
+                var hart = new ScheduledHart(guest.Group, guest.Board, guest.Board.Harts[0]) { Deadline = random.Next(1_000) };
+                heap.Add(hart);
+                there.Add(hart);
+            }
+            else if (there.Count > 0)
+            {
+                ScheduledHart gone = random.Next(2) == 0 ? heap.First : there[random.Next(there.Count)];
+                heap.Remove(gone);
+                heap.Remove(gone);
+                there.Remove(gone);
+            }
+
+            Assert.Equal(there.Count == 0 ? long.MaxValue : there.Min(hart => hart.Deadline), heap.Next);
+        }
+    }
+
+    [Fact]
+    public void A_bell_that_was_rung_before_ends_one_wait()
+    {
+        using var bell = new Doorbell();
+        bell.Ring();
+        bell.Ring();
+
+        bell.Wait(long.MaxValue);
+
+        long until = Stopwatch.GetTimestamp() + (Stopwatch.Frequency / 500);
+        bell.Wait(until);
+        Assert.True(Stopwatch.GetTimestamp() >= until);
+    }
+
+    [Fact]
+    public void A_bell_ends_the_wait_of_another_thread()
+    {
+        using var there = new Doorbell();
+        using var back = new Doorbell();
+        var echo = new Thread(() =>
+        {
+            for (int i = 0; i < 10_000; i++)
+            {
+                there.Wait(long.MaxValue);
+                back.Ring();
+            }
+        });
+        echo.Start();
+        for (int i = 0; i < 10_000; i++)
+        {
+            there.Ring();
+            back.Wait(long.MaxValue);
+        }
+
+        echo.Join();
+    }
+
+    private Machine Make(int harts, params uint[] program)
+    {
+        var machine = new Machine(_scheduler, harts, program);
+        _machines.Add(machine);
+        return machine;
+    }
+
+    /// <summary>Gives the scheduler's thread something to do, so that it comes by everything else too.</summary>
+    private void RunSomethingElse()
+    {
+        Machine other = Make(1, JumpToItself);
+        other.Group.Release();
+        WaitFor(() => other.Group.Harts[0].Exits.Budget > 5);
+        other.Group.Hold();
+    }
+
+    private static void WaitFor(Func<bool> condition) =>
+        Assert.True(SpinWait.SpinUntil(condition, TimeSpan.FromMinutes(1)), "gave up waiting");
+
+    /// <summary>A board with a program at the start of RAM.</summary>
+    private sealed class Machine : IDisposable
+    {
+        private readonly byte* _ram = (byte*)NativeMemory.AlignedAlloc((nuint)RamSize, 4096);
+
+        public Machine(HartScheduler scheduler, int harts, params uint[] program)
+        {
+            NativeMemory.Clear(_ram, (nuint)RamSize);
+            MemoryMarshal.AsBytes<uint>(program).CopyTo(new Span<byte>(_ram, (int)RamSize));
+            Board = new Board(new GuestMemory([((nint)_ram, RamSize, false)]), harts, firmware: true, new GuestConsole(), (_, _) => OnPower());
+            Board.PowerOn(new BootEntry(MemoryMap.RamStart, 0, 0));
+            Group = new HartGroup(scheduler, Board, Fail, () => Ends++);
+        }
+
+        public Board Board { get; }
+
+        public HartGroup Group { get; }
+
+        public Action OnPower { get; set; } = () => { };
+
+        public List<Exception> Failures { get; } = [];
+
+        public int Ends { get; private set; }
+
+        public long Instructions => Board.Harts.Sum(hart => (long)hart.InstructionsRetired);
+
+        public TimeSpan CpuTime => TimeSpan.FromTicks(Group.Harts.Sum(hart => hart.CpuTime.Ticks));
+
+        public void Dispose()
+        {
+            Board.Dispose();
+            NativeMemory.AlignedFree(_ram);
+        }
+
+        private void Fail(Exception failure)
+        {
+            Failures.Add(failure);
+            Group.Stop();
+        }
+    }
+}
