@@ -33,7 +33,8 @@ function Build {
         Remove-Item -LiteralPath $OutputPath -Recurse -Force
     }
 
-    dotnet publish "$PSScriptRoot/src/PsVm.Module" --nologo --verbosity quiet -c $Configuration -o $OutputPath ($NoBuild ? '--no-build' : @())
+    $noBuildFlag = $NoBuild ? '--no-build' : @()
+    dotnet publish "$PSScriptRoot/src/PsVm.Module" --nologo --verbosity quiet -c $Configuration -o $OutputPath $noBuildFlag
     # In a process of its own: the module's assemblies must not stay loaded in the operator's session.
     & $pwsh -NoProfile -File "$PSScriptRoot/docs/Export-ModuleHelp.ps1" -ModulePath $OutputPath
     "Built $OutputPath"

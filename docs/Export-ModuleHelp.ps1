@@ -153,7 +153,8 @@ function Write-Command($command, $page) {
     $xml.WriteEndElement()
 
     Start-Element 'command:parameters'
-    $command.ParameterSets.Parameters | Where-Object Name -NotIn $common | Sort-Object Name -Unique | ForEach-Object { Write-Parameter $_ $page }
+    $command.ParameterSets.Parameters | Where-Object Name -NotIn $common | Sort-Object Name -Unique |
+        ForEach-Object { Write-Parameter $_ $page }
     $xml.WriteEndElement()
 
     Start-Element 'command:returnValues'

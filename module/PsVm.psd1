@@ -5,7 +5,7 @@
     Author               = 'The PsVm authors'
     CompanyName          = 'The PsVm authors'
     Copyright            = '(c) The PsVm authors. MIT License.'
-    Description          = 'Guest RAM in files, and RISC-V guests that boot on it: who may write the memory and who may write the file, decided and explained.'
+    Description          = 'Guest RAM in files, and RISC-V guests on it. Who may write the memory, and who the file, is decided and explained.'
     PowerShellVersion    = '7.6'
     CompatiblePSEditions = @('Core')
     TypesToProcess       = @('PsVm.Types.ps1xml')

@@ -14,7 +14,7 @@ function Clear-PsVm {
 function Get-ErrorOf([scriptblock] $command) {
     $found = $null
     try {
-        & $command 2>&1 | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] } | Select-Object -First 1 | ForEach-Object { $found = $_ }
+        $found = & $command 2>&1 | Where-Object { $_ -is [System.Management.Automation.ErrorRecord] } | Select-Object -First 1
     }
     catch {
         $found = $_
@@ -30,8 +30,8 @@ function Get-ErrorOf([scriptblock] $command) {
 }
 
 # Runs a script in another runspace of this process and stops it, as Ctrl+C does, once it shows a sign of life.
-function Stop-Running([scriptblock] $script, [scriptblock] $isRunning) {
-    $powershell = [powershell]::Create().AddScript($script)
+function Stop-Running([string] $script, [scriptblock] $isRunning) {
+    $powershell = [powershell]::Create().AddScript("Import-Module '$((Get-Module PsVm).ModuleBase)'; $script")
     try {
         $run = $powershell.BeginInvoke()
         while (-not $run.IsCompleted -and -not (& $isRunning $powershell)) {

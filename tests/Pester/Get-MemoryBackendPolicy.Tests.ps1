@@ -5,8 +5,8 @@ Describe 'Get-MemoryBackendPolicy' {
         $module = (Get-Module PsVm).ModuleBase
         $env:PSVM_DENY_PRIVATE_DISCARD = '1'
         try {
-            & ([Environment]::ProcessPath) -NoProfile -Command "Import-Module '$module'; `$p = Get-MemoryBackendPolicy; ""`$(`$p.DenyPrivateDiscard) `$(`$p.Source)""" |
-                Should -Be 'True Environment'
+            $policy = & ([Environment]::ProcessPath) -NoProfile -Command "Import-Module '$module'; Get-MemoryBackendPolicy | ConvertTo-Json"
+            $policy | ConvertFrom-Json | Select-Object DenyPrivateDiscard, Source | Should -BeLike '*True*Environment*'
         }
         finally {
             $env:PSVM_DENY_PRIVATE_DISCARD = $null

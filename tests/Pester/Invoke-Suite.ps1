@@ -33,5 +33,6 @@ foreach ($skipped in $result.Skipped) {
     "SKIPPED $($skipped.ExpandedPath)"
 }
 
-"$($result.PassedCount) passed, $($result.FailedCount) failed, $($result.SkippedCount) skipped in $($result.Duration.TotalSeconds.ToString('0')) s"
+'{0} passed, {1} failed, {2} skipped in {3:0} s' -f $result.PassedCount, $result.FailedCount, $result.SkippedCount,
+    $result.Duration.TotalSeconds
 exit ($result.Result -eq 'Passed' -and $result.PassedCount -gt 0 ? 0 : 1)

@@ -67,8 +67,9 @@ Describe 'The load context' {
 
     It 'does not mind another version of a dependency' {
         Invoke-Fresh @"
-            Add-Type -TypeDefinition 'namespace Microsoft.Extensions.Logging { public interface ILogger { } }' -OutputAssembly '$TestDrive/Microsoft.Extensions.Logging.Abstractions.dll'
-            Add-Type -Path '$TestDrive/Microsoft.Extensions.Logging.Abstractions.dll'
+            `$other = '$TestDrive/Microsoft.Extensions.Logging.Abstractions.dll'
+            Add-Type -TypeDefinition 'namespace Microsoft.Extensions.Logging { public interface ILogger { } }' -OutputAssembly `$other
+            Add-Type -Path `$other
             Import-Module `$base
             (Start-Guest -Memory 32MB).State
             [Microsoft.Extensions.Logging.ILogger].Assembly.GetName().Version.ToString()
@@ -78,7 +79,8 @@ Describe 'The load context' {
 
 Describe 'Import and removal' {
     It 'imports again with -Force' {
-        Invoke-Fresh 'Import-Module $base; Import-Module $base -Force; (Get-Command -Module PsVm).Count' | Should -Be (Get-Command -Module PsVm).Count
+        Invoke-Fresh 'Import-Module $base; Import-Module $base -Force; (Get-Command -Module PsVm).Count' |
+            Should -Be (Get-Command -Module PsVm).Count
     }
 
     It 'leaves nothing behind when it is removed' {
@@ -107,7 +109,8 @@ Describe 'Import and removal' {
     }
 
     It 'sends the log to the verbose stream' {
-        $verbose = Start-Guest -Name logged -Memory 32MB -Verbose 4>&1 | Where-Object { $_ -is [System.Management.Automation.VerboseRecord] }
+        $verbose = Start-Guest -Name logged -Memory 32MB -Verbose 4>&1 |
+            Where-Object { $_ -is [System.Management.Automation.VerboseRecord] }
         $verbose.Message | Should -Contain 'Guest logged started: embedded guest, 33554432 bytes, 1 harts'
     }
 }
@@ -128,7 +131,8 @@ Describe 'Help of <Name>' -ForEach $commands {
 
     It 'describes every parameter, and no other' {
         foreach ($parameter in $parameters) {
-            ($help.parameters.parameter | Where-Object name -EQ $parameter.Name).description.Text | Should -Not -BeNullOrEmpty -Because $parameter.Name
+            $described = $help.parameters.parameter | Where-Object name -EQ $parameter.Name
+            $described.description.Text | Should -Not -BeNullOrEmpty -Because $parameter.Name
         }
 
         [regex]::Matches($text, '(?m)^### -(\w+)').ForEach{ $_.Groups[1].Value } | Sort-Object |
@@ -210,7 +214,7 @@ Describe 'The views' {
     It '<Type> as <As> shows <Expected>' -ForEach @(
         @{ Type = 'MemoryBackend'; As = 'default'; Expected = 'ram 32 MiB shared  ReadWrite PunchHole File' }
         @{ Type = 'MemoryBackend'; As = 'List'; Expected = 'Reason +: shared writable memory' }
-        @{ Type = 'MappingOutcome'; As = 'default'; Expected = 'ram 32 MiB shared  Auto  ReadWrite False    PunchHole shared writable memory' }
+        @{ Type = 'MappingOutcome'; As = 'default'; Expected = 'ram 32 MiB shared  Auto  ReadWrite False    PunchHole shared writable' }
         @{ Type = 'MappingOutcome'; As = 'List'; Expected = 'Address +: 0x[0-9a-f]+' }
         @{ Type = 'BackendReport'; As = 'default'; Expected = 'Errors +: FileTooSmall: ' }
         @{ Type = 'BackendReport'; As = 'Table'; Expected = 'False 64 MiB private Auto  ReadOnly .*FileTooSmall' }

@@ -104,9 +104,9 @@ Describe 'New-MemoryBackend' {
     }
 
     It 'says <Id> for <Because>' -ForEach @(
-        @{ Id = 'SharedWritableNeedsWritableFile'; Because = 'a shared writable mapping of a ReadOnly file'; With = @{ Share = $true; FileAccessMode = 'ReadOnly' } }
-        @{ Id = 'ReadOnlyMemoryNeedsNoWritableFile'; Because = 'ROM with a writable file'; With = @{ ReadOnly = $true; FileAccessMode = 'ReadWrite' } }
-        @{ Id = 'PrivateReadWriteDenied'; Because = 'ReadWrite under DenyPrivateDiscard'; With = @{ DenyPrivateDiscard = $true; FileAccessMode = 'ReadWrite' } }
+        @{ Id = 'SharedWritableNeedsWritableFile'; Because = 'sharing a file'; With = @{ Share = $true; FileAccessMode = 'ReadOnly' } }
+        @{ Id = 'ReadOnlyMemoryNeedsNoWritableFile'; Because = 'ROM'; With = @{ ReadOnly = $true; FileAccessMode = 'ReadWrite' } }
+        @{ Id = 'PrivateReadWriteDenied'; Because = 'policy'; With = @{ DenyPrivateDiscard = $true; FileAccessMode = 'ReadWrite' } }
         @{ Id = 'InvalidSize'; Because = 'size 0'; With = @{ Size = 0 } }
         @{ Id = 'SizeMisaligned'; Because = 'half a page'; With = @{ Size = 2KB } }
         @{ Id = 'SizeTooLarge'; Because = 'more than the address space'; With = @{ Size = 1PB } }
@@ -116,7 +116,7 @@ Describe 'New-MemoryBackend' {
         @{ Id = 'ReservedId'; Because = 'the id of the default RAM'; With = @{ Id = 'ram.default' } }
         @{ Id = 'UnknownMachineType'; Because = 'an unknown machine'; With = @{ MachineType = 'pc' } }
         @{ Id = 'InvalidHostNodes'; Because = 'nodes without a policy'; With = @{ HostNodes = 0 } }
-        @{ Id = 'DiscardPolicyNeedsPrivateMapping'; Because = 'overlays on a shared mapping'; With = @{ Share = $true; DiscardPolicy = 'ZeroOverlay' } }
+        @{ Id = 'DiscardPolicyNeedsPrivateMapping'; Because = 'overlays'; With = @{ Share = $true; DiscardPolicy = 'ZeroOverlay' } }
     ) {
         New-MemoryBackend ./ram.img 1MB -Share | Remove-MemoryBackend
         $parameters = @{ Path = './ram.img'; Size = 1MB }
@@ -145,7 +145,7 @@ Describe 'New-MemoryBackend' {
         $report = Test-BackendOptions ./ram.img 1MB -Share -FileAccessMode ReadWrite -DiscardPolicy Deny -MachineType virt-1.0 -Detailed
         $outcome = ($report | New-MemoryBackend).Outcome
 
-        foreach ($name in 'Path', 'Size', 'Share', 'RequestedMode', 'EffectiveMode', 'Reason', 'MachineType', 'OpenFlags', 'EffectiveDiscardPolicy') {
+        foreach ($name in 'Path', 'Size', 'Share', 'RequestedMode', 'EffectiveMode', 'Reason', 'MachineType', 'EffectiveDiscardPolicy') {
             $outcome.$name | Should -Be $report.$name -Because $name
         }
     }
@@ -158,8 +158,8 @@ Describe 'New-MemoryBackend' {
     }
 
     It 'takes all options in one object' {
-        $options = [PsVm.MemoryBackendOptions]@{ Path = './ram.img'; Size = 1MB; Share = $true; Id = 'one'; Align = 2MB; DenyPrivateDiscard = $false }
-        $ram = $options | New-MemoryBackend
+        $options = @{ Path = './ram.img'; Size = 1MB; Share = $true; Id = 'one'; Align = 2MB; DenyPrivateDiscard = $false }
+        $ram = [PsVm.MemoryBackendOptions]$options | New-MemoryBackend
         $ram.Outcome.Path | Should -Be ([IO.Path]::Combine($TestDrive, 'ram.img'))
         $ram.Options.Align | Should -Be 2MB
         $ram.Options.DenyPrivateDiscard | Should -BeFalse

@@ -41,7 +41,7 @@ Describe 'Receive-GuestConsole' {
     }
 
     It 'ends at Ctrl+C' {
-        Stop-Running ([scriptblock]::Create("Import-Module '$((Get-Module PsVm).ModuleBase)'; Receive-GuestConsole web -All -Wait | Write-Warning")) {
+        Stop-Running 'Receive-GuestConsole web -All -Wait | Write-Warning' {
             param($powershell) $powershell.Streams.Warning.Count -gt 0
         } | Should -Be Stopped
         $guest.State | Should -Be Running

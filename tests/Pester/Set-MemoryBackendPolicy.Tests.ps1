@@ -19,7 +19,8 @@ Describe 'Set-MemoryBackendPolicy' {
         [IO.File]::WriteAllBytes("$TestDrive/ram.img", [byte[]]::new(1MB))
         Set-MemoryBackendPolicy -DenyPrivateDiscard
 
-        (New-MemoryBackend "$TestDrive/ram.img" 1MB -MachineType virt-1.0).Outcome.EffectiveMode | Should -Be ReadOnly
-        (New-MemoryBackend "$TestDrive/ram.img" 1MB -MachineType virt-1.0 -DenyPrivateDiscard:$false).Outcome.EffectiveMode | Should -Be ReadWrite
+        $private = @{ Path = "$TestDrive/ram.img"; Size = 1MB; MachineType = 'virt-1.0' }
+        (New-MemoryBackend @private).Outcome.EffectiveMode | Should -Be ReadOnly
+        (New-MemoryBackend @private -DenyPrivateDiscard:$false).Outcome.EffectiveMode | Should -Be ReadWrite
     }
 }

@@ -110,7 +110,7 @@ Describe 'Start-Guest' {
     It 'boots Linux on a shared RAM file' {
         $linux = $env:PSVM_LINUX_GUEST
         if (-not $linux -or -not (Test-Path "$linux/Image")) {
-            Set-ItResult -Skipped -Because 'PSVM_LINUX_GUEST names no folder with Image and initramfs.cpio (tests/guests/get-linux.sh makes one)'
+            Set-ItResult -Skipped -Because 'PSVM_LINUX_GUEST names no folder with a kernel (tests/guests/get-linux.sh makes one)'
             return
         }
 

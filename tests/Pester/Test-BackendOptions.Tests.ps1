@@ -9,16 +9,17 @@ Describe 'Test-BackendOptions' {
     }
 
     It 'is false and says why on the error stream' {
-        $answer = Test-BackendOptions -Path ./ram.img -Size 256MB -FileAccessMode ReadOnly -Share -ErrorVariable problems -ErrorAction SilentlyContinue
+        Test-BackendOptions ./ram.img 256MB -FileAccessMode ReadOnly -Share -ErrorVariable problems -ErrorAction SilentlyContinue |
+            Should -BeFalse
 
-        $answer | Should -BeFalse
         $problems | Should -HaveCount 1
         $problems[0].FullyQualifiedErrorId | Should -BeLike 'SharedWritableNeedsWritableFile,*'
         $problems[0].ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
     }
 
     It 'gives every problem' {
-        Test-BackendOptions -Path ./ram.img -Share -Size 1MB -Offset 1 -Align 3 -ErrorVariable problems -ErrorAction SilentlyContinue | Should -BeFalse
+        Test-BackendOptions ./ram.img 1MB -Share -Offset 1 -Align 3 -ErrorVariable problems -ErrorAction SilentlyContinue |
+            Should -BeFalse
         $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be OffsetMisaligned, AlignMisaligned
     }
 

@@ -36,7 +36,7 @@ Describe 'Wait-Guest' {
 
     It 'ends at Ctrl+C' {
         # It shows progress after a second of waiting.
-        Stop-Running ([scriptblock]::Create("Import-Module '$((Get-Module PsVm).ModuleBase)'; Wait-Guest web -ForText 'no such text'")) {
+        Stop-Running 'Wait-Guest web -ForText nothing' {
             param($powershell) $powershell.Streams.Progress.Count -gt 0
         } | Should -Be Stopped
         $guest.State | Should -Be Running

@@ -27,8 +27,9 @@ public class PesterSuiteTests
         {
             string module = Path.Combine(folder.FullName, "PsVm");
             string configuration = typeof(PesterSuiteTests).Assembly.GetCustomAttribute<AssemblyConfigurationAttribute>()!.Configuration;
+            string build = Path.Combine(Repository, "build.ps1");
             (int exitCode, string output) = Run(
-                pwsh!, "-NoProfile", "-File", Path.Combine(Repository, "build.ps1"), "-Configuration", configuration, "-OutputPath", module, "-NoBuild");
+                pwsh!, "-NoProfile", "-File", build, "-Configuration", configuration, "-OutputPath", module, "-NoBuild");
             Assert.True(exitCode == 0, output);
 
             (exitCode, output) = Run(

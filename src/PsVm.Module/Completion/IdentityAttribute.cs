@@ -3,7 +3,7 @@ using System.Management.Automation;
 
 namespace PsVm.Module.Completion;
 
-/// <summary>Lets an operator give an object where its name or id is asked for: <c>Stop-Guest $g</c>, <c>Remove-MemoryBackend $ram</c>.</summary>
+/// <summary>Lets an operator give an object where its name or id is asked for, as in <c>Stop-Guest $g</c>.</summary>
 /// <param name="property">The property that identifies the object.</param>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class IdentityAttribute(string property) : ArgumentTransformationAttribute

@@ -24,7 +24,12 @@ public abstract class GuestCmdlet : PsVmCmdlet
 
     /// <summary>Changes guests one by one and sends each down the pipeline.</summary>
     internal static void Change(
-        string verb, IEnumerable<string> names, Action<string> change, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        string verb,
+        IEnumerable<string> names,
+        Action<string> change,
+        IGuestHost host,
+        ICmdletOutput output,
+        CancellationToken cancellation) =>
         CmdletWorks.ForEach(names, output, name =>
         {
             if (output.ShouldProcess($"{verb} guest '{name}'"))

@@ -70,7 +70,7 @@ public sealed class ReceiveGuestConsoleCommand : GuestCmdlet
     {
         if (piece.Lost > 0)
         {
-            output.WriteWarning($"[{ModuleErrorIds.ConsoleTextLost}] {piece.Lost} characters came before this text and are no longer held.");
+            output.WriteWarning($"[{ModuleErrorIds.ConsoleTextLost}] {piece.Lost} characters before this text are no longer held.");
         }
 
         if (!raw)

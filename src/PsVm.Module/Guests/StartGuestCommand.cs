@@ -10,7 +10,7 @@ namespace PsVm.Module.Guests;
 [OutputType(typeof(Guest))]
 public sealed class StartGuestCommand : PsVmCmdlet
 {
-    /// <summary>The backends that make up the RAM, in address order; their ids do as well. Each pipeline item starts a guest of its own.</summary>
+    /// <summary>The backends that make up the RAM, in address order; ids do as well. Each pipeline item starts its own guest.</summary>
     [Parameter(Mandatory = true, ParameterSetName = "MemoryBackend", ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
     [Identity("Id")]
@@ -28,7 +28,7 @@ public sealed class StartGuestCommand : PsVmCmdlet
     [ValidateRange(1L, long.MaxValue)]
     public long Memory { get; set; } = 128L << 20;
 
-    /// <summary>Private file mappings are read-only and consumers that discard are refused; overrides the process policy for the default RAM.</summary>
+    /// <summary>Overrides the process policy for the default RAM: its file is opened ReadOnly, and who would discard is refused.</summary>
     [Parameter(ParameterSetName = "DefaultRam")]
     public SwitchParameter DenyPrivateDiscard { get; set; }
 

@@ -8,7 +8,7 @@ namespace PsVm.Module.Guests;
 [OutputType(typeof(Guest))]
 public sealed class StopGuestCommand : GuestCmdlet
 {
-    /// <summary>Says in a script that the guest is not asked. The board has no power button yet, so it is not asked without either.</summary>
+    /// <summary>Says in a script that the guest is not asked. The board has no power button, so it never is.</summary>
     [Parameter]
     public SwitchParameter Force { get; set; }
 

@@ -54,7 +54,7 @@ public abstract class PsVmCmdlet : PSCmdlet, IDisposable
     private protected bool? WhenGiven(string name, SwitchParameter value) =>
         MyInvocation.BoundParameters.ContainsKey(name) ? value.IsPresent : null;
 
-    /// <summary>A path as PowerShell means it, for the operating system: relative to the session's location, wildcards taken literally.</summary>
+    /// <summary>A path as PowerShell means it: relative to the session's location, on its drives, wildcards taken literally.</summary>
     /// <exception cref="CmdletException">PathNotFileSystem: the path is of another provider.</exception>
     private protected string? ResolvePath(string? path)
     {

@@ -4,7 +4,7 @@ using PsVm.Module.Output;
 namespace PsVm.Module.Hosting;
 
 /// <summary>The output that a worker sees: it posts what it has to say to a queue that the pipeline thread drains.</summary>
-/// <remarks>Any thread may use it. Once closed it swallows what still comes, such as log lines of a guest that outlives its start.</remarks>
+/// <remarks>Any thread may use it. Once closed it swallows what comes, such as log lines of a guest that outlives its start.</remarks>
 internal sealed class QueuedOutput(CancellationToken cancellation) : ICmdletOutput
 {
     private readonly Channel<Action<ICmdletOutput>> _messages = Channel.CreateUnbounded<Action<ICmdletOutput>>();

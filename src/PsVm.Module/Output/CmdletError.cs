@@ -13,6 +13,11 @@ internal sealed record CmdletError(
     string Id, ErrorCategory Category, object? Target, string Message, string? RecommendedAction, Exception? Exception = null)
 {
     /// <summary>The error that an exception of the core stands for.</summary>
-    public static CmdletError From(PsVmException exception) =>
-        new(exception.ErrorId, ErrorCategories.Of(exception.ErrorId), exception.Target, exception.Message, exception.RecommendedAction, exception);
+    public static CmdletError From(PsVmException exception) => new(
+        exception.ErrorId,
+        ErrorCategories.Of(exception.ErrorId),
+        exception.Target,
+        exception.Message,
+        exception.RecommendedAction,
+        exception);
 }

@@ -45,7 +45,8 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public IReadOnlyList<GuestInfo> List() => [.. _guests.Values];
 
-    public GuestInfo Get(string name) => _guests.GetValueOrDefault(name) ?? throw new GuestException(GuestErrorIds.GuestNotFound, "not found", name);
+    public GuestInfo Get(string name) =>
+        _guests.GetValueOrDefault(name) ?? throw new GuestException(GuestErrorIds.GuestNotFound, "not found", name);
 
     public void Suspend(string name) => Change("suspend", name, GuestState.Suspended);
 
@@ -65,9 +66,11 @@ internal sealed class FakeGuestHost : IGuestHost
         _guests.Remove(name);
     }
 
-    public bool WaitForText(string name, string text, TimeSpan timeout, CancellationToken cancellation) => Wait($"text {text}", name, timeout);
+    public bool WaitForText(string name, string text, TimeSpan timeout, CancellationToken cancellation) =>
+        Wait($"text {text}", name, timeout);
 
-    public bool WaitForState(string name, GuestState state, TimeSpan timeout, CancellationToken cancellation) => Wait($"state {state}", name, timeout);
+    public bool WaitForState(string name, GuestState state, TimeSpan timeout, CancellationToken cancellation) =>
+        Wait($"state {state}", name, timeout);
 
     public ConsoleText ReadConsole(string name, long position)
     {

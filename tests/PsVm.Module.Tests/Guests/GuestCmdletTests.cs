@@ -25,7 +25,10 @@ public class GuestCmdletTests
     public void Start_under_WhatIf_says_what_would_boot_on_what(string? memory, string? kernel, string expected)
     {
         StartGuestCommand.Run(
-            new GuestOptions { Name = "web", MemoryPath = memory, Memory = 128L << 20, Kernel = kernel }, _host, _whatIf, CancellationToken.None);
+            new GuestOptions { Name = "web", MemoryPath = memory, Memory = 128L << 20, Kernel = kernel },
+            _host,
+            _whatIf,
+            CancellationToken.None);
 
         Assert.Equal(expected, Assert.Single(_whatIf.Actions));
         Assert.Empty(_host.Started);
@@ -117,7 +120,8 @@ public class GuestCmdletTests
     {
         _host.Add("web");
 
-        Assert.Throws<OperationCanceledException>(() => StopGuestCommand.Run(["web"], _host, _output, new CancellationToken(canceled: true)));
+        CancellationToken stopped = new(canceled: true);
+        Assert.Throws<OperationCanceledException>(() => StopGuestCommand.Run(["web"], _host, _output, stopped));
         Assert.Empty(_host.Calls);
     }
 

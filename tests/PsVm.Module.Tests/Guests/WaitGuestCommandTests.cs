@@ -57,7 +57,8 @@ public class WaitGuestCommandTests
         CmdletError error = Assert.Single(_output.Errors);
         Assert.Equal(ModuleErrorIds.GuestStoppedFirst, error.Id);
         Assert.Equal(
-            $"Guest 'web' was expected {expected}, but it is Failed (the guest reported a failure, code 3); it has written nothing.", error.Message);
+            $"Guest 'web' was expected {expected}, but it is Failed (the guest reported a failure, code 3); it has written nothing.",
+            error.Message);
     }
 
     [Fact]
@@ -66,7 +67,8 @@ public class WaitGuestCommandTests
         _host.Add("a");
         _host.Add("b");
 
-        WaitGuestCommand.Run(["a", "nope", "b"], null, GuestState.Suspended, Timeout.InfiniteTimeSpan, _host, _output, CancellationToken.None);
+        WaitGuestCommand.Run(
+            ["a", "nope", "b"], null, GuestState.Suspended, Timeout.InfiniteTimeSpan, _host, _output, CancellationToken.None);
 
         Assert.Equal(["wait state Suspended a -0.001", "wait state Suspended b -0.001"], _host.Calls);
         Assert.Equal(GuestErrorIds.GuestNotFound, Assert.Single(_output.Errors).Id);

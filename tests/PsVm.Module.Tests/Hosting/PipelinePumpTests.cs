@@ -46,7 +46,8 @@ public class PipelinePumpTests
     {
         bool? heard = null;
 
-        PipelinePump.Run((output, _) => heard = output.ShouldProcess("do it"), new RecordingOutput { Answer = answer }, CancellationToken.None);
+        PipelinePump.Run(
+            (output, _) => heard = output.ShouldProcess("do it"), new RecordingOutput { Answer = answer }, CancellationToken.None);
 
         Assert.Equal(answer, heard);
     }
@@ -57,7 +58,9 @@ public class PipelinePumpTests
         RecordingOutput pipeline = new();
 
         PipelinePump.Run(
-            (_, _) => throw new GuestException(GuestErrorIds.GuestNotFound, "found none", "web", "start one"), pipeline, CancellationToken.None);
+            (_, _) => throw new GuestException(GuestErrorIds.GuestNotFound, "found none", "web", "start one"),
+            pipeline,
+            CancellationToken.None);
 
         CmdletError error = Assert.Single(pipeline.Errors);
         Assert.Equal(

@@ -223,5 +223,6 @@ public sealed class MemoryCmdletTests : IDisposable
 
     private MemoryBackend Anonymous(string id) => _backends.Create(new MemoryBackendOptions { Id = id, Size = MiB });
 
-    private MemoryBackendOptions File(string name, bool share) => new() { Path = Path.Combine(_folder.FullName, name), Size = MiB, Share = share };
+    private MemoryBackendOptions File(string name, bool share) =>
+        new() { Path = Path.Combine(_folder.FullName, name), Size = MiB, Share = share };
 }
