@@ -34,9 +34,14 @@ internal sealed class BackendPlanner(IFileOpener opener, Func<FileIdentity, bool
             PlanMemory(plan);
         }
 
-        if (plan.Errors.Count == 0 && NumaNodes.MissingFrom(options.HostNodes) is { } missing)
+        if (plan.Errors.Count == 0)
         {
-            plan.Errors.Add(missing);
+            AddIfAny(plan.Errors, NumaNodes.MissingFrom(options.HostNodes));
+        }
+
+        if (options.Merge && !Directory.Exists("/sys/kernel/mm/ksm"))
+        {
+            plan.Warnings.Add(new(MemoryWarningIds.MergeUnavailable, "Merge has no effect: this kernel has no same-page merging."));
         }
 
         return plan;

@@ -20,19 +20,21 @@ public sealed class MemoryBackends : IDisposable
     private readonly List<MemoryBackend> _live = [];
     private readonly HashSet<string> _reservedIds = [DefaultRamId];
     private readonly MappingBudget _budget;
+    private readonly bool _isLinux;
     private MemoryBackendPolicy _policy;
     private long _generated;
 
     /// <summary>Makes an empty manager.</summary>
     /// <param name="readVariable">Reads environment variables; null: the process's.</param>
     public MemoryBackends(Func<string, string?>? readVariable = null)
-        : this(readVariable, MappingBudget.Process)
+        : this(readVariable, MappingBudget.Process, OperatingSystem.IsLinux())
     {
     }
 
-    internal MemoryBackends(Func<string, string?>? readVariable, MappingBudget budget)
+    internal MemoryBackends(Func<string, string?>? readVariable, MappingBudget budget, bool isLinux)
     {
         _budget = budget;
+        _isLinux = isLinux;
         _policy = (readVariable ?? Environment.GetEnvironmentVariable)(DenyVariable) == "1" ? new(true, "Environment") : new(false, "Default");
     }
 
@@ -110,7 +112,7 @@ public sealed class MemoryBackends : IDisposable
             }
         }
 
-        if (!OperatingSystem.IsLinux())
+        if (!_isLinux)
         {
             errors.Add(RequiresLinux());
             errors.AddRange(OptionChecks.Contradictions(options));
@@ -195,7 +197,7 @@ public sealed class MemoryBackends : IDisposable
 
     private MemoryBackend Build(string id, MemoryBackendOptions options, CancellationToken cancellation)
     {
-        if (!OperatingSystem.IsLinux())
+        if (!_isLinux)
         {
             throw ToException(RequiresLinux(), id);
         }
@@ -211,9 +213,11 @@ public sealed class MemoryBackends : IDisposable
             cancellation.ThrowIfCancellationRequested();
             (mapping, var failure) = RamMapping.Map(plan);
             ThrowIfAny(failure, target);
-            ThrowIfAny(Furnish(plan, mapping!, cancellation), target);
+            ThrowIfAny(mapping!.ApplyAdvice(0, mapping.Size), target);
+            ThrowIfAny(Preallocate(plan, mapping, cancellation), target);
 
-            var backend = new MemoryBackend(this, plan, mapping!, new Discarder(id, plan, mapping!, _budget), plan.ToOutcome(id, mapping!, clock.Elapsed));
+            var discarder = new Discarder(id, plan, mapping, _budget);
+            var backend = new MemoryBackend(this, plan, mapping, discarder, plan.ToOutcome(id, mapping, clock.Elapsed));
             lock (_lock)
             {
                 _live.Add(backend);
@@ -234,40 +238,36 @@ public sealed class MemoryBackends : IDisposable
     {
         if (plan.Kind == BackendKind.Memfd)
         {
-            (plan.File, var error) = RamFile.Memfd(id);
-            if (error != 0)
+            (plan.File, var refusal) = RamFile.Memfd(id);
+            if (refusal != 0)
             {
-                return new(MemoryErrorIds.OpenFailed, $"memfd_create: {Errors.Describe(error)}.", null);
+                return new(MemoryErrorIds.OpenFailed, $"memfd_create: {Errors.Describe(refusal)}.", null);
             }
         }
 
         var length = plan.Options.Offset + plan.Options.Size;
-        return plan.MustGrow && plan.File!.Grow(length) is var growing and not 0 ? FileErrors.ForGrow(growing, plan.Path ?? id, length) : null;
-    }
-
-    /// <summary>Advice, placement and, last, preallocation.</summary>
-    private static BackendError? Furnish(BackendPlan plan, RamMapping mapping, CancellationToken cancellation)
-    {
-        var (placement, advice) = mapping.ApplyAdvice(0, mapping.Size);
-        if (placement != 0)
+        if (plan.MustGrow)
         {
-            return new(
-                MemoryErrorIds.NumaBindFailed,
-                $"NumaPolicy {plan.Options.NumaPolicy} on nodes {string.Join(", ", plan.Options.HostNodes)}: {Errors.Describe(placement)}.",
-                null);
+            var error = plan.File!.Grow(length);
+            if (error != 0)
+            {
+                return FileErrors.ForGrow(error, plan.Path ?? id, length);
+            }
+
+            plan.Facts = FileFacts.Of(plan.File.Fd);
         }
 
-        if (advice != 0)
-        {
-            plan.Warnings.Add(new(MemoryWarningIds.AdviceRefused, $"The kernel did not take the advice on merging or dumping: {Errors.Describe(advice)}."));
-        }
-
-        return plan.Prealloc == PreallocMode.None ? null : Preallocate(plan, mapping, cancellation);
+        return null;
     }
 
     private static BackendError? Preallocate(BackendPlan plan, RamMapping mapping, CancellationToken cancellation)
     {
         var options = plan.Options;
+        if (plan.Prealloc == PreallocMode.None)
+        {
+            return null;
+        }
+
         if (plan.MappingKind == MappingKind.Shared && plan.Prealloc == PreallocMode.Write && !plan.HugeTlb)
         {
             // Blocks first: a full file system is then an error here and not a signal later.
@@ -278,7 +278,7 @@ public sealed class MemoryBackends : IDisposable
             }
         }
 
-        var (error, offset) = new Preallocator(mapping.Advise).Run(mapping, plan.Prealloc, options.PreallocThreads, plan.PageSize, cancellation);
+        var (error, offset) = new Preallocator(plan, mapping, mapping.Advise).Run(cancellation);
         return error == 0 ? null : new(
             MemoryErrorIds.PreallocFailed, $"Of {options.Size} bytes, those from offset {offset} cannot be faulted in: {Errors.Describe(error)}.", null);
     }

@@ -25,6 +25,6 @@ public static class MemoryWarningIds
     /// <summary>hugetlbfs mappings keep the kernel's reservation, whatever Reserve says.</summary>
     public const string ReservationKept = nameof(ReservationKept);
 
-    /// <summary>The kernel did not take advice about merging or dumping.</summary>
-    public const string AdviceRefused = nameof(AdviceRefused);
+    /// <summary>Merge was asked for, and the kernel has no same-page merging.</summary>
+    public const string MergeUnavailable = nameof(MergeUnavailable);
 }

@@ -2,7 +2,7 @@ using System.Globalization;
 
 namespace PsVm.Memory.Mapping;
 
-/// <summary>Foretells whether the kernel would commit or reserve memory for a mapping, from what it publishes.</summary>
+/// <summary>Foretells whether the kernel would find address space and memory for a mapping, from what it publishes.</summary>
 internal static class HostMemory
 {
     private const int OvercommitAlways = 1;
@@ -11,6 +11,12 @@ internal static class HostMemory
     /// <summary>Why the mapping would fail; null when it would not.</summary>
     public static BackendError? Foretell(BackendPlan plan)
     {
+        var reservation = RamMapping.ReservationFor(plan);
+        if (LargestGap() < reservation)
+        {
+            return AddressSpaceExhausted(reservation);
+        }
+
         if (plan.HugeTlb)
         {
             // Pages that a shared file has already need no reservation.
@@ -25,6 +31,11 @@ internal static class HostMemory
             ? NotEnoughMemory(plan.Options.Size)
             : null;
     }
+
+    public static BackendError AddressSpaceExhausted(long length) => new(
+        MemoryErrorIds.AddressSpaceExhausted,
+        $"The mapping needs {length} bytes of address space in one piece; the largest free piece of this process has {LargestGap()} bytes.",
+        "Use a smaller Size.");
 
     public static BackendError NotEnoughHugePages(long size, long pageSize, string path) => new(
         MemoryErrorIds.NotEnoughHugePages,
@@ -50,6 +61,25 @@ internal static class HostMemory
             .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
             .ToDictionary(words => words[0].TrimEnd(':'), words => long.Parse(words[1], CultureInfo.InvariantCulture) * 1024);
         return mode == OvercommitNever ? info["CommitLimit"] - info["Committed_AS"] : info["MemTotal"] + info["SwapTotal"];
+    }
+
+    /// <summary>Bytes of the largest range in which this process has nothing mapped.</summary>
+    private static long LargestGap()
+    {
+        long largest = 0, end = 0;
+        foreach (var line in File.ReadLines("/proc/self/maps"))
+        {
+            var range = line[..line.IndexOf(' ', StringComparison.Ordinal)].Split('-');
+            if (!long.TryParse(range[0], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out var start) || start < 0)
+            {
+                break; // vsyscall, in the kernel's half
+            }
+
+            largest = Math.Max(largest, start - end);
+            end = long.Parse(range[1], NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
+        }
+
+        return Math.Max(largest, OptionChecks.AddressSpace - end);
     }
 
     private static long HugePagesAvailable(long pageSize)

@@ -1,5 +1,4 @@
 using System.Globalization;
-using Mono.Unix.Native;
 using PsVm.Memory.Native;
 
 namespace PsVm.Memory.Mapping;
@@ -30,11 +29,11 @@ internal static class NumaNodes
     }
 
     /// <summary>Applies a policy to a range; nothing to do for Default.</summary>
-    public static Errno Bind(nint address, long length, NumaPolicy policy, IReadOnlyList<int> nodes)
+    public static BackendError? Bind(nint address, long length, NumaPolicy policy, IReadOnlyList<int> nodes)
     {
         if (policy == NumaPolicy.Default)
         {
-            return 0;
+            return null;
         }
 
         var mask = new ulong[(nodes.Max() / 64) + 1];
@@ -43,7 +42,11 @@ internal static class NumaNodes
             mask[node / 64] |= 1UL << (node % 64);
         }
 
-        return Errors.Of(LibC.Mbind(address, (nuint)length, ModeOf(policy), mask, StrictAndMove));
+        var error = Errors.Of(LibC.Mbind(address, (nuint)length, ModeOf(policy), mask, StrictAndMove));
+        return error == 0 ? null : new(
+            MemoryErrorIds.NumaBindFailed,
+            $"{length} bytes cannot be placed by NumaPolicy {policy} on nodes {string.Join(", ", nodes)}: {Errors.Describe(error)}.",
+            null);
     }
 
     // MPOL_PREFERRED, MPOL_BIND, MPOL_INTERLEAVE.

@@ -4,17 +4,20 @@ using PsVm.Memory.Native;
 namespace PsVm.Memory.Mapping;
 
 /// <summary>Faults every page of a mapping in, on several threads, and learns of a failure as an error and not as a signal.</summary>
+/// <param name="plan">What to fault in, and how.</param>
+/// <param name="mapping">The plan's mapping.</param>
 /// <param name="advise">madvise(2) on a range of the mapping; a test may stand in for an older kernel.</param>
-internal sealed class Preallocator(Func<long, long, int, Errno> advise)
+internal sealed class Preallocator(BackendPlan plan, RamMapping mapping, Func<long, long, int, Errno> advise)
 {
     private const long ChunkSize = 32L << 20;
 
     /// <summary>Faults the mapping in.</summary>
     /// <returns>The first error and the offset of the chunk it came from; 0 when every page is there.</returns>
     /// <exception cref="OperationCanceledException">Cancelled; some pages are there.</exception>
-    public (Errno Error, long Offset) Run(RamMapping mapping, PreallocMode mode, int threads, long pageSize, CancellationToken cancellation)
+    public (Errno Error, long Offset) Run(CancellationToken cancellation)
     {
-        var chunkSize = Math.Max(ChunkSize, pageSize);
+        var threads = plan.Options.PreallocThreads;
+        var chunkSize = Math.Max(ChunkSize, plan.PageSize);
         var chunks = (mapping.Size + chunkSize - 1) / chunkSize;
         var failure = (Error: (Errno)0, Offset: 0L);
         var gate = new Lock();
@@ -26,7 +29,7 @@ internal sealed class Preallocator(Func<long, long, int, Errno> advise)
         Parallel.For(0L, chunks, options, (chunk, loop) =>
         {
             var offset = chunk * chunkSize;
-            var error = Populate(mapping, offset, Math.Min(chunkSize, mapping.Size - offset), mode);
+            var error = Populate(offset, Math.Min(chunkSize, mapping.Size - offset));
             if (error != 0)
             {
                 lock (gate)
@@ -40,9 +43,9 @@ internal sealed class Preallocator(Func<long, long, int, Errno> advise)
         return failure;
     }
 
-    private Errno Populate(RamMapping mapping, long offset, long length, PreallocMode mode)
+    private Errno Populate(long offset, long length)
     {
-        var advice = mode == PreallocMode.Write ? LibC.MadvPopulateWrite : LibC.MadvPopulateRead;
+        var advice = plan.Prealloc == PreallocMode.Write ? LibC.MadvPopulateWrite : LibC.MadvPopulateRead;
         Errno error;
         do
         {
@@ -51,14 +54,14 @@ internal sealed class Preallocator(Func<long, long, int, Errno> advise)
         while (error is Errno.EINTR or Errno.EAGAIN);
 
         // Kernels before 5.14 do not know the advice.
-        return error == Errno.EINVAL ? Touch(mapping, offset, length, mode) : error;
+        return error == Errno.EINVAL ? Touch(offset, length) : error;
     }
 
     /// <summary>
     /// Touches each page through the kernel, which answers EIO where a load or store of our own would be a SIGBUS. Storing back what was
     /// read is safe because no guest runs yet; shared memory is only read, since its file has its blocks already.
     /// </summary>
-    private static unsafe Errno Touch(RamMapping mapping, long offset, long length, PreallocMode mode)
+    private unsafe Errno Touch(long offset, long length)
     {
         var memory = Syscall.open("/proc/self/mem", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC);
         if (memory < 0)
@@ -68,11 +71,11 @@ internal sealed class Preallocator(Func<long, long, int, Errno> advise)
 
         Errno error = 0;
         byte content;
-        for (var end = offset + length; offset < end && error == 0; offset += Environment.SystemPageSize)
+        for (var end = offset + length; offset < end && error == 0; offset += plan.PageSize)
         {
             var address = mapping.Address + (nint)offset;
             error = Errors.Of(Syscall.pread(memory, &content, 1, address));
-            if (error == 0 && mode == PreallocMode.Write)
+            if (error == 0 && plan.Prealloc == PreallocMode.Write && !plan.Options.Share)
             {
                 error = Errors.Of(Syscall.pwrite(memory, &content, 1, address));
             }

@@ -39,15 +39,12 @@ internal sealed class RamMapping : IDisposable
     /// <summary>Maps the plan's file or anonymous memory, or says why not and leaves nothing mapped.</summary>
     public static (RamMapping? Mapping, BackendError? Error) Map(BackendPlan plan)
     {
-        var length = plan.Options.Size + plan.Align + (2 * Guard);
+        var length = ReservationFor(plan);
         var reserved = Syscall.mmap(
             0, (ulong)length, MmapProts.PROT_NONE, MmapFlags.MAP_PRIVATE | MmapFlags.MAP_ANONYMOUS | MmapFlags.MAP_NORESERVE, -1, 0);
         if (reserved == Syscall.MAP_FAILED)
         {
-            return (null, new(
-                MemoryErrorIds.AddressSpaceExhausted,
-                $"No range of {length} bytes is free in this process's address space: {Errors.Describe(Errors.Last)}.",
-                "Use a smaller Size, or raise the limit of address space (ulimit -v)."));
+            return (null, HostMemory.AddressSpaceExhausted(length));
         }
 
         var mapping = new RamMapping(plan, reserved, length);
@@ -61,6 +58,9 @@ internal sealed class RamMapping : IDisposable
         return (mapping, null);
     }
 
+    /// <summary>Bytes of address space that mapping the plan takes: the block, room to align it, and the guard pages.</summary>
+    public static long ReservationFor(BackendPlan plan) => plan.Options.Size + plan.Align + (2 * Guard);
+
     /// <summary>Maps the file, or the anonymous memory of the block, over a range; whatever was there goes at once.</summary>
     public Errno MapFile(long offset, long length) =>
         MapOver(offset, length, _flags, _fd, _fd < 0 ? 0 : _plan.Options.Offset + offset);
@@ -72,23 +72,21 @@ internal sealed class RamMapping : IDisposable
     public Errno Advise(long offset, long length, int advice) => Errors.Of(LibC.Madvise(Address + (nint)offset, (nuint)length, advice));
 
     /// <summary>Applies what the options say of placement, merging and dumping to a range that was just mapped.</summary>
-    /// <returns>The errors of NUMA placement and of advice; 0 for none.</returns>
-    public (Errno Placement, Errno Advice) ApplyAdvice(long offset, long length)
+    /// <returns>Why the placement failed; null when it did not.</returns>
+    public BackendError? ApplyAdvice(long offset, long length)
     {
         var options = _plan.Options;
-        var placement = NumaNodes.Bind(Address + (nint)offset, length, options.NumaPolicy, options.HostNodes);
-        Errno advice = 0;
         if (options.Merge)
         {
-            advice = Advise(offset, length, LibC.MadvMergeable);
+            _ = Advise(offset, length, LibC.MadvMergeable);
         }
 
-        if (!options.Dump && Advise(offset, length, LibC.MadvDontDump) is var error and not 0)
+        if (!options.Dump)
         {
-            advice = error;
+            _ = Advise(offset, length, LibC.MadvDontDump);
         }
 
-        return (placement, advice);
+        return NumaNodes.Bind(Address + (nint)offset, length, options.NumaPolicy, options.HostNodes);
     }
 
     /// <summary>Bytes of a range that are in memory: private, shared or in the page cache.</summary>

@@ -1,0 +1,169 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Versioning;
+using Mono.Unix.Native;
+
+[assembly: SupportedOSPlatform("linux")]
+
+namespace PsVm.Memory.Tests.Support;
+
+/// <summary>Tests that change the machine, or count what the process holds: one at a time.</summary>
+[CollectionDefinition(Name, DisableParallelization = true)]
+public sealed class HostCollection
+{
+    public const string Name = "host";
+}
+
+/// <summary>Set-ups that need root; each puts everything back, and skips with the reason where it cannot be had.</summary>
+internal static partial class Host
+{
+    public const uint Nobody = 65534;
+
+    public static void NeedsRoot() => Skip.IfNot(Syscall.geteuid() == 0, "needs root");
+
+    /// <summary>Runs on a thread whose file accesses are an ordinary user's.</summary>
+    public static void AsNobody(Action action)
+    {
+        NeedsRoot();
+        ExceptionDispatchInfo? failure = null;
+        var thread = new Thread(() =>
+        {
+            // Takes the capabilities over files away too; both hold for this thread only.
+            _ = SetFsGid(Nobody);
+            _ = SetFsUid(Nobody);
+            try
+            {
+                action();
+            }
+            catch (Exception exception)
+            {
+                failure = ExceptionDispatchInfo.Capture(exception);
+            }
+        });
+        thread.Start();
+        thread.Join();
+        failure?.Throw();
+    }
+
+    /// <summary>Mounts a file system in a folder of its own.</summary>
+    public static Mounted Mount(TestFolder folder, string type, string options = "")
+    {
+        NeedsRoot();
+        var path = Directory.CreateDirectory(folder.In($"mount-{Guid.NewGuid():n}")).FullName;
+        string[] arguments = ["-t", type, .. options.Length > 0 ? ["-o", options] : Array.Empty<string>(), type, path];
+        var (code, output) = Run("mount", arguments);
+        Skip.IfNot(code == 0, $"cannot mount {type}: {output}");
+        return new Mounted(path);
+    }
+
+    public static (int Code, string Output) Run(string command, params string[] arguments)
+    {
+        using var process = Process.Start(new ProcessStartInfo(command, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var error = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd() + error.Result;
+        process.WaitForExit();
+        return (process.ExitCode, output);
+    }
+
+    /// <summary>Makes a file immutable until disposed.</summary>
+    public static IDisposable Immutable(string path)
+    {
+        NeedsRoot();
+        var (code, output) = Run("chattr", "+i", path);
+        Skip.IfNot(code == 0, $"chattr +i: {output}");
+        return new Undo(() => Run("chattr", "-i", path));
+    }
+
+    /// <summary>Runs a copy of a program until disposed.</summary>
+    public static IDisposable Running(string copyOfSleep)
+    {
+        File.Copy("/bin/sleep", copyOfSleep);
+        File.SetUnixFileMode(copyOfSleep, (UnixFileMode)0b111_101_101);
+        var process = Process.Start(copyOfSleep, "600");
+        return new Undo(() =>
+        {
+            process.Kill();
+            process.WaitForExit();
+            process.Dispose();
+        });
+    }
+
+    [LibraryImport("libc", EntryPoint = "setfsuid")]
+    private static partial int SetFsUid(uint id);
+
+    [LibraryImport("libc", EntryPoint = "setfsgid")]
+    private static partial int SetFsGid(uint id);
+}
+
+/// <summary>Runs what puts something back.</summary>
+internal sealed class Undo(Action action) : IDisposable
+{
+    public void Dispose() => action();
+}
+
+/// <summary>A mounted file system.</summary>
+internal sealed class Mounted(string path) : IDisposable
+{
+    public string Path { get; } = path;
+
+    public string In(string name) => System.IO.Path.Combine(Path, name);
+
+    public void Dispose()
+    {
+        var (code, output) = Host.Run("umount", Path);
+        Assert.True(code == 0, output);
+    }
+}
+
+/// <summary>Huge pages lent by the host. Other test processes that want some wait for the lock.</summary>
+internal sealed class HugePages : IDisposable
+{
+    public const long Size = 2 << 20;
+
+    private const string Pool = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+    private readonly FileStream _lock;
+    private readonly string _before;
+
+    public HugePages(int count)
+    {
+        Host.NeedsRoot();
+        Skip.IfNot(File.Exists(Pool), "the kernel has no huge pages of 2 MiB");
+        _lock = WaitForLock(System.IO.Path.Combine(System.IO.Path.GetTempPath(), "psvm-test-hugepages.lock"));
+        _before = File.ReadAllText(Pool).Trim();
+        Resize(count);
+        if (Free < count)
+        {
+            Dispose();
+            Skip.If(true, $"the host lends fewer than {count} huge pages");
+        }
+    }
+
+    public static long Free => long.Parse(File.ReadAllText(Pool.Replace("nr_", "free_", StringComparison.Ordinal)), CultureInfo.InvariantCulture);
+
+    /// <summary>Sets how many there are beside those that were there before.</summary>
+    public void Resize(int count) =>
+        File.WriteAllText(Pool, (int.Parse(_before, CultureInfo.InvariantCulture) + count).ToString(CultureInfo.InvariantCulture));
+
+    public void Dispose()
+    {
+        File.WriteAllText(Pool, _before);
+        _lock.Dispose();
+    }
+
+    private static FileStream WaitForLock(string path)
+    {
+        while (true)
+        {
+            try
+            {
+                return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+            }
+            catch (IOException)
+            {
+                Thread.Sleep(100);
+            }
+        }
+    }
+}
