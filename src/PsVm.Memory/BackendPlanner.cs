@@ -227,12 +227,12 @@ internal sealed class BackendPlanner(IFileOpener opener, Func<FileIdentity, bool
 
     /// <summary>
     /// Bytes that shared stores may still need, when the file system has fewer: a store that finds it full is a SIGBUS.
-    /// Reserve off accepts that.
+    /// Reserve off accepts that, but for preallocation, which takes the space at once.
     /// </summary>
     private static long? LacksSpace(BackendPlan plan, FileFacts facts)
     {
         var options = plan.Options;
-        if (!options.Share || options.ReadOnly || !options.Reserve || plan.HugeTlb)
+        if (!options.Share || options.ReadOnly || !(options.Reserve || options.Prealloc) || plan.HugeTlb)
         {
             return null;
         }

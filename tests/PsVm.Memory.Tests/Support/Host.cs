@@ -67,13 +67,13 @@ internal static partial class Host
         return (process.ExitCode, output);
     }
 
-    /// <summary>Makes a file immutable until disposed.</summary>
-    public static IDisposable Immutable(string path)
+    /// <summary>Sets an attribute of a file, such as i (immutable), until disposed.</summary>
+    public static IDisposable Attribute(string path, string attribute)
     {
         NeedsRoot();
-        var (code, output) = Run("chattr", "+i", path);
-        Skip.IfNot(code == 0, $"chattr +i: {output}");
-        return new Undo(() => Run("chattr", "-i", path));
+        var (code, output) = Run("chattr", $"+{attribute}", path);
+        Skip.IfNot(code == 0, $"chattr +{attribute}: {output}");
+        return new Undo(() => Run("chattr", $"-{attribute}", path));
     }
 
     /// <summary>Runs a copy of a program until disposed.</summary>
@@ -113,7 +113,11 @@ internal sealed class Mounted(string path) : IDisposable
     public void Dispose()
     {
         var (code, output) = Host.Run("umount", Path);
-        Assert.True(code == 0, output);
+        if (code != 0)
+        {
+            Host.Run("umount", "-l", Path);
+            Assert.Fail(output);
+        }
     }
 }
 
