@@ -17,15 +17,15 @@ internal sealed class Discarder(string id, BackendPlan plan, RamMapping mapping,
     public DiscardOutcome Discard(long offset, long length, DiscardPolicy? requested)
     {
         ThrowIfAny(CheckRange(offset, length));
-        if (plan.DiscardPolicy == DiscardPolicy.Deny || requested == DiscardPolicy.Deny)
-        {
-            throw new MemoryBackendException(MemoryErrorIds.DiscardDenied, Denial(), id, "Use another DiscardPolicy, or lift DenyPrivateDiscard.");
-        }
-
         var resolution = DiscardPolicyResolver.Resolve(
             requested ?? plan.DiscardPolicy!.Value, plan.MappingKind, plan.Mode!.Value, plan.DenyPrivateDiscard);
         ThrowIfAny(resolution.Error);
         var policy = resolution.Policy!.Value;
+        if (plan.DiscardPolicy == DiscardPolicy.Deny || policy == DiscardPolicy.Deny)
+        {
+            throw new MemoryBackendException(MemoryErrorIds.DiscardDenied, Denial(), id, "Use another DiscardPolicy, or lift DenyPrivateDiscard.");
+        }
+
         var done = policy switch
         {
             DiscardPolicy.ZeroOverlay => LayZeros(offset, length),
@@ -76,10 +76,14 @@ internal sealed class Discarder(string id, BackendPlan plan, RamMapping mapping,
     private Done PunchHole(long offset, long length)
     {
         var file = plan.File!;
+        var isPrivate = plan.MappingKind == MappingKind.PrivateFile;
+
+        // Counted first: a hole in a file on hugetlbfs takes the private copies with it.
+        var copies = isPrivate ? HeldBy(new(offset, offset + length, false)) : 0;
         var before = FileFacts.Of(file.Fd).AllocatedBytes;
         var error = Retry.WhileInterrupted(() => LibC.Fallocate(
             file.Fd, LibC.FallocPunchHole | LibC.FallocKeepSize, plan.Options.Offset + offset, length));
-        if (error == Errno.EOPNOTSUPP && plan.MappingKind == MappingKind.Shared)
+        if (error == Errno.EOPNOTSUPP && !isPrivate)
         {
             ZeroInPlace(new(offset, offset + length, false));
             return new(0, "zeroed in place", $"{plan.FileSystem?.Name ?? "the file system"} cannot punch holes.");
@@ -89,14 +93,8 @@ internal sealed class Discarder(string id, BackendPlan plan, RamMapping mapping,
 
         // Others may store into the file meanwhile, so the difference is bounded by what was asked.
         var freed = Math.Clamp(before - FileFacts.Of(file.Fd).AllocatedBytes, 0, length);
-        if (plan.MappingKind == MappingKind.PrivateFile)
-        {
-            freed += DropPrivatePages(new(offset, offset + length, false));
-            return new(freed, "hole punched into the file, private copies dropped", null);
-        }
-
         ThrowIfFailed(mapping.Advise(offset, length, LibC.MadvDontNeed), "madvise(MADV_DONTNEED)", offset, length);
-        return new(freed, "hole punched into the file", null);
+        return new(freed + copies, isPrivate ? "hole punched into the file, private copies dropped" : "hole punched into the file", null);
     }
 
     private Done DropPages(long offset, long length)

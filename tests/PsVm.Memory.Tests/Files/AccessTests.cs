@@ -76,6 +76,8 @@ public sealed class AccessTests : IDisposable
         File.WriteAllBytes(mount.In("ram"), new byte[Page]);
         Host.Run("mount", "-o", "remount,ro", mount.Path);
         AssertFallsBack(mount.In("ram"), Errno.EROFS, MemoryErrorIds.ReadOnlyFileSystem);
+        Assert.Equal(
+            [MemoryWarningIds.PrivateMappingOfMemoryFile], _backends.Test(new() { Path = mount.In("ram"), Size = Page }).Warnings.Select(w => w.Id));
         Assert.Contains("EROFS", Fails(MemoryErrorIds.DirectoryNotWritable, new() { Path = mount.In("new"), Size = Page, Share = true }).Message, StringComparison.Ordinal);
     }
 

@@ -1,3 +1,4 @@
+using PsVm.Memory.Discarding;
 using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Memory.Tests.Options;
@@ -91,7 +92,7 @@ public sealed class OptionErrorTests
     [Fact]
     public void Elsewhere_than_on_Linux_there_is_one_clear_error_and_pure_checks_still_work()
     {
-        using var backends = new MemoryBackends(_ => null, new Discarding.MappingBudget(10), isLinux: false);
+        using var backends = new MemoryBackends(_ => null, new MappingBudget(10), isLinux: false);
         Assert.Equal(MemoryErrorIds.RequiresLinux, Assert.Throws<MemoryBackendException>(() => backends.Create(Good)).ErrorId);
         var report = backends.Test(Good with { MachineType = "other" });
         Assert.Equal([MemoryErrorIds.RequiresLinux, MemoryErrorIds.UnknownMachineType], report.Errors.Select(e => e.Id));
