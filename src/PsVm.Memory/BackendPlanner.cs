@@ -1,3 +1,4 @@
+using Mono.Unix.Native;
 using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
 using PsVm.Memory.Native;
@@ -36,7 +37,7 @@ internal sealed class BackendPlanner(IFileOpener opener, Func<FileIdentity, bool
 
         if (plan.Errors.Count == 0)
         {
-            AddIfAny(plan.Errors, NumaNodes.MissingFrom(options.HostNodes));
+            AddIfAny(plan.Errors, NumaNodes.MissingFrom(options.HostNodes) ?? HostMemory.CheckPrealloc(plan));
         }
 
         if (options.Merge && !Directory.Exists("/sys/kernel/mm/ksm"))
@@ -203,6 +204,10 @@ internal sealed class BackendPlanner(IFileOpener opener, Func<FileIdentity, bool
         else if (!plan.MustGrow && fileSize < options.Offset + options.Size)
         {
             plan.Errors.Add(FileErrors.TooSmall(path, fileSize, options.Offset, options.Size));
+        }
+        else if (plan.MustGrow && plan.FileSystem!.LargestFile < options.Offset + options.Size)
+        {
+            plan.Errors.Add(FileErrors.ForGrow(Errno.EFBIG, path, options.Offset + options.Size));
         }
         else if (LacksSpace(plan, facts) is { } needed)
         {

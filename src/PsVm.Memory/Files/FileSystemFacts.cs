@@ -7,14 +7,15 @@ namespace PsVm.Memory.Files;
 /// <param name="IsHugeTlb">It is hugetlbfs.</param>
 /// <param name="PageSize">Backing page size in bytes: the huge page size on hugetlbfs, else the host's.</param>
 /// <param name="AvailableBytes">Bytes an ordinary user may still fill; null where the file system sets no limit.</param>
-internal sealed record FileSystemFacts(string Name, bool IsHugeTlb, long PageSize, long? AvailableBytes)
+/// <param name="LargestFile">Bytes that a file can have.</param>
+internal sealed record FileSystemFacts(string Name, bool IsHugeTlb, long PageSize, long? AvailableBytes, long LargestFile)
 {
-    private const long TmpfsMagic = 0x01021994;
+    private const long Ext4Magic = 0xEF53;
 
     private static readonly Dictionary<long, string> Names = new()
     {
-        [0xEF53] = "ext4",
-        [TmpfsMagic] = "tmpfs",
+        [Ext4Magic] = "ext4",
+        [0x01021994] = "tmpfs",
         [LibC.HugetlbfsMagic] = "hugetlbfs",
         [0x58465342] = "xfs",
         [0x9123683E] = "btrfs",
@@ -44,12 +45,8 @@ internal sealed record FileSystemFacts(string Name, bool IsHugeTlb, long PageSiz
             Names.GetValueOrDefault(magic) ?? $"0x{magic:x}",
             hugeTlb,
             hugeTlb ? result.BlockSize : Environment.SystemPageSize,
-            result.Blocks == 0 ? null : (long)result.AvailableBytes());
+            result.Blocks == 0 ? null : (long)result.AvailableBlocks * (result.FragmentSize != 0 ? result.FragmentSize : result.BlockSize),
+            // The kernel tells nobody; ext4 is the one in use that has less than a process can map: it counts blocks in 32 bits.
+            magic == Ext4Magic ? uint.MaxValue * result.BlockSize : long.MaxValue);
     }
-}
-
-file static class StatFsExtensions
-{
-    public static ulong AvailableBytes(this in LibC.StatFsResult result) =>
-        result.AvailableBlocks * (ulong)(result.FragmentSize != 0 ? result.FragmentSize : result.BlockSize);
 }

@@ -2,11 +2,37 @@ using System.Globalization;
 
 namespace PsVm.Memory.Mapping;
 
-/// <summary>Foretells whether the kernel would find address space and memory for a mapping, from what it publishes.</summary>
+/// <summary>Whether the kernel would find address space and memory for a mapping, from what it publishes.</summary>
 internal static class HostMemory
 {
     private const int OvercommitAlways = 1;
     private const int OvercommitNever = 2;
+
+    /// <summary>
+    /// Why preallocation would end with the kernel killing a process; null when it would not. The mapping itself may well succeed, so
+    /// this is checked before it.
+    /// </summary>
+    public static BackendError? CheckPrealloc(BackendPlan plan)
+    {
+        // What only fills the page cache, and huge pages that are reserved, take no memory from anybody.
+        var takesMemory = !plan.HugeTlb && (plan.Prealloc, plan.MappingKind) switch
+        {
+            (PreallocMode.None, _) => false,
+            (PreallocMode.Write, MappingKind.PrivateFile) => true,
+            _ => plan.Kind != BackendKind.File || plan.FileSystem!.IsInMemory,
+        };
+        if (!takesMemory)
+        {
+            return null;
+        }
+
+        var info = ReadMemInfo();
+        var available = info["MemAvailable"] + info["SwapFree"];
+        return plan.Options.Size <= available ? null : new(
+            MemoryErrorIds.NotEnoughMemory,
+            $"Prealloc takes {plan.Options.Size} bytes of memory at once; the host has {available} bytes available.",
+            "Use a smaller Size, or leave out Prealloc.");
+    }
 
     /// <summary>Why the mapping would fail; null when it would not.</summary>
     public static BackendError? Foretell(BackendPlan plan)
@@ -57,9 +83,7 @@ internal static class HostMemory
             return null;
         }
 
-        var info = File.ReadLines("/proc/meminfo")
-            .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
-            .ToDictionary(words => words[0].TrimEnd(':'), words => long.Parse(words[1], CultureInfo.InvariantCulture) * 1024);
+        var info = ReadMemInfo();
         return mode == OvercommitNever ? info["CommitLimit"] - info["Committed_AS"] : info["MemTotal"] + info["SwapTotal"];
     }
 
@@ -88,6 +112,10 @@ internal static class HostMemory
         long Read(string name) => ReadNumber(Path.Combine(pool, name));
         return Read("free_hugepages") - Read("resv_hugepages") + Math.Max(0, Read("nr_overcommit_hugepages") - Read("surplus_hugepages"));
     }
+
+    private static Dictionary<string, long> ReadMemInfo() => File.ReadLines("/proc/meminfo")
+        .Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+        .ToDictionary(words => words[0].TrimEnd(':'), words => long.Parse(words[1], CultureInfo.InvariantCulture) * 1024);
 
     private static long ReadNumber(string path) => long.Parse(File.ReadAllText(path), CultureInfo.InvariantCulture);
 }

@@ -78,6 +78,10 @@ public sealed class HugePageTests : IDisposable
         });
         Holdings.AssertUnchanged(_folder.Path, () => _backends.CreateFails(MemoryErrorIds.NotEnoughHugePages, options with { Path = mount.Path }));
 
+        // An empty file that was grown for nothing is empty again.
+        File.Create(mount.In("empty")).Dispose();
+        Holdings.AssertUnchanged(_folder.Path, () => _backends.CreateFails(MemoryErrorIds.NotEnoughHugePages, options with { Path = mount.In("empty") }));
+
         using var backend = _backends.CreateAsForetold(options with { Size = 2 * Huge });
         Assert.Equal(!reserve, backend.Outcome.Warnings.Any(w => w.Id == MemoryWarningIds.ReservationKept));
         Assert.DoesNotContain("NORESERVE", backend.Outcome.MapFlags, StringComparison.Ordinal);

@@ -191,6 +191,22 @@ public sealed partial class MappingTests : IDisposable
         });
     }
 
+    [Theory]
+    [InlineData(BackendKind.Anonymous, false)]
+    [InlineData(BackendKind.Anonymous, true)]
+    [InlineData(BackendKind.Memfd, true)]
+    public void Prealloc_of_more_than_the_host_has_is_an_error_before_it_begins(BackendKind kind, bool share)
+    {
+        var options = new MemoryBackendOptions { Kind = kind, Share = share, Size = 16L << 40, Reserve = false, Prealloc = true };
+        Holdings.AssertUnchanged(_folder.Path, () =>
+        {
+            Assert.Equal(MemoryErrorIds.NotEnoughMemory, Assert.Single(_backends.Test(options).Errors).Id);
+            var error = Assert.Throws<MemoryBackendException>(() => _backends.Create(options));
+            Assert.Equal(MemoryErrorIds.NotEnoughMemory, error.ErrorId);
+            Assert.Contains($"takes {options.Size} bytes of memory at once", error.Message, StringComparison.Ordinal);
+        });
+    }
+
     [Fact]
     public void Cancelled_preallocation_leaves_nothing_behind()
     {
