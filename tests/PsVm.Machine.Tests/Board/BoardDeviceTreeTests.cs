@@ -2,7 +2,7 @@ using System.ComponentModel;
 using System.Diagnostics;
 using PsVm.Machine.Tests.Support;
 
-namespace PsVm.Machine.Tests.Board;
+namespace PsVm.Machine.Tests;
 
 public class BoardDeviceTreeTests
 {
