@@ -274,12 +274,12 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         {
             NativeMemory.Clear(_ram, (nuint)RamSize);
             MemoryMarshal.AsBytes<uint>(program).CopyTo(new Span<byte>(_ram, (int)RamSize));
-            Board = new Board(new GuestMemory([((nint)_ram, RamSize, false)]), harts, firmware: true, new GuestConsole(), (_, _) => OnPower());
+            Board = new(new GuestMemory([((nint)_ram, RamSize, false)]), harts, firmware: true, new GuestConsole(), (_, _) => OnPower());
             Board.PowerOn(new BootEntry(MemoryMap.RamStart, 0, 0));
             Group = new HartGroup(scheduler, Board, Fail, () => Ends++);
         }
 
-        public Board Board { get; }
+        public PsVm.Machine.Board Board { get; }
 
         public HartGroup Group { get; }
 
