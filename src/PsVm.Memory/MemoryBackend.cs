@@ -1,3 +1,5 @@
+using Microsoft.Win32.SafeHandles;
+using PsVm.Memory.Copying;
 using PsVm.Memory.Discarding;
 using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
@@ -75,6 +77,45 @@ public sealed class MemoryBackend : IDisposable
         }
     }
 
+    /// <summary>Ranges whose content is in no file, but in memory that only this mapping sees; none in a shared mapping.</summary>
+    /// <remarks>Walks the process's page tables. Nothing may write to the memory meanwhile.</remarks>
+    public IReadOnlyList<PageRange> OwnRanges() => WithCopier(copier => copier.OwnRanges());
+
+    /// <summary>Copies all of the memory to a file; pages of zeros take no space there. Nothing may write to the memory meanwhile.</summary>
+    /// <param name="target">A new, empty file.</param>
+    /// <param name="advance">Told of bytes that are done with.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="IOException">The target cannot be written.</exception>
+    /// <exception cref="MemoryBackendException">The backend's file cannot be read (<see cref="MemoryErrorIds.CopyFailed"/>).</exception>
+    public void CopyTo(SafeFileHandle target, Action<long> advance, CancellationToken cancellation) => WithCopier(copier =>
+    {
+        copier.Copy(target, advance, cancellation);
+        return true;
+    });
+
+    /// <summary>Copies ranges of the memory to the same places in a file. Nothing may write to the memory meanwhile.</summary>
+    /// <param name="target">A new, empty file, which gets the size of the memory.</param>
+    /// <param name="ranges">The ranges.</param>
+    /// <param name="advance">Told of bytes that are done with.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="IOException">The target cannot be written.</exception>
+    public void CopyTo(SafeFileHandle target, IReadOnlyList<PageRange> ranges, Action<long> advance, CancellationToken cancellation) =>
+        WithCopier(copier =>
+        {
+            copier.CopyRanges(target, ranges, advance, cancellation);
+            return true;
+        });
+
+    /// <summary>Fills ranges of the memory from the same places in a file.</summary>
+    /// <param name="source">The file.</param>
+    /// <param name="ranges">The ranges.</param>
+    /// <exception cref="IOException">The file cannot be read, or ends before.</exception>
+    public void Fill(SafeFileHandle source, IReadOnlyList<PageRange> ranges) => WithCopier(copier =>
+    {
+        copier.Fill(source, ranges);
+        return true;
+    });
+
     /// <summary>Checks, when a guest is put together, that a consumer can use this backend (memory-backends rules, section 6).</summary>
     /// <param name="consumer">Who wants to use it.</param>
     /// <exception cref="MemoryBackendException">It cannot; the error names backend, option and consumer.</exception>
@@ -126,6 +167,15 @@ public sealed class MemoryBackend : IDisposable
         }
 
         _owner.Forget(this);
+    }
+
+    private T WithCopier<T>(Func<RamCopier, T> work)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_unmapped, this);
+            return work(new RamCopier(Id, _plan, _mapping, _discarder.Layout));
+        }
     }
 
     private void ThrowIfInUse(string action)

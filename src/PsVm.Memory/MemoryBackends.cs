@@ -93,10 +93,25 @@ public sealed class MemoryBackends : IDisposable
     public MemoryBackend CreateDefaultRam(
         string? path, long size, string machineType, bool? denyPrivateDiscard, CancellationToken cancellation = default)
     {
+        return CreateDefaultRam(
+            new() { Path = path, Size = size, MachineType = machineType, DenyPrivateDiscard = denyPrivateDiscard }, cancellation);
+    }
+
+    /// <summary>Makes the default RAM of one guest, with the reserved id, from options.</summary>
+    /// <param name="options">What is asked for; its id does not count.</param>
+    /// <param name="cancellation">Stops what has not begun.</param>
+    /// <exception cref="MemoryBackendException">It cannot be had; nothing is left behind.</exception>
+    public MemoryBackend CreateDefaultRam(MemoryBackendOptions options, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
         cancellation.ThrowIfCancellationRequested();
-        var options = new MemoryBackendOptions { Path = path, Size = size, MachineType = machineType, DenyPrivateDiscard = denyPrivateDiscard };
         return Build(DefaultRamId, options, cancellation);
     }
+
+    /// <summary>Which regular file is at a path now.</summary>
+    /// <param name="path">The path.</param>
+    /// <returns>Null: there is none, or it cannot be looked at.</returns>
+    public static FileIdentity? Identify(string path) => FileFacts.Of(path) is { Kind: FileKind.Regular, Error: 0 } facts ? facts.Identity : null;
 
     /// <summary>Foretells what <see cref="Create"/> would do. Opens nothing for writing, creates and maps nothing.</summary>
     /// <param name="options">What would be asked for.</param>

@@ -193,4 +193,7 @@ public static class MemoryErrorIds
 
     /// <summary>The consumer needs a regular file with a name.</summary>
     public const string ConsumerNeedsNamedFile = nameof(ConsumerNeedsNamedFile);
+
+    /// <summary>The file behind guest RAM cannot be read while a template is made of it.</summary>
+    public const string CopyFailed = nameof(CopyFailed);
 }

@@ -6,7 +6,11 @@ namespace PsVm.Machine;
 internal sealed class Board : IHartLines, IDisposable
 {
     private readonly Hart[] _harts;
+    private readonly Plic _plic;
+    private readonly Aclint _aclint;
+    private readonly Uart _uart;
     private readonly GoldfishRtc _rtc;
+    private readonly GenerationId _generation;
     private readonly Lock _wires = new();
     private bool _disposed;
 
@@ -19,13 +23,17 @@ internal sealed class Board : IHartLines, IDisposable
     {
         _harts = new Hart[harts];
         Sbi = firmware ? null : new Sbi(_harts, this, memory, console, power);
-        Plic plic = new(harts, this);
-        _rtc = new GoldfishRtc(TimeProvider.System, level => plic.SetLevel(MemoryMap.RtcInterrupt, level));
+        _plic = new Plic(harts, this);
+        _aclint = new Aclint(harts, this, Clock);
+        _uart = new Uart(console, level => _plic.SetLevel(MemoryMap.UartInterrupt, level));
+        _rtc = new GoldfishRtc(TimeProvider.System, level => _plic.SetLevel(MemoryMap.RtcInterrupt, level));
+        _generation = new GenerationId(() => _plic.Pulse(MemoryMap.GenerationInterrupt));
         DeviceBus bus = new(
-            (MemoryMap.Uart, new Uart(console, level => plic.SetLevel(MemoryMap.UartInterrupt, level))),
-            (MemoryMap.Plic, plic),
-            (MemoryMap.Aclint, new Aclint(harts, this, Clock)),
+            (MemoryMap.Uart, _uart),
+            (MemoryMap.Plic, _plic),
+            (MemoryMap.Aclint, _aclint),
             (MemoryMap.Rtc, _rtc),
+            (MemoryMap.Generation, _generation),
             (MemoryMap.SysCon, new SysCon(power)));
         for (int hart = 0; hart < harts; hart++)
         {
@@ -44,6 +52,37 @@ internal sealed class Board : IHartLines, IDisposable
 
     /// <summary>The built-in SBI; null with firmware.</summary>
     public Sbi? Sbi { get; }
+
+    /// <summary>The board's name, which all versions of its machine type share.</summary>
+    public static string Name => "virt";
+
+    /// <summary>The devices of every such board.</summary>
+    public static IReadOnlyList<string> Devices { get; } = ["uart", "plic", "aclint", "rtc", "generation", "syscon"];
+
+    /// <summary>The generation id.</summary>
+    public Guid Generation => _generation.Value;
+
+    /// <summary>All that has state, by name, in the order in which it is restored: lines are driven once the harts are there.</summary>
+    public IEnumerable<(string Name, IStateful Part)> Parts
+    {
+        get
+        {
+            yield return ("clock", Clock);
+            yield return ("harts", new HartStates(_harts));
+            yield return ("aclint", _aclint);
+            yield return ("plic", _plic);
+            yield return ("uart", _uart);
+            yield return ("rtc", _rtc);
+            yield return ("generation", _generation);
+            if (Sbi is not null)
+            {
+                yield return ("sbi", Sbi);
+            }
+        }
+    }
+
+    /// <summary>Tells the guest that it is a clone: a new generation id, and its interrupt.</summary>
+    public void RenewGeneration() => _generation.Renew();
 
     /// <summary>Puts the harts where they begin.</summary>
     public void PowerOn(BootEntry entry)

@@ -22,6 +22,10 @@ internal static class BoardDeviceTree
     private static readonly string[] s_extensions =
         ["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "zba", "zbb", "zbs", "sstc"];
 
+    /// <summary>What the harts can do, in one word (<c>riscv,isa</c>).</summary>
+    public static string Isa { get; } = "rv64" + string.Concat(s_extensions.TakeWhile(extension => extension.Length == 1))
+        + "_" + string.Join('_', s_extensions.SkipWhile(extension => extension.Length == 1));
+
     /// <summary>Builds the flattened device tree.</summary>
     public static byte[] Build(BoardDescription board)
     {
@@ -85,8 +89,7 @@ internal static class BoardDeviceTree
             tree.Property("reg", (uint)hart);
             tree.Property("status", "okay");
             tree.Property("compatible", "riscv");
-            tree.Property("riscv,isa", "rv64" + string.Concat(s_extensions.TakeWhile(IsLetter)) + "_"
-                + string.Join('_', s_extensions.SkipWhile(IsLetter)));
+            tree.Property("riscv,isa", Isa);
             tree.Property("riscv,isa-base", "rv64i");
             tree.Property("riscv,isa-extensions", (ReadOnlySpan<string>)s_extensions);
             tree.Property("mmu-type", "riscv,sv57");
@@ -112,8 +115,6 @@ internal static class BoardDeviceTree
         tree.EndNode();
         tree.EndNode();
         tree.EndNode();
-
-        static bool IsLetter(string extension) => extension.Length == 1;
     }
 
     private static void AddPower(DeviceTreeWriter tree, string name, uint sysConHandle, uint value)
@@ -152,6 +153,13 @@ internal static class BoardDeviceTree
         tree.Property("compatible", "google,goldfish-rtc");
         tree.Reg(MemoryMap.Rtc);
         tree.Property("interrupts", MemoryMap.RtcInterrupt);
+        tree.Property("interrupt-parent", plicHandle);
+        tree.EndNode();
+
+        tree.BeginNode($"rng@{MemoryMap.Generation.Start:x}");
+        tree.Property("compatible", "microsoft,vmgenid");
+        tree.Reg(MemoryMap.Generation);
+        tree.Property("interrupts", MemoryMap.GenerationInterrupt);
         tree.Property("interrupt-parent", plicHandle);
         tree.EndNode();
 

@@ -18,7 +18,7 @@ internal enum HartActivity
 
 /// <summary>The built-in supervisor execution environment: answers a kernel's calls, so that it boots without firmware.</summary>
 /// <remarks>Source: RISC-V SBI specification 2.0; the sections are named at the functions.</remarks>
-internal sealed class Sbi : IExecutionEnvironment
+internal sealed class Sbi : IExecutionEnvironment, IStateful
 {
     // Extension numbers.
     private const ulong LegacySetTimer = 0;
@@ -128,6 +128,28 @@ internal sealed class Sbi : IExecutionEnvironment
             EnterSupervisor(hart, state.Entry!.Value, state.Argument);
             _states[hart.Id] = new Supervised(Status.Started);
             return HartActivity.Run;
+        }
+    }
+
+    public void Transfer(StateStream state)
+    {
+        lock (_gate)
+        {
+            foreach (ref Supervised hart in _states.AsSpan())
+            {
+                (uint status, bool hasEntry, ulong entry, ulong argument) =
+                    ((uint)hart.Status, hart.Entry is not null, hart.Entry ?? 0, hart.Argument);
+                state.Transfer(ref status);
+                state.Transfer(ref hasEntry);
+                state.Transfer(ref entry);
+                state.Transfer(ref argument);
+                if (!Enum.IsDefined((Status)status) || ((Status)status == Status.StartPending && !hasEntry))
+                {
+                    throw new InvalidDataException($"hart state {status} {(hasEntry ? "with" : "without")} an entry");
+                }
+
+                hart = new Supervised((Status)status, hasEntry ? entry : null, argument);
+            }
         }
     }
 

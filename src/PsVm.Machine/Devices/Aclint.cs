@@ -6,7 +6,7 @@ namespace PsVm.Machine;
 /// <remarks>
 /// <c>mtime</c> is the guest's clock and ignores writes. Source: RISC-V ACLINT specification 1.0, chapters 2 and 3.
 /// </remarks>
-internal sealed class Aclint(int harts, IHartLines lines, IGuestClock clock) : IDevice
+internal sealed class Aclint(int harts, IHartLines lines, IGuestClock clock) : IDevice, IStateful
 {
     private const ulong TimerCompareStart = 0x4000;
     private const ulong Time = 0xbff8;
@@ -62,6 +62,24 @@ internal sealed class Aclint(int harts, IHartLines lines, IGuestClock clock) : I
         }
 
         return true;
+    }
+
+    public void Transfer(StateStream state)
+    {
+        lock (_gate)
+        {
+            state.Transfer(_software.AsSpan());
+            for (int hart = 0; hart < _software.Length; hart++)
+            {
+                ulong compare = lines.GetTimer(hart);
+                state.Transfer(ref compare);
+                if (state.IsReading)
+                {
+                    lines.SetTimer(hart, compare);
+                    lines.SetInterrupt(hart, InterruptLines.MachineSoftware, _software[hart]);
+                }
+            }
+        }
     }
 
     private bool TryFindSoftware(ulong offset, int size, out int hart)

@@ -2,7 +2,7 @@ namespace PsVm.Machine;
 
 /// <summary>Google's goldfish real-time clock: nanoseconds since 1970, and an alarm.</summary>
 /// <remarks>Source: Android's goldfish virtual hardware document, "Goldfish timer".</remarks>
-internal sealed class GoldfishRtc : IDevice, IDisposable
+internal sealed class GoldfishRtc : IDevice, IStateful, IDisposable
 {
     private const ulong TimeLow = 0x00;
     private const ulong TimeHigh = 0x04;
@@ -116,6 +116,25 @@ internal sealed class GoldfishRtc : IDevice, IDisposable
         }
 
         return true;
+    }
+
+    public void Transfer(StateStream state)
+    {
+        lock (_gate)
+        {
+            state.Transfer(ref _offset);
+            state.Transfer(ref _latchedHigh);
+            state.Transfer(ref _alarm);
+            state.Transfer(ref _alarmArmed);
+            state.Transfer(ref _interruptEnabled);
+            state.Transfer(ref _interruptPending);
+            if (state.IsReading && _alarmArmed)
+            {
+                SetTimer(); // an alarm that passed meanwhile goes off now
+            }
+
+            UpdateInterrupt();
+        }
     }
 
     public void Dispose() => _timer.Dispose();

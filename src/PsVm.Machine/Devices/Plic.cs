@@ -7,7 +7,7 @@ namespace PsVm.Machine;
 /// <remarks>
 /// Context 2h is machine mode of hart h, context 2h+1 its supervisor mode. Source: RISC-V PLIC specification 1.0.0.
 /// </remarks>
-internal sealed class Plic(int harts, IHartLines lines) : IDevice
+internal sealed class Plic(int harts, IHartLines lines) : IDevice, IStateful
 {
     /// <summary>Interrupt sources, counting source 0, which does not exist.</summary>
     public const int Sources = 96;
@@ -52,6 +52,30 @@ internal sealed class Plic(int harts, IHartLines lines) : IDevice
                 _pending[word] &= ~bit;
             }
 
+            Update();
+        }
+    }
+
+    /// <summary>Makes a source pending once, whatever its level.</summary>
+    public void Pulse(int source)
+    {
+        lock (_gate)
+        {
+            _pending[source / 32] |= 1u << (source % 32);
+            Update();
+        }
+    }
+
+    public void Transfer(StateStream state)
+    {
+        lock (_gate)
+        {
+            state.Transfer(_priority.AsSpan());
+            state.Transfer(_level.AsSpan());
+            state.Transfer(_pending.AsSpan());
+            state.Transfer(_claimed.AsSpan());
+            state.Transfer(_enable.AsSpan());
+            state.Transfer(_threshold.AsSpan());
             Update();
         }
     }

@@ -6,7 +6,7 @@ namespace PsVm.Machine;
 /// reads them: the FIFO is a window on that queue, so it never overruns. Loopback mode reflects the modem lines and drops data.
 /// Source: National Semiconductor PC16550D data sheet, section 8.
 /// </remarks>
-internal sealed class Uart : IDevice
+internal sealed class Uart : IDevice, IStateful
 {
     private const int FifoSize = 16;
 
@@ -79,6 +79,30 @@ internal sealed class Uart : IDevice
         }
 
         return true;
+    }
+
+    public void Transfer(StateStream state)
+    {
+        // The console has a lock of its own, and calls back under none.
+        byte[] input = _console.PeekInput();
+        state.Transfer(ref input);
+        lock (_gate)
+        {
+            state.Transfer(ref _interruptEnable);
+            state.Transfer(ref _fifoControl);
+            state.Transfer(ref _lineControl);
+            state.Transfer(ref _modemControl);
+            state.Transfer(ref _scratch);
+            state.Transfer(ref _divisorLow);
+            state.Transfer(ref _divisorHigh);
+            state.Transfer(ref _transmitterEmptyPending);
+            UpdateInterrupt();
+        }
+
+        if (state.IsReading && !_console.TryType(input))
+        {
+            throw new InvalidDataException($"{input.Length} bytes of console input, more than may wait");
+        }
     }
 
     private bool DivisorLatchAccess => (_lineControl & LineControlDivisorLatch) != 0;

@@ -5,7 +5,7 @@ namespace PsVm.Machine;
 
 /// <summary>A guest's time: the host's monotonic clock, less the time that the guest was held.</summary>
 /// <remarks>Pause and Resume are called while no hart runs; Now from any thread.</remarks>
-internal sealed class GuestClock : IGuestClock
+internal sealed class GuestClock : IGuestClock, IStateful
 {
     private const long Running = -1;
 
@@ -38,6 +38,18 @@ internal sealed class GuestClock : IGuestClock
 
     /// <summary>Stops the clock.</summary>
     public void Pause() => Interlocked.CompareExchange(ref _pausedAt, Stopwatch.GetTimestamp(), Running);
+
+    /// <summary>Takes the time from a template, or to it.</summary>
+    public void Transfer(StateStream state)
+    {
+        ulong now = Now;
+        state.Transfer(ref now);
+        if (state.IsReading)
+        {
+            long stamp = Volatile.Read(ref _pausedAt) is var pausedAt and not Running ? pausedAt : Stopwatch.GetTimestamp();
+            Volatile.Write(ref _zero, stamp - (long)Math.Ceiling(now / s_ticksPerStamp));
+        }
+    }
 
     /// <summary>Lets it go on from where it stopped.</summary>
     public void Resume()

@@ -112,9 +112,12 @@ internal sealed class GuestConsole
 
     /// <summary>Types a text.</summary>
     /// <returns>False, and nothing is typed, when it does not fit in the queue.</returns>
-    public bool TryType(string text)
+    public bool TryType(string text) => TryType(Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Types bytes.</summary>
+    /// <returns>False, and nothing is typed, when they do not fit in the queue.</returns>
+    public bool TryType(byte[] bytes)
     {
-        byte[] bytes = Encoding.UTF8.GetBytes(text);
         lock (_gate)
         {
             if (_input.Count + bytes.Length > InputCapacity)
@@ -132,6 +135,15 @@ internal sealed class GuestConsole
 
         InputChanged?.Invoke();
         return true;
+    }
+
+    /// <summary>The input that waits, which goes on waiting.</summary>
+    public byte[] PeekInput()
+    {
+        lock (_gate)
+        {
+            return [.. _input];
+        }
     }
 
     /// <summary>Takes a byte of input.</summary>

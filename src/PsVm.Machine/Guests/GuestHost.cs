@@ -34,11 +34,14 @@ public sealed class GuestHost : IGuestHost, IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         long requestedAt = Stopwatch.GetTimestamp();
-        string machineType = Check(options);
+        Check(options);
+        TemplateSource? template = options.Template is null ? null : TemplateOptions.Open(options);
+        string machineType = ResolveMachineType(options.MachineType ?? template?.Template.MachineType ?? MachineTypes.Alias);
         string name = ClaimName(options.Name);
         try
         {
-            LiveGuest guest = PutTogether(options with { Name = name, MachineType = machineType }, cancellation);
+            options = options with { Name = name, MachineType = machineType };
+            LiveGuest guest = template is null ? Boot(options, cancellation) : Continue(options, template, cancellation);
             try
             {
                 Add(guest);
@@ -91,7 +94,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
 
     /// <inheritdoc/>
     public GuestTemplate Checkpoint(string name, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation) =>
-        throw new NotImplementedException("being written");
+        new Checkpoint(_backends, Find(name), options).Run(progress, cancellation);
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">It has not stopped (<see cref="GuestErrorIds.GuestNotStopped"/>).</exception>
@@ -159,8 +162,8 @@ public sealed class GuestHost : IGuestHost, IDisposable
         _scheduler.Dispose();
     }
 
-    /// <summary>Checks what can be checked without opening anything; gives the versioned machine type.</summary>
-    private static string Check(GuestOptions options)
+    /// <summary>Checks what can be checked without opening anything.</summary>
+    private static void Check(GuestOptions options)
     {
         if (options.Harts is < 1 or > MemoryMap.MaxHarts)
         {
@@ -168,31 +171,66 @@ public sealed class GuestHost : IGuestHost, IDisposable
                 GuestErrorIds.HartCountInvalid, $"Expected 1 to {MemoryMap.MaxHarts} harts, found {options.Harts}.", options.Name);
         }
 
-        return MachineTypes.Resolve(options.MachineType ?? MachineTypes.Alias) ?? throw new GuestException(
-            GuestErrorIds.MachineTypeUnknown,
-            $"Expected the machine type {MachineTypes.Alias} or one of {string.Join(", ", MachineTypes.Versions)}, found '{options.MachineType}'.",
-            options.MachineType);
     }
 
-    private LiveGuest PutTogether(GuestOptions options, CancellationToken cancellation)
+    private static string ResolveMachineType(string machineType) => MachineTypes.Resolve(machineType) ?? throw new GuestException(
+        GuestErrorIds.MachineTypeUnknown,
+        $"Expected the machine type {MachineTypes.Alias} or one of {string.Join(", ", MachineTypes.Versions)}, found '{machineType}'.",
+        machineType);
+
+    /// <summary>A guest that begins where a template ends.</summary>
+    private LiveGuest Continue(GuestOptions options, TemplateSource source, CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        MachineState.Identity machine = source.State.ReadIdentity();
+        GuestRam ram = GuestRam.Take(_backends, options, source, cancellation);
+        try
+        {
+            GuestInfo description = Describe(options, ram, source.Template.Boot) with
+            {
+                Uuid = options.KeepIdentity ? machine.Uuid : Guid.NewGuid(),
+                Harts = machine.Harts,
+                Template = source.Template.Path,
+            };
+            return new LiveGuest(_scheduler, description, ram, machine.Firmware, board => Restore(board, source.State, options.KeepIdentity), LogEnd);
+        }
+        catch
+        {
+            ram.Dispose();
+            throw;
+        }
+    }
+
+    private static void Restore(Board board, MachineState state, bool keepIdentity)
+    {
+        state.Restore(board);
+        if (!keepIdentity)
+        {
+            board.RenewGeneration();
+        }
+    }
+
+    private static GuestInfo Describe(GuestOptions options, GuestRam ram, string boot) => new()
+    {
+        Id = Guid.NewGuid(),
+        Uuid = Guid.NewGuid(),
+        Name = options.Name!,
+        MachineType = options.MachineType!,
+        Harts = options.Harts ?? 1,
+        Memory = ram.Outcomes.Sum(outcome => outcome.Size),
+        Backends = ram.Outcomes,
+        StartedAt = DateTimeOffset.UtcNow,
+        Boot = boot,
+    };
+
+    private LiveGuest Boot(GuestOptions options, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         using BootFiles files = BootFiles.Open(options);
         GuestRam ram = GuestRam.Take(_backends, options, options.Name!, cancellation);
         try
         {
-            GuestInfo description = new()
-            {
-                Id = Guid.NewGuid(),
-                Uuid = Guid.NewGuid(),
-                Name = options.Name!,
-                MachineType = options.MachineType!,
-                Harts = options.Harts ?? 1,
-                Memory = ram.Outcomes.Sum(outcome => outcome.Size),
-                Backends = ram.Outcomes,
-                StartedAt = DateTimeOffset.UtcNow,
-                Boot = files.Name,
-            };
+            GuestInfo description = Describe(options, ram, files.Name);
             BootEntry entry = BootLoader.Load(ram.Memory, files, description.Harts, options.CommandLine ?? "");
             return new LiveGuest(_scheduler, description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
         }

@@ -50,6 +50,9 @@ internal sealed class LiveGuest : IDisposable
     /// <summary>Its name.</summary>
     public string Name => _description.Name;
 
+    /// <summary>What does not change about it.</summary>
+    public GuestInfo Description => _description;
+
     /// <summary>Its console.</summary>
     public GuestConsole Console { get; } = new();
 
@@ -65,6 +68,7 @@ internal sealed class LiveGuest : IDisposable
                     State = _state,
                     StopReason = IsOver ? _end?.Reason : null,
                     Instructions = IsOver ? _finalInstructions : CountInstructions(),
+                    GenerationId = _board.Generation,
                     CpuTime = TimeSpan.FromTicks(_harts.Harts.Sum(hart => hart.CpuTime.Ticks)),
                     Uptime = _uptime.Elapsed,
                     StartLatency = _startLatency,

@@ -1,3 +1,5 @@
+using PsVm.Memory;
+
 namespace PsVm.Machine;
 
 /// <summary>Templates on disk: reads, tests, lists and removes them. Making them and starting from them is <see cref="IGuestHost"/>'s.</summary>
@@ -6,21 +8,132 @@ public static class GuestTemplates
     /// <summary>Reads a template's description.</summary>
     /// <param name="path">Its folder.</param>
     /// <exception cref="GuestException">There is none, or it is not what the format says.</exception>
-    public static GuestTemplate Read(string path) => throw new NotImplementedException("being written");
+    public static GuestTemplate Read(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return TemplateSource.ReadDescription(path);
+    }
 
     /// <summary>Finds out whether guests can start from a template, without starting one.</summary>
     /// <param name="path">Its folder.</param>
     /// <param name="verify">Compare the SHA-256 of its RAM files, which reads all of them.</param>
     /// <param name="cancellation">Gives up.</param>
-    public static TemplateReport Test(string path, bool verify = false, CancellationToken cancellation = default) =>
-        throw new NotImplementedException("being written");
+    public static TemplateReport Test(string path, bool verify = false, CancellationToken cancellation = default)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        List<TemplateError> errors = [];
+        GuestTemplate? template = null;
+        TemplateSource? source = null;
+        Try(() => template = TemplateSource.ReadDescription(path));
+        if (template is not null)
+        {
+            Try(() => source = TemplateSource.Open(path));
+            CheckFiles(template);
+        }
+
+        if (source is not null)
+        {
+            Try(() => TryRestore(source));
+            if (source.Template.Differential)
+            {
+                Try(() => CheckFiles(source.OpenParent()));
+            }
+        }
+
+        return new TemplateReport { Path = TemplateSource.FullPath(path), Verified = verify, Template = template, Errors = errors };
+
+        void CheckFiles(GuestTemplate files)
+        {
+            foreach (TemplateRamBlock block in files.RamBlocks)
+            {
+                if (verify)
+                {
+                    Try(() => TemplateSource.CheckDigest(block, block.File, cancellation));
+                }
+                else
+                {
+                    Try(() => TemplateSource.CheckIdentity(block, MemoryBackends.Identify(block.File)));
+                }
+            }
+        }
+
+        void Try(Action check)
+        {
+            try
+            {
+                check();
+            }
+            catch (PsVmException error)
+            {
+                errors.Add(TemplateErrors.ToFinding(error));
+            }
+        }
+    }
 
     /// <summary>Templates in a folder, by name; what cannot be read is left out.</summary>
     /// <param name="folder">The folder.</param>
-    public static IReadOnlyList<GuestTemplate> List(string folder) => throw new NotImplementedException("being written");
+    /// <exception cref="GuestException">The folder cannot be read.</exception>
+    public static IReadOnlyList<GuestTemplate> List(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        List<GuestTemplate> found = [];
+        foreach (string path in Folders(folder))
+        {
+            try
+            {
+                found.Add(TemplateSource.ReadDescription(path));
+            }
+            catch (GuestException)
+            {
+                // No template, or none that this version can read: Test says why.
+            }
+        }
+
+        return found;
+    }
 
     /// <summary>Removes a template, but not RAM files that it only took over. Guests that run from it go on.</summary>
     /// <param name="path">Its folder.</param>
     /// <exception cref="GuestException">There is none, or it cannot be removed.</exception>
-    public static void Remove(string path) => throw new NotImplementedException("being written");
+    public static void Remove(string path)
+    {
+        GuestTemplate template = Read(path);
+        try
+        {
+            // The description goes first: what is left of a removal that was cut short is no template.
+            File.Delete(Path.Combine(template.Path, TemplateSource.ManifestFile));
+            File.Delete(Path.Combine(template.Path, TemplateSource.StateFileName));
+            foreach (TemplateRamBlock block in template.RamBlocks.Where(block => Path.GetDirectoryName(block.File) == template.Path))
+            {
+                File.Delete(block.File);
+            }
+
+            Directory.Delete(template.Path);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw TemplateErrors.Unwritable(template.Path, failure);
+        }
+    }
+
+    private static IEnumerable<string> Folders(string folder)
+    {
+        try
+        {
+            // Names that begin with a dot are templates being written.
+            return Directory.GetDirectories(folder).Where(path => !Path.GetFileName(path).StartsWith('.')).Order(StringComparer.Ordinal);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw TemplateErrors.Unreadable(Path.GetFullPath(folder), failure);
+        }
+    }
+
+    /// <summary>Brings a board without RAM to the state, which takes no RAM to fail.</summary>
+    private static void TryRestore(TemplateSource source)
+    {
+        MachineState.Identity machine = source.State.ReadIdentity();
+        using Board board = new(new GuestMemory([]), machine.Harts, machine.Firmware, new GuestConsole(), (_, _) => { });
+        source.State.Restore(board);
+    }
 }

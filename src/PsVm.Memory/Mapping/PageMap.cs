@@ -38,4 +38,49 @@ internal static class PageMap
 
         return pages * pageSize;
     }
+
+    /// <summary>
+    /// Ranges of a block whose content is in no file: in memory or swap, shared with other mappings (by fork, KSM, or as the zero page) or not.
+    /// </summary>
+    public static List<PageRange> PrivateRanges(nint block, long offset, long length)
+    {
+        var pageSize = Environment.SystemPageSize;
+        using var pageMap = File.OpenHandle("/proc/self/pagemap", share: FileShare.ReadWrite);
+        var entries = new ulong[8192];
+        var ranges = new List<PageRange>();
+        long start = -1;
+        for (long done = 0, total = length / pageSize; done < total;)
+        {
+            var chunk = MemoryMarshal.AsBytes(entries.AsSpan(0, (int)Math.Min(entries.Length, total - done)));
+            var read = RandomAccess.Read(pageMap, chunk, (((block + (nint)offset) / pageSize) + done) * sizeof(ulong)) / sizeof(ulong);
+            if (read == 0)
+            {
+                throw new IOException($"/proc/self/pagemap ends at page {done} of {total}");
+            }
+
+            for (var i = 0; i < read; i++)
+            {
+                var isPrivate = (entries[i] & FileOrShared) == 0 && (entries[i] & (Present | Swapped)) != 0;
+                var position = offset + ((done + i) * pageSize);
+                if (isPrivate && start < 0)
+                {
+                    start = position;
+                }
+                else if (!isPrivate && start >= 0)
+                {
+                    ranges.Add(new(start, position - start));
+                    start = -1;
+                }
+            }
+
+            done += read;
+        }
+
+        if (start >= 0)
+        {
+            ranges.Add(new(start, offset + length - start));
+        }
+
+        return ranges;
+    }
 }

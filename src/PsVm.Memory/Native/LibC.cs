@@ -24,6 +24,11 @@ internal static partial class LibC
     public const int MadvPopulateRead = 22;
     public const int MadvPopulateWrite = 23;
 
+    public const int SeekData = 3;
+    public const int SeekHole = 4;
+
+    public const ulong FiClone = 0x40049409;
+
     public const uint MfdCloexec = 1;
 
     public const int StatxAttrImmutable = 0x10;
@@ -52,6 +57,13 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int MemfdCreate(string name, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
+    public static partial long LSeek(int fd, long offset, int whence);
+
+    // ioctl(2) takes its third argument like any other on the ABIs above.
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int IoctlFiClone(int target, ulong request, int source);
 
     // glibc has no mbind(2); libnuma would be one more thing to install.
     public static unsafe int Mbind(nint address, nuint length, int mode, ReadOnlySpan<ulong> nodeMask, uint flags)

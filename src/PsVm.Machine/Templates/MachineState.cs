@@ -1,0 +1,152 @@
+using PsVm.Memory;
+
+namespace PsVm.Machine;
+
+/// <summary>What a template holds of a machine, apart from its RAM.</summary>
+/// <param name="path">The file it came from, for errors.</param>
+/// <param name="sections">Its sections.</param>
+internal sealed class MachineState(string path, IReadOnlyList<StateSection> sections)
+{
+    // One for all sections: none has changed yet.
+    private const uint Version = 1;
+    private const string Machine = "machine";
+    private const string Changes = "changes";
+
+    private static readonly string[] s_known =
+        [Machine, Changes, "clock", "harts", "aclint", "plic", "uart", "rtc", "generation", "sbi"];
+
+    private readonly Dictionary<string, StateSection> _sections = sections.ToDictionary(section => section.Name);
+
+    /// <summary>What the machine is.</summary>
+    /// <param name="Harts">Number of harts.</param>
+    /// <param name="Firmware">It runs firmware; else the built-in SBI.</param>
+    /// <param name="Uuid">Its UUID.</param>
+    internal readonly record struct Identity(int Harts, bool Firmware, Guid Uuid);
+
+    /// <summary>The state of a board that does not run.</summary>
+    /// <param name="template">The template's id.</param>
+    /// <param name="board">The board.</param>
+    /// <param name="uuid">The machine's UUID.</param>
+    /// <param name="changes">Changed ranges of each block of RAM; null: the template stands alone.</param>
+    public static byte[] Save(Guid template, Board board, Guid uuid, IReadOnlyList<IReadOnlyList<PageRange>>? changes)
+    {
+        List<StateSection> sections = [Section(Machine, stream => TransferIdentity(stream, new(board.Harts.Count, board.Sbi is null, uuid)))];
+        sections.AddRange(board.Parts.Select(part => Section(part.Name, part.Part.Transfer)));
+        if (changes is not null)
+        {
+            sections.Add(Section(Changes, stream => TransferChanges(stream, changes)));
+        }
+
+        return StateFile.Write(template, sections);
+    }
+
+    /// <summary>Reads a state and checks that all of it is known.</summary>
+    /// <exception cref="GuestException">It is altered, or holds what this version does not know.</exception>
+    public static MachineState Read(string path, ReadOnlyMemory<byte> file, Guid template)
+    {
+        IReadOnlyList<StateSection> sections = StateFile.Read(path, file, template);
+        foreach (StateSection section in sections)
+        {
+            if (!s_known.Contains(section.Name) || section.Version > Version)
+            {
+                throw new GuestException(
+                    GuestErrorIds.TemplateStateUnsupported,
+                    $"Expected in '{path}' sections {string.Join(", ", s_known)} of version {Version}, found section '{section.Name}' of version {section.Version}.",
+                    path,
+                    "Use a newer version of PsVm, or make the template again with this one.");
+            }
+        }
+
+        return sections.DistinctBy(section => section.Name).Count() == sections.Count
+            ? new MachineState(path, sections)
+            : throw StateFile.Corrupt(path, "each section once", "one twice");
+    }
+
+    /// <summary>What the machine is.</summary>
+    /// <exception cref="GuestException">The state does not say.</exception>
+    public Identity ReadIdentity()
+    {
+        Identity identity = default;
+        ReadSection(Machine, stream => identity = TransferIdentity(stream, identity));
+        return identity;
+    }
+
+    /// <summary>Changed ranges of each block of RAM, of a differential template.</summary>
+    /// <param name="sizes">Bytes of each block.</param>
+    /// <exception cref="GuestException">The state does not say, or has ranges outside the blocks.</exception>
+    public IReadOnlyList<IReadOnlyList<PageRange>> ReadChanges(IReadOnlyList<long> sizes)
+    {
+        IReadOnlyList<PageRange>[] changes = [];
+        ReadSection(Changes, stream => changes = TransferChanges(stream, []));
+        bool areInside = changes.Length == sizes.Count && changes.Zip(sizes).All(block => block.First.All(range =>
+            range.Offset >= 0 && range.Length > 0 && range.Offset <= block.Second - range.Length));
+        return areInside ? changes : throw StateFile.Corrupt(path, $"changed ranges inside {sizes.Count} blocks of RAM", "others");
+    }
+
+    /// <summary>Brings a new board to this state.</summary>
+    /// <exception cref="GuestException">The state is not one of such a board.</exception>
+    public void Restore(Board board)
+    {
+        foreach ((string name, IStateful part) in board.Parts)
+        {
+            ReadSection(name, part.Transfer);
+        }
+    }
+
+    private static StateSection Section(string name, Action<StateStream> transfer)
+    {
+        StateStream stream = new();
+        transfer(stream);
+        return new StateSection(name, Version, stream.ToArray());
+    }
+
+    private static Identity TransferIdentity(StateStream stream, Identity identity)
+    {
+        (uint harts, bool firmware, Guid uuid) = ((uint)identity.Harts, identity.Firmware, identity.Uuid);
+        stream.Transfer(ref harts);
+        stream.Transfer(ref firmware);
+        stream.Transfer(ref uuid);
+        return new Identity((int)harts, firmware, uuid);
+    }
+
+    private static IReadOnlyList<PageRange>[] TransferChanges(StateStream stream, IReadOnlyList<IReadOnlyList<PageRange>> changes)
+    {
+        const int rangeSize = 2 * sizeof(long);
+        var blocks = new IReadOnlyList<PageRange>[stream.TransferCount(changes.Count, sizeof(uint))];
+        for (int block = 0; block < blocks.Length; block++)
+        {
+            PageRange[] ranges = stream.IsReading ? [] : [.. changes[block]];
+            Array.Resize(ref ranges, stream.TransferCount(ranges.Length, rangeSize));
+            foreach (ref PageRange range in ranges.AsSpan())
+            {
+                (long offset, long length) = (range.Offset, range.Length);
+                stream.Transfer(ref offset);
+                stream.Transfer(ref length);
+                range = new PageRange(offset, length);
+            }
+
+            blocks[block] = ranges;
+        }
+
+        return blocks;
+    }
+
+    private void ReadSection(string name, Action<StateStream> transfer)
+    {
+        if (!_sections.TryGetValue(name, out StateSection? section))
+        {
+            throw StateFile.Corrupt(path, $"a section '{name}'", "none");
+        }
+
+        try
+        {
+            StateStream stream = new(section.Content);
+            transfer(stream);
+            stream.End();
+        }
+        catch (InvalidDataException wrong)
+        {
+            throw StateFile.Corrupt(path, $"a section '{name}' of this board", wrong.Message, wrong);
+        }
+    }
+}

@@ -1,0 +1,158 @@
+using System.Buffers.Binary;
+
+namespace PsVm.Machine;
+
+/// <summary>A part of a machine whose state goes into templates.</summary>
+internal interface IStateful
+{
+    /// <summary>Takes its state to the stream or from it; one method for both, so that the two cannot differ.</summary>
+    /// <exception cref="InvalidDataException">The stream does not hold a state of this part.</exception>
+    void Transfer(StateStream state);
+}
+
+/// <summary>Numbers on their way into a template or out of it, little-endian.</summary>
+internal sealed class StateStream
+{
+    private readonly List<byte> _written = [];
+    private readonly ReadOnlyMemory<byte> _source;
+    private int _position;
+
+    /// <summary>A stream to write to.</summary>
+    public StateStream()
+    {
+    }
+
+    /// <summary>A stream to read from.</summary>
+    public StateStream(ReadOnlyMemory<byte> source)
+    {
+        _source = source;
+        IsReading = true;
+    }
+
+    /// <summary>Values come from the template.</summary>
+    public bool IsReading { get; }
+
+    /// <summary>What was written.</summary>
+    public byte[] ToArray() => [.. _written];
+
+    /// <summary>Says that everything has been read.</summary>
+    /// <exception cref="InvalidDataException">It has not.</exception>
+    public void End()
+    {
+        if (_position < _source.Length)
+        {
+            throw new InvalidDataException($"{_source.Length - _position} bytes more than expected");
+        }
+    }
+
+    /// <summary>Bytes of a known number.</summary>
+    public void Transfer(Span<byte> value)
+    {
+        if (!IsReading)
+        {
+            _written.AddRange(value);
+            return;
+        }
+
+        if (value.Length > _source.Length - _position)
+        {
+            throw new InvalidDataException($"{value.Length - (_source.Length - _position)} bytes fewer than expected");
+        }
+
+        _source.Span.Slice(_position, value.Length).CopyTo(value);
+        _position += value.Length;
+    }
+
+    /// <summary>A 64-bit number.</summary>
+    public void Transfer(ref ulong value)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
+        Transfer(bytes);
+        value = BinaryPrimitives.ReadUInt64LittleEndian(bytes);
+    }
+
+    /// <summary>A 32-bit number.</summary>
+    public void Transfer(ref uint value)
+    {
+        Span<byte> bytes = stackalloc byte[sizeof(uint)];
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes, value);
+        Transfer(bytes);
+        value = BinaryPrimitives.ReadUInt32LittleEndian(bytes);
+    }
+
+    /// <summary>A signed 64-bit number.</summary>
+    public void Transfer(ref long value)
+    {
+        ulong bits = (ulong)value;
+        Transfer(ref bits);
+        value = (long)bits;
+    }
+
+    /// <summary>A byte.</summary>
+    public void Transfer(ref byte value) => Transfer(new Span<byte>(ref value));
+
+    /// <summary>A truth value.</summary>
+    public void Transfer(ref bool value)
+    {
+        byte bit = value ? (byte)1 : (byte)0;
+        Transfer(ref bit);
+        value = bit <= 1 ? bit == 1 : throw new InvalidDataException($"expected 0 or 1, found {bit}");
+    }
+
+    /// <summary>A UUID, in the order in which it is written down.</summary>
+    public void Transfer(ref Guid value)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        value.TryWriteBytes(bytes, bigEndian: true, out _);
+        Transfer(bytes);
+        value = new Guid(bytes, bigEndian: true);
+    }
+
+    /// <summary>32-bit numbers of a known number.</summary>
+    public void Transfer(Span<uint> values)
+    {
+        foreach (ref uint value in values)
+        {
+            Transfer(ref value);
+        }
+    }
+
+    /// <summary>64-bit numbers of a known number.</summary>
+    public void Transfer(Span<ulong> values)
+    {
+        foreach (ref ulong value in values)
+        {
+            Transfer(ref value);
+        }
+    }
+
+    /// <summary>Truth values of a known number.</summary>
+    public void Transfer(Span<bool> values)
+    {
+        foreach (ref bool value in values)
+        {
+            Transfer(ref value);
+        }
+    }
+
+    /// <summary>How many of something follow.</summary>
+    /// <param name="count">When writing: how many.</param>
+    /// <param name="size">Bytes of each, at least.</param>
+    public int TransferCount(int count, int size)
+    {
+        uint number = (uint)count;
+        Transfer(ref number);
+        return !IsReading || number <= (uint)((_source.Length - _position) / size)
+            ? (int)number
+            : throw new InvalidDataException($"found {number} items in {_source.Length - _position} bytes");
+    }
+
+    /// <summary>Bytes, and how many.</summary>
+    public void Transfer(ref byte[] value)
+    {
+        int count = TransferCount(value.Length, 1);
+        value = IsReading ? new byte[count] : value;
+        Transfer(value.AsSpan());
+    }
+}

@@ -1,0 +1,167 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
+namespace PsVm.Machine;
+
+/// <summary>The file <c>template.json</c>, as it is written. Source: docs/template-format.md.</summary>
+internal sealed record TemplateManifest
+{
+    /// <summary>The version that this code writes, and the newest that it reads.</summary>
+    public const uint Version = 1;
+
+    public required uint FormatVersion { get; init; }
+
+    public required Guid Id { get; init; }
+
+    public required string Guest { get; init; }
+
+    public required string MachineType { get; init; }
+
+    public required string Board { get; init; }
+
+    public required IReadOnlyList<string> Devices { get; init; }
+
+    public required int Harts { get; init; }
+
+    public required string Isa { get; init; }
+
+    public required IReadOnlyList<RamBlockManifest> Ram { get; init; }
+
+    public required string Boot { get; init; }
+
+    public required DateTimeOffset CreatedAt { get; init; }
+
+    public TemplateParent? Parent { get; init; }
+
+    /// <summary>A template's description as a manifest; files in its folder are named without it.</summary>
+    public static TemplateManifest From(GuestTemplate template) => new()
+    {
+        FormatVersion = Version,
+        Id = template.Id,
+        Guest = template.Guest,
+        MachineType = template.MachineType,
+        Board = template.Board,
+        Devices = template.Devices,
+        Harts = template.Harts,
+        Isa = template.Isa,
+        Boot = template.Boot,
+        CreatedAt = template.CreatedAt,
+        Parent = template.Parent,
+        Ram = [.. template.RamBlocks.Select(block => new RamBlockManifest
+        {
+            BackendId = block.BackendId,
+            Size = block.Size,
+            ReadOnly = block.ReadOnly,
+            File = Path.GetDirectoryName(block.File) == template.Path ? Path.GetFileName(block.File) : block.File,
+            Offset = block.Offset,
+            Inode = block.Identity.Inode,
+            Device = block.Identity.Device,
+            FileSize = block.Identity.Size,
+            ModifiedNanoseconds = block.Identity.ModifiedNanoseconds,
+            Sha256 = block.Sha256,
+            ChangedBytes = block.ChangedBytes,
+        })],
+    };
+
+    /// <summary>The manifest of a template in a folder as its description.</summary>
+    public GuestTemplate ToTemplate(string folder) => new()
+    {
+        Path = folder,
+        FormatVersion = (int)FormatVersion,
+        Id = Id,
+        Guest = Guest,
+        MachineType = MachineType,
+        Board = Board,
+        Devices = Devices,
+        Harts = Harts,
+        Isa = Isa,
+        Boot = Boot,
+        CreatedAt = CreatedAt,
+        Parent = Parent,
+        Memory = Ram.Sum(block => block.Size),
+        RamBlocks = [.. Ram.Select(block => new TemplateRamBlock
+        {
+            BackendId = block.BackendId,
+            Size = block.Size,
+            ReadOnly = block.ReadOnly,
+            File = Path.Combine(folder, block.File),
+            Offset = block.Offset,
+            Identity = new FileIdentity(block.Device, block.Inode, block.FileSize, block.ModifiedNanoseconds),
+            Sha256 = block.Sha256,
+            ChangedBytes = block.ChangedBytes,
+        })],
+    };
+
+    /// <summary>As JSON.</summary>
+    public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, TemplateJson.Default.TemplateManifest);
+
+    /// <summary>Reads a manifest.</summary>
+    /// <param name="path">The file's path, for errors.</param>
+    /// <param name="json">Its content.</param>
+    /// <exception cref="GuestException">It is of a newer version, or not what the format says.</exception>
+    public static TemplateManifest Read(string path, byte[] json)
+    {
+        try
+        {
+            using (JsonDocument document = JsonDocument.Parse(json))
+            {
+                // Before anything else, since a newer version may say the rest in another way.
+                uint version = document.RootElement.GetProperty("formatVersion").GetUInt32();
+                if (version > Version)
+                {
+                    throw TemplateErrors.NewerVersion(path, "the template", version, Version);
+                }
+            }
+
+            TemplateManifest manifest = JsonSerializer.Deserialize(json, TemplateJson.Default.TemplateManifest)
+                ?? throw new JsonException("the value is null");
+            return manifest.Ram.Count > 0 && manifest.Ram.All(block => block.Size > 0 && block.Offset >= 0 && block.File.Length > 0)
+                ? manifest
+                : throw new JsonException("there is no RAM, or a block of it without a size or a file");
+        }
+        catch (Exception wrong) when (wrong is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        {
+            throw new GuestException(
+                GuestErrorIds.TemplateManifestInvalid,
+                $"Expected a template's description in '{path}', found: {wrong.Message}",
+                path,
+                "Take the template from a backup, or make it again.",
+                wrong);
+        }
+    }
+}
+
+/// <summary>A block of RAM in <c>template.json</c>.</summary>
+internal sealed record RamBlockManifest
+{
+    public required string BackendId { get; init; }
+
+    public required long Size { get; init; }
+
+    public bool ReadOnly { get; init; }
+
+    public required string File { get; init; }
+
+    public long Offset { get; init; }
+
+    public required ulong Inode { get; init; }
+
+    public required ulong Device { get; init; }
+
+    public required long FileSize { get; init; }
+
+    public required long ModifiedNanoseconds { get; init; }
+
+    public string? Sha256 { get; init; }
+
+    public long? ChangedBytes { get; init; }
+}
+
+/// <summary>Reads and writes manifests without reflection.</summary>
+[JsonSourceGenerationOptions(
+    WriteIndented = true,
+    PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
+    DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    RespectNullableAnnotations = true)]
+[JsonSerializable(typeof(TemplateManifest))]
+internal sealed partial class TemplateJson : JsonSerializerContext;

@@ -1,0 +1,68 @@
+namespace PsVm.Machine;
+
+/// <summary>What may be asked for together with a template.</summary>
+internal static class TemplateOptions
+{
+    /// <summary>Opens the template that a guest should start from, and checks the other options against it.</summary>
+    /// <exception cref="GuestException">They do not go with a template, or with this one.</exception>
+    public static TemplateSource Open(GuestOptions options)
+    {
+        string? alien = options switch
+        {
+            { Kernel: not null } => nameof(options.Kernel),
+            { Initrd: not null } => nameof(options.Initrd),
+            { Firmware: not null } => nameof(options.Firmware),
+            { CommandLine: not null } => nameof(options.CommandLine),
+            { BackendIds.Count: > 0 } => "backends",
+            { MemoryPath: not null, Verify: false } => $"{nameof(options.MemoryPath)} without {nameof(options.Verify)}",
+            _ => null,
+        };
+        if (alien is not null)
+        {
+            throw Conflict(options, alien);
+        }
+
+        TemplateSource source = TemplateSource.Open(options.Template!);
+        GuestTemplate template = source.Template;
+        if (options.Harts is int harts && harts != template.Harts)
+        {
+            throw new GuestException(
+                GuestErrorIds.TemplateHartsMismatch,
+                $"Expected {harts} harts, found that template '{template.Path}' has {template.Harts}.",
+                template.Path,
+                "Leave the number of harts to the template.");
+        }
+
+        if (options.Memory != 0 && options.Memory != template.Memory)
+        {
+            throw new GuestException(
+                GuestErrorIds.TemplateMemoryMismatch,
+                $"Expected {options.Memory} bytes of RAM, found that template '{template.Path}' has {template.Memory}.",
+                template.Path,
+                "Leave the size of the RAM to the template.");
+        }
+
+        if (options.MemoryPath is not null && (template.Differential || template.RamBlocks.Count > 1))
+        {
+            throw Conflict(options, $"{nameof(options.MemoryPath)} for RAM in several files");
+        }
+
+        // Dropped private copies would show the parent's pages where the template has its own.
+        if (options.DiscardPolicy == DiscardPolicy.PunchHole || (template.Differential && options.DiscardPolicy == DiscardPolicy.RestoreTemplate))
+        {
+            throw new GuestException(
+                GuestErrorIds.TemplateDiscardPolicy,
+                $"Expected a discard policy that leaves template '{template.Path}' as it is and shows none but its content, found {options.DiscardPolicy}.",
+                template.Path,
+                "Use ZeroOverlay.");
+        }
+
+        return source;
+    }
+
+    private static GuestException Conflict(GuestOptions options, string alien) => new(
+        GuestErrorIds.TemplateOptionConflict,
+        $"Expected a template and nothing that it does not go with, found '{options.Template}' and {alien}.",
+        options.Template,
+        "Leave out one of the two.");
+}

@@ -1,0 +1,109 @@
+using System.Security.Cryptography;
+using PsVm.Memory;
+
+namespace PsVm.Machine.Tests.Templates;
+
+/// <summary>A host of guests, a folder, and the words of the embedded guest.</summary>
+public abstract class TemplateTest : IDisposable
+{
+    protected const long Memory = 4 << 20;
+
+    protected static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
+    private static int s_lines;
+
+    protected TemplateTest() => Host = new GuestHost(Backends);
+
+    protected string Folder { get; } = Directory.CreateTempSubdirectory("psvm-templates-").FullName;
+
+    protected MemoryBackends Backends { get; } = new(_ => null);
+
+    protected GuestHost Host { get; }
+
+    public virtual void Dispose()
+    {
+        Host.Dispose();
+        Backends.Dispose();
+        Directory.Delete(Folder, recursive: true);
+        GC.SuppressFinalize(this);
+    }
+
+    protected string At(string name) => Path.Combine(Folder, name);
+
+    /// <summary>An embedded guest that has said that it is up.</summary>
+    protected string Boot(GuestOptions options)
+    {
+        string name = Host.Start(options, CancellationToken.None).Name;
+        WaitFor(name, "GUEST-UP");
+        return name;
+    }
+
+    /// <summary>A template of a fresh embedded guest, which is gone again.</summary>
+    protected GuestTemplate MakeTemplate(string name, bool digest = false)
+    {
+        string guest = Boot(new GuestOptions { Memory = Memory });
+        GuestTemplate template = Make(guest, new CheckpointOptions { Path = At(name), Digest = digest });
+        End(guest);
+        return template;
+    }
+
+    protected GuestTemplate Make(string guest, CheckpointOptions options) => Host.Checkpoint(guest, options, null, CancellationToken.None);
+
+    protected string Clone(GuestTemplate template) => Clone(new GuestOptions { Template = template.Path });
+
+    protected string Clone(GuestOptions options) => Host.Start(options, CancellationToken.None).Name;
+
+    /// <summary>Types a command to an embedded guest and gives the line that answers.</summary>
+    protected string Ask(string guest, string command, string answer)
+    {
+        long position = Host.ReadConsole(guest, 0).NextPosition;
+        Host.WriteConsole(guest, command + "\r");
+        while (true)
+        {
+            string text = Host.ReadConsole(guest, position).Text;
+            int start = text.IndexOf("\n" + answer, StringComparison.Ordinal);
+            int end = start < 0 ? -1 : text.IndexOf('\n', start + 1);
+            if (end >= 0)
+            {
+                return text[(start + 1)..end].TrimEnd('\r');
+            }
+
+            Assert.Equal(GuestState.Running, Host.Get(guest).State);
+            Thread.Sleep(1);
+        }
+    }
+
+    /// <summary>The checksum of an embedded guest's pattern, which must be whole.</summary>
+    protected string Check(string guest)
+    {
+        string line = Ask(guest, "check", "check: ");
+        Assert.StartsWith("check: ok ", line, StringComparison.Ordinal);
+        return line;
+    }
+
+    protected void WaitFor(string guest, string text) =>
+        Assert.True(Host.WaitForText(guest, text, Patience, CancellationToken.None), $"no '{text}' in: {Host.ReadConsole(guest, 0).Text}");
+
+    protected void End(string guest)
+    {
+        Host.Stop(guest);
+        Host.Remove(guest);
+    }
+
+    /// <summary>The error id of an action that must fail.</summary>
+    protected static string ErrorOf(Action action)
+    {
+        PsVmException error = Assert.ThrowsAny<PsVmException>(action);
+        Assert.Contains("ound", error.Message, StringComparison.Ordinal);
+        return error.ErrorId;
+    }
+
+    protected static string Sha256(string file)
+    {
+        using FileStream stream = File.OpenRead(file);
+        return Convert.ToHexStringLower(SHA256.HashData(stream));
+    }
+
+    /// <summary>A command whose answer cannot be mistaken for an earlier one's.</summary>
+    protected static string Unique() => $"line{Interlocked.Increment(ref s_lines)}";
+}
