@@ -11,15 +11,19 @@
     TypesToProcess       = @('PsVm.Types.ps1xml')
     FormatsToProcess     = @('PsVm.Format.ps1xml')
     CmdletsToExport      = @(
+        'Checkpoint-Guest'
         'Clear-MemoryBackend'
         'Get-Guest'
+        'Get-GuestTemplate'
         'Get-MemoryBackend'
         'Get-MemoryBackendPolicy'
         'Measure-MemoryBackend'
         'New-MemoryBackend'
         'Receive-GuestConsole'
         'Remove-Guest'
+        'Remove-GuestTemplate'
         'Remove-MemoryBackend'
+        'Restore-Guest'
         'Resume-Guest'
         'Send-GuestConsole'
         'Set-MemoryBackendPolicy'
@@ -27,6 +31,7 @@
         'Stop-Guest'
         'Suspend-Guest'
         'Test-BackendOptions'
+        'Test-GuestTemplate'
         'Wait-Guest'
     )
     FunctionsToExport    = @()

@@ -181,10 +181,8 @@ Describe 'Help of the module' {
 
     It 'tells when each error and warning of the core is given' {
         $pages = Get-Content ([IO.Path]::Combine($PSScriptRoot, '..', '..', 'docs', 'en-US', '*.md')) -Raw
-        # Templates have ids in the core before they have cmdlets here.
-        $later = (Get-Command -Module PsVm).Name -contains 'Checkpoint-Guest' ? '^$' : '^(Checkpoint|Template)'
         $ids = [PsVm.MemoryErrorIds], [PsVm.MemoryWarningIds], [PsVm.GuestErrorIds] | ForEach-Object { $_.GetFields().Name }
-        foreach ($id in $ids -notmatch $later) {
+        foreach ($id in $ids) {
             $pages -match "\b$id\b" | Should -Not -BeNullOrEmpty -Because $id
         }
     }

@@ -16,29 +16,21 @@ public abstract class PsVmCmdlet : PSCmdlet, IDisposable
     }
 
     /// <inheritdoc/>
-    protected sealed override void ProcessRecord()
-    {
-        PipelineOutput output = new(this);
-        CmdletWork work;
-        try
-        {
-            work = Bind();
-        }
-        catch (PsVmException error)
-        {
-            output.WriteError(CmdletError.From(error));
-            return;
-        }
+    protected sealed override void ProcessRecord() => Run(Bind);
 
-        PipelinePump.Run(work, output, _stopping.Token);
-    }
+    /// <inheritdoc/>
+    protected sealed override void EndProcessing() => Run(BindEnd);
 
     /// <inheritdoc/>
     protected sealed override void StopProcessing() => _stopping.Cancel();
 
     /// <summary>Turns the parameters of this input item into values; runs on the pipeline thread.</summary>
-    /// <returns>The work on those values; runs on a worker.</returns>
-    private protected abstract CmdletWork Bind();
+    /// <returns>The work on those values, which runs on a worker; null when it waits for the end of the input.</returns>
+    private protected abstract CmdletWork? Bind();
+
+    /// <summary>Called after the last input item; what is done for all of them at once.</summary>
+    /// <returns>The work, which runs on a worker; null: there is none.</returns>
+    private protected virtual CmdletWork? BindEnd() => null;
 
     /// <summary>Releases what the cmdlet holds.</summary>
     /// <param name="disposing">Called by <see cref="Dispose()"/>.</param>
@@ -71,5 +63,21 @@ public abstract class PsVmCmdlet : PSCmdlet, IDisposable
                 $"'{path}' must name a file or directory, but it is of the provider '{provider.Name}'.",
                 path,
                 "Give a path of the file system, or Set-Location to one.");
+    }
+
+    private void Run(Func<CmdletWork?> bind)
+    {
+        PipelineOutput output = new(this);
+        try
+        {
+            if (bind() is { } work)
+            {
+                PipelinePump.Run(work, output, _stopping.Token);
+            }
+        }
+        catch (PsVmException error)
+        {
+            output.WriteError(CmdletError.From(error));
+        }
     }
 }

@@ -14,4 +14,10 @@ internal static class ModuleErrorIds
 
     /// <summary>Warning: the console's bounded buffer no longer holds all that was asked for.</summary>
     public const string ConsoleTextLost = nameof(ConsoleTextLost);
+
+    /// <summary>Several guests would have one name.</summary>
+    public const string GuestNamesConflict = nameof(GuestNamesConflict);
+
+    /// <summary>The format of the names of guests cannot be used.</summary>
+    public const string NameFormatInvalid = nameof(NameFormatInvalid);
 }

@@ -13,6 +13,12 @@ internal sealed class FakeGuestHost : IGuestHost
     /// <summary>Mapping outcomes of the next guest.</summary>
     public IReadOnlyList<MappingOutcome> Backends { get; init; } = [];
 
+    /// <summary>What happens before a guest starts.</summary>
+    public Action<GuestOptions> OnStart { get; set; } = _ => { };
+
+    /// <summary>What was asked of checkpoints.</summary>
+    public List<CheckpointOptions> Checkpoints { get; } = [];
+
     /// <summary>What happens while a cmdlet waits; true when what it waits for comes.</summary>
     public Func<string, bool> OnWait { get; set; } = _ => true;
 
@@ -39,6 +45,7 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public GuestInfo Start(GuestOptions options, CancellationToken cancellation)
     {
+        OnStart(options);
         Started.Add(options);
         return Add(options.Name ?? "guest1");
     }
@@ -56,9 +63,13 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public GuestTemplate Checkpoint(string name, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation)
     {
-        Calls.Add($"checkpoint {Get(name).Name} {options.Path}");
-        return new GuestTemplate { Path = options.Path, Guest = name, MachineType = "virt-1.1", Board = "virt", Isa = "", Boot = "embedded guest" };
+        Calls.Add($"checkpoint {Get(name).Name}");
+        Checkpoints.Add(options);
+        return Template(options.Path, name);
     }
+
+    public static GuestTemplate Template(string path, string guest) =>
+        new() { Path = path, Guest = guest, MachineType = "virt-1.1", Board = "virt", Isa = "rv64", Boot = "embedded guest" };
 
     public void Remove(string name)
     {

@@ -18,17 +18,15 @@ public class ProgressTickerTests
     [Fact]
     public void With_a_limit_it_shows_how_far_it_is()
     {
-        using ProgressTicker ticker = new(new RecordingOutput(), "Waiting", TimeSpan.FromSeconds(60));
+        TimeSpan limit = TimeSpan.FromSeconds(60);
 
-        Assert.Equal(new CmdletProgress("Waiting", "15 of 60 s", 25), ticker.At(TimeSpan.FromSeconds(15)));
-        Assert.Equal(100, ticker.At(TimeSpan.FromSeconds(61)).PercentComplete);
+        Assert.Equal(new CmdletProgress("Waiting", "15 of 60 s", 25), ProgressTicker.Elapsed("Waiting", TimeSpan.FromSeconds(15), limit));
+        Assert.Equal(100, ProgressTicker.Elapsed("Waiting", TimeSpan.FromSeconds(61), limit).PercentComplete);
     }
 
     [Fact]
-    public void Without_a_limit_it_shows_the_time()
-    {
-        using ProgressTicker ticker = new(new RecordingOutput(), "Waiting", Timeout.InfiniteTimeSpan);
-
-        Assert.Equal(new CmdletProgress("Waiting", "15 s"), ticker.At(TimeSpan.FromSeconds(15)));
-    }
+    public void Without_a_limit_it_shows_the_time() =>
+        Assert.Equal(
+            new CmdletProgress("Waiting", "15 s"),
+            ProgressTicker.Elapsed("Waiting", TimeSpan.FromSeconds(15), Timeout.InfiniteTimeSpan));
 }

@@ -13,6 +13,8 @@ public class ErrorCategoriesTests
     [InlineData(MemoryErrorIds.SizeMisaligned, ErrorCategory.InvalidArgument)]
     [InlineData(GuestErrorIds.GuestNameInUse, ErrorCategory.ResourceExists)]
     [InlineData(GuestErrorIds.KernelNotRecognised, ErrorCategory.InvalidData)]
+    [InlineData(GuestErrorIds.TemplateNotFound, ErrorCategory.ObjectNotFound)]
+    [InlineData(GuestErrorIds.CheckpointDiskFull, ErrorCategory.ResourceUnavailable)]
     [InlineData(ModuleErrorIds.GuestWaitTimeout, ErrorCategory.OperationTimeout)]
     [InlineData("NoSuchId", ErrorCategory.InvalidArgument)]
     public void An_id_has_a_category(string id, ErrorCategory expected) => Assert.Equal(expected, ErrorCategories.Of(id));

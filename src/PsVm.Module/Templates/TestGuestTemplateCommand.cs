@@ -1,0 +1,61 @@
+using System.Management.Automation;
+using PsVm.Machine;
+using PsVm.Module.Hosting;
+using PsVm.Module.Output;
+
+namespace PsVm.Module.Templates;
+
+/// <summary>Tells whether guests can start from templates, without starting one.</summary>
+[Cmdlet(VerbsDiagnostic.Test, "GuestTemplate")]
+[OutputType(typeof(bool), typeof(TemplateReport))]
+public sealed class TestGuestTemplateCommand : TemplateCmdlet
+{
+    /// <summary>Compares the SHA-256 of the RAM files, which reads all of them.</summary>
+    [Parameter]
+    public SwitchParameter Verify { get; set; }
+
+    /// <summary>Gives the whole report, which then also holds the errors.</summary>
+    [Parameter]
+    public SwitchParameter Detailed { get; set; }
+
+    internal static void Run(
+        IEnumerable<string> paths,
+        bool detailed,
+        Func<string, TemplateReport> test,
+        ICmdletOutput output,
+        CancellationToken cancellation) =>
+        CmdletWorks.ForEach(paths, output, path =>
+        {
+            TemplateReport report = test(path);
+            if (detailed)
+            {
+                output.WriteObject(report);
+                return;
+            }
+
+            WriteErrors(report, output);
+            output.WriteObject(report.IsValid);
+        }, cancellation);
+
+    /// <summary>Puts all that is wrong with a template on the error stream.</summary>
+    internal static void WriteErrors(TemplateReport report, ICmdletOutput output)
+    {
+        foreach (TemplateError error in report.Errors)
+        {
+            output.WriteError(new CmdletError(error.Id, ErrorCategories.Of(error.Id), report.Path, error.Message, error.RecommendedAction));
+        }
+    }
+
+    private protected override CmdletWork Bind()
+    {
+        string[] paths = ResolvedPaths();
+        (bool verify, bool detailed) = (Verify, Detailed);
+        return (output, cancellation) =>
+        {
+            using ProgressTicker? progress = verify
+                ? new ProgressTicker(output, "Reading RAM files", Timeout.InfiniteTimeSpan)
+                : null;
+            Run(paths, detailed, path => GuestTemplates.Test(path, verify, cancellation), output, cancellation);
+        };
+    }
+}

@@ -1,0 +1,124 @@
+using System.Management.Automation;
+using PsVm.Module.Output;
+using PsVm.Module.Templates;
+using PsVm.Module.Tests.Guests;
+
+namespace PsVm.Module.Tests.Templates;
+
+public class TemplateCmdletTests
+{
+    private readonly FakeGuestHost _host = new();
+    private readonly RecordingOutput _output = new();
+    private readonly RecordingOutput _whatIf = new() { Answer = false };
+
+    [Fact]
+    public void Checkpoint_gives_the_template_of_each_guest()
+    {
+        _host.Add("web");
+        CheckpointOptions options = new() { Path = "/templates/web" };
+
+        CheckpointGuestCommand.Run(["nope", "web"], options, _host, _output, CancellationToken.None);
+
+        Assert.Equal("web", Assert.IsType<GuestTemplate>(Assert.Single(_output.Objects)).Guest);
+        Assert.Same(options, Assert.Single(_host.Checkpoints));
+        Assert.Equal(GuestErrorIds.GuestNotFound, Assert.Single(_output.Errors).Id);
+    }
+
+    [Theory]
+    [InlineData(false, false, false, "Make template '/t' of guest 'web'")]
+    [InlineData(true, false, true, "Make or replace template '/t' of guest 'web', which takes over its RAM files, and stop it")]
+    [InlineData(false, true, false, "Make template '/t' of guest 'web', of what changed since it was started")]
+    public void Checkpoint_under_WhatIf_says_what_would_be_made(bool useRamFile, bool differential, bool force, string expected)
+    {
+        _host.Add("web");
+        CheckpointOptions options = new() { Path = "/t", UseRamFile = useRamFile, Differential = differential, Force = force };
+
+        CheckpointGuestCommand.Run(["web"], options, _host, _whatIf, CancellationToken.None);
+
+        Assert.Equal(expected, Assert.Single(_whatIf.Actions));
+        Assert.Empty(_host.Checkpoints);
+    }
+
+    [Theory]
+    [InlineData(null, "web")]
+    [InlineData("again", "again")]
+    public void Restore_keeps_the_name_unless_told_otherwise(string? name, string expected)
+    {
+        GuestOptions options = new() { Template = "/t", Name = name, KeepIdentity = true };
+
+        RestoreGuestCommand.Run(options, path => FakeGuestHost.Template(path, "web"), _host, _output, CancellationToken.None);
+
+        Assert.Equal(options with { Name = expected }, Assert.Single(_host.Started));
+        Assert.Equal(expected, Assert.IsType<Guest>(Assert.Single(_output.Objects)).Name);
+        Assert.Equal($"Restore guest '{expected}' from template '/t'", Assert.Single(_output.Actions));
+    }
+
+    [Fact]
+    public void Restore_starts_nothing_under_WhatIf()
+    {
+        RestoreGuestCommand.Run(
+            new GuestOptions { Template = "/t" }, path => FakeGuestHost.Template(path, "web"), _host, _whatIf, CancellationToken.None);
+
+        Assert.Empty(_host.Started);
+        Assert.Empty(_whatIf.Objects);
+    }
+
+    [Fact]
+    public void Test_is_true_or_false_with_errors_on_the_error_stream()
+    {
+        TestGuestTemplateCommand.Run(["/good", "/bad"], detailed: false, Report, _output, CancellationToken.None);
+
+        Assert.Equal([true, false], _output.Objects);
+        Assert.Equal(
+            [
+                (GuestErrorIds.TemplateIncomplete, ErrorCategory.InvalidData, "/bad", "no state"),
+                (GuestErrorIds.TemplateRamChanged, ErrorCategory.InvalidData, "/bad", "changed"),
+            ],
+            _output.Errors.Select(error => (error.Id, error.Category, (string)error.Target!, error.Message)));
+    }
+
+    [Fact]
+    public void Test_in_detail_gives_the_report_and_no_error()
+    {
+        TestGuestTemplateCommand.Run(["/bad"], detailed: true, Report, _output, CancellationToken.None);
+
+        Assert.Equal(2, Assert.IsType<TemplateReport>(Assert.Single(_output.Objects)).Errors.Count);
+        Assert.Empty(_output.Errors);
+    }
+
+    [Fact]
+    public void Get_gives_what_is_there_and_goes_on_after_what_is_not()
+    {
+        GetGuestTemplateCommand.Run(
+            ["/nope", "/web"],
+            path => path == "/nope" ? throw NotFound(path) : FakeGuestHost.Template(path, "web"),
+            _output,
+            CancellationToken.None);
+
+        Assert.Equal("/web", Assert.IsType<GuestTemplate>(Assert.Single(_output.Objects)).Path);
+        Assert.Equal(ErrorCategory.ObjectNotFound, Assert.Single(_output.Errors).Category);
+    }
+
+    [Fact]
+    public void Remove_removes_each_when_the_operator_agrees()
+    {
+        List<string> removed = [];
+
+        RemoveGuestTemplateCommand.Run(["/a", "/b"], removed.Add, _whatIf, CancellationToken.None);
+        Assert.Empty(removed);
+
+        RemoveGuestTemplateCommand.Run(["/a", "/b"], removed.Add, _output, CancellationToken.None);
+        Assert.Equal(["/a", "/b"], removed);
+        Assert.Equal(["Remove template '/a'", "Remove template '/b'"], _output.Actions);
+    }
+
+    private static GuestException NotFound(string path) => new(GuestErrorIds.TemplateNotFound, "none", path);
+
+    private static TemplateReport Report(string path) => new()
+    {
+        Path = path,
+        Errors = path == "/good"
+            ? []
+            : [new(GuestErrorIds.TemplateIncomplete, "no state", null), new(GuestErrorIds.TemplateRamChanged, "changed", "Make it anew.")],
+    };
+}
