@@ -3,6 +3,7 @@ using PsVm.Riscv.Csr;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Interpreter;
 using PsVm.Riscv.Mmu;
+using PsVm.Riscv.Translation;
 
 namespace PsVm.Riscv;
 
@@ -20,6 +21,7 @@ public sealed unsafe class Hart : IDisposable
     private readonly PhysicalMemory _memory;
     private readonly IExecutionEnvironment? _environment;
     private readonly Op* _crossing;
+    private readonly Translator? _translator;
     private uint _requests;
     private bool _running;
     private bool _disposed;
@@ -30,19 +32,33 @@ public sealed unsafe class Hart : IDisposable
     /// <param name="bus">What else has a physical address.</param>
     /// <param name="clock">The time.</param>
     /// <param name="environment">Answers ECALL from supervisor mode; null: it traps to machine mode.</param>
-    public Hart(int id, PhysicalMemory memory, IDeviceBus bus, IGuestClock clock, IExecutionEnvironment? environment = null)
+    /// <param name="translation">The second tier; null: <see cref="TranslatorOptions.Default"/>.</param>
+    public Hart(
+        int id,
+        PhysicalMemory memory,
+        IDeviceBus bus,
+        IGuestClock clock,
+        IExecutionEnvironment? environment = null,
+        TranslatorOptions? translation = null)
     {
         Id = id;
         _memory = memory;
         _environment = environment;
         State = (HartState*)NativeMemory.AlignedAlloc((nuint)sizeof(HartState), 64);
         *State = default;
-        _crossing = (Op*)NativeMemory.AllocZeroed(2, (nuint)sizeof(Op));
+        _crossing = (Op*)NativeMemory.AllocZeroed(3, (nuint)sizeof(Op)) + 1;
         Blocks = new BlockCache(memory.PageCount);
         Csrs = new CsrFile(State, id, clock);
         Mmu = new HartMmu(State, Csrs, memory, bus, Blocks);
         Mmu.FlushAll();
         SelectContext();
+        State->Hart = GCHandle.ToIntPtr(GCHandle.Alloc(this, GCHandleType.Weak));
+        translation ??= TranslatorOptions.Default;
+        if (translation.Enabled && Translator.IsSupported)
+        {
+            _translator = new Translator(Blocks, translation);
+        }
+
         memory.Register(this);
     }
 
@@ -204,7 +220,9 @@ public sealed unsafe class Hart : IDisposable
             _disposed = true;
             Mmu.Dispose();
             Blocks.Dispose();
-            NativeMemory.Free(_crossing);
+            NativeMemory.Free(_crossing - 1);
+            _translator?.Dispose();
+            GCHandle.FromIntPtr(State->Hart).Free();
             NativeMemory.AlignedFree(State);
         }
     }
@@ -279,7 +297,57 @@ public sealed unsafe class Hart : IDisposable
         JumpEntry* jump = State->Jumps + ((pc >> 1) & BlockCache.JumpMask);
         jump->Address = pc;
         jump->Ops = ops;
+        jump->Code = BlockHeader.Of(ops)->Code;
+        if (jump->Code is null && _translator is not null)
+        {
+            jump->Code = _translator.NotTranslated;
+        }
+
         return ops;
+    }
+
+    /// <summary>How often the interpreter runs a block before it asks for a translation; 0: never.</summary>
+    internal int TranslationThreshold => _translator?.Threshold ?? 0;
+
+    /// <summary>What went wrong while translated code called back.</summary>
+    internal Exception? Failure { get; set; }
+
+    /// <summary>Translates a hot block; false: it stays with the interpreter.</summary>
+    internal bool Translate(ulong pc, Op* ops)
+    {
+        if (ops == _crossing || _translator is null || !_translator.Translate(ops, BlockHeader.Of(ops)))
+        {
+            return false;
+        }
+
+        JumpEntry* jump = State->Jumps + ((pc >> 1) & BlockCache.JumpMask);
+        if (jump->Address == pc)
+        {
+            jump->Code = BlockHeader.Of(ops)->Code;
+        }
+
+        return true;
+    }
+
+    /// <summary>Runs translated code until it leaves, and takes the trap if that is why.</summary>
+    internal CodeExit RunTranslated(byte* code, ulong pc)
+    {
+        State->CodeExit = (ulong)CodeExit.BlockEnd;
+        _translator!.Run(State, code, pc);
+        var exit = (CodeExit)State->CodeExit;
+        if (exit == CodeExit.Fault)
+        {
+            if (Failure is { } failure)
+            {
+                Failure = null;
+                throw new InvalidOperationException(failure.Message, failure);
+            }
+
+            ulong cause = State->TrapCause;
+            Trap(cause, cause == ExceptionCause.IllegalInstruction ? InstructionBits(State->Pc) : State->TrapValue, State->Pc);
+        }
+
+        return exit;
     }
 
     /// <summary>The bits of the instruction at an address that was fetched before, for mtval.</summary>
@@ -331,6 +399,7 @@ public sealed unsafe class Hart : IDisposable
         ulong end = State->Retired + maxInstructions;
         while (true)
         {
+            State->ChainFrom = 0;
             State->Limit = Math.Min(end, State->Retired + Slice);
             Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next one
             if (Volatile.Read(ref _requests) != 0 && ServeRequests())

@@ -46,6 +46,18 @@ internal unsafe struct HartState
     /// <summary>The value LR read there.</summary>
     public ulong ReservedValue;
 
+    /// <summary>End of the jump, in executable memory, that wants to be pointed to the next block; 0: none.</summary>
+    public ulong ChainFrom;
+
+    /// <summary>Why translated code left: a <see cref="CodeExit"/>.</summary>
+    public ulong CodeExit;
+
+    /// <summary>With <see cref="CodeExit.MidBlock"/>: the operation at which the interpreter goes on.</summary>
+    public Op* NextOp;
+
+    /// <summary>GCHandle of the <see cref="Riscv.Hart"/>, for what translated code calls.</summary>
+    public nint Hart;
+
     /// <summary>fflags.</summary>
     public uint FloatFlags;
 
@@ -56,8 +68,21 @@ internal unsafe struct HartState
     public uint FloatStatus;
 }
 
+/// <summary>Why translated code left.</summary>
+internal enum CodeExit
+{
+    /// <summary>The limit is reached, or the next block has no translation.</summary>
+    BlockEnd,
+
+    /// <summary>An exception, which <see cref="HartState.TrapCause"/> and <see cref="HartState.TrapValue"/> tell.</summary>
+    Fault,
+
+    /// <summary>The rest of the block is the interpreter's.</summary>
+    MidBlock,
+}
+
 /// <summary>A place where a block begins.</summary>
-[StructLayout(LayoutKind.Sequential)]
+[StructLayout(LayoutKind.Sequential, Size = 32)]
 internal unsafe struct JumpEntry
 {
     /// <summary>An address that no instruction has.</summary>
@@ -68,4 +93,21 @@ internal unsafe struct JumpEntry
 
     /// <summary>Its operations.</summary>
     public Op* Ops;
+
+    /// <summary>Its translation, or what leaves translated code.</summary>
+    public byte* Code;
+}
+
+/// <summary>Stands before the first operation of a block.</summary>
+[StructLayout(LayoutKind.Sequential, Size = 16)]
+internal unsafe struct BlockHeader
+{
+    /// <summary>Its translation, or null.</summary>
+    public byte* Code;
+
+    /// <summary>How often the interpreter ran it.</summary>
+    public int Heat;
+
+    /// <summary>The header of a block.</summary>
+    public static BlockHeader* Of(Op* ops) => (BlockHeader*)ops - 1;
 }

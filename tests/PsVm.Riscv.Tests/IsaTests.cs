@@ -8,27 +8,57 @@ public class IsaTests
 {
     private const string Folder = "PSVM_RISCV_TESTS";
     private const ulong Budget = 20_000_000;
+    private static readonly TranslatorOptions AtFirstSight = new() { Threshold = 1 };
 
-    public static TheoryData<string> Programs()
+    /// <summary>How the programs run: each tier alone, and both in lock-step.</summary>
+    public enum Tier
+    {
+        Interpreter,
+        Translator,
+        LockStep,
+    }
+
+    public static TheoryData<string, Tier> Programs()
     {
         string? folder = Environment.GetEnvironmentVariable(Folder);
         IEnumerable<string> names = Directory.Exists(folder)
             ? Directory.GetFiles(folder).Where(IsElf).Select(Path.GetFileName).Order(StringComparer.Ordinal)!
             : [""];
-        return new TheoryData<string>(names);
+        var data = new TheoryData<string, Tier>();
+        foreach (string name in names)
+        {
+            foreach (Tier tier in Enum.GetValues<Tier>())
+            {
+                data.Add(name, tier);
+            }
+        }
+
+        return data;
     }
 
     [SkippableTheory]
     [MemberData(nameof(Programs))]
-    public void Passes(string program)
+    public void Passes(string program, Tier tier)
     {
         Skip.If(program.Length == 0, $"{Folder} names no folder of ISA test programs");
+        Skip.IfNot(tier == Tier.Interpreter || Translation.Translator.IsSupported, "this host runs no translated code");
         byte[] elf = File.ReadAllBytes(Path.Combine(Environment.GetEnvironmentVariable(Folder)!, program));
-        using var machine = new TestMachine();
+        using var machine = new TestMachine(translation: tier == Tier.Interpreter ? TranslatorOptions.Off : AtFirstSight);
+        using var reference = new TestMachine(translation: TranslatorOptions.Off);
         ulong tohost = machine.LoadElf(elf, "tohost");
+        reference.LoadElf(elf, "tohost");
+        machine.FixedTime = reference.FixedTime = tier == Tier.LockStep ? 0 : null;
+        var lockStep = new LockStep(reference.Hart, machine.Hart);
         while (machine.ReadRam(tohost) == 0 && machine.Hart.InstructionsRetired < Budget)
         {
-            machine.Hart.Run(10_000);
+            if (tier == Tier.LockStep)
+            {
+                Assert.Null(lockStep.Run(10_000));
+            }
+            else
+            {
+                machine.Hart.Run(10_000);
+            }
         }
 
         ulong result = machine.ReadRam(tohost);

@@ -86,9 +86,9 @@ internal sealed unsafe class BlockCache(long pageCount) : IDisposable
             return (Op*)known;
         }
 
-        Op* ops = Allocate();
-        int count = DecodeBlock(ops, host);
-        _usedOps += count;
+        Op* ops = Allocate() + 1;
+        *BlockHeader.Of(ops) = default;
+        _usedOps += 1 + DecodeBlock(ops, host);
         newCodePage = !HasCode(page);
         _codePages[page >> 6] |= 1ul << (int)(page & 63);
         _blocks.Add((nint)host, (nint)ops);
@@ -143,10 +143,10 @@ internal sealed unsafe class BlockCache(long pageCount) : IDisposable
         return count;
     }
 
-    /// <summary>Room for the longest block.</summary>
+    /// <summary>Room for a header and the longest block.</summary>
     private Op* Allocate()
     {
-        if (_usedOps + MaxOps > ChunkOps)
+        if (_usedOps + 1 + MaxOps > ChunkOps)
         {
             if (_chunk == MaxChunks - 1)
             {

@@ -33,6 +33,7 @@ internal static unsafe class BlockInterpreter
         HartState* state = hart.State;
         ulong* x = state->X;
         ulong pc = state->Pc;
+        int threshold = hart.TranslationThreshold;
 
     NextBlock:
         if (state->Retired >= Volatile.Read(ref state->Limit))
@@ -53,6 +54,20 @@ internal static unsafe class BlockInterpreter
             }
         }
 
+        BlockHeader* header = BlockHeader.Of(first);
+        if (header->Code != null || (++header->Heat == threshold && hart.Translate(pc, first)))
+        {
+            CodeExit exit = hart.RunTranslated(header->Code, pc);
+            pc = state->Pc;
+            if (exit != CodeExit.MidBlock)
+            {
+                goto NextBlock;
+            }
+
+            first = state->NextOp;
+        }
+
+        state->ChainFrom = 0;
         ulong pageBase = pc & PageMask;
         Op* op = first;
         while (true)
@@ -718,6 +733,38 @@ internal static unsafe class BlockInterpreter
         hart.Trap(state->TrapCause, state->TrapValue, pageBase + op->Offset);
         pc = state->Pc;
         goto NextBlock;
+    }
+
+    /// <summary>Executes an operation that translated code leaves to this tier: atomics and floating point.</summary>
+    /// <returns>False: it failed, as the state tells.</returns>
+    public static bool ExecuteOne(Hart hart, Op* op)
+    {
+        HartState* state = hart.State;
+        bool legal = true;
+        switch (op->Code)
+        {
+            case <= OpCode.Fsd:
+                FloatResult moved = FloatInterpreter.Move(hart, op);
+                if (moved != FloatResult.Illegal)
+                {
+                    return moved == FloatResult.Done;
+                }
+
+                legal = false;
+                break;
+            case <= OpCode.AmoMaxuD:
+                return AtomicInterpreter.Execute(hart, op);
+            default:
+                legal = FloatInterpreter.Execute(state, op);
+                break;
+        }
+
+        if (!legal)
+        {
+            state->TrapCause = ExceptionCause.IllegalInstruction;
+        }
+
+        return legal;
     }
 
     /// <summary>Each byte becomes 0xff unless it is 0.</summary>

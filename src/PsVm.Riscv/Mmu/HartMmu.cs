@@ -305,6 +305,7 @@ internal sealed unsafe class HartMmu(HartState* state, CsrFile csrs, PhysicalMem
         if (store && blocks.HasCode(page))
         {
             blocks.InvalidatePage(page);
+            state->Limit = 0; // translated blocks of the page jump to each other: they must come out
         }
 
         Remember(address, physical, region, page, permissions, mode);

@@ -1,0 +1,880 @@
+using System.Runtime.InteropServices;
+using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Mmu;
+using static PsVm.Riscv.Translation.Reg;
+
+namespace PsVm.Riscv.Translation;
+
+/// <summary>
+/// Turns one decoded block into host code. Nine guest registers live in host registers wherever translated code runs, the others in
+/// the state, near rbp; so blocks can jump to each other without moving anything. What is rare (slow accesses, traps, side exits)
+/// stands after the block's straight line.
+/// </summary>
+/// <remarks>
+/// rbp: state + <see cref="StateBias"/>. r14: the TLB for data. r15: virtual address of the page the block is in, which makes code
+/// independent of where the page is mapped. rax, rcx, rdx: scratch.
+/// </remarks>
+internal unsafe ref struct BlockTranslator
+{
+    /// <summary>rbp points into the state, so that all integer registers are within a one-byte offset.</summary>
+    public const int StateBias = 128;
+
+    /// <summary>More than the longest block of the most wordy operations takes.</summary>
+    public const int MaxBytes = 64 * 1024;
+
+    private const int PageMask = (int)PhysicalMemory.PageSize - 1;
+
+    private readonly Stubs _stubs;
+    private readonly Op* _ops;
+    private readonly byte* _start;
+    private readonly List<Late> _late;
+    private X64Assembler _code;
+
+    private BlockTranslator(Stubs stubs, Op* ops, byte* at, List<Late> late)
+    {
+        _stubs = stubs;
+        _ops = ops;
+        _start = at;
+        _late = late;
+        _code = new X64Assembler(at);
+    }
+
+    internal enum LateKind : byte
+    {
+        /// <summary>A load or store that the TLB does not answer.</summary>
+        SlowAccess,
+
+        /// <summary>The taken way of a conditional branch.</summary>
+        SideExit,
+
+        /// <summary>The limit is reached.</summary>
+        Leave,
+
+        /// <summary>A jump within the page that is not patched yet.</summary>
+        Chain,
+
+        /// <summary>An operation that failed.</summary>
+        Fault,
+    }
+
+    /// <summary>The host register that holds a guest register, or null.</summary>
+    public static Reg? Mapped(int register) => register switch
+    {
+        15 => Rbx, 14 => R12, 10 => R13, 13 => Rsi, 2 => Rdi, 11 => R8, 8 => R9, 12 => R10, 9 => R11,
+        _ => null,
+    };
+
+    /// <summary>Where the state keeps a guest register.</summary>
+    public static Mem Slot(int register) => new(Rbp, (register * 8) - StateBias);
+
+    /// <summary>A field of the state.</summary>
+    public static Mem Field(string name) => new(Rbp, (int)Marshal.OffsetOf<HartState>(name) - StateBias);
+
+    /// <summary>Translates a block; gives the length of the code, or 0 where its first operation is left to the interpreter.</summary>
+    public static int Translate(Stubs stubs, Op* ops, byte* at, List<Late> late)
+    {
+        late.Clear();
+        if (ops->Code >= OpCode.Csrrw || ops->Code == OpCode.End)
+        {
+            return 0;
+        }
+
+        var translator = new BlockTranslator(stubs, ops, at, late);
+        translator.StraightLine();
+        translator.RareWays();
+        return (int)(translator._code.At - at);
+    }
+
+    private void StraightLine()
+    {
+        for (Op* op = _ops; ; op++)
+        {
+            int index = (int)(op - _ops);
+            switch (op->Code)
+            {
+                case OpCode.End:
+                    Jump(op->Offset, index);
+                    return;
+                case >= OpCode.Csrrw:
+                    LeaveMidBlock(op, index);
+                    return;
+                case OpCode.Jal:
+                    Link(op, Rax);
+                    Jump(op->Immediate, index + 1);
+                    return;
+                case OpCode.Jalr:
+                    JumpIndirect(op, index + 1);
+                    return;
+                case >= OpCode.Beq and <= OpCode.Bgeu:
+                    Branch(op, index);
+                    break;
+                case >= OpCode.Lb and <= OpCode.Lwu:
+                    Load(op, index);
+                    break;
+                case >= OpCode.Sb and <= OpCode.Sd:
+                    Store(op, index);
+                    break;
+                case OpCode.Fence:
+                    _code.Mfence();
+                    break;
+                case >= OpCode.Flw:
+                    CallInterpreter(op, index);
+                    break;
+                default:
+                    if (op->Rd != Op.Sink)
+                    {
+                        Compute(op);
+                    }
+
+                    break;
+            }
+        }
+    }
+
+    private void Compute(Op* op)
+    {
+        int immediate = (int)op->Immediate;
+        switch (op->Code)
+        {
+            case OpCode.LoadImmediate: SetConstant(op->Rd, op->Immediate); break;
+            case OpCode.Auipc:
+                Reg page = Target(op);
+                Offset(page, R15, op->Immediate);
+                Define(op, page);
+                break;
+            case OpCode.Addi: AddImmediate(op, immediate); break;
+            case OpCode.Addiw: WithImmediate(op, Alu.Add, immediate, word: true); break;
+            case OpCode.Xori: WithImmediate(op, Alu.Xor, immediate); break;
+            case OpCode.Ori: WithImmediate(op, Alu.Or, immediate); break;
+            case OpCode.Andi: WithImmediate(op, Alu.And, immediate); break;
+            case OpCode.Slti: CompareImmediate(op, Cond.Less, immediate); break;
+            case OpCode.Sltiu: CompareImmediate(op, Cond.Below, immediate); break;
+            case OpCode.Slt: Compare(op, Cond.Less); break;
+            case OpCode.Sltu: Compare(op, Cond.Below); break;
+            case OpCode.Add: Binary(op, Alu.Add, commutes: true); break;
+            case OpCode.Sub: Binary(op, Alu.Sub, commutes: false); break;
+            case OpCode.Xor: Binary(op, Alu.Xor, commutes: true); break;
+            case OpCode.Or: Binary(op, Alu.Or, commutes: true); break;
+            case OpCode.And: Binary(op, Alu.And, commutes: true); break;
+            case OpCode.Addw: Binary(op, Alu.Add, commutes: true, word: true); break;
+            case OpCode.Subw: Binary(op, Alu.Sub, commutes: false, word: true); break;
+            case OpCode.Slli: ShiftImmediate(op, Shift.Shl, immediate); break;
+            case OpCode.Srli: ShiftImmediate(op, Shift.Shr, immediate); break;
+            case OpCode.Srai: ShiftImmediate(op, Shift.Sar, immediate); break;
+            case OpCode.Rori: ShiftImmediate(op, Shift.Ror, immediate); break;
+            case OpCode.Slliw: ShiftImmediate(op, Shift.Shl, immediate, word: true); break;
+            case OpCode.Srliw: ShiftImmediate(op, Shift.Shr, immediate, word: true); break;
+            case OpCode.Sraiw: ShiftImmediate(op, Shift.Sar, immediate, word: true); break;
+            case OpCode.Roriw: ShiftImmediate(op, Shift.Ror, immediate, word: true); break;
+            case OpCode.Sll: ShiftRegister(op, Shift.Shl); break;
+            case OpCode.Srl: ShiftRegister(op, Shift.Shr); break;
+            case OpCode.Sra: ShiftRegister(op, Shift.Sar); break;
+            case OpCode.Rol: ShiftRegister(op, Shift.Rol); break;
+            case OpCode.Ror: ShiftRegister(op, Shift.Ror); break;
+            case OpCode.Sllw: ShiftRegister(op, Shift.Shl, word: true); break;
+            case OpCode.Srlw: ShiftRegister(op, Shift.Shr, word: true); break;
+            case OpCode.Sraw: ShiftRegister(op, Shift.Sar, word: true); break;
+            case OpCode.Rolw: ShiftRegister(op, Shift.Rol, word: true); break;
+            case OpCode.Rorw: ShiftRegister(op, Shift.Ror, word: true); break;
+            case OpCode.Mul: Multiply(op); break;
+            case OpCode.Mulw: Multiply(op, word: true); break;
+            case OpCode.Mulh: MultiplyHigh(op, Unary.Imul); break;
+            case OpCode.Mulhu: MultiplyHigh(op, Unary.Mul); break;
+            case OpCode.Mulhsu: MultiplyHigh(op, Unary.Mul, signedFirst: true); break;
+            case OpCode.Div: Divide(op, signed: true, remainder: false); break;
+            case OpCode.Divu: Divide(op, signed: false, remainder: false); break;
+            case OpCode.Rem: Divide(op, signed: true, remainder: true); break;
+            case OpCode.Remu: Divide(op, signed: false, remainder: true); break;
+            case OpCode.Divw: Divide(op, signed: true, remainder: false, word: true); break;
+            case OpCode.Divuw: Divide(op, signed: false, remainder: false, word: true); break;
+            case OpCode.Remw: Divide(op, signed: true, remainder: true, word: true); break;
+            case OpCode.Remuw: Divide(op, signed: false, remainder: true, word: true); break;
+            case OpCode.Sh1add: ShiftAdd(op, 1); break;
+            case OpCode.Sh2add: ShiftAdd(op, 2); break;
+            case OpCode.Sh3add: ShiftAdd(op, 3); break;
+            case OpCode.AddUw: ShiftAdd(op, 0, zeroExtend: true); break;
+            case OpCode.Sh1addUw: ShiftAdd(op, 1, zeroExtend: true); break;
+            case OpCode.Sh2addUw: ShiftAdd(op, 2, zeroExtend: true); break;
+            case OpCode.Sh3addUw: ShiftAdd(op, 3, zeroExtend: true); break;
+            case OpCode.SlliUw:
+                Read(Rax, op->Rs1, wide: false);
+                _code.Mov(Rax, Rax, wide: false);
+                _code.ShiftBy(Shift.Shl, Rax, immediate);
+                Define(op, Rax);
+                break;
+            case OpCode.Andn: Inverted(op, Alu.And); break;
+            case OpCode.Orn: Inverted(op, Alu.Or); break;
+            case OpCode.Xnor: Inverted(op, Alu.Xor); break;
+            case OpCode.Max: Select(op, Cond.Less); break;
+            case OpCode.Maxu: Select(op, Cond.Below); break;
+            case OpCode.Min: Select(op, Cond.Greater); break;
+            case OpCode.Minu: Select(op, Cond.Above); break;
+            case OpCode.SextB: Extend(op, 1, signed: true); break;
+            case OpCode.SextH: Extend(op, 2, signed: true); break;
+            case OpCode.ZextH: Extend(op, 2, signed: false); break;
+            case OpCode.Clz: Count(op, 0xbd, wide: true); break;
+            case OpCode.Ctz: Count(op, 0xbc, wide: true); break;
+            case OpCode.Cpop: Count(op, 0xb8, wide: true); break;
+            case OpCode.Clzw: Count(op, 0xbd, wide: false); break;
+            case OpCode.Ctzw: Count(op, 0xbc, wide: false); break;
+            case OpCode.Cpopw: Count(op, 0xb8, wide: false); break;
+            case OpCode.Rev8:
+                Read(Rax, op->Rs1);
+                _code.Bswap(Rax);
+                Define(op, Rax);
+                break;
+            case OpCode.OrcB: OrCombine(op); break;
+            case OpCode.Bset: Bit(op, 5); break;
+            case OpCode.Bclr: Bit(op, 6); break;
+            case OpCode.Binv: Bit(op, 7); break;
+            case OpCode.Bseti: BitImmediate(op, 5); break;
+            case OpCode.Bclri: BitImmediate(op, 6); break;
+            case OpCode.Binvi: BitImmediate(op, 7); break;
+            case OpCode.Bext:
+                Read(Rax, op->Rs1);
+                Read(Rcx, op->Rs2);
+                _code.ShiftByCl(Shift.Shr, Rax);
+                _code.Op(Alu.And, Rax, 1, wide: false);
+                Define(op, Rax);
+                break;
+            case OpCode.Bexti:
+                Read(Rax, op->Rs1);
+                _code.ShiftBy(Shift.Shr, Rax, immediate);
+                _code.Op(Alu.And, Rax, 1, wide: false);
+                Define(op, Rax);
+                break;
+            default:
+                throw new InvalidOperationException($"{op->Code} has no translation");
+        }
+    }
+
+    // Reading and writing guest registers.
+
+    /// <summary>A host register with the value: the guest register's own, or the scratch register.</summary>
+    private Reg Use(int register, Reg scratch)
+    {
+        if (Mapped(register) is { } mapped)
+        {
+            return mapped;
+        }
+
+        Read(scratch, register);
+        return scratch;
+    }
+
+    private void Read(Reg to, int register, bool wide = true)
+    {
+        if (register == 0)
+        {
+            _code.Mov(to, 0);
+        }
+        else if (Mapped(register) is { } mapped)
+        {
+            if (mapped != to)
+            {
+                _code.Mov(to, mapped, wide);
+            }
+        }
+        else
+        {
+            _code.Mov(to, Slot(register), wide);
+        }
+    }
+
+    /// <summary>The register to compute a result in.</summary>
+    private static Reg Target(Op* op) => Mapped(op->Rd) ?? Rax;
+
+    /// <summary>Puts a result where the guest register lives.</summary>
+    private void Define(Op* op, Reg value)
+    {
+        if (Mapped(op->Rd) is { } mapped)
+        {
+            _code.Mov(mapped, value);
+        }
+        else
+        {
+            _code.Mov(Slot(op->Rd), value);
+        }
+    }
+
+    private void DefineWord(Op* op, Reg value)
+    {
+        Reg target = Target(op);
+        _code.Extend(target, value, 4, signed: true);
+        Define(op, target);
+    }
+
+    private void SetConstant(int register, long value)
+    {
+        if (Mapped(register) is { } mapped)
+        {
+            _code.Mov(mapped, value);
+        }
+        else if (value == (int)value)
+        {
+            _code.Mov(Slot(register), (int)value);
+        }
+        else
+        {
+            _code.Mov(Rax, value);
+            _code.Mov(Slot(register), Rax);
+        }
+    }
+
+    private void Offset(Reg to, Reg from, long offset)
+    {
+        if (offset == (int)offset)
+        {
+            _code.Lea(to, new Mem(from, (int)offset));
+        }
+        else
+        {
+            _code.Mov(Rcx, offset);
+            _code.Lea(to, new Mem(from, 0, Rcx));
+        }
+    }
+
+    // Arithmetic.
+
+    private void Operate(Alu op, Reg to, int register, bool wide = true)
+    {
+        if (register == 0)
+        {
+            _code.Op(op, to, 0, wide);
+        }
+        else if (Mapped(register) is { } mapped)
+        {
+            _code.Op(op, to, mapped, wide);
+        }
+        else
+        {
+            _code.Op(op, to, Slot(register), wide);
+        }
+    }
+
+    private void AddImmediate(Op* op, int immediate)
+    {
+        if (op->Rd == op->Rs1 && Mapped(op->Rd) is null)
+        {
+            _code.Op(Alu.Add, Slot(op->Rd), immediate);
+            return;
+        }
+
+        Reg target = Target(op);
+        if (Mapped(op->Rs1) is { } source && source != target)
+        {
+            _code.Lea(target, new Mem(source, immediate));
+        }
+        else
+        {
+            Read(target, op->Rs1);
+            if (immediate != 0)
+            {
+                _code.Op(Alu.Add, target, immediate);
+            }
+        }
+
+        Define(op, target);
+    }
+
+    private void WithImmediate(Op* op, Alu alu, int immediate, bool word = false)
+    {
+        Reg target = Target(op);
+        if (word && immediate == 0)
+        {
+            _code.Extend(target, Use(op->Rs1, Rax), 4, signed: true);
+            Define(op, target);
+            return;
+        }
+
+        Read(target, op->Rs1, wide: !word);
+        _code.Op(alu, target, immediate, wide: !word);
+        if (word)
+        {
+            _code.Extend(target, target, 4, signed: true);
+        }
+
+        Define(op, target);
+    }
+
+    private void Binary(Op* op, Alu alu, bool commutes, bool word = false)
+    {
+        (byte first, byte second) = (op->Rs1, op->Rs2);
+        Reg target = Target(op);
+        if (Mapped(second) == target && first != second)
+        {
+            if (commutes)
+            {
+                (first, second) = (second, first);
+            }
+            else
+            {
+                target = Rax;
+            }
+        }
+
+        Read(target, first, wide: !word);
+        Operate(alu, target, second, wide: !word);
+        if (word)
+        {
+            _code.Extend(target, target, 4, signed: true);
+        }
+
+        Define(op, target);
+    }
+
+    private void Compare(Op* op, Cond condition)
+    {
+        Reg first = Use(op->Rs1, Rcx);
+        Operate(Alu.Cmp, first, op->Rs2);
+        SetFlag(op, condition);
+    }
+
+    private void CompareImmediate(Op* op, Cond condition, int immediate)
+    {
+        _code.Op(Alu.Cmp, Use(op->Rs1, Rcx), immediate);
+        SetFlag(op, condition);
+    }
+
+    private void SetFlag(Op* op, Cond condition)
+    {
+        _code.Set(condition, Rax);
+        Reg target = Target(op);
+        _code.Extend(target, Rax, 1, signed: false);
+        Define(op, target);
+    }
+
+    private void ShiftImmediate(Op* op, Shift shift, int count, bool word = false)
+    {
+        Reg target = Target(op);
+        Read(target, op->Rs1, wide: !word);
+        if (count != 0)
+        {
+            _code.ShiftBy(shift, target, count, wide: !word);
+        }
+
+        if (word)
+        {
+            _code.Extend(target, target, 4, signed: true);
+        }
+
+        Define(op, target);
+    }
+
+    private void ShiftRegister(Op* op, Shift shift, bool word = false)
+    {
+        Read(Rcx, op->Rs2);
+        Read(Rax, op->Rs1, wide: !word);
+        _code.ShiftByCl(shift, Rax, wide: !word);
+        if (word)
+        {
+            DefineWord(op, Rax);
+        }
+        else
+        {
+            Define(op, Rax);
+        }
+    }
+
+    private void Multiply(Op* op, bool word = false)
+    {
+        Read(Rax, op->Rs1, wide: !word);
+        _code.Imul(Rax, Use(op->Rs2, Rcx), wide: !word);
+        if (word)
+        {
+            DefineWord(op, Rax);
+        }
+        else
+        {
+            Define(op, Rax);
+        }
+    }
+
+    private void MultiplyHigh(Op* op, Unary multiply, bool signedFirst = false)
+    {
+        Read(Rax, op->Rs1);
+        Reg second = Use(op->Rs2, Rcx);
+        _code.Do(multiply, second);
+        if (signedFirst)
+        {
+            // The first factor was taken 2^64 too large when it is negative.
+            Read(Rax, op->Rs1);
+            _code.ShiftBy(Shift.Sar, Rax, 63);
+            _code.Op(Alu.And, Rax, second);
+            _code.Op(Alu.Sub, Rdx, Rax);
+        }
+
+        Define(op, Rdx);
+    }
+
+    private void Divide(Op* op, bool signed, bool remainder, bool word = false)
+    {
+        bool wide = !word;
+        Read(Rcx, op->Rs2, wide);
+        Read(Rax, op->Rs1, wide);
+        _code.Test(Rcx, Rcx, wide);
+        byte* byZero = _code.Jcc(Cond.Equal);
+        byte* byMinusOne = null;
+        if (signed)
+        {
+            _code.Op(Alu.Cmp, Rcx, -1, wide);
+            byMinusOne = _code.Jcc(Cond.Equal);
+            _code.Cqo(wide);
+        }
+        else
+        {
+            _code.Mov(Rdx, 0);
+        }
+
+        _code.Do(signed ? Unary.Idiv : Unary.Div, Rcx, wide);
+        byte* done = _code.Jmp();
+        byte* negated = null;
+        if (signed)
+        {
+            _code.BindHere(byMinusOne);
+            _code.Do(Unary.Neg, Rax, wide);
+            _code.Mov(Rdx, 0);
+            negated = _code.Jmp();
+        }
+
+        _code.BindHere(byZero);
+        if (remainder)
+        {
+            _code.Mov(Rdx, Rax, wide);
+        }
+        else
+        {
+            _code.Mov(Rax, -1);
+        }
+
+        _code.BindHere(done);
+        if (signed)
+        {
+            _code.BindHere(negated);
+        }
+
+        Reg result = remainder ? Rdx : Rax;
+        if (word)
+        {
+            DefineWord(op, result);
+        }
+        else
+        {
+            Define(op, result);
+        }
+    }
+
+    private void ShiftAdd(Op* op, byte shift, bool zeroExtend = false)
+    {
+        Read(Rax, op->Rs1, wide: !zeroExtend);
+        if (zeroExtend)
+        {
+            _code.Mov(Rax, Rax, wide: false);
+        }
+
+        Reg target = Target(op);
+        _code.Lea(target, new Mem(Use(op->Rs2, Rcx), 0, Rax, shift));
+        Define(op, target);
+    }
+
+    private void Inverted(Op* op, Alu alu)
+    {
+        Read(Rax, op->Rs2);
+        _code.Do(Unary.Not, Rax);
+        Operate(alu, Rax, op->Rs1);
+        Define(op, Rax);
+    }
+
+    private void Select(Op* op, Cond takeSecond)
+    {
+        Read(Rax, op->Rs1);
+        Reg second = Use(op->Rs2, Rcx);
+        _code.Op(Alu.Cmp, Rax, second);
+        _code.Cmov(takeSecond, Rax, second);
+        Define(op, Rax);
+    }
+
+    private void Extend(Op* op, int size, bool signed)
+    {
+        Reg target = Target(op);
+        _code.Extend(target, Use(op->Rs1, Rax), size, signed);
+        Define(op, target);
+    }
+
+    private void Count(Op* op, byte opcode, bool wide)
+    {
+        Reg target = Target(op);
+        _code.Count(opcode, target, Use(op->Rs1, Rax), wide);
+        Define(op, target);
+    }
+
+    private void Bit(Op* op, byte action)
+    {
+        Read(Rax, op->Rs1);
+        _code.Bit(action, Rax, Use(op->Rs2, Rcx));
+        Define(op, Rax);
+    }
+
+    private void BitImmediate(Op* op, byte action)
+    {
+        Read(Rax, op->Rs1);
+        _code.Bit(action, Rax, (int)op->Immediate);
+        Define(op, Rax);
+    }
+
+    private void OrCombine(Op* op)
+    {
+        const long Low = 0x0101010101010101;
+        Read(Rax, op->Rs1);
+        foreach (int shift in (ReadOnlySpan<int>)[4, 2, 1])
+        {
+            _code.Mov(Rcx, Rax);
+            _code.ShiftBy(Shift.Shr, Rcx, shift);
+            _code.Mov(Rdx, Low * ((1 << shift) - 1));
+            _code.Op(Alu.And, Rcx, Rdx);
+            _code.Op(Alu.Or, Rax, Rcx);
+        }
+
+        _code.Mov(Rdx, Low);
+        _code.Op(Alu.And, Rax, Rdx);
+        _code.Mov(Rcx, Rax);
+        _code.ShiftBy(Shift.Shl, Rcx, 8);
+        _code.Op(Alu.Sub, Rcx, Rax);
+        Define(op, Rcx);
+    }
+
+    // Memory.
+
+    /// <summary>
+    /// Leaves the address in rax and the addend's TLB entry offset in rcx; jumps away when the TLB has no entry. An access that
+    /// crosses a page finds none, since its last byte lies on another.
+    /// </summary>
+    private byte* Probe(Op* op, int size, string tag)
+    {
+        const int EntryShift = 5;
+        Reg address = Use(op->Rs1, Rax);
+        _code.Lea(Rax, new Mem(address, (int)op->Immediate));
+        _code.Mov(Rcx, Rax);
+        _code.ShiftBy(Shift.Shr, Rcx, PhysicalMemory.PageShift - EntryShift);
+        _code.Op(Alu.And, Rcx, (Tlb.Size - 1) << EntryShift, wide: false);
+        if (size == 1)
+        {
+            _code.Mov(Rdx, Rax);
+        }
+        else
+        {
+            _code.Lea(Rdx, new Mem(Rax, size - 1));
+        }
+
+        _code.Op(Alu.And, Rdx, ~PageMask);
+        _code.Op(Alu.Cmp, Rdx, new Mem(R14, (int)Marshal.OffsetOf<TlbEntry>(tag), Rcx));
+        byte* miss = _code.Jcc(Cond.NotEqual);
+        _code.Mov(Rdx, new Mem(R14, (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Addend)), Rcx));
+        return miss;
+    }
+
+    private static (int Size, bool Signed) LoadShape(OpCode code) => code switch
+    {
+        OpCode.Lb => (1, true),
+        OpCode.Lh => (2, true),
+        OpCode.Lw => (4, true),
+        OpCode.Ld => (8, false),
+        OpCode.Lbu => (1, false),
+        OpCode.Lhu => (2, false),
+        _ => (4, false),
+    };
+
+    private static int StoreSize(OpCode code) => 1 << (code - OpCode.Sb);
+
+    private void Load(Op* op, int index)
+    {
+        (int size, bool signed) = LoadShape(op->Code);
+        byte* miss = Probe(op, size, nameof(TlbEntry.Read));
+        Reg target = Mapped(op->Rd) ?? Rax;
+        _code.Load(target, new Mem(Rax, 0, Rdx), size, signed);
+        if (op->Rd != Op.Sink)
+        {
+            Define(op, target);
+        }
+
+        _late.Add(new Late(LateKind.SlowAccess, miss, _code.At, index, 0));
+    }
+
+    private void Store(Op* op, int index)
+    {
+        int size = StoreSize(op->Code);
+        byte* miss = Probe(op, size, nameof(TlbEntry.Write));
+        _code.Lea(Rax, new Mem(Rax, 0, Rdx));
+        _code.Mov(new Mem(Rax, 0), Use(op->Rs2, Rcx), size);
+        _late.Add(new Late(LateKind.SlowAccess, miss, _code.At, index, 0));
+    }
+
+    /// <summary>Anything that is not worth code of its own: the interpreter's method does it.</summary>
+    private void CallInterpreter(Op* op, int index)
+    {
+        _code.Mov(Rcx, (long)op);
+        _code.Call(_stubs.Interpret);
+        _code.Test(Rax, Rax, wide: false);
+        _late.Add(new Late(LateKind.Fault, _code.Jcc(Cond.Equal), null, index, 0));
+    }
+
+    // Control flow.
+
+    private void Link(Op* op, Reg scratch)
+    {
+        if (op->Rd != Op.Sink)
+        {
+            Reg target = Mapped(op->Rd) ?? scratch;
+            _code.Lea(target, new Mem(R15, op->Offset + op->Length));
+            Define(op, target);
+        }
+    }
+
+    private void Branch(Op* op, int index)
+    {
+        Cond condition = op->Code switch
+        {
+            OpCode.Beq => Cond.Equal,
+            OpCode.Bne => Cond.NotEqual,
+            OpCode.Blt => Cond.Less,
+            OpCode.Bge => Cond.GreaterOrEqual,
+            OpCode.Bltu => Cond.Below,
+            _ => Cond.AboveOrEqual,
+        };
+        Reg first = Use(op->Rs1, Rax);
+        if (op->Rs2 == 0)
+        {
+            _code.Test(first, first); // compares with 0: no carry, no overflow
+        }
+        else
+        {
+            Operate(Alu.Cmp, first, op->Rs2);
+        }
+
+        _late.Add(new Late(LateKind.SideExit, _code.Jcc(condition), null, index + 1, op->Immediate));
+    }
+
+    /// <summary>Counts what has retired; jumps away when that reaches the limit.</summary>
+    private byte* CountRetired(int retired)
+    {
+        _code.Mov(Rdx, Field(nameof(HartState.Retired)));
+        _code.Op(Alu.Add, Rdx, retired);
+        _code.Mov(Field(nameof(HartState.Retired)), Rdx);
+        _code.Op(Alu.Cmp, Rdx, Field(nameof(HartState.Limit)));
+        return _code.Jcc(Cond.AboveOrEqual);
+    }
+
+    private void Jump(long target, int retired)
+    {
+        _late.Add(new Late(LateKind.Leave, CountRetired(retired), null, 0, target));
+        if (target == _ops->Offset)
+        {
+            _code.Jmp(_start);
+        }
+        else if (target is >= 0 and <= PageMask)
+        {
+            _late.Add(new Late(LateKind.Chain, _code.Jmp(), null, 0, target));
+        }
+        else
+        {
+            Offset(Rax, R15, target);
+            _code.Jmp(_stubs.Lookup);
+        }
+    }
+
+    private void JumpIndirect(Op* op, int retired)
+    {
+        Reg source = Use(op->Rs1, Rax);
+        _code.Lea(Rax, new Mem(source, (int)op->Immediate));
+        _code.Op(Alu.And, Rax, -2);
+        Link(op, Rcx);
+        byte* leave = CountRetired(retired);
+        Stubs.EmitLookup(ref _code);
+        _code.BindHere(leave);
+        _code.Jmp(_stubs.LeaveAtRax);
+    }
+
+    /// <summary>Leaves the rest of the block, from an operation on, to the interpreter.</summary>
+    private void LeaveMidBlock(Op* op, int retired)
+    {
+        if (retired != 0)
+        {
+            _code.Op(Alu.Add, Field(nameof(HartState.Retired)), retired);
+        }
+
+        _code.Lea(Rax, new Mem(R15, op->Offset));
+        _code.Mov(Rcx, (long)op);
+        _code.Jmp(_stubs.LeaveMidBlock);
+    }
+
+    private void RareWays()
+    {
+        for (int i = 0; i < _late.Count; i++)
+        {
+            Late late = _late[i];
+            _code.BindHere(late.Jump);
+            switch (late.Kind)
+            {
+                case LateKind.SlowAccess:
+                    SlowAccess(late);
+                    break;
+                case LateKind.SideExit:
+                    Jump(late.Target, late.Index);
+                    break;
+                case LateKind.Leave:
+                    Offset(Rax, R15, late.Target);
+                    _code.Jmp(_stubs.LeaveAtRax);
+                    break;
+                case LateKind.Chain:
+                    Offset(Rax, R15, late.Target);
+                    _code.Mov(Rcx, (long)_stubs.Executable(late.Jump));
+                    _code.Jmp(_stubs.LeaveToChain);
+                    break;
+                case LateKind.Fault:
+                    Op* op = _ops + late.Index;
+                    _code.Mov(Rcx, late.Index);
+                    _code.Lea(Rax, new Mem(R15, op->Offset));
+                    _code.Jmp(_stubs.Fault);
+                    break;
+            }
+        }
+    }
+
+    private void SlowAccess(Late late)
+    {
+        Op* op = _ops + late.Index;
+        bool load = op->Code <= OpCode.Lwu;
+        (int size, bool signed) = load ? LoadShape(op->Code) : (StoreSize(op->Code), false);
+        _code.Mov(Rcx, size);
+        if (!load)
+        {
+            Read(Rdx, op->Rs2);
+        }
+
+        _code.Call(load ? _stubs.SlowLoad : _stubs.SlowStore);
+        _code.Test(Rax, Rax, wide: false);
+        _late.Add(new Late(LateKind.Fault, _code.Jcc(Cond.Equal), null, late.Index, 0));
+        if (load && op->Rd != Op.Sink)
+        {
+            Reg target = Target(op);
+            _code.Load(target, Field(nameof(HartState.LoadValue)), size, signed);
+            Define(op, target);
+        }
+
+        _code.Jmp(late.Back);
+    }
+
+    /// <summary>A rare way, to be written after the straight line: what it is, the jump that leads there, and what it needs.</summary>
+    public readonly struct Late(LateKind kind, byte* jump, byte* back, int index, long target)
+    {
+        internal LateKind Kind { get; } = kind;
+
+        public byte* Jump { get; } = jump;
+
+        public byte* Back { get; } = back;
+
+        public int Index { get; } = index;
+
+        public long Target { get; } = target;
+    }
+}

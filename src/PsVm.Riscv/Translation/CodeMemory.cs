@@ -1,0 +1,89 @@
+using System.ComponentModel;
+using System.Runtime.InteropServices;
+
+namespace PsVm.Riscv.Translation;
+
+/// <summary>
+/// Memory for generated code, mapped twice: writable in one place, executable in another, so that no page is both at once through
+/// the same mapping.
+/// </summary>
+internal sealed unsafe partial class CodeMemory : IDisposable
+{
+    private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4, MapShared = 1;
+    private const uint CloseOnExec = 1;
+    private static readonly nint MapFailed = -1;
+
+    private readonly byte* _writable;
+    private readonly byte* _executable;
+
+    /// <summary>Maps memory for code.</summary>
+    /// <param name="size">Bytes, whole pages.</param>
+    /// <exception cref="Win32Exception">The kernel refuses; its message says why.</exception>
+    public CodeMemory(nuint size)
+    {
+        Size = size;
+        int file = memfd_create("psvm-code", CloseOnExec);
+        if (file < 0 || ftruncate(file, (nint)size) != 0)
+        {
+            throw new Win32Exception(Marshal.GetLastPInvokeError());
+        }
+
+        try
+        {
+            _writable = Map(file, ProtRead | ProtWrite);
+            _executable = Map(file, ProtRead | ProtExec);
+        }
+        finally
+        {
+            _ = close(file);
+        }
+    }
+
+    /// <summary>Bytes.</summary>
+    public nuint Size { get; }
+
+    /// <summary>Bytes handed out.</summary>
+    public nuint Used { get; private set; }
+
+    /// <summary>Where the next code may be written.</summary>
+    public byte* Next => _writable + Used;
+
+    /// <summary>The address at which code written somewhere runs.</summary>
+    public byte* Executable(byte* written) => _executable + (written - _writable);
+
+    /// <summary>The address at which code that runs somewhere is written.</summary>
+    public byte* Writable(byte* executable) => _writable + (executable - _executable);
+
+    /// <summary>Keeps what was written from <see cref="Next"/> on.</summary>
+    public void Keep(nuint length) => Used += (length + 15) & ~(nuint)15;
+
+    /// <summary>Forgets all code after the first bytes. None of it may run.</summary>
+    public void Reset(nuint keep) => Used = keep;
+
+    public void Dispose()
+    {
+        _ = munmap(_writable, Size);
+        _ = munmap(_executable, Size);
+    }
+
+    private byte* Map(int file, int protection)
+    {
+        void* address = mmap(null, Size, protection, MapShared, file, 0);
+        return (nint)address == MapFailed ? throw new Win32Exception(Marshal.GetLastPInvokeError()) : (byte*)address;
+    }
+
+    [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int memfd_create(string name, uint flags);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial int ftruncate(int file, nint length);
+
+    [LibraryImport("libc", SetLastError = true)]
+    private static partial void* mmap(void* address, nuint length, int protection, int flags, int file, nint offset);
+
+    [LibraryImport("libc")]
+    private static partial int munmap(void* address, nuint length);
+
+    [LibraryImport("libc")]
+    private static partial int close(int file);
+}

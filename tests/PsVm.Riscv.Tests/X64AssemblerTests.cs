@@ -1,0 +1,159 @@
+using Iced.Intel;
+using PsVm.Riscv.Translation;
+
+namespace PsVm.Riscv.Tests;
+
+/// <summary>What the encoder writes, as an independent disassembler reads it.</summary>
+public unsafe class X64AssemblerTests
+{
+    private static readonly Reg[] Registers = Enum.GetValues<Reg>();
+
+    private delegate void Emit(ref X64Assembler code);
+
+    [Fact]
+    public void RegisterForms() => ForPairs(CheckRegisterForms);
+
+    [Fact]
+    public void MemoryForms() => ForPairs(CheckMemoryForms);
+
+    [Fact]
+    public void OneRegisterForms()
+    {
+        foreach (Reg register in Registers)
+        {
+            string name = Name(register);
+            Check($"add {name},5", (ref X64Assembler code) => code.Op(Alu.Add, register, 5));
+            Check($"and {name},0FFFFFFFFFFFFF000h", (ref X64Assembler code) => code.Op(Alu.And, register, -4096));
+            Check($"xor {Name(register, 4)},{Name(register, 4)}", (ref X64Assembler code) => code.Mov(register, 0));
+            Check($"mov {Name(register, 4)},80000000h", (ref X64Assembler code) => code.Mov(register, 0x8000_0000));
+            Check($"mov {name},0FFFFFFFFFFFFFFFFh", (ref X64Assembler code) => code.Mov(register, -1));
+            Check($"mov {name},123456789ABCDEFh", (ref X64Assembler code) => code.Mov(register, 0x0123_4567_89ab_cdef));
+            Check($"sar {name},17h", (ref X64Assembler code) => code.ShiftBy(Shift.Sar, register, 23));
+            Check($"rol {Name(register, 4)},cl", (ref X64Assembler code) => code.ShiftByCl(Shift.Rol, register, wide: false));
+            Check($"idiv {name}", (ref X64Assembler code) => code.Do(Unary.Idiv, register));
+            Check($"neg {Name(register, 4)}", (ref X64Assembler code) => code.Do(Unary.Neg, register, wide: false));
+            Check($"setb {Name(register, 1)}", (ref X64Assembler code) => code.Set(Cond.Below, register));
+            Check($"bswap {name}", (ref X64Assembler code) => code.Bswap(register));
+            Check($"btr {name},2Ah", (ref X64Assembler code) => code.Bit(6, register, 42));
+            Check($"push {name}", (ref X64Assembler code) => code.Push(register));
+            Check($"pop {name}", (ref X64Assembler code) => code.Pop(register));
+            Check($"call {name}", (ref X64Assembler code) => code.CallReg(register));
+            Check($"jmp {name}", (ref X64Assembler code) => code.JmpReg(register));
+        }
+
+        Check("cqo", (ref X64Assembler code) => code.Cqo(true));
+        Check("cdq", (ref X64Assembler code) => code.Cqo(false));
+        Check("mfence", (ref X64Assembler code) => code.Mfence());
+        Check("ret", (ref X64Assembler code) => code.Ret());
+    }
+
+    [Fact]
+    public void JumpsReachTheirTargets()
+    {
+        byte* buffer = stackalloc byte[64];
+        var code = new X64Assembler(buffer);
+        byte* forward = code.Jcc(Cond.Above);
+        code.Ret();
+        code.BindHere(forward);
+        byte* here = code.At;
+        code.Jmp(here);
+        var decoder = Decoder.Create(64, new ByteArrayCodeReader(new ReadOnlySpan<byte>(buffer, 64).ToArray()), 0);
+        Assert.Equal((ulong)(here - buffer), decoder.Decode().NearBranchTarget);
+        decoder.Decode();
+        Assert.Equal((ulong)(here - buffer), decoder.Decode().NearBranchTarget);
+    }
+
+    private static void ForPairs(Action<Reg, Reg> check)
+    {
+        foreach (Reg a in Registers)
+        {
+            foreach (Reg b in Registers)
+            {
+                check(a, b);
+            }
+        }
+    }
+
+    private static void CheckRegisterForms(Reg a, Reg b)
+    {
+        string x = Name(a), y = Name(b), x32 = Name(a, 4), y32 = Name(b, 4);
+        foreach (Alu alu in Enum.GetValues<Alu>())
+        {
+            string name = alu.ToString().ToLowerInvariant();
+            Check($"{name} {x},{y}", (ref X64Assembler code) => code.Op(alu, a, b));
+            Check($"{name} {x32},{y32}", (ref X64Assembler code) => code.Op(alu, a, b, wide: false));
+        }
+
+        if (a != b)
+        {
+            Check($"mov {x},{y}", (ref X64Assembler code) => code.Mov(a, b));
+        }
+
+        Check($"mov {x32},{y32}", (ref X64Assembler code) => code.Mov(a, b, wide: false));
+        Check($"imul {x},{y}", (ref X64Assembler code) => code.Imul(a, b));
+        Check($"test {x},{y}", (ref X64Assembler code) => code.Test(a, b));
+        Check($"movsxd {x},{y32}", (ref X64Assembler code) => code.Extend(a, b, 4, signed: true));
+        Check($"movsx {x},{Name(b, 2)}", (ref X64Assembler code) => code.Extend(a, b, 2, signed: true));
+        Check($"movsx {x},{Name(b, 1)}", (ref X64Assembler code) => code.Extend(a, b, 1, signed: true));
+        Check($"movzx {x32},{Name(b, 2)}", (ref X64Assembler code) => code.Extend(a, b, 2, signed: false));
+        Check($"movzx {x32},{Name(b, 1)}", (ref X64Assembler code) => code.Extend(a, b, 1, signed: false));
+        Check($"cmovl {x},{y}", (ref X64Assembler code) => code.Cmov(Cond.Less, a, b));
+        Check($"lzcnt {x},{y}", (ref X64Assembler code) => code.Count(0xbd, a, b, wide: true));
+        Check($"tzcnt {x32},{y32}", (ref X64Assembler code) => code.Count(0xbc, a, b, wide: false));
+        Check($"popcnt {x},{y}", (ref X64Assembler code) => code.Count(0xb8, a, b, wide: true));
+        Check($"bts {x},{y}", (ref X64Assembler code) => code.Bit(5, a, b));
+        Check($"btc {x},{y}", (ref X64Assembler code) => code.Bit(7, a, b));
+    }
+
+    private static void CheckMemoryForms(Reg register, Reg @base)
+    {
+        foreach ((int offset, string text) in new[] { (0, ""), (8, "+8"), (-128, "-80h"), (0x12345, "+12345h") })
+        {
+            string memory = $"[{Name(@base)}{text}]";
+            Check($"mov {Name(register)},{memory}", (ref X64Assembler code) => code.Mov(register, new Mem(@base, offset)));
+            Check($"mov {memory},{Name(register)}", (ref X64Assembler code) => code.Mov(new Mem(@base, offset), register));
+            Check($"mov {memory},{Name(register, 4)}", (ref X64Assembler code) => code.Mov(new Mem(@base, offset), register, 4));
+            Check($"mov {memory},{Name(register, 2)}", (ref X64Assembler code) => code.Mov(new Mem(@base, offset), register, 2));
+            Check($"mov {memory},{Name(register, 1)}", (ref X64Assembler code) => code.Mov(new Mem(@base, offset), register, 1));
+            Check($"lea {Name(register)},{memory}", (ref X64Assembler code) => code.Lea(register, new Mem(@base, offset)));
+            Check($"add {Name(register)},{memory}", (ref X64Assembler code) => code.Op(Alu.Add, register, new Mem(@base, offset)));
+            Check($"sub {memory},{Name(register)}", (ref X64Assembler code) => code.Op(Alu.Sub, new Mem(@base, offset), register));
+            Check($"movsx {Name(register)},byte ptr {memory}", (ref X64Assembler code) => code.Load(register, new Mem(@base, offset), 1, true));
+            Check($"movzx {Name(register, 4)},word ptr {memory}", (ref X64Assembler code) => code.Load(register, new Mem(@base, offset), 2, false));
+            Check($"movsxd {Name(register)},{memory}", (ref X64Assembler code) => code.Load(register, new Mem(@base, offset), 4, true));
+            Check($"cmp qword ptr {memory},7", (ref X64Assembler code) => code.Op(Alu.Cmp, new Mem(@base, offset), 7));
+            Check($"mov qword ptr {memory},0FFFFFFFFFFFFFFFEh", (ref X64Assembler code) => code.Mov(new Mem(@base, offset), -2));
+            if (@base != Reg.Rsp && register != Reg.Rsp)
+            {
+                string indexed = $"[{Name(@base)}+{Name(register)}*4{text}]";
+                Check($"lea rax,{indexed}", (ref X64Assembler code) => code.Lea(Reg.Rax, new Mem(@base, offset, register, 2)));
+            }
+        }
+    }
+
+    private static string Name(Reg register, int size = 8)
+    {
+        string[] names = size switch
+        {
+            1 => ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"],
+            2 => ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di"],
+            4 => ["eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi"],
+            _ => ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"],
+        };
+        string suffix = size switch { 1 => "b", 2 => "w", 4 => "d", _ => "" };
+        return register < Reg.R8 ? names[(int)register] : $"r{(int)register}{suffix}";
+    }
+
+    private static void Check(string expected, Emit emit)
+    {
+        byte* buffer = stackalloc byte[32];
+        var code = new X64Assembler(buffer);
+        emit(ref code);
+        int length = (int)(code.At - buffer);
+        var decoder = Decoder.Create(64, new ByteArrayCodeReader(new ReadOnlySpan<byte>(buffer, length).ToArray()));
+        decoder.Decode(out Instruction instruction);
+        var text = new StringOutput();
+        new IntelFormatter(new FormatterOptions { HexSuffix = "h", HexPrefix = "" }).Format(instruction, text);
+        Assert.Equal((expected, length), (text.ToString(), instruction.Length));
+    }
+}
