@@ -1,0 +1,126 @@
+/*
+ * workloads                       lists the workloads
+ * workloads NAME [PERCENT]        runs one, at a percentage of its full number of rounds (100)
+ * workloads time NAME COMMAND...  runs a command and takes the checksum of its output
+ * workloads text KIB              writes lines of text, the same every time
+ * A run prints `B name seconds checksum`.
+ */
+#include "workloads.h"
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+static const struct {
+    const char *name;
+    workload *run;
+    uint64_t rounds; /* about a second on QEMU */
+} all[] = {
+    {"integer", integer, 3500},
+    {"sieve", sieve, 6},
+    {"chase", chase, 10},
+    {"sha256", sha256, 200},
+    {"matmul-double", matmul_double, 40},
+    {"matmul-single", matmul_single, 40},
+    {"nbody-double", nbody_double, 300000},
+    {"nbody-single", nbody_single, 300000},
+    {"calls", calls, 80},
+    {"bytecode", bytecode, 15},
+    {"syscalls", syscalls, 200000},
+    {"faults", faults, 40},
+    {"forks", forks, 500},
+};
+
+_Noreturn void fail(const char *what)
+{
+    fprintf(stderr, "workloads: %s: %s\n", what, strerror(errno));
+    exit(1);
+}
+
+static double now(void)
+{
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
+}
+
+static void report(const char *name, double began, uint64_t checksum)
+{
+    printf("B %s %.6f %016" PRIx64 "\n", name, now() - began, checksum);
+}
+
+static int run(const char *name, uint64_t percent)
+{
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (strcmp(all[i].name, name) == 0) {
+            uint64_t rounds = all[i].rounds * percent / 100;
+            double began = now();
+            report(name, began, all[i].run(rounds ? rounds : 1));
+            return 0;
+        }
+    }
+    fprintf(stderr, "workloads: there is no workload '%s'\n", name);
+    return 1;
+}
+
+static int time_command(const char *name, char **command)
+{
+    static unsigned char output[1 << 16];
+    uint64_t checksum = 0;
+    ssize_t count;
+    int ends[2], status;
+    double began = now();
+    if (pipe(ends))
+        fail("pipe");
+    pid_t child = fork();
+    if (child < 0)
+        fail("fork");
+    if (child == 0) {
+        dup2(ends[1], STDOUT_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        execvp(command[0], command);
+        fail(command[0]);
+    }
+    close(ends[1]);
+    while ((count = read(ends[0], output, sizeof output)) > 0)
+        for (ssize_t i = 0; i < count; i++)
+            checksum = mix(checksum, output[i]);
+    if (waitpid(child, &status, 0) < 0)
+        fail("waitpid");
+    if (status)
+        return 1;
+    report(name, began, checksum);
+    return 0;
+}
+
+static void write_text(uint64_t bytes)
+{
+    uint64_t random = 1, written = 0;
+    while (written < bytes) {
+        char word[12] = "";
+        for (uint64_t letters = next_random(&random), i = 0; i < 3 + letters % 6; i++)
+            word[i] = (char)('a' + next_random(&random) % (i % 2 ? 5 : 20));
+        written += (uint64_t)printf("%s %" PRIu64 " %" PRIu64 "\n", word, next_random(&random) % 1000, next_random(&random) % 1000000);
+    }
+}
+
+int main(int count, char **arguments)
+{
+    if (count == 1) {
+        for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+            puts(all[i].name);
+        return 0;
+    }
+    if (count > 3 && strcmp(arguments[1], "time") == 0)
+        return time_command(arguments[2], arguments + 3);
+    if (count == 3 && strcmp(arguments[1], "text") == 0) {
+        write_text(strtoull(arguments[2], NULL, 10) << 10);
+        return 0;
+    }
+    return run(arguments[1], count > 2 ? strtoull(arguments[2], NULL, 10) : 100);
+}
