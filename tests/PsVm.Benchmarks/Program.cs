@@ -1,1 +1,37 @@
-Console.WriteLine("benchmarks");
+using PsVm;
+using PsVm.Benchmarks;
+
+const string Usage = """
+    boot     seconds until a text is on a guest's console, and what its workloads say
+    compare  the same, in turn with QEMU
+    docs/benchmarks.md has their options.
+    """;
+
+try
+{
+    switch (args)
+    {
+        case ["boot", .. string[] rest]:
+            BootCommand.Boot(rest);
+            return 0;
+        case [BootCommand.ChildName, .. string[] rest]:
+            BootCommand.RunChild(rest);
+            return 0;
+        case ["compare", .. string[] rest]:
+            CompareCommand.Compare(rest);
+            return 0;
+        default:
+            Console.Error.WriteLine(Usage);
+            return 2;
+    }
+}
+catch (ArgumentException error)
+{
+    Console.Error.WriteLine(error.Message);
+    return 2;
+}
+catch (Exception error) when (error is PsVmException or BenchmarkException)
+{
+    Console.Error.WriteLine(error.Message);
+    return 1;
+}

@@ -1,6 +1,6 @@
-using System.ComponentModel;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using PsVm.Machine.Tests.Support;
 using PsVm.Memory;
 
 namespace PsVm.Machine.Tests;
@@ -29,12 +29,12 @@ public sealed class EmbeddedGuestTests : IDisposable
     [SkippableFact]
     public void The_binary_is_built_from_its_source()
     {
-        string? version = Run(Compiler, "-dumpfullversion")?.Trim();
+        string? version = HostProgram.Run(Compiler, "-dumpfullversion")?.Trim();
         Skip.If(version is null, $"{Compiler} is not installed");
         Skip.IfNot(version!.StartsWith("12.", StringComparison.Ordinal), $"the committed binary comes from gcc 12, this is gcc {version}");
 
         string built = Path.Combine(_folder, "guest.elf");
-        Assert.NotNull(Run("sh", Path.Combine(SourceFolder(), "../guests/embedded/build.sh"), built));
+        Assert.NotNull(HostProgram.Run("sh", Path.Combine(SourceFolder(), "../guests/embedded/build.sh"), built));
 
         Assert.Equal(Committed(), File.ReadAllBytes(built));
     }
@@ -165,23 +165,6 @@ public sealed class EmbeddedGuestTests : IDisposable
         using var bytes = new MemoryStream();
         stream.CopyTo(bytes);
         return bytes.ToArray();
-    }
-
-    /// <summary>What a program prints; null when it is not installed.</summary>
-    private static string? Run(string program, params string[] arguments)
-    {
-        try
-        {
-            using Process process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardOutput = true })!;
-            string output = process.StandardOutput.ReadToEnd();
-            process.WaitForExit();
-            Assert.Equal(0, process.ExitCode);
-            return output;
-        }
-        catch (Win32Exception)
-        {
-            return null;
-        }
     }
 
     private static string SourceFolder([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;

@@ -8,6 +8,9 @@ namespace PsVm.Machine.Tests;
 /// <param name="Initrd">Path of the initramfs.</param>
 internal sealed record LinuxGuest(string Kernel, string Initrd)
 {
+    /// <summary>The repository's root.</summary>
+    public static readonly string Repository = Path.GetFullPath(Path.Combine(SourceFolder(), "../.."));
+
     private static readonly Lazy<(LinuxGuest? Guest, string Missing)> Made = new(Make);
 
     /// <summary>The guest in the folder that PSVM_LINUX_GUEST names, else one made in <c>output/linux-guest</c>; skips the test without it.</summary>
@@ -20,7 +23,7 @@ internal sealed record LinuxGuest(string Kernel, string Initrd)
     private static (LinuxGuest? Guest, string Missing) Make()
     {
         string? named = Environment.GetEnvironmentVariable("PSVM_LINUX_GUEST");
-        string folder = named ?? Path.Combine(Repository(), "output/linux-guest");
+        string folder = named ?? Path.Combine(Repository, "output/linux-guest");
         string why = named is null ? RunScript(folder) : "tests/guests/get-linux.sh makes one";
         var guest = new LinuxGuest(Path.Combine(folder, "Image"), Path.Combine(folder, "initramfs.cpio"));
         return File.Exists(guest.Kernel) && File.Exists(guest.Initrd) ? (guest, "") : (null, $"no Linux guest in {folder}: {why}");
@@ -29,12 +32,12 @@ internal sealed record LinuxGuest(string Kernel, string Initrd)
     /// <summary>What the script says went wrong; empty when nothing did.</summary>
     private static string RunScript(string folder)
     {
-        string script = Path.Combine(Repository(), "tests/guests/get-linux.sh");
+        string script = Path.Combine(Repository, "tests/guests/get-linux.sh");
         using Process process = Process.Start(new ProcessStartInfo(script, [folder]) { RedirectStandardError = true })!;
         string errors = process.StandardError.ReadToEnd();
         process.WaitForExit();
         return errors.Trim();
     }
 
-    private static string Repository([CallerFilePath] string path = "") => Path.GetFullPath(Path.Combine(Path.GetDirectoryName(path)!, "../.."));
+    private static string SourceFolder([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;
 }

@@ -1,0 +1,56 @@
+using System.Globalization;
+
+namespace PsVm.Benchmarks;
+
+/// <summary>What boots, and how often.</summary>
+internal sealed record BootOptions
+{
+    /// <summary>Name of the tier that only interprets, the only one there is.</summary>
+    private const string Interpreter = "interpreter";
+
+    /// <summary>Takes the options that concern a boot.</summary>
+    /// <exception cref="ArgumentException">One is missing or wrong.</exception>
+    public BootOptions(Arguments arguments)
+    {
+        Kernel = arguments.Text("--kernel");
+        Initrd = arguments.Text("--initrd");
+        Append = arguments.TextOrNull("--append") ?? "console=ttyS0 panic=-1 quiet";
+        Until = arguments.TextOrNull("--until") ?? "GUEST-UP";
+        Megabytes = arguments.Number("--mem", 256);
+        Harts = arguments.Number("--harts", 1);
+        Runs = arguments.Number("-n", 5);
+        string tier = arguments.TextOrNull("--tier") ?? Interpreter;
+        if (tier != Interpreter)
+        {
+            throw new ArgumentException($"Expected --tier {Interpreter}, found '{tier}'.");
+        }
+    }
+
+    /// <summary>Path of the flat Image.</summary>
+    public string Kernel { get; }
+
+    /// <summary>Path of the initramfs.</summary>
+    public string Initrd { get; }
+
+    /// <summary>The kernel's command line.</summary>
+    public string Append { get; }
+
+    /// <summary>The text on the console that ends the boot.</summary>
+    public string Until { get; }
+
+    /// <summary>RAM in MiB.</summary>
+    public int Megabytes { get; }
+
+    /// <summary>Number of harts.</summary>
+    public int Harts { get; }
+
+    /// <summary>Number of runs.</summary>
+    public int Runs { get; }
+
+    /// <summary>The words that make the same options, but for the number of runs.</summary>
+    public IEnumerable<string> ToWords() =>
+    [
+        "--kernel", Kernel, "--initrd", Initrd, "--append", Append, "--until", Until,
+        "--mem", Megabytes.ToString(CultureInfo.InvariantCulture), "--harts", Harts.ToString(CultureInfo.InvariantCulture),
+    ];
+}
