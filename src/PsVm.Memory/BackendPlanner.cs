@@ -35,26 +35,22 @@ internal sealed class BackendPlanner(IFileOpener opener, Func<FileIdentity, bool
             PlanMemory(plan);
         }
 
-        if (plan.Errors.Count == 0)
-        {
-            AddIfAny(plan.Errors, NumaNodes.MissingFrom(options.HostNodes) ?? HostMemory.CheckPrealloc(plan));
-        }
-
-        if (options.Merge && !Directory.Exists("/sys/kernel/mm/ksm"))
-        {
-            plan.Warnings.Add(new(MemoryWarningIds.MergeUnavailable, "Merge has no effect: this kernel has no same-page merging."));
-        }
-
         return plan;
     }
 
     private static void PlanMemory(BackendPlan plan)
     {
         plan.Mode = FileAccessMode.ReadWrite;
-        plan.Reason = plan.Kind == BackendKind.Memfd ? "a memfd is made by the backend itself and always writable" : "anonymous memory has no file";
-        plan.Created = plan.MustGrow = plan.Kind == BackendKind.Memfd;
+        plan.Reason = "anonymous memory has no file";
+        if (plan.Kind == BackendKind.Memfd)
+        {
+            plan.Reason = "a memfd is made by the backend itself and always writable";
+            plan.Created = plan.MustGrow = true;
+        }
+
         plan.Errors.AddRange(OptionChecks.Geometry(plan.Options, plan.PageSize));
         Decide(plan);
+        CheckHost(plan);
         if (plan.MappingKind == MappingKind.PrivateFile)
         {
             plan.Warnings.Add(PaidTwice("memfd"));
@@ -73,22 +69,19 @@ internal sealed class BackendPlanner(IFileOpener opener, Func<FileIdentity, bool
         var resolution = AccessModeResolver.Resolve(options, plan.HugeTlb, plan.DenyPrivateDiscard);
         plan.Mode = resolution.Mode;
         plan.Reason = resolution.Reason;
-        if (resolution.Error is { } contradiction)
-        {
-            plan.Errors.Add(contradiction);
-        }
-
+        AddIfAny(plan.Errors, resolution.Error);
         plan.Errors.AddRange(OptionChecks.Geometry(options, plan.PageSize));
         if (resolution.Error is null)
         {
             Decide(plan);
         }
 
-        if (plan.Errors.Count == 0 && Unusable(plan, path, facts) is { } unusable)
+        if (plan.Errors.Count == 0)
         {
-            plan.Errors.Add(unusable);
+            AddIfAny(plan.Errors, Unusable(plan, path, facts));
         }
 
+        CheckHost(plan);
         if (plan.Errors.Count == 0)
         {
             Open(plan, path);
@@ -121,6 +114,20 @@ internal sealed class BackendPlanner(IFileOpener opener, Func<FileIdentity, bool
             plan.Warnings.Add(new(
                 MemoryWarningIds.ReservationKept,
                 "Reserve is off, but huge pages stay reserved, so that a lack of them fails the mapping and not a later touch."));
+        }
+
+        if (options.Merge && !Directory.Exists("/sys/kernel/mm/ksm"))
+        {
+            plan.Warnings.Add(new(MemoryWarningIds.MergeUnavailable, "Merge has no effect: this kernel has no same-page merging."));
+        }
+    }
+
+    /// <summary>What the host must have, asked before anything is opened.</summary>
+    private static void CheckHost(BackendPlan plan)
+    {
+        if (plan.Errors.Count == 0)
+        {
+            AddIfAny(plan.Errors, NumaNodes.MissingFrom(plan.Options.HostNodes) ?? HostMemory.CheckPrealloc(plan));
         }
     }
 

@@ -6,7 +6,8 @@ using PsVm.Memory.Mapping;
 
 namespace PsVm.Memory;
 
-/// <summary>Live guest RAM: mapped, and described by its outcome. Made by <see cref="MemoryBackends"/>. Safe to use from several threads.</summary>
+/// <summary>Live guest RAM, mapped, and described by its outcome. Safe to use from several threads.</summary>
+/// <remarks>Made by <see cref="MemoryBackends.Create"/>.</remarks>
 public sealed class MemoryBackend : IDisposable
 {
     private readonly Lock _lock = new();
@@ -37,7 +38,8 @@ public sealed class MemoryBackend : IDisposable
     /// <summary>What was decided and done.</summary>
     public MappingOutcome Outcome { get; }
 
-    /// <summary>Host virtual address of the first byte. Valid until the backend is disposed; hold a lease (<see cref="Attach"/>) while using it.</summary>
+    /// <summary>Host virtual address of the first byte.</summary>
+    /// <remarks>Valid until the backend is disposed; hold a lease (<see cref="Attach"/>) while using it.</remarks>
     public nint Address => _mapping.Address;
 
     /// <summary>Bytes mapped.</summary>
@@ -183,7 +185,10 @@ public sealed class MemoryBackend : IDisposable
         if (_consumer is not null)
         {
             throw new MemoryBackendException(
-                MemoryErrorIds.BackendInUse, $"Backend '{Id}' cannot be {action}: guest '{_consumer}' uses it.", Id, $"Stop guest '{_consumer}' first.");
+                MemoryErrorIds.BackendInUse,
+                $"Backend '{Id}' cannot be {action}: guest '{_consumer}' uses it.",
+                Id,
+                $"Stop guest '{_consumer}' first.");
         }
     }
 

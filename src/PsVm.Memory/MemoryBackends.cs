@@ -35,7 +35,8 @@ public sealed class MemoryBackends : IDisposable
     {
         _budget = budget;
         _isLinux = isLinux;
-        _policy = (readVariable ?? Environment.GetEnvironmentVariable)(DenyVariable) == "1" ? new(true, "Environment") : new(false, "Default");
+        var denied = (readVariable ?? Environment.GetEnvironmentVariable)(DenyVariable) == "1";
+        _policy = new(denied, denied ? "Environment" : "Default");
     }
 
     /// <summary>The policy for backends that do not say themselves.</summary>
@@ -131,7 +132,7 @@ public sealed class MemoryBackends : IDisposable
         {
             errors.Add(RequiresLinux());
             errors.AddRange(OptionChecks.Contradictions(options));
-            return new() { Id = options.Id, Path = options.Path, Kind = OptionChecks.KindOf(options), Size = options.Size, Errors = errors };
+            return new BackendPlan(options, Denies(options)) { Path = options.Path }.ToReport(errors);
         }
 
         var plan = new BackendPlanner(new ForetellingOpener(), IsMappedSharedWritable).Plan(options, Denies(options));
@@ -156,7 +157,8 @@ public sealed class MemoryBackends : IDisposable
     /// <summary>The live backend with an id.</summary>
     /// <param name="id">The id.</param>
     /// <exception cref="MemoryBackendException">
-    /// There is none (<see cref="MemoryErrorIds.BackendNotFound"/>), or several guests have a default RAM (<see cref="MemoryErrorIds.AmbiguousId"/>).
+    /// There is none (<see cref="MemoryErrorIds.BackendNotFound"/>), or several guests have a default RAM
+    /// (<see cref="MemoryErrorIds.AmbiguousId"/>).
     /// </exception>
     public MemoryBackend Get(string id)
     {
@@ -167,7 +169,10 @@ public sealed class MemoryBackends : IDisposable
             {
                 1 => found[0],
                 0 => throw new MemoryBackendException(
-                    MemoryErrorIds.BackendNotFound, $"No backend has id '{id}'; there are {_live.Count} backends.", id, "List them with Get-MemoryBackend."),
+                    MemoryErrorIds.BackendNotFound,
+                    $"No backend has id '{id}'; there are {_live.Count} backends.",
+                    id,
+                    "List them with Get-MemoryBackend."),
                 _ => throw new MemoryBackendException(
                     MemoryErrorIds.AmbiguousId, $"{found.Count} guests have a default RAM '{id}'.", id, "Name the guest instead."),
             };
@@ -187,7 +192,9 @@ public sealed class MemoryBackends : IDisposable
 
     /// <summary>Unmaps and forgets a backend; its file stays.</summary>
     /// <param name="id">The id.</param>
-    /// <exception cref="MemoryBackendException">There is no such backend, or a guest uses it (<see cref="MemoryErrorIds.BackendInUse"/>).</exception>
+    /// <exception cref="MemoryBackendException">
+    /// There is no such backend, or a guest uses it (<see cref="MemoryErrorIds.BackendInUse"/>).
+    /// </exception>
     public void Remove(string id) => Get(id).Remove();
 
     /// <summary>Disposes every backend; memory that a guest is attached to stays mapped until its lease is disposed.</summary>
@@ -295,7 +302,9 @@ public sealed class MemoryBackends : IDisposable
 
         var (error, offset) = new Preallocator(plan, mapping, mapping.Advise).Run(cancellation);
         return error == 0 ? null : new(
-            MemoryErrorIds.PreallocFailed, $"Of {options.Size} bytes, those from offset {offset} cannot be faulted in: {Errors.Describe(error)}.", null);
+            MemoryErrorIds.PreallocFailed,
+            $"Of {options.Size} bytes, those from offset {offset} cannot be faulted in: {Errors.Describe(error)}.",
+            null);
     }
 
     private string ReserveId(string? asked)

@@ -57,8 +57,9 @@ public sealed class BackendRegistryTests
         Assert.Same(anonymous, backends.Get("ram.default"));
 
         var ofFile = backends.CreateDefaultRam(folder.File("ram", Make.Page), Make.Page, "virt-1.0", true);
-        Assert.Equal((BackendKind.File, false, FileAccessMode.Auto), (ofFile.Outcome.Kind, ofFile.Outcome.Share, ofFile.Outcome.RequestedMode));
-        Assert.Equal((FileAccessMode.ReadOnly, "virt-1.0"), (ofFile.Outcome.EffectiveMode, ofFile.Outcome.MachineType));
+        var outcome = ofFile.Outcome;
+        Assert.Equal((BackendKind.File, false, FileAccessMode.Auto), (outcome.Kind, outcome.Share, outcome.RequestedMode));
+        Assert.Equal((FileAccessMode.ReadOnly, "virt-1.0"), (outcome.EffectiveMode, outcome.MachineType));
         Assert.Equal(MemoryErrorIds.AmbiguousId, Assert.Throws<MemoryBackendException>(() => backends.Get("ram.default")).ErrorId);
         Assert.Null(backends.TryGet("ram.default"));
     }
@@ -121,10 +122,10 @@ public sealed class BackendRegistryTests
         using var folder = new TestFolder();
         using var backends = Make.Backends(deny: true);
         var options = Good with { Path = folder.File("ram", Make.Page), MachineType = "virt-1.0" };
-        Assert.Equal(FileAccessMode.ReadOnly, backends.CreateAsForetold(options).Outcome.EffectiveMode);
-        Assert.Equal(FileAccessMode.ReadWrite, backends.CreateAsForetold(options with { DenyPrivateDiscard = false }).Outcome.EffectiveMode);
+        FileAccessMode Mode(bool? deny) => backends.CreateAsForetold(options with { DenyPrivateDiscard = deny }).Outcome.EffectiveMode;
+        Assert.Equal((FileAccessMode.ReadOnly, FileAccessMode.ReadWrite), (Mode(null), Mode(false)));
         backends.SetPolicy(false);
-        Assert.Equal(FileAccessMode.ReadWrite, backends.CreateAsForetold(options).Outcome.EffectiveMode);
+        Assert.Equal((FileAccessMode.ReadWrite, FileAccessMode.ReadOnly), (Mode(null), Mode(true)));
     }
 
     [Fact]
@@ -140,7 +141,8 @@ public sealed class BackendRegistryTests
         var shared = backends.CreateAsForetold(options with { Share = true });
         Assert.Empty(Ids(shared));
         File.CreateSymbolicLink(folder.In("link"), path);
-        Assert.Equal([MemoryWarningIds.PrivateMappingOfSharedFile], Ids(backends.CreateAsForetold(options with { Path = folder.In("link") })));
+        var link = options with { Path = folder.In("link") };
+        Assert.Equal([MemoryWarningIds.PrivateMappingOfSharedFile], Ids(backends.CreateAsForetold(link)));
         shared.Dispose();
         Assert.Empty(Ids(backends.CreateAsForetold(options)));
         backends.CreateAsForetold(options with { Share = true, ReadOnly = true });

@@ -12,11 +12,16 @@ public sealed class ReportProperties
     private const long Page = Make.Page;
 
     private static readonly string?[] Names =
-        [null, "good", "read-only", "closed", "empty", "short", "missing", "folder", "fifo", "dangling", "link", "no/where", "good/below", "unwritable/new"];
+    [
+        null, "good", "read-only", "closed", "empty", "short", "missing", "folder", "fifo", "dangling", "link", "no/where", "good/below",
+        "unwritable/new",
+    ];
+
+    private static readonly BackendKind?[] Kinds = [BackendKind.File, BackendKind.Memfd, BackendKind.Anonymous];
 
     private static Gen<MemoryBackendOptions> Options() =>
         from name in Gen.Elements(Names)
-        from kind in Gen.Frequency((6, Gen.Constant<BackendKind?>(null)), (1, Gen.Elements<BackendKind?>(BackendKind.File, BackendKind.Memfd, BackendKind.Anonymous)))
+        from kind in Gen.Frequency((6, Gen.Constant<BackendKind?>(null)), (1, Gen.Elements(Kinds)))
         from size in Gen.Frequency((6, Gen.Constant(2 * Page)), (1, Gen.Elements(0, 1, Page, 8 * Page, 1L << 46, long.MaxValue)))
         from offset in Gen.Frequency((6, Gen.Constant(0L)), (1, Gen.Elements(1, Page, -Page, 3 * Page)))
         from align in Gen.Frequency((6, Gen.Constant(0L)), (1, Gen.Elements(1, Page, 1L << 30, 3 * Page)))
@@ -27,12 +32,23 @@ public sealed class ReportProperties
         from deny in Gen.Elements<bool?>(null, true, false)
         select new MemoryBackendOptions
         {
-            Path = name, Kind = kind, Size = size, Offset = offset, Align = align, FileAccessMode = mode, DiscardPolicy = policy, MachineType = machine,
-            DenyPrivateDiscard = deny, Share = (flags & 1) != 0, ReadOnly = (flags & 6) == 6,
+            Path = name,
+            Kind = kind,
+            Size = size,
+            Offset = offset,
+            Align = align,
+            FileAccessMode = mode,
+            DiscardPolicy = policy,
+            MachineType = machine,
+            DenyPrivateDiscard = deny,
+            Share = (flags & 1) != 0,
+            ReadOnly = (flags & 6) == 6,
 
             // More than the host has is an error with what is available at the moment; that has a test of its own.
             Prealloc = (flags & 8) != 0 && size < 1L << 40,
-            ForcePrealloc = (flags & 16) != 0, Reserve = (flags & 32) != 0, Merge = (flags & 64) != 0,
+            ForcePrealloc = (flags & 16) != 0,
+            Reserve = (flags & 32) != 0,
+            Merge = (flags & 64) != 0,
         };
 
     [SkippableTheory]
@@ -74,7 +90,7 @@ public sealed class ReportProperties
 
     private static void Furnish(TestFolder folder)
     {
-        const FilePermissions everybody = FilePermissions.ALLPERMS & ~(FilePermissions.S_ISUID | FilePermissions.S_ISGID | FilePermissions.S_ISVTX);
+        const FilePermissions everybody = FilePermissions.ACCESSPERMS;
         folder.File("good", 4 * Page);
         folder.File("read-only", 4 * Page);
         folder.File("empty", 0);

@@ -23,7 +23,8 @@ internal sealed class Discarder(string id, BackendPlan plan, RamMapping mapping,
         var policy = resolution.Policy!.Value;
         if (plan.DiscardPolicy == DiscardPolicy.Deny || policy == DiscardPolicy.Deny)
         {
-            throw new MemoryBackendException(MemoryErrorIds.DiscardDenied, Denial(), id, "Use another DiscardPolicy, or lift DenyPrivateDiscard.");
+            throw new MemoryBackendException(
+                MemoryErrorIds.DiscardDenied, Denial(), id, "Use another DiscardPolicy, or lift DenyPrivateDiscard.");
         }
 
         var done = policy switch
@@ -43,9 +44,15 @@ internal sealed class Discarder(string id, BackendPlan plan, RamMapping mapping,
         offset, length, isOverlay: true, mapping.MapOverlay, ZeroInPlace, "anonymous zeros laid over the range", "zeroed in place");
 
     private Done ShowFile(long offset, long length) => Replace(
-        offset, length, isOverlay: false, mapping.MapFile, CopyFromFile, "private copies dropped, the file's content shows again", "filled from the file");
+        offset,
+        length,
+        isOverlay: false,
+        mapping.MapFile,
+        CopyFromFile,
+        "private copies dropped, the file's content shows again",
+        "filled from the file");
 
-    /// <summary>Drops pages where the range is what it should be, maps over it where it is not, and writes in place past the bound.</summary>
+    /// <summary>Drops pages where the range is what it should be, maps over it where not, and writes in place past the bound.</summary>
     private Done Replace(
         long offset, long length, bool isOverlay, Func<long, long, Errno> map, Action<Segment> writeInPlace, string how, string inPlace)
     {

@@ -31,7 +31,8 @@ internal static class FileErrors
                 MemoryErrorIds.DirectoryNotWritable,
                 $"No file can be created for '{path}': {Errors.Describe(opening.Error)}.",
                 "Use a directory in which this user may create files, or a file that exists."),
-            Errno.EACCES => AccessDenied(path, how) with { RecommendedAction = hint ?? "Give this user the permission, or use another file." },
+            Errno.EACCES when hint is not null => AccessDenied(path, how) with { RecommendedAction = hint },
+            Errno.EACCES => AccessDenied(path, how),
             Errno.EROFS => new(
                 MemoryErrorIds.ReadOnlyFileSystem,
                 $"'{path}' cannot be {how}: its file system is mounted read-only ({Errors.Describe(opening.Error)}).",
@@ -69,7 +70,9 @@ internal static class FileErrors
         MemoryErrorIds.DirectoryNotFound, $"The directory of '{path}' does not exist or is no directory.", "Create the directory.");
 
     public static BackendError DanglingLink(string path) => new(
-        MemoryErrorIds.DanglingLink, $"'{path}' is a symbolic link to a file that does not exist.", "Create the file that it names, or name it itself.");
+        MemoryErrorIds.DanglingLink,
+        $"'{path}' is a symbolic link to a file that does not exist.",
+        "Create the file that it names, or name it itself.");
 
     public static BackendError NotRegular(string path, FileKind kind) => new(
         MemoryErrorIds.NotRegularFile, $"'{path}' is a {Describe(kind)}; expected a regular file or a directory.", null);
@@ -87,7 +90,7 @@ internal static class FileErrors
     public static BackendError TooSmall(string path, long fileSize, long offset, long size) => new(
         MemoryErrorIds.FileTooSmall,
         $"'{path}' has {fileSize} bytes; Offset {offset} and Size {size} need {offset + size} bytes. A file with content is never grown.",
-        $"Use a smaller Size or Offset, or grow the file yourself.");
+        "Use a smaller Size or Offset, or grow the file yourself.");
 
     public static BackendError FileSystemFull(string path, long needed, long available) => new(
         MemoryErrorIds.FileSystemFull,

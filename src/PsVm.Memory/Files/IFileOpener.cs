@@ -8,7 +8,7 @@ namespace PsVm.Memory.Files;
 /// <param name="Creating">The attempt was to create the file.</param>
 internal readonly record struct FileOpening(Errno Error, int Fd = -1, bool Creating = false);
 
-/// <summary>Opens files, or foretells how opening them would go: the one difference between New-MemoryBackend and Test-BackendOptions.</summary>
+/// <summary>Opens files, or foretells how that would go: the one difference between New-MemoryBackend and Test-BackendOptions.</summary>
 internal interface IFileOpener
 {
     /// <summary>Opens what exists.</summary>

@@ -69,10 +69,12 @@ internal static class HostMemory
             + $"{HugePagesAvailable(pageSize)} ({HugePagesAvailable(pageSize) * pageSize} bytes) are free.",
         $"Raise /sys/kernel/mm/hugepages/hugepages-{pageSize / 1024}kB/nr_hugepages.");
 
-    public static BackendError NotEnoughMemory(long size) => new(
-        MemoryErrorIds.NotEnoughMemory,
-        $"The mapping asks for {size} bytes; the host commits at most {Committable(noReserve: false)?.ToString(CultureInfo.InvariantCulture) ?? "its memory in"} bytes.",
-        "Use a smaller Size, or turn Reserve off.");
+    public static BackendError NotEnoughMemory(long size)
+    {
+        var limit = Committable(noReserve: false) is { } bytes ? $"commits at most {bytes} bytes" : "has no memory for it";
+        return new(
+            MemoryErrorIds.NotEnoughMemory, $"The mapping asks for {size} bytes; the host {limit}.", "Use a smaller Size, or turn Reserve off.");
+    }
 
     /// <summary>Bytes that one mapping may commit (Documentation/mm/overcommit-accounting); null: any number.</summary>
     private static long? Committable(bool noReserve)

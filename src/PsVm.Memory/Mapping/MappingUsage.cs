@@ -10,7 +10,8 @@ internal static class MappingUsage
 {
     public static MemoryUsage Measure(string id, BackendPlan plan, RamMapping mapping, MappingLayout layout)
     {
-        var (resident, anonymous) = Sum(File.ReadLines("/proc/self/smaps"), (ulong)mapping.Address, (ulong)(mapping.Address + (nint)mapping.Size));
+        var start = (ulong)mapping.Address;
+        var (resident, anonymous) = Sum(File.ReadLines("/proc/self/smaps"), start, start + (ulong)mapping.Size);
 
         // smaps does not tell private huge pages from the file's.
         var own = plan is { HugeTlb: true, Options.Share: false } ? PageMap.PrivateBytes(mapping.Address, mapping.Size) : anonymous;
@@ -56,9 +57,12 @@ internal static class MappingUsage
         var dash = line.IndexOf('-', StringComparison.Ordinal);
         var space = line.IndexOf(' ', StringComparison.Ordinal);
         return dash > 0 && dash < space
-            && ulong.TryParse(line.AsSpan(0, dash), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out first)
-            && ulong.TryParse(line.AsSpan(dash + 1, space - dash - 1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out last);
+            && TryParseHex(line.AsSpan(0, dash), out first)
+            && TryParseHex(line.AsSpan((dash + 1)..space), out last);
     }
+
+    private static bool TryParseHex(ReadOnlySpan<char> digits, out ulong number) =>
+        ulong.TryParse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out number);
 
     private static long ParseKilobytes(ReadOnlySpan<char> field) =>
         long.Parse(field[..field.LastIndexOf(' ')], NumberStyles.AllowLeadingWhite, CultureInfo.InvariantCulture) * 1024;

@@ -28,9 +28,7 @@ internal static class PageMap
 
             foreach (var entry in entries[..read])
             {
-                // The shared zero page is present, but not exclusive.
-                var isPrivate = (entry & FileOrShared) == 0 && ((entry & Swapped) != 0 || (entry & (Present | Exclusive)) == (Present | Exclusive));
-                pages += isPrivate ? 1 : 0;
+                pages += IsPrivate(entry) ? 1 : 0;
             }
 
             done += read;
@@ -83,4 +81,8 @@ internal static class PageMap
 
         return ranges;
     }
+
+    // The shared zero page is present, but not exclusive.
+    private static bool IsPrivate(ulong entry) =>
+        (entry & FileOrShared) == 0 && ((entry & Swapped) != 0 || (entry & (Present | Exclusive)) == (Present | Exclusive));
 }

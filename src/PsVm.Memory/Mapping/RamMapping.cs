@@ -137,7 +137,8 @@ internal sealed class RamMapping : IDisposable
     {
         Errno.ENOMEM when plan.HugeTlb => HostMemory.NotEnoughHugePages(plan.Options.Size, plan.PageSize, plan.Path!),
         Errno.ENOMEM => HostMemory.NotEnoughMemory(plan.Options.Size),
-        _ => new(MemoryErrorIds.MapFailed, $"{plan.Options.Size} bytes cannot be mapped with {plan.MapFlags}: {Errors.Describe(error)}.", null),
+        _ => new(
+            MemoryErrorIds.MapFailed, $"{plan.Options.Size} bytes cannot be mapped with {plan.MapFlags}: {Errors.Describe(error)}.", null),
     };
 
     private static nint RoundUp(nint value, long multiple) => (nint)((value + multiple - 1) & -multiple);

@@ -36,8 +36,8 @@ public static class AccessModeResolver
             MemoryErrorIds.SharedWritableNeedsWritableFile,
             "Share with FileAccessMode ReadOnly: a shared writable mapping needs a writable file.",
             "Leave FileAccessMode at Auto, leave out Share for private memory, or add ReadOnly for read-only memory.")),
-        FileAccessMode.ReadWrite => new(FileAccessMode.ReadWrite, "ReadWrite was asked for; shared writable memory stores into the file", null),
-        _ => new(FileAccessMode.ReadWrite, "shared writable memory stores into the file", null),
+        FileAccessMode.ReadWrite => ReadWrite("ReadWrite was asked for; shared writable memory stores into the file"),
+        _ => ReadWrite("shared writable memory stores into the file"),
     };
 
     private static AccessModeResolution Rom(FileAccessMode mode) => mode switch
@@ -46,24 +46,27 @@ public static class AccessModeResolver
             MemoryErrorIds.ReadOnlyMemoryNeedsNoWritableFile,
             "ReadOnly with FileAccessMode ReadWrite: read-only memory needs no writable file.",
             "Leave FileAccessMode at Auto, or leave out ReadOnly for memory that the guest may write.")),
-        FileAccessMode.ReadOnly => new(FileAccessMode.ReadOnly, "ReadOnly was asked for; read-only memory never stores into the file", null),
-        _ => new(FileAccessMode.ReadOnly, "read-only memory never stores into the file", null),
+        FileAccessMode.ReadOnly => ReadOnly("ReadOnly was asked for; read-only memory never stores into the file"),
+        _ => ReadOnly("read-only memory never stores into the file"),
     };
 
     private static AccessModeResolution PrivateWritable(FileAccessMode mode, bool isHugeTlb, string machineType, bool deny) => mode switch
     {
-        FileAccessMode.ReadOnly => new(FileAccessMode.ReadOnly, "ReadOnly was asked for; private memory keeps its stores to itself", null),
+        FileAccessMode.ReadOnly => ReadOnly("ReadOnly was asked for; private memory keeps its stores to itself"),
         FileAccessMode.ReadWrite when deny => Refused(new(
             MemoryErrorIds.PrivateReadWriteDenied,
             "FileAccessMode ReadWrite on private memory: DenyPrivateDiscard keeps the file of every private mapping ReadOnly.",
             "Leave FileAccessMode at Auto, use Share, or lift DenyPrivateDiscard.")),
-        FileAccessMode.ReadWrite => new(FileAccessMode.ReadWrite, "ReadWrite was asked for", null),
-        _ when deny => new(FileAccessMode.ReadOnly, "DenyPrivateDiscard keeps the file of every private mapping ReadOnly", null),
-        _ when machineType == MachineTypes.Virt10 =>
-            new(FileAccessMode.ReadWrite, "virt-1.0 opens the file of private writable memory ReadWrite", null),
-        _ when isHugeTlb => new(FileAccessMode.ReadWrite, "private memory on hugetlbfs opens its file ReadWrite, so that pages can be given back", null),
-        _ => new(FileAccessMode.ReadOnly, "private memory keeps its stores to itself, so the file stays ReadOnly", null),
+        FileAccessMode.ReadWrite => ReadWrite("ReadWrite was asked for"),
+        _ when deny => ReadOnly("DenyPrivateDiscard keeps the file of every private mapping ReadOnly"),
+        _ when machineType == MachineTypes.Virt10 => ReadWrite("virt-1.0 opens the file of private writable memory ReadWrite"),
+        _ when isHugeTlb => ReadWrite("private memory on hugetlbfs opens its file ReadWrite, so that pages can be given back"),
+        _ => ReadOnly("private memory keeps its stores to itself, so the file stays ReadOnly"),
     };
+
+    private static AccessModeResolution ReadOnly(string reason) => new(FileAccessMode.ReadOnly, reason, null);
+
+    private static AccessModeResolution ReadWrite(string reason) => new(FileAccessMode.ReadWrite, reason, null);
 
     private static AccessModeResolution Refused(BackendError error) => new(null, error.Message, error);
 }

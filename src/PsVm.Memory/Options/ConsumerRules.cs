@@ -11,14 +11,15 @@ internal static class ConsumerRules
         {
             MemoryConsumer.VhostUserDevice => plan.Kind != BackendKind.Anonymous && plan.Options.Share ? null : new(
                 MemoryErrorIds.ConsumerNeedsSharedFile,
-                $"Backend '{id}' has Kind {plan.Kind} and Share {plan.Options.Share}; a vhost-user device needs Kind File or Memfd and Share True.",
+                $"Backend '{id}' has Kind {plan.Kind} and Share {plan.Options.Share}; "
+                    + "a vhost-user device needs Kind File or Memfd and Share True.",
                 "Use -Share with a file or memfd."),
             MemoryConsumer.PostCopyDestination => NeedsDiscard(id, "a post-copy destination", plan),
             MemoryConsumer.Balloon => NeedsDiscard(id, "a balloon", plan),
             MemoryConsumer.FreePageReporting => NeedsDiscard(id, "free page reporting", plan),
             MemoryConsumer.Template => hasNamedFile ? null : new(
                 MemoryErrorIds.ConsumerNeedsNamedFile,
-                $"Backend '{id}' has Kind {plan.Kind} and Path '{plan.Path}'; a template to clone from needs Kind File and the Path of a regular file.",
+                $"Backend '{id}' has Kind {plan.Kind} and Path '{plan.Path}'; a template to clone from needs the Path of a regular file.",
                 "Use the Path of a file."),
             _ => hasNamedFile && plan.Options.Share ? null : new(
                 MemoryErrorIds.ConsumerNeedsNamedFile,
@@ -28,10 +29,14 @@ internal static class ConsumerRules
         };
     }
 
-    private static BackendError? NeedsDiscard(string id, string consumer, BackendPlan plan) => plan.DiscardPolicy != DiscardPolicy.Deny ? null : new(
-        MemoryErrorIds.ConsumerNeedsDiscard,
-        plan.DenyPrivateDiscard && plan.MappingKind == MappingKind.PrivateFile
-            ? $"Backend '{id}' is a private file mapping under DenyPrivateDiscard; {consumer} needs memory that may be discarded."
-            : $"Backend '{id}' has DiscardPolicy Deny in force; {consumer} needs memory that may be discarded.",
-        "Use Share, another DiscardPolicy, or lift DenyPrivateDiscard.");
+    private static BackendError? NeedsDiscard(string id, string consumer, BackendPlan plan)
+    {
+        var why = plan.DenyPrivateDiscard && plan.MappingKind == MappingKind.PrivateFile
+            ? "is a private file mapping under DenyPrivateDiscard"
+            : "has DiscardPolicy Deny in force";
+        return plan.DiscardPolicy != DiscardPolicy.Deny ? null : new(
+            MemoryErrorIds.ConsumerNeedsDiscard,
+            $"Backend '{id}' {why}; {consumer} needs memory that may be discarded.",
+            "Use Share, another DiscardPolicy, or lift DenyPrivateDiscard.");
+    }
 }

@@ -9,7 +9,7 @@ internal enum MappingKind
 }
 
 /// <summary>The discard policy in force, or why the one asked for is impossible.</summary>
-/// <param name="Policy">The policy; Auto means that pages of anonymous memory are dropped; null when <paramref name="Error"/> is set.</param>
+/// <param name="Policy">The policy (Auto: pages of anonymous memory are dropped); null when <paramref name="Error"/> is set.</param>
 /// <param name="Warning">What the operator should know; null for nothing.</param>
 /// <param name="Error">Why the policy is impossible; null when it is not.</param>
 internal sealed record DiscardPolicyResolution(DiscardPolicy? Policy, BackendWarning? Warning, BackendError? Error);
@@ -20,7 +20,8 @@ internal static class DiscardPolicyResolver
     public static MappingKind KindOf(BackendKind kind, bool share) =>
         kind == BackendKind.Anonymous ? MappingKind.Anonymous : share ? MappingKind.Shared : MappingKind.PrivateFile;
 
-    public static DiscardPolicyResolution Resolve(DiscardPolicy requested, MappingKind mapping, FileAccessMode fileMode, bool denyPrivateDiscard)
+    public static DiscardPolicyResolution Resolve(
+        DiscardPolicy requested, MappingKind mapping, FileAccessMode fileMode, bool denyPrivateDiscard)
     {
         if (requested == DiscardPolicy.Deny)
         {

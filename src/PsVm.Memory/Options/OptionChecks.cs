@@ -1,6 +1,6 @@
 namespace PsVm.Memory;
 
-/// <summary>What can be said against options without looking at the host. Pure; the order of the errors is the order of the checks.</summary>
+/// <summary>What can be said against options without looking at the host. Pure; errors come in the order of the checks.</summary>
 internal static class OptionChecks
 {
     /// <summary>Bytes of address space that every 64-bit Linux process has.</summary>
@@ -25,17 +25,26 @@ internal static class OptionChecks
 
         if (kind != BackendKind.File && options.Path is not null)
         {
-            yield return new(MemoryErrorIds.PathNotAllowed, $"Kind {kind} with Path '{options.Path}': it has no file.", "Use Kind File or leave out Path.");
+            yield return new(
+                MemoryErrorIds.PathNotAllowed,
+                $"Kind {kind} with Path '{options.Path}': it has no file.",
+                "Use Kind File or leave out Path.");
         }
 
         if (kind != BackendKind.File && options.Offset != 0)
         {
-            yield return new(MemoryErrorIds.OffsetNeedsFile, $"Kind {kind} with Offset {options.Offset}: only a file has an offset.", "Leave out Offset.");
+            yield return new(
+                MemoryErrorIds.OffsetNeedsFile,
+                $"Kind {kind} with Offset {options.Offset}: only a file has an offset.",
+                "Leave out Offset.");
         }
 
         if (kind != BackendKind.File && options.ReadOnly)
         {
-            yield return new(MemoryErrorIds.ReadOnlyNeedsFile, $"Kind {kind} with ReadOnly: its memory would hold zeros for ever.", "Give the Path of a file with the content.");
+            yield return new(
+                MemoryErrorIds.ReadOnlyNeedsFile,
+                $"Kind {kind} with ReadOnly: its memory would hold zeros for ever.",
+                "Give the Path of a file with the content.");
         }
 
         if (kind != BackendKind.File && options.FileAccessMode != FileAccessMode.Auto)
@@ -70,7 +79,8 @@ internal static class OptionChecks
     {
         if (options.Size <= 0)
         {
-            yield return new(MemoryErrorIds.InvalidSize, $"Size is {options.Size} bytes; expected a positive multiple of {pageSize} bytes.", null);
+            yield return new(
+                MemoryErrorIds.InvalidSize, $"Size is {options.Size} bytes; expected a positive multiple of {pageSize} bytes.", null);
         }
         else if (options.Size % pageSize != 0)
         {
@@ -102,7 +112,7 @@ internal static class OptionChecks
         {
             yield return new(
                 MemoryErrorIds.SizeTooLarge,
-                $"Size is {options.Size} bytes and Align {Math.Max(align, pageSize)} bytes; a process has {AddressSpace} bytes of address space.",
+                $"Size {options.Size} and Align {Math.Max(align, pageSize)} bytes; a process has {AddressSpace} bytes of address space.",
                 null);
         }
         else if ((Int128)options.Offset + options.Size > long.MaxValue)
@@ -136,7 +146,10 @@ internal static class OptionChecks
 
         if (nodes.Count == 0 || nodes.Any(n => n < 0))
         {
-            return new(MemoryErrorIds.InvalidHostNodes, $"{found}; expected the numbers of one or more nodes.", "Give HostNodes or leave out NumaPolicy.");
+            return new(
+                MemoryErrorIds.InvalidHostNodes,
+                $"{found}; expected the numbers of one or more nodes.",
+                "Give HostNodes or leave out NumaPolicy.");
         }
 
         return options.NumaPolicy == NumaPolicy.Preferred && nodes.Count > 1

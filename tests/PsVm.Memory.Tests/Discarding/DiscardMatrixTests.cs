@@ -7,8 +7,7 @@ namespace PsVm.Memory.Tests.Discarding;
 /// Each policy on each kind of mapping. The block has four pages that hold F, the guest has written G to the first two, and the two in
 /// the middle are discarded: one that it wrote and one that it did not.
 /// </summary>
-[Collection(HostCollection.Name)]
-public sealed class DiscardMatrixTests(ITestOutputHelper output) : IDisposable
+public sealed class DiscardMatrixTests(ITestOutputHelper output) : BackendTest
 {
     // Four letters: what a reader finds in the four pages, 0 for zeros. Then the pages the host got back, or an error id.
     private const string Table =
@@ -66,19 +65,10 @@ public sealed class DiscardMatrixTests(ITestOutputHelper output) : IDisposable
         rom/shared/ext4    PunchHole        PunchHoleNeedsWritableFile
         """;
 
-    private readonly TestFolder _folder = new();
-    private readonly MemoryBackends _backends = Make.Backends();
-
-    public void Dispose()
-    {
-        _backends.Dispose();
-        _folder.Dispose();
-    }
-
     public static TheoryData<string, DiscardPolicy, string, string> Cases()
     {
         var cases = new TheoryData<string, DiscardPolicy, string, string>();
-        foreach (var cells in Table.Split('\n').Skip(1).Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)))
+        foreach (var cells in TextTable.Rows(Table))
         {
             foreach (var given in new[] { "to the backend", "to the discard" })
             {
@@ -93,11 +83,12 @@ public sealed class DiscardMatrixTests(ITestOutputHelper output) : IDisposable
     [MemberData(nameof(Cases))]
     public void Does_what_the_table_says(string mapping, DiscardPolicy policy, string expected, string given)
     {
-        var isHuge = mapping.Contains("hugetlbfs", StringComparison.Ordinal);
+        var words = mapping.Split('/');
+        var isHuge = words.Contains("hugetlbfs");
         using var pages = isHuge ? new HugePages(16) : null;
-        using var mount = isHuge ? Host.Mount(_folder, "hugetlbfs") : mapping.Contains("tmpfs", StringComparison.Ordinal) ? Host.Mount(_folder, "tmpfs") : null;
+        using var mount = isHuge || words.Contains("tmpfs") ? Host.Mount(Folder, isHuge ? "hugetlbfs" : "tmpfs") : null;
         var page = isHuge ? (int)HugePages.Size : Make.Page;
-        using var test = new Block(_backends, mapping, mount?.Path ?? _folder.Path, page);
+        using var test = new Block(Backends, mapping, mount?.Path ?? Folder.Path, page);
 
         string Act()
         {
@@ -143,7 +134,11 @@ public sealed class DiscardMatrixTests(ITestOutputHelper output) : IDisposable
             if (options.Kind != BackendKind.File)
             {
                 var backend = backends.Create(options);
-                Watch(Has("memfd") ? $"/proc/self/fd/{DescriptorOf(backend)}" : null);
+                if (Has("memfd"))
+                {
+                    Watch($"/proc/self/fd/{DescriptorOf(backend)}");
+                }
+
                 return backend;
             }
 
@@ -180,7 +175,7 @@ public sealed class DiscardMatrixTests(ITestOutputHelper output) : IDisposable
         public void Dispose() => _other?.Dispose();
 
         /// <summary>Maps the file as another user would.</summary>
-        private void Watch(string? path) => _other = path is null ? null : backends.Create(new() { Path = path, Size = 4 * page, Share = true });
+        private void Watch(string path) => _other = backends.Create(new() { Path = path, Size = 4 * page, Share = true });
 
         private static string DescriptorOf(MemoryBackend backend) => Path.GetFileName(Directory.EnumerateFiles("/proc/self/fd")
             .First(fd => new FileInfo(fd).LinkTarget?.Contains($"memfd:{backend.Id} ", StringComparison.Ordinal) == true));

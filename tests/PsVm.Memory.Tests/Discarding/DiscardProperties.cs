@@ -32,7 +32,8 @@ public sealed class DiscardProperties
             select new Step(kind, first, Math.Min(count, 6));
         return Arb.From(Gen.Choose(1, 20).SelectMany(count => Gen.ArrayOf(step, count)), Shrink);
 
-        static IEnumerable<Step[]> Shrink(Step[] steps) => Enumerable.Range(0, steps.Length).Select(skip => steps.Where((_, i) => i != skip).ToArray());
+        static IEnumerable<Step[]> Shrink(Step[] steps) =>
+            Enumerable.Range(0, steps.Length).Select(skip => steps.Where((_, i) => i != skip).ToArray());
     }
 
     [Theory]
@@ -85,7 +86,8 @@ public sealed class DiscardProperties
             else
             {
                 var own = OwnBytes(backend);
-                var outcome = backend.Discard(first * Page, count * Page, kind == StepKind.ZeroOverlay ? DiscardPolicy.ZeroOverlay : DiscardPolicy.RestoreTemplate);
+                var policy = kind == StepKind.ZeroOverlay ? DiscardPolicy.ZeroOverlay : DiscardPolicy.RestoreTemplate;
+                var outcome = backend.Discard(first * Page, count * Page, policy);
                 if (outcome.WhyNotFreed is null)
                 {
                     Assert.Equal(own - outcome.BytesFreed, OwnBytes(backend));

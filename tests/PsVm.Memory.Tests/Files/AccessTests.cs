@@ -4,19 +4,9 @@ using PsVm.Memory.Tests.Support;
 namespace PsVm.Memory.Tests.Files;
 
 /// <summary>Files that may not be written, or not even read, for real: what Auto falls back to and what each error says.</summary>
-[Collection(HostCollection.Name)]
-public sealed class AccessTests : IDisposable
+public sealed class AccessTests : BackendTest
 {
     private const long Page = Make.Page;
-
-    private readonly TestFolder _folder = new();
-    private readonly MemoryBackends _backends = Make.Backends();
-
-    public void Dispose()
-    {
-        _backends.Dispose();
-        _folder.Dispose();
-    }
 
     /// <summary>The file can be read, but not written for the reason that errno gives.</summary>
     private void AssertFallsBack(string path, Errno errno, string errorId)
@@ -24,15 +14,16 @@ public sealed class AccessTests : IDisposable
         var options = new MemoryBackendOptions { Path = path, Size = Page };
 
         // What Auto never tried to write is no fallback.
-        using var untried = _backends.CreateAsForetold(options);
+        using var untried = Backends.CreateAsForetold(options);
         Assert.False(untried.Outcome.FellBack);
 
-        using var backend = _backends.CreateAsForetold(options with { MachineType = "virt-1.0" });
+        using var backend = Backends.CreateAsForetold(options with { MachineType = "virt-1.0" });
         var outcome = backend.Outcome;
         Assert.True(outcome.FellBack);
         Assert.Equal(FileAccessMode.ReadOnly, outcome.EffectiveMode);
         Assert.Equal("O_RDONLY, O_CLOEXEC", outcome.OpenFlags);
-        Assert.Equal("virt-1.0 opens the file of private writable memory ReadWrite; it cannot be opened for writing, so it is opened ReadOnly", outcome.Reason);
+        const string choice = "virt-1.0 opens the file of private writable memory ReadWrite";
+        Assert.Equal($"{choice}; it cannot be opened for writing, so it is opened ReadOnly", outcome.Reason);
         var warning = Assert.Single(outcome.Warnings, w => w.Id == MemoryWarningIds.FellBackToReadOnly);
         Assert.Contains($"'{path}' cannot be opened for writing ({errno} ", warning.Message, StringComparison.Ordinal);
         Assert.Contains("truncated, grown or punched", warning.Message, StringComparison.Ordinal);
@@ -44,7 +35,8 @@ public sealed class AccessTests : IDisposable
         Assert.Equal(before, File.ReadAllBytes(path)[..(int)Page]);
 
         // A policy that needs the write access is an error, found at the fallback.
-        Fails(MemoryErrorIds.PunchHoleNeedsWritableFile, options with { MachineType = "virt-1.0", DiscardPolicy = DiscardPolicy.PunchHole });
+        var punching = options with { MachineType = "virt-1.0", DiscardPolicy = DiscardPolicy.PunchHole };
+        Fails(MemoryErrorIds.PunchHoleNeedsWritableFile, punching);
 
         // Explicit modes never fall back; private memory is told what would work.
         var explicitMode = Fails(errorId, options with { FileAccessMode = FileAccessMode.ReadWrite });
@@ -55,30 +47,24 @@ public sealed class AccessTests : IDisposable
         Fails(errorId, options with { Share = true, FileAccessMode = FileAccessMode.ReadWrite });
     }
 
-    private MemoryBackendException Fails(string errorId, MemoryBackendOptions options)
-    {
-        MemoryBackendException? error = null;
-        Holdings.AssertUnchanged(_folder.Path, () => error = _backends.CreateFails(errorId, options));
-        return error!;
-    }
-
     [SkippableFact]
     public void EACCES_for_an_ordinary_user()
     {
-        var path = _folder.File("ram", Page);
+        var path = Folder.File("ram", Page);
         Host.AsNobody(() => AssertFallsBack(path, Errno.EACCES, MemoryErrorIds.FileAccessDenied));
     }
 
     [SkippableFact]
     public void EROFS_on_a_read_only_mount()
     {
-        using var mount = Host.Mount(_folder, "tmpfs");
+        using var mount = Host.Mount(Folder, "tmpfs");
         File.WriteAllBytes(mount.In("ram"), new byte[Page]);
         Host.Run("mount", "-o", "remount,ro", mount.Path);
         AssertFallsBack(mount.In("ram"), Errno.EROFS, MemoryErrorIds.ReadOnlyFileSystem);
-        Assert.Equal(
-            [MemoryWarningIds.PrivateMappingOfMemoryFile], _backends.Test(new() { Path = mount.In("ram"), Size = Page }).Warnings.Select(w => w.Id));
-        Assert.Contains("EROFS", Fails(MemoryErrorIds.DirectoryNotWritable, new() { Path = mount.In("new"), Size = Page, Share = true }).Message, StringComparison.Ordinal);
+        var options = new MemoryBackendOptions { Path = mount.In("ram"), Size = Page };
+        Assert.Equal([MemoryWarningIds.PrivateMappingOfMemoryFile], Backends.Test(options).Warnings.Select(w => w.Id));
+        var creating = Fails(MemoryErrorIds.DirectoryNotWritable, options with { Path = mount.In("new"), Share = true });
+        Assert.Contains("EROFS", creating.Message, StringComparison.Ordinal);
     }
 
     [SkippableTheory]
@@ -86,7 +72,7 @@ public sealed class AccessTests : IDisposable
     [InlineData("a")]
     public void EPERM_of_an_immutable_or_append_only_file(string attribute)
     {
-        var path = _folder.File("ram", Page);
+        var path = Folder.File("ram", Page);
         using var attributed = Host.Attribute(path, attribute);
         AssertFallsBack(path, Errno.EPERM, MemoryErrorIds.FileImmutable);
     }
@@ -94,16 +80,17 @@ public sealed class AccessTests : IDisposable
     [SkippableFact]
     public void ETXTBSY_of_a_running_executable()
     {
-        using var running = Host.Running(_folder.In("sleep"));
-        AssertFallsBack(_folder.In("sleep"), Errno.ETXTBSY, MemoryErrorIds.FileIsRunning);
+        using var running = Host.Running(Folder.In("sleep"));
+        AssertFallsBack(Folder.In("sleep"), Errno.ETXTBSY, MemoryErrorIds.FileIsRunning);
     }
 
     [SkippableFact]
     public void A_file_that_cannot_even_be_read_is_an_error_without_a_fallback()
     {
-        var path = _folder.File("ram", Page);
+        Host.NeedsRoot();
+        var path = Folder.File("ram", Page);
         File.SetUnixFileMode(path, UnixFileMode.None);
-        Directory.CreateDirectory(_folder.In("closed"), UnixFileMode.None);
+        Directory.CreateDirectory(Folder.In("closed"), UnixFileMode.None);
         Host.AsNobody(() =>
         {
             var options = new MemoryBackendOptions { Path = path, Size = Page };
@@ -111,7 +98,7 @@ public sealed class AccessTests : IDisposable
             Fails(MemoryErrorIds.FileAccessDenied, options with { MachineType = "virt-1.0" });
             var error = Fails(MemoryErrorIds.FileAccessDenied, options with { FileAccessMode = FileAccessMode.ReadWrite });
             Assert.DoesNotContain("can be read", error.RecommendedAction, StringComparison.Ordinal);
-            var unseen = options with { Path = _folder.In("closed/ram") };
+            var unseen = options with { Path = Folder.In("closed/ram") };
             Assert.Contains("looked at", Fails(MemoryErrorIds.FileAccessDenied, unseen).Message, StringComparison.Ordinal);
         });
     }
@@ -120,35 +107,37 @@ public sealed class AccessTests : IDisposable
     public void A_directory_without_write_permission_takes_no_file() => Host.AsNobody(() =>
     {
         var options = new MemoryBackendOptions { Size = Page, Share = true };
-        Fails(MemoryErrorIds.DirectoryNotWritable, options with { Path = _folder.In("new") });
-        Fails(MemoryErrorIds.DirectoryNotWritable, options with { Path = _folder.Path });
+        Fails(MemoryErrorIds.DirectoryNotWritable, options with { Path = Folder.In("new") });
+        Fails(MemoryErrorIds.DirectoryNotWritable, options with { Path = Folder.Path });
 
         // Auto chose ReadWrite, but a file that is missing cannot be read either.
-        Fails(MemoryErrorIds.DirectoryNotWritable, options with { Path = _folder.In("new"), Share = false, MachineType = "virt-1.0" });
+        Fails(MemoryErrorIds.DirectoryNotWritable, options with { Path = Folder.In("new"), Share = false, MachineType = "virt-1.0" });
     });
 
     [SkippableFact]
     public void An_empty_file_that_falls_back_is_an_error()
     {
-        var path = _folder.File("empty", 0);
+        var path = Folder.File("empty", 0);
         Host.AsNobody(() => Fails(MemoryErrorIds.EmptyFileReadOnly, new() { Path = path, Size = Page, MachineType = "virt-1.0" }));
     }
 
     [SkippableFact]
     public void A_full_file_system_is_an_error_before_the_first_store()
     {
-        using var mount = Host.Mount(_folder, "tmpfs", "size=1m");
+        using var mount = Host.Mount(Folder, "tmpfs", "size=1m");
         var options = new MemoryBackendOptions { Path = mount.In("ram"), Size = 2 << 20, Share = true };
-        var error = Fails(MemoryErrorIds.FileSystemFull, options);
-        Assert.Contains("has 1048576 bytes available; the shared memory may come to need 2097152 bytes more", error.Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "has 1048576 bytes available; the shared memory may come to need 2097152 bytes more",
+            Fails(MemoryErrorIds.FileSystemFull, options).Message,
+            StringComparison.Ordinal);
         Fails(MemoryErrorIds.FileSystemFull, options with { Reserve = false, Prealloc = true });
 
-        using var backend = _backends.CreateAsForetold(options with { Reserve = false });
+        using var backend = Backends.CreateAsForetold(options with { Reserve = false });
         Assert.Contains("MAP_NORESERVE", backend.Outcome.MapFlags, StringComparison.Ordinal);
 
         // Blocks that a file has already are not needed again.
-        using var other = Host.Mount(_folder, "tmpfs", "size=1m");
+        using var other = Host.Mount(Folder, "tmpfs", "size=1m");
         File.WriteAllBytes(other.In("ram"), new byte[1 << 20]);
-        _backends.CreateAsForetold(options with { Path = other.In("ram"), Size = 1 << 20 }).Dispose();
+        Backends.CreateAsForetold(options with { Path = other.In("ram"), Size = 1 << 20 }).Dispose();
     }
 }

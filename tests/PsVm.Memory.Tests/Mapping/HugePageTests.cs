@@ -3,19 +3,9 @@ using PsVm.Memory.Tests.Support;
 namespace PsVm.Memory.Tests.Mapping;
 
 /// <summary>hugetlbfs for real: private and shared, by file and by directory.</summary>
-[Collection(HostCollection.Name)]
-public sealed class HugePageTests : IDisposable
+public sealed class HugePageTests : BackendTest
 {
     private const long Huge = HugePages.Size;
-
-    private readonly TestFolder _folder = new();
-    private readonly MemoryBackends _backends = Make.Backends();
-
-    public void Dispose()
-    {
-        _backends.Dispose();
-        _folder.Dispose();
-    }
 
     [SkippableTheory]
     [InlineData(false, "virt-1.1", "private memory on hugetlbfs opens its file ReadWrite, so that pages can be given back")]
@@ -24,10 +14,11 @@ public sealed class HugePageTests : IDisposable
     public void Auto_opens_ReadWrite_and_creates(bool share, string machineType, string reason)
     {
         using var pages = new HugePages(8);
-        using var mount = Host.Mount(_folder, "hugetlbfs");
+        using var mount = Host.Mount(Folder, "hugetlbfs");
         foreach (var path in new[] { mount.In("ram"), mount.Path })
         {
-            using var backend = _backends.CreateAsForetold(new() { Path = path, Size = 4 * Huge, Share = share, MachineType = machineType });
+            var options = new MemoryBackendOptions { Path = path, Size = 4 * Huge, Share = share, MachineType = machineType };
+            using var backend = Backends.CreateAsForetold(options);
             var outcome = backend.Outcome;
             Assert.Equal((FileAccessMode.ReadWrite, reason), (outcome.EffectiveMode, outcome.Reason));
             Assert.Equal(("hugetlbfs", Huge, true, true), (outcome.FileSystem, outcome.PageSize, outcome.HugeTlb, outcome.Created));
@@ -47,12 +38,12 @@ public sealed class HugePageTests : IDisposable
     public void Sizes_offsets_and_alignments_are_of_huge_pages()
     {
         using var pages = new HugePages(4);
-        using var mount = Host.Mount(_folder, "hugetlbfs");
+        using var mount = Host.Mount(Folder, "hugetlbfs");
         var good = new MemoryBackendOptions { Path = mount.In("ram"), Size = 2 * Huge, Share = true };
-        _backends.CreateFails(MemoryErrorIds.SizeMisaligned, good with { Size = Huge + Make.Page });
-        _backends.CreateFails(MemoryErrorIds.OffsetMisaligned, good with { Offset = Make.Page });
-        _backends.CreateFails(MemoryErrorIds.AlignMisaligned, good with { Align = Make.Page });
-        using var backend = _backends.CreateAsForetold(good with { Offset = Huge, Align = 4 * Huge });
+        Backends.CreateFails(MemoryErrorIds.SizeMisaligned, good with { Size = Huge + Make.Page });
+        Backends.CreateFails(MemoryErrorIds.OffsetMisaligned, good with { Offset = Make.Page });
+        Backends.CreateFails(MemoryErrorIds.AlignMisaligned, good with { Align = Make.Page });
+        using var backend = Backends.CreateAsForetold(good with { Offset = Huge, Align = 4 * Huge });
         Assert.Equal(0, backend.Address % (nint)(4 * Huge));
         Assert.Equal(3 * Huge, new FileInfo(good.Path!).Length);
         Assert.Equal(
@@ -67,22 +58,20 @@ public sealed class HugePageTests : IDisposable
     public void A_lack_of_huge_pages_fails_the_mapping_and_not_a_later_touch(bool share, bool reserve)
     {
         using var pages = new HugePages(2);
-        using var mount = Host.Mount(_folder, "hugetlbfs");
+        using var mount = Host.Mount(Folder, "hugetlbfs");
         var free = HugePages.Free;
         var options = new MemoryBackendOptions { Path = mount.In("ram"), Size = (free + 2) * Huge, Share = share, Reserve = reserve };
-        Holdings.AssertUnchanged(_folder.Path, () =>
-        {
-            var error = _backends.CreateFails(MemoryErrorIds.NotEnoughHugePages, options);
-            Assert.Contains(
-                $"reserves {free + 2} huge pages ({(free + 2) * Huge} bytes); {free} ({free * Huge} bytes) are free", error.Message, StringComparison.Ordinal);
-        });
-        Holdings.AssertUnchanged(_folder.Path, () => _backends.CreateFails(MemoryErrorIds.NotEnoughHugePages, options with { Path = mount.Path }));
+        Assert.Contains(
+            $"reserves {free + 2} huge pages ({(free + 2) * Huge} bytes); {free} ({free * Huge} bytes) are free",
+            Fails(MemoryErrorIds.NotEnoughHugePages, options).Message,
+            StringComparison.Ordinal);
+        Fails(MemoryErrorIds.NotEnoughHugePages, options with { Path = mount.Path });
 
         // An empty file that was grown for nothing is empty again.
         File.Create(mount.In("empty")).Dispose();
-        Holdings.AssertUnchanged(_folder.Path, () => _backends.CreateFails(MemoryErrorIds.NotEnoughHugePages, options with { Path = mount.In("empty") }));
+        Fails(MemoryErrorIds.NotEnoughHugePages, options with { Path = mount.In("empty") });
 
-        using var backend = _backends.CreateAsForetold(options with { Size = 2 * Huge });
+        using var backend = Backends.CreateAsForetold(options with { Size = 2 * Huge });
         Assert.Equal(!reserve, backend.Outcome.Warnings.Any(w => w.Id == MemoryWarningIds.ReservationKept));
         Assert.DoesNotContain("NORESERVE", backend.Outcome.MapFlags, StringComparison.Ordinal);
     }
@@ -91,11 +80,11 @@ public sealed class HugePageTests : IDisposable
     public void Prealloc_takes_the_pages_at_once()
     {
         using var pages = new HugePages(4);
-        using var mount = Host.Mount(_folder, "hugetlbfs");
+        using var mount = Host.Mount(Folder, "hugetlbfs");
         var free = HugePages.Free;
         foreach (var share in new[] { true, false })
         {
-            using var backend = _backends.CreateAsForetold(new() { Path = mount.Path, Size = 3 * Huge, Share = share, Prealloc = true });
+            using var backend = Backends.CreateAsForetold(new() { Path = mount.Path, Size = 3 * Huge, Share = share, Prealloc = true });
             Assert.Equal(free - 3, HugePages.Free);
             Assert.Equal(3 * Huge, backend.Measure().Resident);
         }
@@ -105,17 +94,17 @@ public sealed class HugePageTests : IDisposable
     public void A_template_is_mapped_private_and_read_only()
     {
         using var pages = new HugePages(8);
-        using var mount = Host.Mount(_folder, "hugetlbfs");
+        using var mount = Host.Mount(Folder, "hugetlbfs");
         var options = new MemoryBackendOptions { Path = mount.In("ram"), Size = 2 * Huge };
-        using (var template = _backends.CreateAsForetold(options with { Share = true }))
+        using (var template = Backends.CreateAsForetold(options with { Share = true }))
         {
             template.Bytes(0, (int)(2 * Huge)).Fill(TestFolder.Fill);
         }
 
-        using var clone = _backends.CreateAsForetold(options with { FileAccessMode = FileAccessMode.ReadOnly });
+        using var clone = Backends.CreateAsForetold(options with { FileAccessMode = FileAccessMode.ReadOnly });
         clone.Bytes(0, 1)[0] = 1;
         Assert.Equal((2 * Huge, Huge), (clone.Measure().FileBlocks, clone.Measure().Own));
-        using var denied = _backends.CreateAsForetold(options with { DenyPrivateDiscard = true });
+        using var denied = Backends.CreateAsForetold(options with { DenyPrivateDiscard = true });
         Assert.Equal((FileAccessMode.ReadOnly, DiscardPolicy.Deny), (denied.Outcome.EffectiveMode, denied.Outcome.EffectiveDiscardPolicy));
         Assert.Equal(TestFolder.Fill, denied.Bytes(0, (int)Huge).Value());
     }
@@ -124,14 +113,14 @@ public sealed class HugePageTests : IDisposable
     public void Guest_memory_has_no_hole_when_huge_pages_run_out_while_the_template_is_restored()
     {
         using var pages = new HugePages(4);
-        using var mount = Host.Mount(_folder, "hugetlbfs");
+        using var mount = Host.Mount(Folder, "hugetlbfs");
         var options = new MemoryBackendOptions { Path = mount.In("ram"), Size = 2 * Huge };
-        using (var template = _backends.Create(options with { Share = true }))
+        using (var template = Backends.Create(options with { Share = true }))
         {
             template.Bytes(0, (int)(2 * Huge)).Fill(TestFolder.Fill);
         }
 
-        using var clone = _backends.CreateAsForetold(options);
+        using var clone = Backends.CreateAsForetold(options);
         clone.Discard(0, Huge, DiscardPolicy.ZeroOverlay);
         Assert.Equal((byte)0, clone.Bytes(0, (int)Huge).Value());
 

@@ -1,3 +1,5 @@
+using PsVm.Memory.Tests.Support;
+
 namespace PsVm.Memory.Tests.Options;
 
 public sealed class AccessModeResolverTests
@@ -23,34 +25,41 @@ public sealed class AccessModeResolverTests
 
     private const string Table =
         """
-        share  readonly  mode       virt-1.0  virt-1.0/deny  virt-1.1  virt-1.1/deny  huge/virt-1.0  huge/virt-1.0/deny  huge/virt-1.1  huge/virt-1.1/deny
-        true   false     Auto       w         w              w         w              w              w                   w              w
-        true   false     ReadOnly   x         x              x         x              x              x                   x              x
-        true   false     ReadWrite  W         W              W         W              W              W                   W              W
-        true   true      Auto       o         o              o         o              o              o                   o              o
-        true   true      ReadOnly   O         O              O         O              O              O                   O              O
-        true   true      ReadWrite  y         y              y         y              y              y                   y              y
-        false  true      Auto       o         o              o         o              o              o                   o              o
-        false  true      ReadOnly   O         O              O         O              O              O                   O              O
-        false  true      ReadWrite  y         y              y         y              y              y                   y              y
-        false  false     Auto       m         d              p         d              m              d                   h              d
-        false  false     ReadOnly   P         P              P         P              P              P                   P              P
-        false  false     ReadWrite  Q         z              Q         z              Q              z                   Q              z
+        share  readonly  mode       1.0  1.0/deny  1.1  1.1/deny  huge/1.0  huge/1.0/deny  huge/1.1  huge/1.1/deny
+        true   false     Auto       w    w         w    w         w         w              w         w
+        true   false     ReadOnly   x    x         x    x         x         x              x         x
+        true   false     ReadWrite  W    W         W    W         W         W              W         W
+        true   true      Auto       o    o         o    o         o         o              o         o
+        true   true      ReadOnly   O    O         O    O         O         O              O         O
+        true   true      ReadWrite  y    y         y    y         y         y              y         y
+        false  true      Auto       o    o         o    o         o         o              o         o
+        false  true      ReadOnly   O    O         O    O         O         O              O         O
+        false  true      ReadWrite  y    y         y    y         y         y              y         y
+        false  false     Auto       m    d         p    d         m         d              h         d
+        false  false     ReadOnly   P    P         P    P         P         P              P         P
+        false  false     ReadWrite  Q    z         Q    z         Q         z              Q         z
         """;
 
     public static TheoryData<bool, bool, FileAccessMode, string, bool, bool, string, string> Cases()
     {
         var cases = new TheoryData<bool, bool, FileAccessMode, string, bool, bool, string, string>();
-        var lines = Table.Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToList();
-        foreach (var cells in lines.Skip(1))
+        var heading = TextTable.Lines(Table).First();
+        foreach (var row in TextTable.Rows(Table))
         {
-            for (var column = 3; column < cells.Length; column++)
+            for (var column = 3; column < row.Length; column++)
             {
-                var setting = lines[0][column].Split('/');
-                var (result, reason) = Legend[cells[column][0]];
+                var setting = heading[column].Split('/');
+                var machineType = setting.Contains("1.0") ? "virt-1.0" : "virt-1.1";
+                var (result, reason) = Legend[row[column][0]];
                 cases.Add(
-                    bool.Parse(cells[0]), bool.Parse(cells[1]), Enum.Parse<FileAccessMode>(cells[2]),
-                    setting.Single(s => s.StartsWith("virt", StringComparison.Ordinal)), setting.Contains("huge"), setting.Contains("deny"), result, reason);
+                    bool.Parse(row[0]),
+                    bool.Parse(row[1]),
+                    Enum.Parse<FileAccessMode>(row[2]),
+                    machineType,
+                    setting.Contains("huge"),
+                    setting.Contains("deny"),
+                    result,
+                    reason);
             }
         }
 
@@ -84,7 +93,8 @@ public sealed class AccessModeResolverTests
     [InlineData("virt-1.0", "virt-1.0")]
     [InlineData("VIRT", null)]
     [InlineData("", null)]
-    public void Machine_types_have_versions_and_one_alias(string name, string? version) => Assert.Equal(version, MachineTypes.Resolve(name));
+    public void Machine_types_have_versions_and_one_alias(string name, string? version) =>
+        Assert.Equal(version, MachineTypes.Resolve(name));
 
     [Fact]
     public void An_unknown_machine_type_is_an_error_that_names_the_known_ones()

@@ -15,39 +15,28 @@ public sealed class ConsumerTests
         SnapshotWithoutRam   ok           named         named              ok           named      named         named      named
         """;
 
-    public static TheoryData<MemoryConsumer, string, string> Cases()
-    {
-        var cases = new TheoryData<MemoryConsumer, string, string>();
-        var lines = Table.Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToList();
-        foreach (var cells in lines.Skip(1))
-        {
-            for (var column = 1; column < cells.Length; column++)
-            {
-                cases.Add(Enum.Parse<MemoryConsumer>(cells[0]), lines[0][column], cells[column]);
-            }
-        }
-
-        return cases;
-    }
+    public static TheoryData<string, string, string> Cases() => TextTable.Cells(Table);
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Is_checked_when_the_guest_is_put_together(MemoryConsumer consumer, string memory, string result)
+    public void Is_checked_when_the_guest_is_put_together(string consumer, string memory, string result)
     {
+        var share = !memory.StartsWith("private", StringComparison.Ordinal);
         using var folder = new TestFolder();
         using var backends = Make.Backends();
-        var options = new MemoryBackendOptions { Id = "memory-of-test", Size = Make.Page, Share = !memory.StartsWith("private", StringComparison.Ordinal) };
+        var options = new MemoryBackendOptions { Id = "memory-of-test", Size = Make.Page, Share = share };
+        var path = folder.File("ram", Make.Page);
         options = memory switch
         {
             "shared/memfd" => options with { Kind = BackendKind.Memfd },
             "anonymous" => options with { Share = false },
             "shared/anonymous" => options,
             "directory" => options with { Path = folder.Path },
-            "denied/file" => options with { Path = folder.File("ram", Make.Page), DiscardPolicy = DiscardPolicy.Deny },
-            _ => options with { Path = folder.File("ram", Make.Page), DenyPrivateDiscard = memory.EndsWith("deny", StringComparison.Ordinal) },
+            "denied/file" => options with { Path = path, DiscardPolicy = DiscardPolicy.Deny },
+            _ => options with { Path = path, DenyPrivateDiscard = memory.EndsWith("deny", StringComparison.Ordinal) },
         };
         var backend = backends.Create(options);
-        var error = Record.Exception(() => backend.CheckConsumer(consumer)) as MemoryBackendException;
+        var error = Record.Exception(() => backend.CheckConsumer(Enum.Parse<MemoryConsumer>(consumer))) as MemoryBackendException;
         var expected = result switch
         {
             "shared" => MemoryErrorIds.ConsumerNeedsSharedFile,

@@ -1,35 +1,27 @@
+using PsVm.Memory.Tests.Support;
+
 namespace PsVm.Memory.Tests.Options;
 
 public sealed class DiscardPolicyResolverTests
 {
+    // A ! stands for a warning.
     private const string Table =
         """
-        policy           shared/rw                        shared/ro                        private/rw       private/ro                  private/rw/deny  private/ro/deny             anonymous
-        Auto             PunchHole                        Deny                             ZeroOverlay      ZeroOverlay                 Deny             Deny                        Auto
-        Deny             Deny                             Deny                             Deny             Deny                        Deny             Deny                        Deny
-        ZeroOverlay      DiscardPolicyNeedsPrivateMapping DiscardPolicyNeedsPrivateMapping ZeroOverlay      ZeroOverlay                 Deny!            Deny!                       Auto
-        RestoreTemplate  DiscardPolicyNeedsPrivateMapping DiscardPolicyNeedsPrivateMapping RestoreTemplate  RestoreTemplate             Deny!            Deny!                       RestoreTemplateNeedsFile
-        PunchHole        PunchHole                        PunchHoleNeedsWritableFile       PunchHole!       PunchHoleNeedsWritableFile  Deny!            PunchHoleNeedsWritableFile  Auto
+        mapping          Auto         Deny  ZeroOverlay                       RestoreTemplate                   PunchHole
+        shared/rw        PunchHole    Deny  DiscardPolicyNeedsPrivateMapping  DiscardPolicyNeedsPrivateMapping  PunchHole
+        shared/ro        Deny         Deny  DiscardPolicyNeedsPrivateMapping  DiscardPolicyNeedsPrivateMapping  PunchHoleNeedsWritableFile
+        private/rw       ZeroOverlay  Deny  ZeroOverlay                       RestoreTemplate                   PunchHole!
+        private/ro       ZeroOverlay  Deny  ZeroOverlay                       RestoreTemplate                   PunchHoleNeedsWritableFile
+        private/rw/deny  Deny         Deny  Deny!                             Deny!                             Deny!
+        private/ro/deny  Deny         Deny  Deny!                             Deny!                             PunchHoleNeedsWritableFile
+        anonymous        Auto         Deny  Auto                              RestoreTemplateNeedsFile          Auto
         """;
 
-    public static TheoryData<string, string, string> Cases()
-    {
-        var cases = new TheoryData<string, string, string>();
-        var lines = Table.Split('\n').Select(line => line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ToList();
-        foreach (var cells in lines.Skip(1))
-        {
-            for (var column = 1; column < cells.Length; column++)
-            {
-                cases.Add(cells[0], lines[0][column], cells[column]);
-            }
-        }
-
-        return cases;
-    }
+    public static TheoryData<string, string, string> Cases() => TextTable.Cells(Table);
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Resolves_as_the_table_says(string policy, string mapping, string result)
+    public void Resolves_as_the_table_says(string mapping, string policy, string result)
     {
         var kind = mapping[0] switch { 's' => MappingKind.Shared, 'p' => MappingKind.PrivateFile, _ => MappingKind.Anonymous };
         var mode = mapping.Contains("/ro", StringComparison.Ordinal) ? FileAccessMode.ReadOnly : FileAccessMode.ReadWrite;

@@ -10,6 +10,10 @@ public sealed class OptionErrorTests
 
     private static readonly MemoryBackendOptions Good = new() { Size = 4 * Page };
 
+    private static readonly MemoryBackendOptions SharedMemfd = Good with { Kind = BackendKind.Memfd, Share = true };
+
+    private static readonly MemoryBackendOptions Rom = Good with { ReadOnly = true };
+
     public static TheoryData<string, MemoryBackendOptions> Contradictions() => new()
     {
         { MemoryErrorIds.InvalidId, Good with { Id = " " } },
@@ -39,8 +43,8 @@ public sealed class OptionErrorTests
         { MemoryErrorIds.AlignMisaligned, Good with { Align = 3 * Page } },
         { MemoryErrorIds.AlignMisaligned, Good with { Align = -Page } },
         { MemoryErrorIds.RestoreTemplateNeedsFile, Good with { DiscardPolicy = DiscardPolicy.RestoreTemplate } },
-        { MemoryErrorIds.DiscardPolicyNeedsPrivateMapping, Good with { Kind = BackendKind.Memfd, Share = true, DiscardPolicy = DiscardPolicy.ZeroOverlay } },
-        { MemoryErrorIds.DiscardPolicyNeedsPrivateMapping, Good with { Kind = BackendKind.Memfd, Share = true, DiscardPolicy = DiscardPolicy.RestoreTemplate } },
+        { MemoryErrorIds.DiscardPolicyNeedsPrivateMapping, SharedMemfd with { DiscardPolicy = DiscardPolicy.ZeroOverlay } },
+        { MemoryErrorIds.DiscardPolicyNeedsPrivateMapping, SharedMemfd with { DiscardPolicy = DiscardPolicy.RestoreTemplate } },
     };
 
     [Theory]
@@ -55,7 +59,7 @@ public sealed class OptionErrorTests
     public static TheoryData<string, MemoryBackendOptions, bool> FileContradictions() => new()
     {
         { MemoryErrorIds.SharedWritableNeedsWritableFile, Good with { Share = true, FileAccessMode = FileAccessMode.ReadOnly }, false },
-        { MemoryErrorIds.ReadOnlyMemoryNeedsNoWritableFile, Good with { ReadOnly = true, FileAccessMode = FileAccessMode.ReadWrite }, false },
+        { MemoryErrorIds.ReadOnlyMemoryNeedsNoWritableFile, Rom with { FileAccessMode = FileAccessMode.ReadWrite }, false },
         { MemoryErrorIds.PrivateReadWriteDenied, Good with { FileAccessMode = FileAccessMode.ReadWrite }, true },
         { MemoryErrorIds.OffsetMisaligned, Good with { Offset = 1 }, false },
         { MemoryErrorIds.OffsetMisaligned, Good with { Offset = -Page }, false },
@@ -63,7 +67,7 @@ public sealed class OptionErrorTests
         { MemoryErrorIds.DiscardPolicyNeedsPrivateMapping, Good with { Share = true, DiscardPolicy = DiscardPolicy.ZeroOverlay }, false },
         { MemoryErrorIds.PunchHoleNeedsWritableFile, Good with { DiscardPolicy = DiscardPolicy.PunchHole }, false },
         { MemoryErrorIds.PunchHoleNeedsWritableFile, Good with { DiscardPolicy = DiscardPolicy.PunchHole }, true },
-        { MemoryErrorIds.PunchHoleNeedsWritableFile, Good with { Share = true, ReadOnly = true, DiscardPolicy = DiscardPolicy.PunchHole }, false },
+        { MemoryErrorIds.PunchHoleNeedsWritableFile, Rom with { Share = true, DiscardPolicy = DiscardPolicy.PunchHole }, false },
         { MemoryErrorIds.PreallocCopiesFile, Good with { Prealloc = true, FileAccessMode = FileAccessMode.ReadOnly }, false },
         { MemoryErrorIds.PreallocCopiesFile, Good with { Prealloc = true, FileAccessMode = FileAccessMode.ReadWrite }, false },
     };
@@ -84,7 +88,8 @@ public sealed class OptionErrorTests
         using var backends = Make.Backends();
         var report = backends.Test(new() { Path = folder.File("ram", 8 * Page), Size = 5, Offset = 6, Align = 7 });
         Assert.Equal(
-            [MemoryErrorIds.SizeMisaligned, MemoryErrorIds.OffsetMisaligned, MemoryErrorIds.AlignMisaligned], report.Errors.Select(e => e.Id));
+            [MemoryErrorIds.SizeMisaligned, MemoryErrorIds.OffsetMisaligned, MemoryErrorIds.AlignMisaligned],
+            report.Errors.Select(e => e.Id));
         Assert.Equal("Use 4096 bytes.", report.Errors[0].RecommendedAction);
         Assert.All(report.Errors, e => Assert.Contains("4096 bytes", e.Message, StringComparison.Ordinal));
     }

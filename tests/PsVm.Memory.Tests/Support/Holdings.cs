@@ -5,7 +5,7 @@ namespace PsVm.Memory.Tests.Support;
 /// <summary>What this process holds that a failed open could have left: descriptors, mappings, files. For tests that run alone.</summary>
 internal static class Holdings
 {
-    /// <summary>Runs an action and checks that it leaves nothing behind: no file in the folder, no descriptor, no mapping of 64 MiB or more.</summary>
+    /// <summary>Checks that an action leaves nothing behind: no file in the folder, no descriptor, no mapping of 64 MiB or more.</summary>
     public static void AssertUnchanged(string folder, Action action)
     {
         const long noise = 64L << 20;
@@ -23,13 +23,14 @@ internal static class Holdings
     public static List<string> Descriptors(string folder) => Directory.EnumerateFiles("/proc/self/fd")
         .Select(fd => new FileInfo(fd).LinkTarget).OfType<string>().Where(target => IsOurs(target, folder)).Order().ToList();
 
-    private static List<string> Mappings(string folder) => File.ReadLines("/proc/self/maps").Where(line => IsOurs(line, folder)).Order().ToList();
+    private static List<string> Mappings(string folder) =>
+        File.ReadLines("/proc/self/maps").Where(line => IsOurs(line, folder)).Order().ToList();
 
     private static bool IsOurs(string text, string folder) =>
         text.Contains(folder, StringComparison.Ordinal) || text.Contains("memfd:ram", StringComparison.Ordinal);
 
     private static List<(string, long)> Files(string folder) => Directory
-        .EnumerateFileSystemEntries(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, IgnoreInaccessible = true, AttributesToSkip = 0 })
+        .EnumerateFileSystemEntries(folder, "*", new EnumerationOptions { RecurseSubdirectories = true, AttributesToSkip = 0 })
         .Select(path => (path, new FileInfo(path) is { Exists: true } file ? file.Length : -1)).Order().ToList();
 
     private static long AddressSpace() =>

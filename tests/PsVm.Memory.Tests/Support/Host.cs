@@ -60,7 +60,8 @@ internal static partial class Host
 
     public static (int Code, string Output) Run(string command, params string[] arguments)
     {
-        using var process = Process.Start(new ProcessStartInfo(command, arguments) { RedirectStandardError = true, RedirectStandardOutput = true })!;
+        var start = new ProcessStartInfo(command, arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
+        using var process = Process.Start(start)!;
         var error = process.StandardError.ReadToEndAsync();
         var output = process.StandardOutput.ReadToEnd() + error.Result;
         process.WaitForExit();
@@ -144,7 +145,8 @@ internal sealed class HugePages : IDisposable
         }
     }
 
-    public static long Free => long.Parse(File.ReadAllText(Pool.Replace("nr_", "free_", StringComparison.Ordinal)), CultureInfo.InvariantCulture);
+    public static long Free =>
+        long.Parse(File.ReadAllText(Pool.Replace("nr_", "free_", StringComparison.Ordinal)), CultureInfo.InvariantCulture);
 
     /// <summary>Sets how many there are beside those that were there before.</summary>
     public void Resize(int count) =>

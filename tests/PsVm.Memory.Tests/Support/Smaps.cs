@@ -7,8 +7,6 @@ internal sealed record SmapsEntry(ulong Start, ulong End, string Protection, IRe
 {
     public IReadOnlyList<string> Flags => Fields["VmFlags"].Split(' ', StringSplitOptions.RemoveEmptyEntries);
 
-    public long Kilobytes(string field) => long.Parse(Fields[field].Split(' ')[0], CultureInfo.InvariantCulture);
-
     /// <summary>The mappings that touch a range, in address order.</summary>
     public static List<SmapsEntry> Within(ulong start, ulong end)
     {
@@ -24,13 +22,15 @@ internal sealed record SmapsEntry(ulong Start, ulong End, string Protection, IRe
             else
             {
                 fields = [];
-                var range = words[0].Split('-').Select(n => ulong.Parse(n, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture)).ToArray();
-                entries.Add(new(range[0], range[1], words[1], fields));
+                var ends = words[0].Split('-');
+                entries.Add(new(ParseHex(ends[0]), ParseHex(ends[1]), words[1], fields));
             }
         }
 
         return entries.FindAll(e => e.Start < end && e.End > start);
     }
+
+    private static ulong ParseHex(string digits) => ulong.Parse(digits, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture);
 
     public static List<SmapsEntry> Of(MemoryBackend backend) =>
         Within((ulong)backend.Address, (ulong)(backend.Address + (nint)backend.Size));
