@@ -70,12 +70,29 @@ public sealed class MemoryBackend : IDisposable
     }
 
     /// <summary>What the backend costs the host now, from the kernel's accounting. Walks the process's page tables.</summary>
-    public MemoryUsage Measure()
+    public MemoryUsage Measure() => Measure(null);
+
+    /// <summary>What the backend costs the host, from the kernel's accounting.</summary>
+    /// <param name="mappings">A reading of all mappings to take it from; null: a new one.</param>
+    public MemoryUsage Measure(ProcessMappings? mappings)
     {
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_unmapped, this);
-            return MappingUsage.Measure(Id, _plan, _mapping, _discarder.Layout);
+            return MappingUsage.Measure(Id, _plan, _mapping, _discarder.Layout, mappings);
+        }
+    }
+
+    /// <summary>
+    /// Bytes in memory or swap that only this mapping has: anonymous pages, private copies included. Cheaper than <see cref="Measure()"/>:
+    /// since Linux 6.7 it costs what is in memory of this backend, before that what is mapped.
+    /// </summary>
+    public long MeasureOwn()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_unmapped, this);
+            return PageScan.AnonymousBytes(Address, Size) ?? PageMap.PrivateBytes(Address, Size);
         }
     }
 

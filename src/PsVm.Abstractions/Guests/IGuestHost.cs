@@ -15,6 +15,16 @@ public interface IGuestHost
     /// <summary>A guest as it is now.</summary>
     GuestInfo Get(string name);
 
+    /// <summary>What a guest costs and does.</summary>
+    /// <param name="name">The guest.</param>
+    /// <param name="detailed">Each backend's accounting too, which makes the kernel visit all mappings of the process: some milliseconds.</param>
+    GuestMeasurement Measure(string name, bool detailed);
+
+    /// <summary>What several guests cost and do, in the order of their names; the mappings of the process are visited once for all.</summary>
+    /// <param name="names">The guests.</param>
+    /// <param name="detailed">See <see cref="Measure(string, bool)"/>.</param>
+    IReadOnlyList<GuestMeasurement> Measure(IReadOnlyList<string> names, bool detailed);
+
     /// <summary>Holds the harts; returns once none runs.</summary>
     void Suspend(string name);
 

@@ -11,6 +11,7 @@ internal sealed class Board : IHartLines, IDisposable
     private readonly Uart _uart;
     private readonly GoldfishRtc _rtc;
     private readonly GenerationId _generation;
+    private readonly DeviceBus _bus;
     private readonly Lock _wires = new();
     private bool _disposed;
 
@@ -28,7 +29,7 @@ internal sealed class Board : IHartLines, IDisposable
         _uart = new Uart(console, level => _plic.SetLevel(MemoryMap.UartInterrupt, level));
         _rtc = new GoldfishRtc(TimeProvider.System, level => _plic.SetLevel(MemoryMap.RtcInterrupt, level));
         _generation = new GenerationId(() => _plic.Pulse(MemoryMap.GenerationInterrupt));
-        DeviceBus bus = new(
+        _bus = new DeviceBus(
             (MemoryMap.Uart, _uart),
             (MemoryMap.Plic, _plic),
             (MemoryMap.Aclint, _aclint),
@@ -37,7 +38,7 @@ internal sealed class Board : IHartLines, IDisposable
             (MemoryMap.SysCon, new SysCon(power)));
         for (int hart = 0; hart < harts; hart++)
         {
-            _harts[hart] = new Hart(hart, memory.Physical, bus, Clock, Sbi);
+            _harts[hart] = new Hart(hart, memory.Physical, _bus, Clock, Sbi);
         }
     }
 
@@ -52,6 +53,9 @@ internal sealed class Board : IHartLines, IDisposable
 
     /// <summary>The built-in SBI; null with firmware.</summary>
     public Sbi? Sbi { get; }
+
+    /// <summary>Loads and stores of harts that went to a device.</summary>
+    public long DeviceAccesses => _bus.Accesses;
 
     /// <summary>The board's name, which all versions of its machine type share.</summary>
     public static string Name => "virt";

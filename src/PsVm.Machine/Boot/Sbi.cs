@@ -50,6 +50,7 @@ internal sealed class Sbi : IExecutionEnvironment, IStateful
 
     // Harts, as bits, that wait for others' fences.
     private ulong _fencing;
+    private long _calls;
 
     /// <param name="harts">The harts; they may be filled in later.</param>
     /// <param name="lines">The wires to the harts.</param>
@@ -86,6 +87,9 @@ internal sealed class Sbi : IExecutionEnvironment, IStateful
         StopPending = 3,
         Suspended = 4,
     }
+
+    /// <summary>Calls that were made.</summary>
+    public long Calls => Volatile.Read(ref _calls);
 
     /// <summary>Makes a hart begin in supervisor mode.</summary>
     /// <param name="hart">The hart, which is stopped.</param>
@@ -155,6 +159,7 @@ internal sealed class Sbi : IExecutionEnvironment, IStateful
 
     public bool TryHandleCall(Hart hart)
     {
+        Interlocked.Increment(ref _calls);
         (ulong extension, ulong function) = (hart[17], hart[16]);
         if (extension <= LegacyShutdown)
         {

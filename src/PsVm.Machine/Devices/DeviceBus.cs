@@ -17,6 +17,7 @@ internal sealed class DeviceBus : IDeviceBus
 {
     private readonly AddressRange[] _ranges;
     private readonly IDevice[] _devices;
+    private long _accesses;
 
     /// <param name="devices">Devices with their places, the busiest first: the search goes in this order.</param>
     public DeviceBus(params ReadOnlySpan<(AddressRange Range, IDevice Device)> devices)
@@ -29,6 +30,9 @@ internal sealed class DeviceBus : IDeviceBus
         }
     }
 
+    /// <summary>Accesses that a device was there for.</summary>
+    public long Accesses => Volatile.Read(ref _accesses);
+
     public bool TryRead(ulong address, int size, out ulong value)
     {
         for (int i = 0; i < _ranges.Length; i++)
@@ -36,6 +40,7 @@ internal sealed class DeviceBus : IDeviceBus
             ulong offset = address - _ranges[i].Start;
             if (offset < _ranges[i].Size)
             {
+                Interlocked.Increment(ref _accesses);
                 return _devices[i].TryRead(offset, size, out value);
             }
         }
@@ -51,6 +56,7 @@ internal sealed class DeviceBus : IDeviceBus
             ulong offset = address - _ranges[i].Start;
             if (offset < _ranges[i].Size)
             {
+                Interlocked.Increment(ref _accesses);
                 return _devices[i].TryWrite(offset, size, value);
             }
         }

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using PsVm.Memory;
@@ -33,7 +32,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
     public GuestInfo Start(GuestOptions options, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(options);
-        long requestedAt = Stopwatch.GetTimestamp();
+        var clock = new StartClock();
         Check(options);
         TemplateSource? template = options.Template is null ? null : TemplateOptions.Open(options);
         string machineType = ResolveMachineType(options.MachineType ?? template?.Template.MachineType ?? MachineTypes.Alias);
@@ -41,11 +40,11 @@ public sealed class GuestHost : IGuestHost, IDisposable
         try
         {
             options = options with { Name = name, MachineType = machineType };
-            LiveGuest guest = template is null ? Boot(options, cancellation) : Continue(options, template, cancellation);
+            LiveGuest guest = template is null ? Boot(options, clock, cancellation) : Continue(options, template, clock, cancellation);
             try
             {
                 Add(guest);
-                guest.Start(requestedAt);
+                guest.Start(clock);
             }
             catch
             {
@@ -80,6 +79,18 @@ public sealed class GuestHost : IGuestHost, IDisposable
 
     /// <inheritdoc/>
     public GuestInfo Get(string name) => Find(name).Info;
+
+    /// <inheritdoc/>
+    public GuestMeasurement Measure(string name, bool detailed) => Measure([name], detailed)[0];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<GuestMeasurement> Measure(IReadOnlyList<string> names, bool detailed)
+    {
+        ArgumentNullException.ThrowIfNull(names);
+        LiveGuest[] guests = [.. names.Select(Find)];
+        ProcessMappings? mappings = detailed ? ProcessMappings.Read() : null;
+        return [.. guests.Select(guest => guest.Measure(mappings))];
+    }
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">It has stopped (<see cref="GuestErrorIds.GuestStopped"/>).</exception>
@@ -179,20 +190,25 @@ public sealed class GuestHost : IGuestHost, IDisposable
         machineType);
 
     /// <summary>A guest that begins where a template ends.</summary>
-    private LiveGuest Continue(GuestOptions options, TemplateSource source, CancellationToken cancellation)
+    private LiveGuest Continue(GuestOptions options, TemplateSource source, StartClock clock, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         MachineState.Identity machine = source.State.ReadIdentity();
+        clock.Opened();
         GuestRam ram = GuestRam.Take(_backends, options, source, cancellation);
         try
         {
+            clock.Mapped();
             GuestInfo description = Describe(options, ram, source.Template.Boot) with
             {
                 Uuid = options.KeepIdentity ? machine.Uuid : Guid.NewGuid(),
                 Harts = machine.Harts,
                 Template = source.Template.Path,
             };
-            return new LiveGuest(_scheduler, description, ram, machine.Firmware, board => Restore(board, source.State, options.KeepIdentity), LogEnd);
+            LiveGuest guest = new(
+                _scheduler, description, ram, machine.Firmware, board => Restore(board, source.State, options.KeepIdentity), LogEnd);
+            clock.Restored();
+            return guest;
         }
         catch
         {
@@ -223,16 +239,20 @@ public sealed class GuestHost : IGuestHost, IDisposable
         Boot = boot,
     };
 
-    private LiveGuest Boot(GuestOptions options, CancellationToken cancellation)
+    private LiveGuest Boot(GuestOptions options, StartClock clock, CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
         using BootFiles files = BootFiles.Open(options);
+        clock.Opened();
         GuestRam ram = GuestRam.Take(_backends, options, options.Name!, cancellation);
         try
         {
+            clock.Mapped();
             GuestInfo description = Describe(options, ram, files.Name);
             BootEntry entry = BootLoader.Load(ram.Memory, files, description.Harts, options.CommandLine ?? "");
-            return new LiveGuest(_scheduler, description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
+            LiveGuest guest = new(_scheduler, description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
+            clock.Restored();
+            return guest;
         }
         catch
         {

@@ -8,7 +8,9 @@ internal sealed class GuestRam : IDisposable
 {
     private const long DefaultSize = 128L << 20;
 
+    private readonly Lock _gate = new();
     private readonly List<IDisposable> _owned;
+    private bool _released;
 
     private GuestRam(IReadOnlyList<MemoryBackend> backends, List<IDisposable> owned)
     {
@@ -103,7 +105,23 @@ internal sealed class GuestRam : IDisposable
         }
     }
 
-    public void Dispose() => Release(_owned);
+    /// <summary>Measures each backend in some way, in address order; empty when the RAM was given back.</summary>
+    public IReadOnlyList<T> Measure<T>(Func<MemoryBackend, T> measure)
+    {
+        lock (_gate)
+        {
+            return _released ? [] : [.. Backends.Select(measure)];
+        }
+    }
+
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            _released = true;
+            Release(_owned);
+        }
+    }
 
     private static MemoryBackend Map(
         MemoryBackends backends, GuestOptions options, TemplateRamBlock block, CancellationToken cancellation)

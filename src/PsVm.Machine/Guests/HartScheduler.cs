@@ -132,13 +132,16 @@ internal sealed class HartScheduler : IDisposable
     /// <summary>Ends the threads; all groups have ended.</summary>
     public void Dispose()
     {
+        Worker[] workers;
         lock (_gate)
         {
             _closed = true;
             _idle.ForEach(worker => worker.Bell.Ring());
+            workers = [.. _workers];
+            _workers.Clear();
         }
 
-        foreach (Worker worker in _workers)
+        foreach (Worker worker in workers)
         {
             worker.Thread.Join();
             worker.Bell.Dispose();

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PsVm.Memory;
 
 namespace PsVm.Machine;
 
@@ -17,8 +18,10 @@ internal sealed class LiveGuest : IDisposable
     private GuestState _state = GuestState.Running;
     private (GuestState State, string Reason)? _end;
     private TaskCompletionSource _stateChanged = new();
+    private StartTimes _startTimes = new();
     private TimeSpan _startLatency;
     private long _finalInstructions;
+    private (TimeSpan Uptime, long Instructions) _lastMeasured;
     private CancellationTokenSource? _heldWork;
 
     /// <summary>Puts a guest together; it does not run yet.</summary>
@@ -80,15 +83,44 @@ internal sealed class LiveGuest : IDisposable
     private bool IsOver => _state is GuestState.Stopped or GuestState.Failed;
 
     /// <summary>Starts it; returns once its first hart runs.</summary>
-    /// <param name="requestedAt">When it was asked for, as <see cref="Stopwatch.GetTimestamp"/> counts.</param>
-    public void Start(long requestedAt)
+    /// <param name="clock">Is told of that.</param>
+    public void Start(StartClock clock)
     {
         _uptime.Start();
         _harts.Release();
-        TimeSpan latency = Stopwatch.GetElapsedTime(requestedAt, _harts.WaitUntilFirstRun());
+        clock.Began(_harts.WaitUntilFirstRun());
         lock (_gate)
         {
-            _startLatency = latency;
+            (_startTimes, _startLatency) = (clock.Times, clock.Latency);
+        }
+    }
+
+    /// <summary>What it costs and does.</summary>
+    /// <param name="mappings">A reading of the kernel's accounting, for that of each backend; null: without.</param>
+    public GuestMeasurement Measure(ProcessMappings? mappings)
+    {
+        long own = _ram.Measure(backend => backend.MeasureOwn()).Sum();
+        IReadOnlyList<MemoryUsage> usages = mappings is null ? [] : _ram.Measure(backend => backend.Measure(mappings));
+        lock (_gate)
+        {
+            GuestInfo info = Info;
+            (TimeSpan before, long retired) = _lastMeasured;
+            _lastMeasured = (info.Uptime, info.Instructions);
+            double seconds = (info.Uptime - before).TotalSeconds;
+            return new GuestMeasurement
+            {
+                Id = info.Id,
+                Name = info.Name,
+                State = info.State,
+                OwnBytes = own,
+                Backends = usages,
+                CpuTime = info.CpuTime,
+                Instructions = info.Instructions,
+                InstructionsPerSecond = seconds > 0 ? (info.Instructions - retired) / seconds : 0,
+                Exits = CountExits(),
+                StartLatency = info.StartLatency,
+                StartTimes = _startTimes,
+            };
         }
     }
 
@@ -319,6 +351,15 @@ internal sealed class LiveGuest : IDisposable
     }
 
     private long CountInstructions() => _board.Harts.Sum(hart => (long)hart.InstructionsRetired);
+
+    private GuestExits CountExits() => new()
+    {
+        Slice = _harts.Harts.Sum(hart => hart.Exits.Slice),
+        WaitForInterrupt = _harts.Harts.Sum(hart => hart.Exits.Wait),
+        Requested = _harts.Harts.Sum(hart => hart.Exits.Requested),
+        SbiCalls = _board.Sbi?.Calls ?? 0,
+        DeviceAccesses = _board.DeviceAccesses,
+    };
 
     private GuestException StoppedError() => new(
         GuestErrorIds.GuestStopped, $"Expected guest '{Name}' to run or to be suspended, found that it has stopped.", Name);

@@ -40,7 +40,7 @@ internal sealed class ScheduledHart(HartGroup group, Board board, Hart hart)
 
     private double _budget = FirstBudget;
     private long _cpuTicks;
-    private long _budgetExits;
+    private long _sliceExits;
     private long _waitExits;
     private long _requestedExits;
 
@@ -66,8 +66,8 @@ internal sealed class ScheduledHart(HartGroup group, Board board, Hart hart)
     public TimeSpan CpuTime => new(Volatile.Read(ref _cpuTicks));
 
     /// <summary>How often its runs ended, by cause. Safe from any thread.</summary>
-    public (long Budget, long Wait, long Requested) Exits =>
-        (Volatile.Read(ref _budgetExits), Volatile.Read(ref _waitExits), Volatile.Read(ref _requestedExits));
+    public (long Slice, long Wait, long Requested) Exits =>
+        (Volatile.Read(ref _sliceExits), Volatile.Read(ref _waitExits), Volatile.Read(ref _requestedExits));
 
     /// <summary>Makes the hart's run, now or next, return soon.</summary>
     public void RequestExit() => hart.RequestExit();
@@ -94,7 +94,7 @@ internal sealed class ScheduledHart(HartGroup group, Board board, Hart hart)
                 _requestedExits++;
                 return SliceEnd.GoOn;
             default:
-                _budgetExits++;
+                _sliceExits++;
                 IsBusy = true;
                 return SliceEnd.GoOn;
         }

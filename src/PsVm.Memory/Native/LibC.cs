@@ -35,6 +35,8 @@ internal static partial class LibC
     public const int StatxAttrAppend = 0x20;
     public const int StatxAttrVerity = 0x100000;
 
+    public const ulong PagemapScanRequest = 0xc060_6610; // PAGEMAP_SCAN
+
     public const long HugetlbfsMagic = 0x958458f6;
 
     [LibraryImport("libc", EntryPoint = "statfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
@@ -65,6 +67,9 @@ internal static partial class LibC
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     public static partial int IoctlFiClone(int target, ulong request, int source);
 
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int PageMapScan(int pageMap, ulong request, ref PageScanArguments arguments);
+
     // glibc has no mbind(2); libnuma would be one more thing to install.
     public static unsafe int Mbind(nint address, nuint length, int mode, ReadOnlySpan<ulong> nodeMask, uint flags)
     {
@@ -94,6 +99,33 @@ internal static partial class LibC
         public long NameLength;
         public long FragmentSize;
         public long Flags;
+    }
+
+    /// <summary>struct pm_scan_arg; categories are bits.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct PageScanArguments
+    {
+        public ulong Size;
+        public ulong Flags;
+        public ulong Start;
+        public ulong End;
+        public ulong WalkEnd;
+        public ulong Vector;
+        public ulong VectorLength;
+        public ulong MaxPages;
+        public ulong Inverted;
+        public ulong AllOf;
+        public ulong AnyOf;
+        public ulong Returned;
+    }
+
+    /// <summary>struct page_region.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct PageRegion
+    {
+        public ulong Start;
+        public ulong End;
+        public ulong Categories;
     }
 
     /// <summary>struct statx, as far as it is used.</summary>

@@ -75,9 +75,9 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         guest.Board.SetTimer(1, guest.Board.Clock.Now + (guest.Board.Clock.Frequency / 100));
         guest.Group.Release();
 
-        WaitFor(() => guest.Group.Harts[1].Exits.Budget > 0);
+        WaitFor(() => guest.Group.Harts[1].Exits.Slice > 0);
 
-        Assert.Equal(0, guest.Group.Harts[0].Exits.Budget);
+        Assert.Equal(0, guest.Group.Harts[0].Exits.Slice);
         Assert.True(guest.Board.Clock.Now >= guest.Board.GetTimer(1));
     }
 
@@ -91,8 +91,8 @@ public sealed unsafe class HartSchedulerTests : IDisposable
 
         guest.Board.SetInterrupt(1, InterruptLines.MachineSoftware, true);
 
-        WaitFor(() => guest.Group.Harts[1].Exits.Budget > 0);
-        Assert.Equal(0, guest.Group.Harts[0].Exits.Budget);
+        WaitFor(() => guest.Group.Harts[1].Exits.Slice > 0);
+        Assert.Equal(0, guest.Group.Harts[0].Exits.Slice);
     }
 
     [Fact]
@@ -258,7 +258,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
     {
         Machine other = Make(1, JumpToItself);
         other.Group.Release();
-        WaitFor(() => other.Group.Harts[0].Exits.Budget > 5);
+        WaitFor(() => other.Group.Harts[0].Exits.Slice > 5);
         other.Group.Hold();
     }
 

@@ -55,6 +55,14 @@ internal sealed class FakeGuestHost : IGuestHost
     public GuestInfo Get(string name) =>
         _guests.GetValueOrDefault(name) ?? throw new GuestException(GuestErrorIds.GuestNotFound, "not found", name);
 
+    public GuestMeasurement Measure(string name, bool detailed) => Measure([name], detailed)[0];
+
+    public IReadOnlyList<GuestMeasurement> Measure(IReadOnlyList<string> names, bool detailed)
+    {
+        Calls.Add($"measure {string.Join(' ', names)} {detailed}");
+        return [.. names.Select(name => new GuestMeasurement { Name = Get(name).Name, State = Get(name).State })];
+    }
+
     public void Suspend(string name) => Change("suspend", name, GuestState.Suspended);
 
     public void Resume(string name) => Change("resume", name, GuestState.Running);

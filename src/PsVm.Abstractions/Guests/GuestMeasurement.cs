@@ -1,0 +1,76 @@
+namespace PsVm;
+
+/// <summary>What a guest costs and does. Data only, so that it can cross a process boundary. Sizes are bytes.</summary>
+public sealed record GuestMeasurement
+{
+    /// <summary>Tells this guest from an earlier or later one of the same name.</summary>
+    public Guid Id { get; init; }
+
+    /// <summary>The guest's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Where it is in its life. A guest that has stopped holds no RAM.</summary>
+    public GuestState State { get; init; }
+
+    /// <summary>
+    /// RAM in memory or swap that belongs to this guest's mappings alone: anonymous pages, private copies of file pages included, by the
+    /// kernel's page tables.
+    /// </summary>
+    public long OwnBytes { get; init; }
+
+    /// <summary>Each backend's accounting by the kernel, in address order; empty unless it was asked for.</summary>
+    public IReadOnlyList<MemoryUsage> Backends { get; init; } = [];
+
+    /// <summary>Host CPU time that its harts used, what scheduling them cost included.</summary>
+    public TimeSpan CpuTime { get; init; }
+
+    /// <summary>Instructions retired by all harts.</summary>
+    public long Instructions { get; init; }
+
+    /// <summary>Instructions a second, by the host's clock, since the last measurement of this guest, or since its start for the first.</summary>
+    public double InstructionsPerSecond { get; init; }
+
+    /// <summary>What interrupted the running of instructions, and how often.</summary>
+    public GuestExits Exits { get; init; } = new();
+
+    /// <summary>Time from the request to the first instruction.</summary>
+    public TimeSpan StartLatency { get; init; }
+
+    /// <summary>The parts of <see cref="StartLatency"/>.</summary>
+    public StartTimes StartTimes { get; init; } = new();
+}
+
+/// <summary>What interrupted the running of a guest's instructions since its start: numbers of times, over all harts.</summary>
+public sealed record GuestExits
+{
+    /// <summary>A hart used up its slice of time.</summary>
+    public long Slice { get; init; }
+
+    /// <summary>A hart executed WFI and had nothing to do.</summary>
+    public long WaitForInterrupt { get; init; }
+
+    /// <summary>A hart was asked to leave: to be held or stopped, or by its own call.</summary>
+    public long Requested { get; init; }
+
+    /// <summary>Calls of the built-in SBI; 0 with firmware.</summary>
+    public long SbiCalls { get; init; }
+
+    /// <summary>Loads and stores that went to a device.</summary>
+    public long DeviceAccesses { get; init; }
+}
+
+/// <summary>Where the time between the request for a guest and its first instruction went.</summary>
+public sealed record StartTimes
+{
+    /// <summary>Checking what was asked; opening and recognising the files that it starts from.</summary>
+    public TimeSpan Open { get; init; }
+
+    /// <summary>Making or leasing its RAM, and mapping it.</summary>
+    public TimeSpan Map { get; init; }
+
+    /// <summary>Building the board and bringing it to where it begins: loading what boots, or restoring a template's state.</summary>
+    public TimeSpan Restore { get; init; }
+
+    /// <summary>From a guest that could run to its first instruction.</summary>
+    public TimeSpan FirstInstruction { get; init; }
+}
