@@ -21,7 +21,7 @@ public sealed unsafe class Hart : IDisposable
     private readonly PhysicalMemory _memory;
     private readonly IExecutionEnvironment? _environment;
     private readonly Op* _crossing;
-    private readonly Translator? _translator;
+    private readonly CodeCache? _ownCode;
     private uint _requests;
     private bool _running;
     private bool _disposed;
@@ -32,14 +32,14 @@ public sealed unsafe class Hart : IDisposable
     /// <param name="bus">What else has a physical address.</param>
     /// <param name="clock">The time.</param>
     /// <param name="environment">Answers ECALL from supervisor mode; null: it traps to machine mode.</param>
-    /// <param name="translation">The second tier; null: <see cref="TranslatorOptions.Default"/>.</param>
+    /// <param name="code">Where decoded and translated code is kept, shared with other harts; null: a cache of its own.</param>
     public Hart(
         int id,
         PhysicalMemory memory,
         IDeviceBus bus,
         IGuestClock clock,
         IExecutionEnvironment? environment = null,
-        TranslatorOptions? translation = null)
+        CodeCache? code = null)
     {
         Id = id;
         _memory = memory;
@@ -47,18 +47,14 @@ public sealed unsafe class Hart : IDisposable
         State = (HartState*)NativeMemory.AlignedAlloc((nuint)sizeof(HartState), 64);
         *State = default;
         _crossing = (Op*)NativeMemory.AllocZeroed(3, (nuint)sizeof(Op)) + 1;
-        Blocks = new BlockCache(memory.PageCount);
+        _ownCode = code is null ? new CodeCache() : null;
+        Blocks = new BlockCache(code ?? _ownCode!, memory.PageCount);
+        TranslationThreshold = Blocks.Space.Translates ? (code ?? _ownCode!).Options.Threshold : int.MaxValue;
         Csrs = new CsrFile(State, id, clock);
         Mmu = new HartMmu(State, Csrs, memory, bus, Blocks);
         Mmu.FlushAll();
         SelectContext();
         State->Hart = GCHandle.ToIntPtr(GCHandle.Alloc(this, GCHandleType.Weak));
-        translation ??= TranslatorOptions.Default;
-        if (translation.Enabled && Translator.IsSupported)
-        {
-            _translator = new Translator(Blocks, translation);
-        }
-
         memory.Register(this);
     }
 
@@ -221,7 +217,7 @@ public sealed unsafe class Hart : IDisposable
             Mmu.Dispose();
             Blocks.Dispose();
             NativeMemory.Free(_crossing - 1);
-            _translator?.Dispose();
+            _ownCode?.Dispose();
             GCHandle.FromIntPtr(State->Hart).Free();
             NativeMemory.AlignedFree(State);
         }
@@ -277,6 +273,11 @@ public sealed unsafe class Hart : IDisposable
     internal Op* FindBlock(ulong pc)
     {
         const ulong PageMask = PhysicalMemory.PageSize - 1;
+        if (Blocks.ChangeOver())
+        {
+            State->ChainFrom = 0;
+        }
+
         byte* host = Mmu.FetchPointer(pc, out long page);
         if (host is null)
         {
@@ -298,42 +299,25 @@ public sealed unsafe class Hart : IDisposable
         jump->Address = pc;
         jump->Ops = ops;
         jump->Code = BlockHeader.Of(ops)->Code;
-        if (jump->Code is null && _translator is not null)
+        if (jump->Code is null)
         {
-            jump->Code = _translator.NotTranslated;
+            jump->Code = Blocks.Space.NotTranslated;
         }
 
         return ops;
     }
 
-    /// <summary>How often the interpreter runs a block before it asks for a translation; 0: never.</summary>
-    internal int TranslationThreshold => _translator?.Threshold ?? 0;
+    /// <summary>How often the interpreter runs a block before it asks for a translation.</summary>
+    internal int TranslationThreshold { get; }
 
     /// <summary>What went wrong while translated code called back.</summary>
     internal Exception? Failure { get; set; }
-
-    /// <summary>Translates a hot block; false: it stays with the interpreter.</summary>
-    internal bool Translate(ulong pc, Op* ops)
-    {
-        if (ops == _crossing || _translator is null || !_translator.Translate(ops, BlockHeader.Of(ops)))
-        {
-            return false;
-        }
-
-        JumpEntry* jump = State->Jumps + ((pc >> 1) & BlockCache.JumpMask);
-        if (jump->Address == pc)
-        {
-            jump->Code = BlockHeader.Of(ops)->Code;
-        }
-
-        return true;
-    }
 
     /// <summary>Runs translated code until it leaves, and takes the trap if that is why.</summary>
     internal CodeExit RunTranslated(byte* code, ulong pc)
     {
         State->CodeExit = (ulong)CodeExit.BlockEnd;
-        _translator!.Run(State, code, pc);
+        Blocks.Space.Run(State, code, pc);
         var exit = (CodeExit)State->CodeExit;
         if (exit == CodeExit.Fault)
         {
@@ -374,6 +358,7 @@ public sealed unsafe class Hart : IDisposable
 
         int offset = (int)(pc & (PhysicalMemory.PageSize - 1));
         _crossing[0] = Decoder.Decode(low | (uint)*(ushort*)second << 16, offset);
+        BlockHeader.Of(_crossing)->Heat = int.MinValue; // never translated: it may be another instruction next time
         _crossing[1] = new Op { Code = OpCode.End, Offset = (ushort)(offset + 4) };
         return _crossing;
     }

@@ -41,10 +41,10 @@ public class IsaTests
     public void Passes(string program, Tier tier)
     {
         Skip.If(program.Length == 0, $"{Folder} names no folder of ISA test programs");
-        Skip.IfNot(tier == Tier.Interpreter || Translation.Translator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(tier == Tier.Interpreter || Translation.BlockTranslator.IsSupported, "this host runs no translated code");
         byte[] elf = File.ReadAllBytes(Path.Combine(Environment.GetEnvironmentVariable(Folder)!, program));
-        using var machine = new TestMachine(translation: tier == Tier.Interpreter ? TranslatorOptions.Off : AtFirstSight);
-        using var reference = new TestMachine(translation: TranslatorOptions.Off);
+        using var machine = new TestMachine(code: new CodeCache(tier == Tier.Interpreter ? TranslatorOptions.Off : AtFirstSight));
+        using var reference = new TestMachine(code: new CodeCache(TranslatorOptions.Off));
         ulong tohost = machine.LoadElf(elf, "tohost");
         reference.LoadElf(elf, "tohost");
         machine.FixedTime = reference.FixedTime = tier == Tier.LockStep ? 0 : null;

@@ -29,12 +29,12 @@ public class RandomProgramTests(ITestOutputHelper output)
     [SkippableFact]
     public void BothTiersAgree()
     {
-        Skip.IfNot(Translation.Translator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
         ulong wanted = ulong.Parse(Environment.GetEnvironmentVariable("PSVM_RANDOM_INSTRUCTIONS") ?? "1000000");
         int seed = int.Parse(Environment.GetEnvironmentVariable("PSVM_TEST_SEED") ?? Random.Shared.Next().ToString());
         output.WriteLine($"PSVM_TEST_SEED={seed}");
-        using var reference = new TestMachine(1 << 20, translation: TranslatorOptions.Off) { FixedTime = 0 };
-        using var subject = new TestMachine(1 << 20, translation: new TranslatorOptions { Threshold = 1 }) { FixedTime = 0 };
+        using var reference = new TestMachine(1 << 20, code: new CodeCache(TranslatorOptions.Off)) { FixedTime = 0 };
+        using var subject = new TestMachine(1 << 20, code: new CodeCache(new TranslatorOptions { Threshold = 1 })) { FixedTime = 0 };
         ulong done = 0;
         for (int program = 0; done < wanted; program++)
         {

@@ -1,32 +1,28 @@
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Translation;
 
 namespace PsVm.Riscv.Interpreter;
 
 /// <summary>
-/// Decoded blocks of one hart, keyed by the host address of their first instruction, so that they outlive changes of the page
-/// table. A block ends at the end of its page at the latest.
+/// Where one hart finds its blocks: which of the shared pages its own pages are equal to, and by virtual address. Blocks belong to
+/// pages of RAM, so they outlive changes of the page table.
 /// </summary>
+/// <param name="shared">Where the blocks are.</param>
 /// <param name="pageCount">Pages of RAM.</param>
-internal sealed unsafe class BlockCache(long pageCount) : IDisposable
+internal sealed unsafe class BlockCache(CodeCache shared, long pageCount) : IDisposable
 {
     private const int JumpBits = 10, JumpSize = 1 << JumpBits, JumpTables = 3;
-    private const int MaxOps = 128;
-    private const int ChunkOps = 4096, MaxChunks = 512; // 64 KiB each, 32 MiB in all
 
-    private readonly Dictionary<nint, nint> _blocks = [];
-    private readonly Dictionary<long, List<nint>> _blocksOfPage = [];
+    private readonly Dictionary<long, CodePage> _pages = [];
     private readonly ulong[] _codePages = new ulong[(pageCount + 63) / 64];
-    private readonly List<nint> _chunks = [];
     private readonly JumpEntry* _jumps = (JumpEntry*)NativeMemory.AlignedAlloc(JumpTables * JumpSize * (nuint)sizeof(JumpEntry), 64);
-    private int _chunk = -1;
-    private int _usedOps = ChunkOps;
 
     /// <summary>Mask for an index into a jump table, from the address of an instruction shifted right by one.</summary>
     public const uint JumpMask = JumpSize - 1;
 
-    /// <summary>Blocks that are cached.</summary>
-    public int Count => _blocks.Count;
+    /// <summary>The space that all blocks in use here belong to.</summary>
+    public CodeSpace Space { get; private set; } = shared.Acquire();
 
     /// <summary>The table of block starts for a mode.</summary>
     public JumpEntry* Jumps(PrivilegeMode mode) => _jumps + (JumpSize * mode switch
@@ -48,119 +44,59 @@ internal sealed unsafe class BlockCache(long pageCount) : IDisposable
         }
     }
 
-    /// <summary>Forgets every block. Must not be called while one runs.</summary>
+    /// <summary>Forgets what the pages held. Must not be called while a block runs.</summary>
     public void Clear()
     {
         ForgetJumps();
-        _blocks.Clear();
-        _blocksOfPage.Clear();
+        _pages.Clear();
         Array.Clear(_codePages);
-        _chunk = -1;
-        _usedOps = ChunkOps;
     }
 
-    /// <summary>Forgets the blocks of one page; one that runs may run to its end.</summary>
+    /// <summary>Forgets what one page held; a block that runs may run to its end.</summary>
     public void InvalidatePage(long page)
     {
-        if (_blocksOfPage.Remove(page, out List<nint>? starts))
-        {
-            foreach (nint start in starts)
-            {
-                _blocks.Remove(start);
-            }
-        }
-
+        _pages.Remove(page);
         _codePages[page >> 6] &= ~(1ul << (int)(page & 63));
         ForgetJumps();
     }
 
-    /// <summary>The block that begins at a host address, decoded when it is not there yet.</summary>
+    /// <summary>Changes over to a new space when the old one is full. Must not be called while a block runs.</summary>
+    /// <returns>Whether it did, so that no pointer into the old space may be used any more.</returns>
+    public bool ChangeOver()
+    {
+        if (shared.IsCurrent(Space) && !Space.IsFull)
+        {
+            return false;
+        }
+
+        CodeSpace old = Space;
+        Space = shared.Acquire();
+        Clear();
+        old.Release();
+        return true;
+    }
+
+    /// <summary>The block that begins at a host address.</summary>
     /// <param name="host">Host address of the first instruction, which must not cross the end of its page.</param>
     /// <param name="page">Number of its page.</param>
     /// <param name="newCodePage">The page held no cached code before.</param>
     public Op* Get(byte* host, long page, out bool newCodePage)
     {
-        newCodePage = false;
-        if (_blocks.TryGetValue((nint)host, out nint known))
+        int offset = (int)((nint)host & ((int)PhysicalMemory.PageSize - 1));
+        newCodePage = !_pages.TryGetValue(page, out CodePage? code);
+        if (newCodePage)
         {
-            return (Op*)known;
+            code = Space.FindPage(page, host - offset);
+            _pages.Add(page, code);
+            _codePages[page >> 6] |= 1ul << (int)(page & 63);
         }
 
-        Op* ops = Allocate() + 1;
-        *BlockHeader.Of(ops) = default;
-        _usedOps += 1 + DecodeBlock(ops, host);
-        newCodePage = !HasCode(page);
-        _codePages[page >> 6] |= 1ul << (int)(page & 63);
-        _blocks.Add((nint)host, (nint)ops);
-        if (!_blocksOfPage.TryGetValue(page, out List<nint>? starts))
-        {
-            _blocksOfPage.Add(page, starts = []);
-        }
-
-        starts.Add((nint)host);
-        return ops;
+        return Space.FindBlock(code!, offset);
     }
 
     public void Dispose()
     {
-        foreach (nint chunk in _chunks)
-        {
-            NativeMemory.Free((void*)chunk);
-        }
-
+        Space.Release();
         NativeMemory.AlignedFree(_jumps);
-    }
-
-    private static int DecodeBlock(Op* ops, byte* host)
-    {
-        const int PageMask = (int)PhysicalMemory.PageSize - 1;
-        int offset = (int)((nint)host & PageMask);
-        byte* page = host - offset;
-        int count = 0;
-        while (count < MaxOps - 1 && offset <= PageMask - 1)
-        {
-            uint bits = *(ushort*)(page + offset);
-            if (Decoder.IsFull(bits))
-            {
-                if (offset == PageMask - 1)
-                {
-                    break; // the next instruction crosses into another page
-                }
-
-                bits |= (uint)*(ushort*)(page + offset + 2) << 16;
-            }
-
-            Op op = Decoder.Decode(bits, offset);
-            ops[count++] = op;
-            offset += op.Length;
-            if (Decoder.EndsBlock(op.Code))
-            {
-                return count;
-            }
-        }
-
-        ops[count++] = new Op { Code = OpCode.End, Offset = (ushort)offset };
-        return count;
-    }
-
-    /// <summary>Room for a header and the longest block.</summary>
-    private Op* Allocate()
-    {
-        if (_usedOps + 1 + MaxOps > ChunkOps)
-        {
-            if (_chunk == MaxChunks - 1)
-            {
-                Clear();
-            }
-
-            _chunk++;
-            _usedOps = 0;
-            if (_chunk == _chunks.Count)
-            {
-                _chunks.Add((nint)NativeMemory.Alloc(ChunkOps * (nuint)sizeof(Op)));
-            }
-        }
-
-        return (Op*)_chunks[_chunk] + _usedOps;
     }
 }

@@ -55,8 +55,9 @@ internal static unsafe class BlockInterpreter
         }
 
         BlockHeader* header = BlockHeader.Of(first);
-        if (header->Code != null || (++header->Heat == threshold && hart.Translate(pc, first)))
+        if (header->Code != null || (++header->Heat >= threshold && hart.Blocks.Space.Translate(first)))
         {
+            jump->Code = header->Code;
             CodeExit exit = hart.RunTranslated(header->Code, pc);
             pc = state->Pc;
             if (exit != CodeExit.MidBlock)

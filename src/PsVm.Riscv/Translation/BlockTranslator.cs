@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Mmu;
 using static PsVm.Riscv.Translation.Reg;
@@ -56,6 +57,11 @@ internal unsafe ref struct BlockTranslator
         /// <summary>An operation that failed.</summary>
         Fault,
     }
+
+    /// <summary>Whether this host can run translated code.</summary>
+    public static bool IsSupported =>
+        OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && Lzcnt.X64.IsSupported && Bmi1.X64.IsSupported
+        && Popcnt.X64.IsSupported;
 
     /// <summary>The host register that holds a guest register, or null.</summary>
     public static Reg? Mapped(int register) => register switch
@@ -773,7 +779,7 @@ internal unsafe ref struct BlockTranslator
         }
         else if (target is >= 0 and <= PageMask)
         {
-            _late.Add(new Late(LateKind.Chain, _code.Jmp(), null, 0, target));
+            _late.Add(new Late(LateKind.Chain, _code.PatchableJmp(), null, 0, target));
         }
         else
         {

@@ -250,6 +250,18 @@ internal unsafe struct X64Assembler(byte* buffer)
         return _at;
     }
 
+    /// <summary>As <see cref="Jmp()"/>, with an aligned target, which can be changed while others run the code.</summary>
+    public byte* PatchableJmp()
+    {
+        const byte Nop = 0x90;
+        while (((nint)(_at + 1) & 3) != 0)
+        {
+            Byte(Nop);
+        }
+
+        return Jmp();
+    }
+
     public void Jmp(byte* target) => Bind(Jmp(), target);
 
     public void Jcc(Cond condition, byte* target) => Bind(Jcc(condition), target);
@@ -265,7 +277,7 @@ internal unsafe struct X64Assembler(byte* buffer)
     public readonly void BindHere(byte* jumpEnd) => Bind(jumpEnd, _at);
 
     /// <summary>Points the jump that ends at one place to another; both lie in the same mapping.</summary>
-    public static void Bind(byte* jumpEnd, byte* target) => Unsafe.WriteUnaligned(jumpEnd - 4, (int)(target - jumpEnd));
+    public static void Bind(byte* jumpEnd, byte* target) => *(int*)(jumpEnd - 4) = (int)(target - jumpEnd);
 
     private void Encode(bool wide, byte opcode, Reg register, Reg rm, bool byteRegister = false)
     {
