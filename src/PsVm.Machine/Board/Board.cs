@@ -18,9 +18,10 @@ internal sealed class Board : IHartLines, IDisposable
     /// <param name="memory">RAM.</param>
     /// <param name="harts">Number of harts.</param>
     /// <param name="firmware">Harts start in machine mode, in firmware; else in supervisor mode on the built-in SBI.</param>
+    /// <param name="code">Where the harts keep decoded and translated code.</param>
     /// <param name="console">The console.</param>
     /// <param name="power">Called with what the guest asks of the board's power, on a hart's thread.</param>
-    public Board(GuestMemory memory, int harts, bool firmware, GuestConsole console, Action<PowerRequest, uint> power)
+    public Board(GuestMemory memory, int harts, bool firmware, CodeCache code, GuestConsole console, Action<PowerRequest, uint> power)
     {
         _harts = new Hart[harts];
         Sbi = firmware ? null : new Sbi(_harts, this, memory, console, power);
@@ -38,7 +39,7 @@ internal sealed class Board : IHartLines, IDisposable
             (MemoryMap.SysCon, new SysCon(power)));
         for (int hart = 0; hart < harts; hart++)
         {
-            _harts[hart] = new Hart(hart, memory.Physical, _bus, Clock, Sbi);
+            _harts[hart] = new Hart(hart, memory.Physical, _bus, Clock, Sbi, code);
         }
     }
 

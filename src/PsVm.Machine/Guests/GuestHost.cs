@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using PsVm.Memory;
+using PsVm.Riscv;
 
 namespace PsVm.Machine;
 
@@ -10,6 +11,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
     private readonly MemoryBackends _backends;
     private readonly ILogger _logger;
     private readonly HartScheduler _scheduler = new(Environment.ProcessorCount);
+    private readonly CodeCache _code;
     private readonly Lock _gate = new();
     private readonly OrderedDictionary<string, LiveGuest> _guests = new(StringComparer.OrdinalIgnoreCase);
 
@@ -21,10 +23,12 @@ public sealed class GuestHost : IGuestHost, IDisposable
     /// <summary>Makes a host without guests.</summary>
     /// <param name="backends">The backends that guests may name.</param>
     /// <param name="loggers">Where the life of guests is logged; null: nowhere.</param>
-    public GuestHost(MemoryBackends backends, ILoggerFactory? loggers = null)
+    /// <param name="translation">How guest code is translated, and how much memory that may take; null: as measured best.</param>
+    public GuestHost(MemoryBackends backends, ILoggerFactory? loggers = null, TranslatorOptions? translation = null)
     {
         ArgumentNullException.ThrowIfNull(backends);
         _backends = backends;
+        _code = new CodeCache(translation);
         _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<GuestHost>();
     }
 
@@ -171,6 +175,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
 
         Array.ForEach(guests, guest => guest.Dispose());
         _scheduler.Dispose();
+        _code.Dispose();
     }
 
     /// <summary>Checks what can be checked without opening anything.</summary>
@@ -206,7 +211,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
                 Template = source.Template.Path,
             };
             LiveGuest guest = new(
-                _scheduler, description, ram, machine.Firmware, board => Restore(board, source.State, options.KeepIdentity), LogEnd);
+                _scheduler, _code, description, ram, machine.Firmware, board => Restore(board, source.State, options.KeepIdentity), LogEnd);
             clock.Restored();
             return guest;
         }
@@ -250,7 +255,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
             clock.Mapped();
             GuestInfo description = Describe(options, ram, files.Name);
             BootEntry entry = BootLoader.Load(ram.Memory, files, description.Harts, options.CommandLine ?? "");
-            LiveGuest guest = new(_scheduler, description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
+            LiveGuest guest = new(_scheduler, _code, description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
             clock.Restored();
             return guest;
         }

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PsVm.Memory;
+using PsVm.Riscv;
 
 namespace PsVm.Machine;
 
@@ -26,18 +27,25 @@ internal sealed class LiveGuest : IDisposable
 
     /// <summary>Puts a guest together; it does not run yet.</summary>
     /// <param name="scheduler">Where its harts are to run.</param>
+    /// <param name="code">Where its harts keep decoded and translated code, which guests share.</param>
     /// <param name="description">What does not change about it.</param>
     /// <param name="ram">Its RAM; it becomes the guest's when this returns.</param>
     /// <param name="firmware">It runs firmware; else the built-in SBI.</param>
     /// <param name="begin">Brings the board to where it begins: power-on, or a template's state.</param>
     /// <param name="ended">Called once when it has stopped or failed.</param>
     public LiveGuest(
-        HartScheduler scheduler, GuestInfo description, GuestRam ram, bool firmware, Action<Board> begin, Action<GuestInfo> ended)
+        HartScheduler scheduler,
+        CodeCache code,
+        GuestInfo description,
+        GuestRam ram,
+        bool firmware,
+        Action<Board> begin,
+        Action<GuestInfo> ended)
     {
         _description = description;
         _ram = ram;
         _ended = ended;
-        _board = new Board(ram.Memory, description.Harts, firmware, Console, OnPowerRequest);
+        _board = new Board(ram.Memory, description.Harts, firmware, code, Console, OnPowerRequest);
         _harts = new HartGroup(scheduler, _board, OnHartFailed, OnHartsEnded);
         try
         {

@@ -1,4 +1,5 @@
 using PsVm.Memory;
+using PsVm.Riscv;
 
 namespace PsVm.Machine;
 
@@ -133,7 +134,8 @@ public static class GuestTemplates
     private static void TryRestore(TemplateSource source)
     {
         MachineState.Identity machine = source.State.ReadIdentity();
-        using Board board = new(new GuestMemory([]), machine.Harts, machine.Firmware, new GuestConsole(), (_, _) => { });
+        using CodeCache code = new(TranslatorOptions.Off);
+        using Board board = new(new GuestMemory([]), machine.Harts, machine.Firmware, code, new GuestConsole(), (_, _) => { });
         source.State.Restore(board);
     }
 }

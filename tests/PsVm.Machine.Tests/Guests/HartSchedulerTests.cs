@@ -269,12 +269,13 @@ public sealed unsafe class HartSchedulerTests : IDisposable
     private sealed class Machine : IDisposable
     {
         private readonly byte* _ram = (byte*)NativeMemory.AlignedAlloc((nuint)RamSize, 4096);
+        private readonly CodeCache _code = new();
 
         public Machine(HartScheduler scheduler, int harts, params uint[] program)
         {
             NativeMemory.Clear(_ram, (nuint)RamSize);
             MemoryMarshal.AsBytes<uint>(program).CopyTo(new Span<byte>(_ram, (int)RamSize));
-            Board = new(new GuestMemory([((nint)_ram, RamSize, false)]), harts, firmware: true, new GuestConsole(), (_, _) => OnPower());
+            Board = new(new GuestMemory([((nint)_ram, RamSize, false)]), harts, firmware: true, _code, new GuestConsole(), (_, _) => OnPower());
             Board.PowerOn(new BootEntry(MemoryMap.RamStart, 0, 0));
             Group = new HartGroup(scheduler, Board, Fail, () => Ends++);
         }
@@ -296,6 +297,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         public void Dispose()
         {
             Board.Dispose();
+            _code.Dispose();
             NativeMemory.AlignedFree(_ram);
         }
 
