@@ -27,7 +27,9 @@ public sealed record GuestMeasurement
     /// <summary>Instructions retired by all harts.</summary>
     public long Instructions { get; init; }
 
-    /// <summary>Instructions a second, by the host's clock, since the last measurement of this guest, or since its start for the first.</summary>
+    /// <summary>
+    /// Instructions a second, by the host's clock: since the last measurement of this guest, or since its start for the first.
+    /// </summary>
     public double InstructionsPerSecond { get; init; }
 
     /// <summary>What interrupted the running of instructions, and how often.</summary>

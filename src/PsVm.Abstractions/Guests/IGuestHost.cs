@@ -17,7 +17,9 @@ public interface IGuestHost
 
     /// <summary>What a guest costs and does.</summary>
     /// <param name="name">The guest.</param>
-    /// <param name="detailed">Each backend's accounting too, which makes the kernel visit all mappings of the process: some milliseconds.</param>
+    /// <param name="detailed">
+    /// Each backend's accounting too, which makes the kernel visit all mappings of the process: 0.1 s with 1,000 guests.
+    /// </param>
     GuestMeasurement Measure(string name, bool detailed);
 
     /// <summary>What several guests cost and do, in the order of their names; the mappings of the process are visited once for all.</summary>

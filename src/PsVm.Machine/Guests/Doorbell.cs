@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace PsVm.Machine;
 
-/// <summary>What one thread sleeps on and others ring, with a timeout finer than .NET's milliseconds. A ring before the wait counts.</summary>
+/// <summary>
+/// What one thread sleeps on and others ring, with a timeout finer than .NET's milliseconds. A ring before the wait counts.
+/// </summary>
 /// <remarks>Source: Linux manual page futex(2).</remarks>
 internal sealed unsafe partial class Doorbell : IDisposable
 {

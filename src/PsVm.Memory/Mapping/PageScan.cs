@@ -2,7 +2,9 @@ using PsVm.Memory.Native;
 
 namespace PsVm.Memory.Mapping;
 
-/// <summary>Asks the kernel for ranges of pages by their kind: it skips what no page table covers, so it costs what is in memory, not what is mapped.</summary>
+/// <summary>
+/// Asks the kernel for ranges of pages by their kind: it skips what no page table covers, so it costs what is in memory, not what is mapped.
+/// </summary>
 /// <remarks>Source: Documentation/admin-guide/mm/pagemap, "PAGEMAP_SCAN"; Linux 6.7.</remarks>
 internal static class PageScan
 {
