@@ -17,6 +17,7 @@
         'Get-GuestTemplate'
         'Get-MemoryBackend'
         'Get-MemoryBackendPolicy'
+        'Measure-Guest'
         'Measure-MemoryBackend'
         'New-MemoryBackend'
         'Receive-GuestConsole'

@@ -46,3 +46,10 @@ function Stop-Running([string] $script, [scriptblock] $isRunning) {
         $powershell.Dispose()
     }
 }
+
+# A template of the embedded guest at a path of the test drive; the guest is gone.
+function New-TestTemplate([string] $path, [string] $name = 'source') {
+    $guest = Start-Guest -Name $name -Memory 32MB | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
+    $guest | Checkpoint-Guest -Path $path -Digest
+    $guest | Remove-Guest -Force
+}

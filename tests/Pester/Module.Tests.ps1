@@ -200,6 +200,9 @@ Describe 'The views' {
             GuestInfo      = $guest.Info
             DiscardOutcome = $ram | Clear-MemoryBackend -Offset 16MB -Length 64KB
             MemoryUsage    = $ram | Measure-MemoryBackend
+            Measurement    = $guest | Measure-Guest -Detailed
+            Template       = $guest | Checkpoint-Guest -Path "$TestDrive/web" -Digest
+            TemplateReport = Test-GuestTemplate "$TestDrive/none" -Detailed
         }
 
         function Format-Wide240([object] $object, [string] $as) {
@@ -221,6 +224,12 @@ Describe 'The views' {
         @{ Type = 'GuestInfo'; As = 'default'; Expected = 'web  Suspended 32 MiB     1' }
         @{ Type = 'DiscardOutcome'; As = 'default'; Expected = 'ram +0x1000000 64 KiB +[0-9.]+ K?i?B PunchHole' }
         @{ Type = 'MemoryUsage'; As = 'default'; Expected = 'ram +32 MiB' }
+        @{ Type = 'Measurement'; As = 'default'; Expected = 'web  Suspended [0-9.]+ [KM]?i?B .* ms' }
+        @{ Type = 'Measurement'; As = 'List'; Expected = 'Backends +: ram: .* own' }
+        @{ Type = 'Template'; As = 'default'; Expected = 'web  web   32 MiB     1 virt-1.1    embedded guest' }
+        @{ Type = 'Template'; As = 'List'; Expected = 'RamBlocks +: ram: 32 MiB in /' }
+        @{ Type = 'TemplateReport'; As = 'default'; Expected = 'Errors +: TemplateNotFound: ' }
+        @{ Type = 'TemplateReport'; As = 'Table'; Expected = 'none False False    TemplateNotFound' }
     ) {
         Format-Wide240 $objects[$Type] $As | Should -Match $Expected
     }

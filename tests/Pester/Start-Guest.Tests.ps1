@@ -123,3 +123,98 @@ Describe 'Start-Guest' {
         Get-MemoryBackend | Should -BeNullOrEmpty
     }
 }
+
+Describe 'Start-Guest -Template' {
+    BeforeAll { $template = New-TestTemplate "$TestDrive/web" }
+    AfterEach { Clear-PsVm }
+
+    It 'starts a clone that goes on where the guest was held' {
+        $clone = Start-Guest -Template $template -Name clone
+        $clone.Template | Should -Be $template.Path
+        $clone.Memory | Should -Be 32MB
+        $clone.Backends[0].EffectiveMode | Should -Be ReadOnly
+        $clone | Wait-Guest -ForText 'TICK' -Timeout 60 | Receive-GuestConsole | Should -Not -Contain 'GUEST-UP'
+    }
+
+    It 'starts many, each with its name and an identity of its own, and leaves the template as it was' {
+        $digest = (Get-FileHash $template.RamBlocks[0].File).Hash
+        $fleet = Start-Guest -Template "$TestDrive/web" -Count 20 -NameFormat 'web-{0:d3}'
+        $fleet | Should -HaveCount 20
+        $fleet[0].Name, $fleet[-1].Name | Should -Be web-001, web-020
+        $fleet.Uuid | Select-Object -Unique | Should -HaveCount 20
+        $fleet | Send-GuestConsole -Text 'touch 512'
+        $null = $fleet | Wait-Guest -ForText 'generation=2' -Timeout 60
+        ($fleet | Measure-Guest | Measure-Object OwnBytes -Minimum).Minimum | Should -BeGreaterOrEqual 2MB
+        ($fleet | Select-Object Name, StartLatency, @{ n = 'Mode'; e = { $_.Backends[0].EffectiveMode } }).Mode |
+            Select-Object -Unique | Should -Be ReadOnly
+        $fleet | Stop-Guest -Force | Remove-Guest
+        Get-Guest | Should -BeNullOrEmpty
+        (Get-FileHash $template.RamBlocks[0].File).Hash | Should -Be $digest
+    }
+
+    It 'reports the clone whose name is taken, and starts the others' {
+        $null = Start-Guest -Name web-2 -Memory 32MB
+        $fleet = Start-Guest -Template $template -Count 3 -NameFormat 'web-{0}' -ErrorVariable problems -ErrorAction SilentlyContinue
+        $fleet.Name | Should -Be web-1, web-3
+        $fleet.State | Should -Be Running, Running
+        $problems | Should -HaveCount 1
+        $problems[0].FullyQualifiedErrorId | Should -BeLike 'GuestNameInUse,*'
+        $problems[0].TargetObject | Should -Be web-2
+    }
+
+    It 'stops starting when it is stopped, and those that run go on' {
+        $state = Stop-Running ([scriptblock]::Create(
+                "Import-Module '$((Get-Module PsVm).ModuleBase)'; Start-Guest -Template '$($template.Path)' -Count 100000")) {
+            @(Get-Guest).Count -ge 3
+        }
+        $state | Should -Be Stopped
+        $count = @(Get-Guest).Count
+        $count | Should -BeLessThan 100000
+        @(Get-Guest | Where-Object State -EQ Running).Count | Should -Be $count
+    }
+
+    It 'gives each clone its identity, unless told to keep it' {
+        $kept = Start-Guest -Template $template -Count 2 -KeepIdentity
+        $kept[0].Uuid | Should -Be $kept[1].Uuid
+        (Start-Guest -Template $template).Uuid | Should -Not -Be $kept[0].Uuid
+    }
+
+    It 'says once what is wrong with the template' {
+        $null = Start-Guest -Template "$TestDrive/none" -Count 10 -ErrorVariable problems -ErrorAction SilentlyContinue
+        $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be TemplateNotFound
+    }
+
+    It 'verifies a fleet' {
+        Start-Guest -Template $template -Count 2 -Verify | Should -HaveCount 2
+    }
+
+    It 'takes a verified copy of the RAM file' {
+        Copy-Item $template.RamBlocks[0].File "$TestDrive/copy.img"
+        (Start-Guest -Template $template -MemPath "$TestDrive/copy.img" -Verify).Backends[0].Path | Should -BeLike '*copy.img'
+    }
+
+    It 'says <Id> for <Because>' -ForEach @(
+        @{ Id = 'TemplateNotFound'; Because = 'a missing template'; With = @{ Template = './none' } }
+        @{ Id = 'GuestNamesConflict'; Because = 'one name for two'; With = @{ Template = './none'; Name = 'web'; Count = 2 } }
+        @{ Id = 'GuestNamesConflict'; Because = 'a format without number'; With = @{ Template = './none'; NameFormat = 'web'; Count = 2 } }
+        @{ Id = 'NameFormatInvalid'; Because = 'a format that is none'; With = @{ Template = './none'; NameFormat = '{' } }
+        @{ Id = 'PathNotFileSystem'; Because = 'a path of another provider'; With = @{ Template = 'Env:/PATH' } }
+    ) {
+        (Get-ErrorOf { Start-Guest @With }).Id | Should -Be $Id
+        Get-Guest | Should -BeNullOrEmpty
+    }
+
+    It 'says <Id> when asked for another machine' -ForEach @(
+        @{ Id = 'TemplateHartsMismatch'; With = @{ Harts = 2 } }
+        @{ Id = 'TemplateMemoryMismatch'; With = @{ Memory = 64MB } }
+        @{ Id = 'TemplateDiscardPolicy'; With = @{ DiscardPolicy = 'PunchHole' } }
+        @{ Id = 'TemplateOptionConflict'; With = @{ MemPath = '/ram.img' } }
+    ) {
+        (Get-ErrorOf { Start-Guest -Template $template @With }).Id | Should -Be $Id
+    }
+
+    It 'starts nothing under -WhatIf' {
+        Start-Guest -Template $template -Count 3 -WhatIf | Should -BeNullOrEmpty
+        Get-Guest | Should -BeNullOrEmpty
+    }
+}

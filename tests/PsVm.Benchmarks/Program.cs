@@ -4,6 +4,8 @@ using PsVm.Benchmarks;
 const string Usage = """
     boot     seconds until a text is on a guest's console, and what its workloads say
     compare  the same, in turn with QEMU
+    clones   start of clones of a template, one at a time, and what each takes
+    fleet    many clones at once
     docs/benchmarks.md has their options.
     """;
 
@@ -19,6 +21,12 @@ try
             return 0;
         case ["compare", .. string[] rest]:
             CompareCommand.Compare(rest);
+            return 0;
+        case ["clones", .. string[] rest]:
+            ClonesCommand.Clones(rest);
+            return 0;
+        case ["fleet", .. string[] rest]:
+            FleetCommand.Fleet(rest);
             return 0;
         default:
             Console.Error.WriteLine(Usage);

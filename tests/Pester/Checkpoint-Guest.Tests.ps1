@@ -1,0 +1,80 @@
+BeforeAll { . "$PSScriptRoot/Common.ps1" }
+
+Describe 'Checkpoint-Guest' {
+    BeforeEach {
+        Push-Location $TestDrive
+        $guest = Start-Guest -Name web -Memory 32MB | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
+    }
+
+    AfterEach {
+        Pop-Location
+        Clear-PsVm
+        Remove-Item "$TestDrive/*" -Recurse -Force
+    }
+
+    It 'makes a template and lets the guest go on' {
+        $template = $guest | Checkpoint-Guest -Path ./web
+        $template | Should -BeOfType PsVm.GuestTemplate
+        $template.Path | Should -Be ([IO.Path]::Combine($TestDrive, 'web'))
+        $template.Guest | Should -Be web
+        $template.Memory | Should -Be 32MB
+        $template.RamBlocks.Sha256 | Should -BeNullOrEmpty
+        Test-GuestTemplate $template | Should -BeTrue
+        $guest.State | Should -Be Running
+    }
+
+    It 'leaves a suspended guest suspended' {
+        $null = $guest | Suspend-Guest | Checkpoint-Guest -Path ./web
+        $guest.State | Should -Be Suspended
+    }
+
+    It 'records the digest' {
+        ($guest | Checkpoint-Guest -Path ./web -Digest).RamBlocks[0].Sha256 | Should -Match '^[0-9a-f]{64}$'
+    }
+
+    It 'takes over a shared RAM file and stops the guest' {
+        $ram = New-MemoryBackend ./shared.img 32MB -Share
+        $other = $ram | Start-Guest -Name shared | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
+        $template = $other | Checkpoint-Guest -Path ./shared -UseRamFile
+        $template.RamBlocks.File | Should -Be ([IO.Path]::Combine($TestDrive, 'shared.img'))
+        $other.State | Should -Be Stopped
+    }
+
+    It 'stores what a clone changed, on its template' {
+        $parent = $guest | Checkpoint-Guest -Path ./web
+        $clone = Start-Guest -Template $parent -Name clone
+        $template = $clone | Checkpoint-Guest -Path ./changed -Differential
+        $template.Differential | Should -BeTrue
+        $template.Parent.Path | Should -Be $parent.Path
+        $template.RamBlocks.ChangedBytes | Should -BeLessThan 32MB
+        Start-Guest -Template $template | Wait-Guest -ForText 'TICK' -Timeout 60 | Should -Not -BeNullOrEmpty
+    }
+
+    It 'replaces a template only when forced' {
+        $first = $guest | Checkpoint-Guest -Path ./web
+        (Get-ErrorOf { $guest | Checkpoint-Guest -Path ./web }).Id | Should -Be CheckpointPathInUse
+        ($guest | Checkpoint-Guest -Path ./web -Force).Id | Should -Not -Be $first.Id
+    }
+
+    It 'says <Id> for <Because>, and the guest goes on' -ForEach @(
+        @{ Id = 'CheckpointFolderNotFound'; Because = 'a missing folder'; With = @{ Path = './missing/web' } }
+        @{ Id = 'CheckpointRamNotShared'; Because = 'RAM without a file'; With = @{ Path = './web'; UseRamFile = $true } }
+        @{ Id = 'CheckpointNotClone'; Because = 'a difference to nothing'; With = @{ Path = './web'; Differential = $true } }
+        @{ Id = 'PathNotFileSystem'; Because = 'a path of another provider'; With = @{ Path = 'Env:/web' } }
+    ) {
+        (Get-ErrorOf { $guest | Checkpoint-Guest @With }).Id | Should -Be $Id
+        Get-ChildItem $TestDrive -Force | Should -BeNullOrEmpty
+        $guest.State | Should -Be Running
+    }
+
+    It 'says that there is no such guest, or that it has stopped' {
+        (Get-ErrorOf { Checkpoint-Guest nope ./web }).Id | Should -Be GuestNotFound
+        $null = $guest | Stop-Guest
+        (Get-ErrorOf { $guest | Checkpoint-Guest -Path ./web }).Id | Should -Be GuestStopped
+    }
+
+    It 'makes nothing under -WhatIf' {
+        $guest | Checkpoint-Guest -Path ./web -WhatIf | Should -BeNullOrEmpty
+        './web' | Should -Not -Exist
+    }
+}

@@ -1,0 +1,42 @@
+BeforeAll { . "$PSScriptRoot/Common.ps1" }
+
+Describe 'Test-GuestTemplate' {
+    BeforeEach { $template = New-TestTemplate "$TestDrive/web" }
+
+    AfterEach {
+        Clear-PsVm
+        Remove-Item "$TestDrive/*" -Recurse -Force
+    }
+
+    It 'is true for a template that is as it was made' {
+        Test-GuestTemplate $template | Should -BeTrue
+        "$TestDrive/web" | Test-GuestTemplate -Verify | Should -BeTrue
+    }
+
+    It 'is false for RAM that was changed, and says so on the error stream' {
+        $file = $template.RamBlocks[0].File
+        Set-ItemProperty $file IsReadOnly $false
+        $stream = [IO.File]::OpenWrite($file)
+        $stream.WriteByte(1)
+        $stream.Dispose()
+
+        Test-GuestTemplate $template -ErrorVariable problems -ErrorAction SilentlyContinue | Should -BeFalse
+        $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be TemplateRamChanged
+        $problems.TargetObject | Should -Be $template.Path
+        (Test-GuestTemplate $template -Verify -Detailed).Errors.Id | Should -Be TemplateDigestMismatch
+    }
+
+    It 'gives the report in detail, and leaves the error stream alone' {
+        Remove-Item "$TestDrive/web/state.bin" -Force
+        $report = Test-GuestTemplate $template -Detailed -ErrorVariable problems
+        $report | Should -BeOfType PsVm.TemplateReport
+        $report.IsValid | Should -BeFalse
+        $report.Errors.Id | Should -Contain TemplateIncomplete
+        $problems | Should -BeNullOrEmpty
+    }
+
+    It 'is false where there is none' {
+        Test-GuestTemplate "$TestDrive/none" -ErrorAction SilentlyContinue | Should -BeFalse
+        (Get-ErrorOf { Test-GuestTemplate "$TestDrive/none" }).Id | Should -Be TemplateNotFound
+    }
+}

@@ -1,0 +1,78 @@
+using System.Diagnostics;
+using System.Text.Json;
+
+namespace PsVm.Benchmarks;
+
+/// <summary>Starts many clones of a template at once, and tells what the whole fleet takes.</summary>
+internal static class FleetCommand
+{
+    /// <summary>Prints one line.</summary>
+    public static void Fleet(string[] words)
+    {
+        Arguments arguments = new(words);
+        CloneOptions options = new(arguments);
+        int seconds = arguments.Number("--seconds", 10);
+        arguments.Done();
+
+        using CloneHost host = new(options);
+
+        // What is compiled and loaded when first used is no clone's.
+        host.StartClone(options.Count);
+        host.WaitForTick(options.Count);
+        host.Remove(options.Count, 1);
+
+        using Process process = Process.GetCurrentProcess();
+        int threadsBefore = Threads(process);
+        long ownBefore = CloneHost.ProcessOwnBytes();
+        long start = Stopwatch.GetTimestamp();
+        double[] latencies = [.. Enumerable.Range(0, options.Count).Select(number => host.StartClone(number).StartLatency.TotalMilliseconds)];
+        double started = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        for (int number = 0; number < options.Count; number++)
+        {
+            host.WaitForTick(number);
+        }
+
+        double ticked = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+
+        int ticksBefore = Ticks(host, options.Count);
+        TimeSpan cpuBefore = Cpu(process);
+        long idle = Stopwatch.GetTimestamp();
+        Thread.Sleep(TimeSpan.FromSeconds(seconds));
+        double idleSeconds = Stopwatch.GetElapsedTime(idle).TotalSeconds;
+        double cpuSeconds = (Cpu(process) - cpuBefore).TotalSeconds;
+        int ticks = Ticks(host, options.Count) - ticksBefore;
+        int threads = Threads(process);
+
+        host.Suspend(0, options.Count);
+        long own = CloneHost.ProcessOwnBytes() - ownBefore;
+        long ram = host.OwnRamBytes(0, options.Count);
+        Console.WriteLine(JsonSerializer.Serialize(new
+        {
+            clones = options.Count,
+            start_ms = Math.Round(started, 1),
+            median_latency_ms = Math.Round(Median.Of(latencies), 2),
+            all_ticked_ms = Math.Round(ticked, 1),
+            own_kib = own >> 10,
+            own_ram_kib = ram >> 10,
+            own_kib_per_clone = Math.Round(own / 1024.0 / options.Count, 1),
+            threads,
+            threads_before = threadsBefore,
+            idle_cpu_percent = Math.Round(100 * cpuSeconds / idleSeconds, 1),
+            ticks_per_clone_and_second = Math.Round(ticks / idleSeconds / options.Count, 2),
+        }));
+    }
+
+    private static int Ticks(CloneHost host, int count) => Enumerable.Range(0, count).Sum(host.Ticks);
+
+    private static TimeSpan Cpu(Process process)
+    {
+        process.Refresh();
+        return process.TotalProcessorTime;
+    }
+
+    private static int Threads(Process process)
+    {
+        process.Refresh();
+        return process.Threads.Count;
+    }
+}
