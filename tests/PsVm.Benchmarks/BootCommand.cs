@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Text.Json;
 using PsVm.Machine;
 using PsVm.Memory;
+using PsVm.Riscv;
 
 namespace PsVm.Benchmarks;
 
@@ -83,7 +84,7 @@ internal static class BootCommand
     {
         const string name = "boot";
         using MemoryBackends backends = new();
-        using GuestHost host = new(backends);
+        using GuestHost host = new(backends, translation: options.Translate ? TranslatorOptions.Default : TranslatorOptions.Off);
         host.Start(
             new GuestOptions
             {

@@ -5,8 +5,8 @@ namespace PsVm.Benchmarks;
 /// <summary>What boots, and how often.</summary>
 internal sealed record BootOptions
 {
-    /// <summary>Name of the tier that only interprets, the only one there is.</summary>
     private const string Interpreter = "interpreter";
+    private const string Translator = "translator";
 
     /// <summary>Takes the options that concern a boot.</summary>
     /// <exception cref="ArgumentException">One is missing or wrong.</exception>
@@ -19,11 +19,13 @@ internal sealed record BootOptions
         Megabytes = arguments.Number("--mem", 256);
         Harts = arguments.Number("--harts", 1);
         Runs = arguments.Number("-n", 5);
-        string tier = arguments.TextOrNull("--tier") ?? Interpreter;
-        if (tier != Interpreter)
+        string tier = arguments.TextOrNull("--tier") ?? Translator;
+        Translate = tier switch
         {
-            throw new ArgumentException($"Expected --tier {Interpreter}, found '{tier}'.");
-        }
+            Translator => true,
+            Interpreter => false,
+            _ => throw new ArgumentException($"Expected --tier {Interpreter} or {Translator}, found '{tier}'."),
+        };
     }
 
     /// <summary>Path of the flat Image.</summary>
@@ -44,6 +46,9 @@ internal sealed record BootOptions
     /// <summary>Number of harts.</summary>
     public int Harts { get; }
 
+    /// <summary>Hot code is translated; else all is interpreted.</summary>
+    public bool Translate { get; }
+
     /// <summary>Number of runs.</summary>
     public int Runs { get; }
 
@@ -52,5 +57,6 @@ internal sealed record BootOptions
     [
         "--kernel", Kernel, "--initrd", Initrd, "--append", Append, "--until", Until,
         "--mem", Megabytes.ToString(CultureInfo.InvariantCulture), "--harts", Harts.ToString(CultureInfo.InvariantCulture),
+        "--tier", Translate ? Translator : Interpreter,
     ];
 }

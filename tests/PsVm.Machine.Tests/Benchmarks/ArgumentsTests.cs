@@ -15,12 +15,14 @@ public class ArgumentsTests
         Assert.Equal(("Image", "initramfs.cpio"), (options.Kernel, options.Initrd));
         Assert.Equal(("console=ttyS0 panic=-1 quiet", "GUEST-UP"), (options.Append, options.Until));
         Assert.Equal((256, 1, 5), (options.Megabytes, options.Harts, options.Runs));
+        Assert.True(options.Translate);
     }
 
     [Fact]
     public void A_childs_options_are_its_parents()
     {
-        Arguments all = new([.. Needed, "--append", "quiet scale=1", "--until", "login:", "--mem", "64", "--harts", "2", "-n", "1"]);
+        Arguments all = new(
+            [.. Needed, "--append", "quiet scale=1", "--until", "login:", "--mem", "64", "--harts", "2", "--tier", "interpreter", "-n", "1"]);
         BootOptions options = new(all);
         all.Done();
 
@@ -28,6 +30,7 @@ public class ArgumentsTests
 
         Assert.Equal(options, child);
         Assert.Equal(("quiet scale=1", "login:", 64, 2), (child.Append, child.Until, child.Megabytes, child.Harts));
+        Assert.False(child.Translate);
     }
 
     [Theory]

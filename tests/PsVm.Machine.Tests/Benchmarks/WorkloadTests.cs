@@ -1,5 +1,6 @@
 using PsVm.Machine.Tests.Support;
 using PsVm.Memory;
+using PsVm.Riscv;
 
 namespace PsVm.Machine.Tests.Benchmarks;
 
@@ -16,8 +17,10 @@ public sealed class WorkloadTests : IDisposable
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
-    [SkippableFact]
-    public void The_guests_checksums_are_the_hosts()
+    [SkippableTheory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void The_guests_checksums_are_the_hosts(bool translate)
     {
         LinuxGuest guest = LinuxGuest.GetOrSkip();
         foreach (string tool in (string[])[CrossCompiler, HostCompiler, "cpio"])
@@ -33,17 +36,17 @@ public sealed class WorkloadTests : IDisposable
         string[] names = HostProgram.Run(host)!.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.NotEmpty(names);
 
-        Dictionary<string, string> checksums = RunGuest(guest.Kernel, initrd);
+        Dictionary<string, string> checksums = RunGuest(guest.Kernel, initrd, translate);
 
         Assert.Equal([.. names, .. Programs], checksums.Keys);
         Assert.All(names, name => Assert.Equal(HostProgram.Run(host, name, "1")!.Split(' ')[3].Trim(), checksums[name]));
     }
 
     /// <summary>What the guest says of its workloads at one percent: checksums by name.</summary>
-    private static Dictionary<string, string> RunGuest(string kernel, string initrd)
+    private static Dictionary<string, string> RunGuest(string kernel, string initrd, bool translate)
     {
         using MemoryBackends backends = new();
-        using GuestHost host = new(backends);
+        using GuestHost host = new(backends, translation: translate ? TranslatorOptions.Default : TranslatorOptions.Off);
         host.Start(
             new GuestOptions
             {
