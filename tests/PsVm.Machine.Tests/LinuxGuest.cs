@@ -13,6 +13,14 @@ internal sealed record LinuxGuest(string Kernel, string Initrd)
 
     private static readonly Lazy<(LinuxGuest? Guest, string Missing)> Made = new(Make);
 
+    /// <summary>Path of a build of OpenSBI; skips the test where the folder was made without it.</summary>
+    public string FirmwareOrSkip(string name)
+    {
+        string path = Path.Combine(Path.GetDirectoryName(Kernel)!, name);
+        Skip.IfNot(File.Exists(path), $"no {path}: tests/guests/get-linux.sh fetches it");
+        return path;
+    }
+
     /// <summary>The guest in the folder that PSVM_LINUX_GUEST names, else one made in <c>output/linux-guest</c>; skips the test without it.</summary>
     public static LinuxGuest GetOrSkip()
     {

@@ -32,7 +32,7 @@ public static class GuestErrorIds
     public const string HartCountInvalid = nameof(HartCountInvalid);
 
     /// <summary>No machine type has the name.</summary>
-    public const string MachineTypeUnknown = nameof(MachineTypeUnknown);
+    public const string UnknownMachineType = nameof(UnknownMachineType);
 
     /// <summary>Backends were named, and default RAM was asked for too (memory-backends rules, section 7).</summary>
     public const string DefaultRamConflict = nameof(DefaultRamConflict);

@@ -49,12 +49,12 @@ public interface IGuestHost
     /// <summary>Forgets a stopped guest, its console included.</summary>
     void Remove(string name);
 
-    /// <summary>Waits until the text has appeared anywhere on the console since the start.</summary>
+    /// <summary>Waits until the text appears on the console, in what its bounded buffer holds or in what follows.</summary>
     /// <returns>False when the time ran out or the guest stopped first.</returns>
     bool WaitForText(string name, string text, TimeSpan timeout, CancellationToken cancellation);
 
     /// <summary>Waits for a state.</summary>
-    /// <returns>False when the time ran out.</returns>
+    /// <returns>False when the time ran out, or the guest ended in another state.</returns>
     bool WaitForState(string name, GuestState state, TimeSpan timeout, CancellationToken cancellation);
 
     /// <summary>Console output from a position on (characters since the start).</summary>

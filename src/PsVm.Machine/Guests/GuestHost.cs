@@ -190,7 +190,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
     }
 
     private static string ResolveMachineType(string machineType) => MachineTypes.Resolve(machineType) ?? throw new GuestException(
-        GuestErrorIds.MachineTypeUnknown,
+        GuestErrorIds.UnknownMachineType,
         $"Expected the machine type {MachineTypes.Alias} or one of {string.Join(", ", MachineTypes.Versions)}, found '{machineType}'.",
         machineType);
 
@@ -261,7 +261,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
         }
         catch
         {
-            ram.Dispose();
+            ram.Abandon();
             throw;
         }
     }
@@ -270,6 +270,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
     {
         lock (_gate)
         {
+            ThrowIfClosed(wanted);
             string name = wanted ?? NextName();
             if (string.IsNullOrWhiteSpace(name))
             {
@@ -307,12 +308,16 @@ public sealed class GuestHost : IGuestHost, IDisposable
     {
         lock (_gate)
         {
-            if (_closed)
-            {
-                throw new GuestException(GuestErrorIds.GuestHostClosed, "Expected an open host of guests, found it closed.", guest.Name);
-            }
-
+            ThrowIfClosed(guest.Name);
             _guests.Add(guest.Name, guest);
+        }
+    }
+
+    private void ThrowIfClosed(string? name)
+    {
+        if (_closed)
+        {
+            throw new GuestException(GuestErrorIds.GuestHostClosed, "Expected an open host of guests, found it closed.", name);
         }
     }
 

@@ -123,6 +123,20 @@ internal sealed class GuestRam : IDisposable
         }
     }
 
+    /// <summary>Disposes it for a guest that does not come to be: a file that was made for it goes too.</summary>
+    public void Abandon()
+    {
+        Dispose();
+        foreach (MappingOutcome made in Outcomes.Where(outcome => outcome is { Id: MemoryBackends.DefaultRamId, Created: true }))
+        {
+            // A directory's file has no name any more.
+            if (File.Exists(made.Path))
+            {
+                File.Delete(made.Path);
+            }
+        }
+    }
+
     private static MemoryBackend Map(
         MemoryBackends backends, GuestOptions options, TemplateRamBlock block, CancellationToken cancellation)
     {

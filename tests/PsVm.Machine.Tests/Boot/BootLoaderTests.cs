@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using PsVm.Machine.Tests.Support;
+using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Machine.Tests.Boot;
 
@@ -155,6 +156,19 @@ public sealed class BootLoaderTests : IDisposable
         OpenFails(GuestErrorIds.KernelUnreadable, new GuestOptions { Kernel = fifo });
         OpenFails(GuestErrorIds.FirmwareUnreadable, new GuestOptions { Firmware = "/dev/null" });
         OpenFails(GuestErrorIds.InitrdUnreadable, new GuestOptions { Kernel = kernel, Initrd = _folder.FullName });
+    }
+
+    [SkippableFact]
+    public void What_may_not_be_read_is_refused()
+    {
+        string kernel = Write("kernel", s_kernel);
+        File.SetUnixFileMode(kernel, UnixFileMode.UserRead);
+        File.SetUnixFileMode(_folder.FullName, UnixFileMode.UserRead | UnixFileMode.UserExecute | UnixFileMode.OtherExecute);
+
+        Host.AsNobody(() => OpenFails(GuestErrorIds.KernelUnreadable, new GuestOptions { Kernel = kernel }));
+
+        File.SetUnixFileMode(_folder.FullName, UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+        Host.AsNobody(() => OpenFails(GuestErrorIds.KernelUnreadable, new GuestOptions { Kernel = kernel }));
     }
 
     [Fact]
