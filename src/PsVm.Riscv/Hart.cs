@@ -318,6 +318,7 @@ public sealed unsafe class Hart : IDisposable
     {
         State->CodeExit = (ulong)CodeExit.BlockEnd;
         Blocks.Space.Run(State, code, pc);
+        FoldHostFlags();
         var exit = (CodeExit)State->CodeExit;
         if (exit == CodeExit.Fault)
         {
@@ -332,6 +333,18 @@ public sealed unsafe class Hart : IDisposable
         }
 
         return exit;
+    }
+
+    /// <summary>Brings the exceptions of the host's floating point unit into fflags.</summary>
+    private void FoldHostFlags()
+    {
+        const uint Exceptions = 0x3d; // IE, ZE, OE, UE and PE of MXCSR; RISC-V has no flag for denormal operands
+        uint host = State->HostFlags & Exceptions;
+        if (host != 0)
+        {
+            State->HostFlags = 0;
+            State->FloatFlags |= (host & 1) << 4 | (host >> 2 & 1) << 3 | (host >> 3 & 1) << 2 | (host >> 4 & 1) << 1 | host >> 5;
+        }
     }
 
     /// <summary>The bits of the instruction at an address that was fetched before, for mtval.</summary>

@@ -58,8 +58,14 @@ internal unsafe struct HartState
     /// <summary>GCHandle of the <see cref="Riscv.Hart"/>, for what translated code calls.</summary>
     public nint Hart;
 
-    /// <summary>fflags.</summary>
+    /// <summary>fflags, but for what <see cref="HostFlags"/> adds.</summary>
     public uint FloatFlags;
+
+    /// <summary>Exceptions of the host's floating point unit that translated code raised, as in MXCSR.</summary>
+    public uint HostFlags;
+
+    /// <summary>Room to load and store MXCSR.</summary>
+    public uint Mxcsr;
 
     /// <summary>frm.</summary>
     public uint FloatRounding;

@@ -48,6 +48,37 @@ public unsafe class X64AssemblerTests
     }
 
     [Fact]
+    public void FloatingPointForms()
+    {
+        var slot = new Mem(Reg.Rbp, 0x150);
+        Check("movsd xmm0,[rbp+150h]", (ref X64Assembler code) => code.Sse(0xf2, 0x10, 0, slot));
+        Check("movss [rbp+150h],xmm1", (ref X64Assembler code) => code.Sse(0xf3, 0x11, 1, slot));
+        Check("addsd xmm0,[rbp+150h]", (ref X64Assembler code) => code.Sse(0xf2, 0x58, 0, slot));
+        Check("sqrtss xmm0,[rbp+150h]", (ref X64Assembler code) => code.Sse(0xf3, 0x51, 0, slot));
+        Check("cvtsd2ss xmm0,[rbp+150h]", (ref X64Assembler code) => code.Sse(0xf2, 0x5a, 0, slot));
+        Check("cvttsd2si rax,[rbp+150h]", (ref X64Assembler code) => code.Sse(0xf2, 0x2c, 0, slot, wide: true));
+        Check("cvtsi2sd xmm0,rax", (ref X64Assembler code) => code.Sse(0xf2, 0x2a, 0, 0, wide: true));
+        Check("cvtsi2ss xmm0,eax", (ref X64Assembler code) => code.Sse(0xf3, 0x2a, 0, 0));
+        Check("ucomisd xmm0,xmm0", (ref X64Assembler code) => code.Sse(0x66, 0x2e, 0, 0));
+        Check("comiss xmm0,[rbp+150h]", (ref X64Assembler code) => code.Sse(0, 0x2f, 0, slot));
+        Check("vfmadd231sd xmm0,xmm1,xmm2", (ref X64Assembler code) => code.Fma(0xb8, 0, 1, 2, wide: true));
+        Check("vfmsub231ss xmm0,xmm1,xmm2", (ref X64Assembler code) => code.Fma(0xba, 0, 1, 2, wide: false));
+        Check("vfnmadd231sd xmm0,xmm1,xmm2", (ref X64Assembler code) => code.Fma(0xbc, 0, 1, 2, wide: true));
+        Check("vfnmsub231sd xmm0,xmm1,xmm2", (ref X64Assembler code) => code.Fma(0xbe, 0, 1, 2, wide: true));
+        Check("ldmxcsr [rbp+150h]", (ref X64Assembler code) => code.Mxcsr(2, slot));
+        Check("stmxcsr [rbp+150h]", (ref X64Assembler code) => code.Mxcsr(3, slot));
+    }
+
+    [Fact]
+    public void AtomicForms()
+    {
+        var indexed = new Mem(Reg.Rax, 0, Reg.Rdx);
+        Check("xchg [rax+rdx],rcx", (ref X64Assembler code) => code.Xchg(indexed, Reg.Rcx, wide: true));
+        Check("lock xadd [rax+rdx],ecx", (ref X64Assembler code) => code.LockXadd(indexed, Reg.Rcx, wide: false));
+        Check("lock cmpxchg [rdx],rcx", (ref X64Assembler code) => code.LockCmpxchg(new Mem(Reg.Rdx, 0), Reg.Rcx, wide: true));
+    }
+
+    [Fact]
     public void JumpsReachTheirTargets()
     {
         byte* buffer = stackalloc byte[64];

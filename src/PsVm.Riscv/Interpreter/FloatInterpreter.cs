@@ -122,12 +122,8 @@ internal static unsafe class FloatInterpreter
                 break;
             default:
                 state->X[op->Rd] = ToInteger<T>(state, op, code, a, b, mode, ref flags);
-                if (flags != (FpFlags)state->FloatFlags)
-                {
-                    state->FloatFlags = (uint)flags;
-                    state->FloatStatus = Dirty;
-                }
-
+                state->FloatFlags = (uint)flags;
+                state->FloatStatus = code is OpCode.FmvXW or OpCode.FclassS ? state->FloatStatus : Dirty;
                 return true;
         }
 

@@ -15,7 +15,7 @@ namespace PsVm.Riscv.Translation;
 /// rbp: state + <see cref="StateBias"/>. r14: the TLB for data. r15: virtual address of the page the block is in, which makes code
 /// independent of where the page is mapped. rax, rcx, rdx: scratch.
 /// </remarks>
-internal unsafe ref struct BlockTranslator
+internal unsafe ref partial struct BlockTranslator
 {
     /// <summary>rbp points into the state, so that all integer registers are within a one-byte offset.</summary>
     public const int StateBias = 128;
@@ -31,6 +31,9 @@ internal unsafe ref struct BlockTranslator
     private readonly List<Late> _late;
     private X64Assembler _code;
 
+    // The floating point unit's state cannot change within a block, since CSR instructions end it: each is looked at once.
+    private bool _unitIsOn, _unitIsDirty, _roundsToNearest;
+
     private BlockTranslator(Stubs stubs, Op* ops, byte* at, List<Late> late)
     {
         _stubs = stubs;
@@ -44,6 +47,15 @@ internal unsafe ref struct BlockTranslator
     {
         /// <summary>A load or store that the TLB does not answer.</summary>
         SlowAccess,
+
+        /// <summary>An operation that the interpreter's method does after all.</summary>
+        Interpret,
+
+        /// <summary>The rest of the block is the interpreter's.</summary>
+        Rest,
+
+        /// <summary>A NaN, which becomes the canonical one.</summary>
+        CanonicalNaN,
 
         /// <summary>The taken way of a conditional branch.</summary>
         SideExit,
@@ -61,7 +73,7 @@ internal unsafe ref struct BlockTranslator
     /// <summary>Whether this host can run translated code.</summary>
     public static bool IsSupported =>
         OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && Lzcnt.X64.IsSupported && Bmi1.X64.IsSupported
-        && Popcnt.X64.IsSupported;
+        && Popcnt.X64.IsSupported && Fma.IsSupported;
 
     /// <summary>The host register that holds a guest register, or null.</summary>
     public static Reg? Mapped(int register) => register switch
@@ -123,8 +135,14 @@ internal unsafe ref struct BlockTranslator
                 case OpCode.Fence:
                     _code.Mfence();
                     break;
-                case >= OpCode.Flw:
-                    CallInterpreter(op, index);
+                case >= OpCode.Flw and <= OpCode.Fsd:
+                    MoveFloat(op, index);
+                    break;
+                case >= OpCode.LrW and <= OpCode.AmoMaxuD:
+                    Atomic(op, index);
+                    break;
+                case >= OpCode.FaddS:
+                    ComputeFloat(op, index);
                     break;
                 default:
                     if (op->Rd != Op.Sink)
@@ -655,15 +673,23 @@ internal unsafe ref struct BlockTranslator
     /// Leaves the address in rax and the addend's TLB entry offset in rcx; jumps away when the TLB has no entry. An access that
     /// crosses a page finds none, since its last byte lies on another.
     /// </summary>
-    private byte* Probe(Op* op, int size, string tag)
+    private byte* Probe(Op* op, int size, string tag, bool aligned = false)
     {
         const int EntryShift = 5;
         Reg address = Use(op->Rs1, Rax);
-        _code.Lea(Rax, new Mem(address, (int)op->Immediate));
+        if (aligned)
+        {
+            _code.Mov(Rax, address); // atomics have no offset
+        }
+        else
+        {
+            _code.Lea(Rax, new Mem(address, (int)op->Immediate));
+        }
+
         _code.Mov(Rcx, Rax);
         _code.ShiftBy(Shift.Shr, Rcx, PhysicalMemory.PageShift - EntryShift);
         _code.Op(Alu.And, Rcx, (Tlb.Size - 1) << EntryShift, wide: false);
-        if (size == 1)
+        if (size == 1 || aligned)
         {
             _code.Mov(Rdx, Rax);
         }
@@ -672,7 +698,7 @@ internal unsafe ref struct BlockTranslator
             _code.Lea(Rdx, new Mem(Rax, size - 1));
         }
 
-        _code.Op(Alu.And, Rdx, ~PageMask);
+        _code.Op(Alu.And, Rdx, aligned ? ~PageMask | (size - 1) : ~PageMask);
         _code.Op(Alu.Cmp, Rdx, new Mem(R14, (int)Marshal.OffsetOf<TlbEntry>(tag), Rcx));
         byte* miss = _code.Jcc(Cond.NotEqual);
         _code.Mov(Rdx, new Mem(R14, (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Addend)), Rcx));
@@ -823,6 +849,17 @@ internal unsafe ref struct BlockTranslator
             {
                 case LateKind.SlowAccess:
                     SlowAccess(late);
+                    break;
+                case LateKind.Interpret:
+                    CallInterpreter(_ops + late.Index, late.Index);
+                    _code.Jmp(late.Back);
+                    break;
+                case LateKind.Rest:
+                    LeaveMidBlock(_ops + late.Index, late.Index);
+                    break;
+                case LateKind.CanonicalNaN:
+                    SetCanonicalNaN(_ops + late.Index);
+                    _code.Jmp(late.Back);
                     break;
                 case LateKind.SideExit:
                     Jump(late.Target, late.Index);

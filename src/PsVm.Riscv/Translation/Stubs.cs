@@ -29,12 +29,14 @@ internal sealed unsafe class Stubs
             code.Mov(Rax, Rsi);
             code.Mov(R15, Rdx);
             code.Mov(R14, BlockTranslator.Field(nameof(HartState.DataTlb)));
+            ClearHostFlags(ref code);
             Fill(ref code);
             code.JmpReg(Rax);
         }));
         byte* leave = Emit((ref X64Assembler code) =>
         {
             Spill(ref code);
+            KeepHostFlags(ref code);
             code.Op(Alu.Add, Rsp, 8);
             foreach (Reg register in CalleeSaved.Reverse())
             {
@@ -138,6 +140,22 @@ internal sealed unsafe class Stubs
         code.BindHere(miss);
     }
 
+    /// <summary>From here on MXCSR collects the exceptions of guest instructions; it rounds to nearest even and traps nothing.</summary>
+    private static void ClearHostFlags(ref X64Assembler code)
+    {
+        const int AllMasked = 0x1f80;
+        code.Mov32(BlockTranslator.Field(nameof(HartState.Mxcsr)), AllMasked);
+        code.Mxcsr(2, BlockTranslator.Field(nameof(HartState.Mxcsr)));
+    }
+
+    /// <summary>Adds what MXCSR collected to the state's host flags, before C# code raises its own. Uses rcx.</summary>
+    private static void KeepHostFlags(ref X64Assembler code)
+    {
+        code.Mxcsr(3, BlockTranslator.Field(nameof(HartState.Mxcsr)));
+        code.Mov(Rcx, BlockTranslator.Field(nameof(HartState.Mxcsr)), wide: false);
+        code.Op(Alu.Or, BlockTranslator.Field(nameof(HartState.HostFlags)), Rcx, wide: false);
+    }
+
     private static void Spill(ref X64Assembler code)
     {
         foreach (int register in MappedRegisters)
@@ -168,12 +186,16 @@ internal sealed unsafe class Stubs
     {
         Spill(ref code);
         arguments(ref code);
+        code.Op(Alu.Sub, Rsp, 24);
+        code.Mov(new Mem(Rsp, 0), Rcx);
+        KeepHostFlags(ref code);
+        code.Mov(Rcx, new Mem(Rsp, 0));
         code.Lea(Rdi, new Mem(Rbp, -BlockTranslator.StateBias));
-        code.Op(Alu.Sub, Rsp, 8);
         code.Mov(Rax, method);
         code.CallReg(Rax);
-        code.Op(Alu.Add, Rsp, 8);
+        code.Op(Alu.Add, Rsp, 24);
         code.Extend(Rax, Rax, 1, signed: false);
+        ClearHostFlags(ref code);
         Fill(ref code);
         code.Ret();
     });

@@ -92,6 +92,12 @@ internal unsafe struct X64Assembler(byte* buffer)
         Int(value);
     }
 
+    public void Mov32(Mem to, int value)
+    {
+        Encode(false, 0xc7, 0, to);
+        Int(value);
+    }
+
     public void Mov(Reg to, long value)
     {
         if (value == 0)
@@ -199,6 +205,47 @@ internal unsafe struct X64Assembler(byte* buffer)
 
     /// <summary>bt (4), bts (5), btr (6), btc (7) with the bit in a register, modulo 64.</summary>
     public void Bit(byte op, Reg on, Reg bit) => Encode2(true, (byte)(0x83 | op << 3), bit, on);
+
+    /// <summary>An SSE instruction between a register and memory: prefix (0: none), opcode after 0f, xmm register.</summary>
+    public void Sse(byte prefix, byte opcode, byte xmm, Mem memory, bool wide = false)
+    {
+        Prefix(prefix);
+        Encode2(wide, opcode, xmm, memory);
+    }
+
+    /// <summary>An SSE instruction between two registers, either of which may be an integer one.</summary>
+    public void Sse(byte prefix, byte opcode, byte to, byte from, bool wide = false)
+    {
+        Prefix(prefix);
+        Encode2(wide, opcode, (Reg)to, (Reg)from);
+    }
+
+    /// <summary>vfmadd231 (b8), vfmsub231 (ba), vfnmadd231 (bc), vfnmsub231 (be), without the scalar bit: to = ±(a * b) ± to.</summary>
+    public void Fma(byte opcode, byte to, byte a, byte b, bool wide)
+    {
+        Byte(0xc4);
+        Byte(0xe2); // registers below 8, map 0f38
+        Byte((byte)((wide ? 0x80 : 0) | (~a & 15) << 3 | 1));
+        Byte((byte)(opcode | 1));
+        Byte((byte)(0xc0 | to << 3 | b));
+    }
+
+    /// <summary>ldmxcsr (2), stmxcsr (3).</summary>
+    public void Mxcsr(byte op, Mem memory) => Encode2(false, 0xae, op, memory);
+
+    public void Xchg(Mem memory, Reg register, bool wide) => Encode(wide, 0x87, (byte)register, memory);
+
+    public void LockXadd(Mem memory, Reg register, bool wide)
+    {
+        Byte(0xf0);
+        Encode2(wide, 0xc1, (byte)register, memory);
+    }
+
+    public void LockCmpxchg(Mem memory, Reg register, bool wide)
+    {
+        Byte(0xf0);
+        Encode2(wide, 0xb1, (byte)register, memory);
+    }
 
     public void Push(Reg from)
     {
@@ -333,6 +380,14 @@ internal unsafe struct X64Assembler(byte* buffer)
         if (rex != 0 || force)
         {
             Byte((byte)(0x40 | rex));
+        }
+    }
+
+    private void Prefix(byte prefix)
+    {
+        if (prefix != 0)
+        {
+            Byte(prefix);
         }
     }
 
