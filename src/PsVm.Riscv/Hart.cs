@@ -295,15 +295,7 @@ public sealed unsafe class Hart : IDisposable
             Mmu.Tlb.ProtectHostPage((byte*)((ulong)host & ~PageMask));
         }
 
-        JumpEntry* jump = State->Jumps + ((pc >> 1) & BlockCache.JumpMask);
-        jump->Address = pc;
-        jump->Ops = ops;
-        jump->Code = BlockHeader.Of(ops)->Code;
-        if (jump->Code is null)
-        {
-            jump->Code = Blocks.Space.NotTranslated;
-        }
-
+        Blocks.AddJump(State->Jumps + ((pc >> 1) & BlockCache.JumpMask), pc, ops);
         return ops;
     }
 

@@ -76,6 +76,20 @@ public sealed unsafe class PhysicalMemory
         return null;
     }
 
+    /// <summary>Number of the page behind a host address, which lies in RAM.</summary>
+    internal long PageAt(byte* host)
+    {
+        foreach (Region region in _regions)
+        {
+            if ((ulong)(host - region.Host) < region.Length)
+            {
+                return region.FirstPage + ((host - region.Host) >> PageShift);
+            }
+        }
+
+        throw new ArgumentException($"host address 0x{(nint)host:x} is not in RAM");
+    }
+
     internal void Register(Hart hart) => _harts.Add(hart);
 
     internal bool HasSeveralHarts => _harts.Count > 1;

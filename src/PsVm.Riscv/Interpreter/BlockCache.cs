@@ -13,10 +13,16 @@ namespace PsVm.Riscv.Interpreter;
 internal sealed unsafe class BlockCache(CodeCache shared, long pageCount) : IDisposable
 {
     private const int JumpBits = 10, JumpSize = 1 << JumpBits, JumpTables = 3;
+    private const int JumpPageSlots = 4096;
 
     private readonly Dictionary<long, CodePage> _pages = [];
     private readonly ulong[] _codePages = new ulong[(pageCount + 63) / 64];
     private readonly JumpEntry* _jumps = (JumpEntry*)NativeMemory.AlignedAlloc(JumpTables * JumpSize * (nuint)sizeof(JumpEntry), 64);
+
+    // What has to be forgotten: entries in use, in the order of their use, and by a hash the pages they are in.
+    private readonly ushort[] _usedJumps = new ushort[JumpTables * JumpSize];
+    private readonly ulong[] _jumpPages = new ulong[JumpPageSlots / 64];
+    private int _usedJumpCount = JumpTables * JumpSize;
 
     /// <summary>Mask for an index into a jump table, from the address of an instruction shifted right by one.</summary>
     public const uint JumpMask = JumpSize - 1;
@@ -38,9 +44,45 @@ internal sealed unsafe class BlockCache(CodeCache shared, long pageCount) : IDis
     /// <summary>Forgets where blocks begin by virtual address; the blocks stay.</summary>
     public void ForgetJumps()
     {
-        for (JumpEntry* entry = _jumps; entry < _jumps + (JumpTables * JumpSize); entry++)
+        if (_usedJumpCount == _usedJumps.Length)
         {
-            entry->Address = JumpEntry.Empty;
+            for (JumpEntry* entry = _jumps; entry < _jumps + (JumpTables * JumpSize); entry++)
+            {
+                entry->Address = JumpEntry.Empty;
+            }
+        }
+        else
+        {
+            for (int i = 0; i < _usedJumpCount; i++)
+            {
+                _jumps[_usedJumps[i]].Address = JumpEntry.Empty;
+            }
+        }
+
+        _usedJumpCount = 0;
+        Array.Clear(_jumpPages);
+    }
+
+    /// <summary>As <see cref="ForgetJumps"/>, when a block begins in the page of an address.</summary>
+    public void ForgetJumpsInPage(ulong address)
+    {
+        int slot = PageSlot(address);
+        if ((_jumpPages[slot >> 6] >> (slot & 63) & 1) != 0)
+        {
+            ForgetJumps();
+        }
+    }
+
+    /// <summary>Remembers where a block begins.</summary>
+    public void AddJump(JumpEntry* entry, ulong address, Op* ops)
+    {
+        BlockHeader* header = BlockHeader.Of(ops);
+        *entry = new JumpEntry { Address = address, Ops = ops, Code = header->Code is null ? Space.NotTranslated : header->Code };
+        int slot = PageSlot(address);
+        _jumpPages[slot >> 6] |= 1ul << (slot & 63);
+        if (_usedJumpCount < _usedJumps.Length)
+        {
+            _usedJumps[_usedJumpCount++] = (ushort)(entry - _jumps);
         }
     }
 
@@ -98,5 +140,11 @@ internal sealed unsafe class BlockCache(CodeCache shared, long pageCount) : IDis
     {
         Space.Release();
         NativeMemory.AlignedFree(_jumps);
+    }
+
+    private static int PageSlot(ulong address)
+    {
+        ulong page = address >> PhysicalMemory.PageShift;
+        return (int)((page ^ (page >> 12)) & (JumpPageSlots - 1));
     }
 }

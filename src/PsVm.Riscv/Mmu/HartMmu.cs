@@ -44,7 +44,7 @@ internal sealed unsafe class HartMmu(HartState* state, CsrFile csrs, PhysicalMem
         }
 
         Tlb.FlushPage(address);
-        blocks.ForgetJumps();
+        blocks.ForgetJumpsInPage(address);
     }
 
     /// <summary>Loads into <see cref="HartState.LoadValue"/>, zero-extended.</summary>
@@ -165,8 +165,16 @@ internal sealed unsafe class HartMmu(HartState* state, CsrFile csrs, PhysicalMem
     /// <summary>The host address of an instruction's half-word and the number of its page, or null.</summary>
     public byte* FetchPointer(ulong address, out long page)
     {
-        page = 0;
         PrivilegeMode mode = csrs.Mode;
+        TlbEntry* entry = Tlb[Context(mode)] + Tlb.Index(address);
+        if (entry->Fetch == (address & ~PageMask))
+        {
+            byte* known = (byte*)(address + entry->Addend);
+            page = memory.PageAt(known);
+            return known;
+        }
+
+        page = 0;
         if (!Translate(address, Access.Fetch, mode, out ulong physical))
         {
             return null;
