@@ -106,7 +106,7 @@ public static class GuestErrorIds
     /// <summary>A template should take over RAM files, and a backend is not a shared mapping of a named, writable file.</summary>
     public const string CheckpointRamNotShared = nameof(CheckpointRamNotShared);
 
-    /// <summary>A differential template of a guest that was not started from a template, or of one whose RAM is not only the template's.</summary>
+    /// <summary>A differential template of a guest that was not started from a template.</summary>
     public const string CheckpointNotClone = nameof(CheckpointNotClone);
 
     /// <summary>The disk, or a quota, is full.</summary>

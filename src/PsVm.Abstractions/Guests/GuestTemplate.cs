@@ -70,7 +70,7 @@ public sealed record TemplateRamBlock
     /// <summary>The memory is ROM.</summary>
     public bool ReadOnly { get; init; }
 
-    /// <summary>Full path of the file that holds its content: all of it, or in a differential template the changed pages in their places.</summary>
+    /// <summary>Full path of the file with its content: all of it, or in a differential template the changed pages in their places.</summary>
     public required string File { get; init; }
 
     /// <summary>Bytes into the file where the block begins.</summary>

@@ -13,6 +13,7 @@ internal sealed class GuestClock : IGuestClock, IStateful
 
     private long _zero = Stopwatch.GetTimestamp();
     private long _pausedAt = Running;
+    private ulong _ticksAtZero;
 
     public ulong Frequency => MemoryMap.TimebaseFrequency;
 
@@ -22,7 +23,7 @@ internal sealed class GuestClock : IGuestClock, IStateful
         {
             long pausedAt = Volatile.Read(ref _pausedAt);
             long stamp = pausedAt == Running ? Stopwatch.GetTimestamp() : pausedAt;
-            return (ulong)((stamp - Volatile.Read(ref _zero)) * s_ticksPerStamp);
+            return Volatile.Read(ref _ticksAtZero) + (ulong)((stamp - Volatile.Read(ref _zero)) * s_ticksPerStamp);
         }
     }
 
@@ -47,7 +48,8 @@ internal sealed class GuestClock : IGuestClock, IStateful
         if (state.IsReading)
         {
             long stamp = Volatile.Read(ref _pausedAt) is var pausedAt and not Running ? pausedAt : Stopwatch.GetTimestamp();
-            Volatile.Write(ref _zero, stamp - (long)Math.Ceiling(now / s_ticksPerStamp));
+            Volatile.Write(ref _zero, stamp);
+            Volatile.Write(ref _ticksAtZero, now);
         }
     }
 

@@ -168,6 +168,11 @@ public sealed class GuestHost : IGuestHost, IDisposable
         LiveGuest[] guests;
         lock (_gate)
         {
+            if (_closed)
+            {
+                return;
+            }
+
             _closed = true;
             guests = [.. _guests.Values];
             _guests.Clear();

@@ -32,13 +32,20 @@ internal sealed class Checkpoint(MemoryBackends backends, LiveGuest guest, Check
 
             Copied copied = guest.WhileHeld((board, ram, stop) => Copy(folder, board, ram, progress, stop), cancellation);
             folder.Seal();
-            List<TemplateRamBlock> blocks = [.. copied.Blocks.Select(block => Identified(block, Path.Combine(folder.Path, block.File), cancellation)
-                with { File = Path.Combine(_path, block.File) })];
+            List<TemplateRamBlock> blocks = [];
+            foreach (TemplateRamBlock block in copied.Blocks)
+            {
+                TemplateRamBlock identified = Identified(block, Path.Combine(folder.Path, block.File), cancellation);
+                blocks.Add(identified with { File = Path.Combine(_path, block.File) });
+            }
+
             return Finish(folder, Describe(blocks, copied.Parent), cancellation);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw failure.HResult == AlreadyThere ? PathInUse("something that came there meanwhile") : TemplateErrors.Unwritable(_path, failure);
+            throw failure.HResult == AlreadyThere
+                ? PathInUse("something that came there meanwhile")
+                : TemplateErrors.Unwritable(_path, failure);
         }
     }
 
@@ -170,14 +177,16 @@ internal sealed class Checkpoint(MemoryBackends backends, LiveGuest guest, Check
     {
         MemoryBackendOptions backing = backend.Options;
         bool isShared = backend.File is not null && (backing.Share || backing.ReadOnly);
-        MemoryBackend? other = backends.List().FirstOrDefault(other =>
-            other != backend && other.Options is { Share: true, ReadOnly: false } && other.File is { } file && backend.File?.IsSameFile(file) == true);
+        MemoryBackend? other = backends.List().FirstOrDefault(other => other != backend
+            && other.Options is { Share: true, ReadOnly: false } && other.File is { } file && backend.File?.IsSameFile(file) == true);
         if (!isShared || other is not null)
         {
             throw new GuestException(
                 GuestErrorIds.CheckpointRamNotShared,
                 $"Expected backend '{backend.Id}' of guest '{guest.Name}' to be the only shared mapping of a file with a name, found "
-                + (isShared ? $"that backend '{other!.Id}' writes to it too." : $"Kind {backend.Outcome.Kind}, Share {backing.Share}, Path '{backend.Outcome.Path}'."),
+                + (isShared
+                    ? $"that backend '{other!.Id}' writes to it too."
+                    : $"Kind {backend.Outcome.Kind}, Share {backing.Share}, Path '{backend.Outcome.Path}'."),
                 guest.Name,
                 "Leave out UseRamFile, so that the RAM is copied.");
         }

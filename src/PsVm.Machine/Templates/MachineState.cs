@@ -51,7 +51,8 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
             {
                 throw new GuestException(
                     GuestErrorIds.TemplateStateUnsupported,
-                    $"Expected in '{path}' sections {string.Join(", ", s_known)} of version {Version}, found section '{section.Name}' of version {section.Version}.",
+                    $"Expected in '{path}' sections {string.Join(", ", s_known)} of version {Version}, "
+                    + $"found section '{section.Name}' of version {section.Version}.",
                     path,
                     "Use a newer version of PsVm, or make the template again with this one.");
             }

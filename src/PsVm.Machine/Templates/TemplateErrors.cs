@@ -16,7 +16,8 @@ internal static class TemplateErrors
     /// <summary>A file of a template cannot be read.</summary>
     public static GuestException Unreadable(string path, Exception cause) => cause is FileNotFoundException or DirectoryNotFoundException
         ? new GuestException(
-            GuestErrorIds.TemplateIncomplete, $"Expected the file '{path}', found none.", path, "Take it from a backup, or make the template again.", cause)
+            GuestErrorIds.TemplateIncomplete, $"Expected the file '{path}', found none.", path,
+            "Take it from a backup, or make the template again.", cause)
         : new GuestException(GuestErrorIds.TemplateUnreadable, $"Expected to read '{path}', found: {cause.Message}", path, null, cause);
 
     /// <summary>A file of a template cannot be written.</summary>
@@ -27,7 +28,8 @@ internal static class TemplateErrors
             path,
             "Free space, or choose a folder on another file system.",
             cause)
-        : new GuestException(GuestErrorIds.CheckpointWriteFailed, $"Expected to write the template '{path}', found: {cause.Message}", path, null, cause);
+        : new GuestException(
+            GuestErrorIds.CheckpointWriteFailed, $"Expected to write the template '{path}', found: {cause.Message}", path, null, cause);
 
     /// <summary>An error as a finding of a test.</summary>
     public static TemplateError ToFinding(PsVmException error) => new(error.ErrorId, error.Message, error.RecommendedAction);

@@ -48,11 +48,13 @@ internal static class TemplateOptions
         }
 
         // Dropped private copies would show the parent's pages where the template has its own.
-        if (options.DiscardPolicy == DiscardPolicy.PunchHole || (template.Differential && options.DiscardPolicy == DiscardPolicy.RestoreTemplate))
+        if (options.DiscardPolicy == DiscardPolicy.PunchHole
+            || (template.Differential && options.DiscardPolicy == DiscardPolicy.RestoreTemplate))
         {
             throw new GuestException(
                 GuestErrorIds.TemplateDiscardPolicy,
-                $"Expected a discard policy that leaves template '{template.Path}' as it is and shows none but its content, found {options.DiscardPolicy}.",
+                $"Expected a discard policy that leaves template '{template.Path}' as it is and shows none but its content, "
+                + $"found {options.DiscardPolicy}.",
                 template.Path,
                 "Use ZeroOverlay.");
         }

@@ -68,7 +68,9 @@ internal sealed class TemplateSource
         if (!Directory.Exists(folder))
         {
             throw new GuestException(
-                GuestErrorIds.TemplateNotFound, $"Expected a template's folder at '{folder}', found {(File.Exists(folder) ? "a file" : "nothing")}.", folder);
+                GuestErrorIds.TemplateNotFound,
+                $"Expected a template's folder at '{folder}', found {(File.Exists(folder) ? "a file" : "nothing")}.",
+                folder);
         }
 
         string manifest = Path.Combine(folder, ManifestFile);

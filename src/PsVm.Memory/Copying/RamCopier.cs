@@ -194,7 +194,8 @@ internal sealed unsafe class RamCopier(string id, BackendPlan plan, RamMapping m
     private static bool TryPunch(SafeFileHandle target, long offset, long length) =>
         LibC.Fallocate((int)target.DangerousGetHandle(), LibC.FallocKeepSize | LibC.FallocPunchHole, offset, length) == 0;
 
-    private static ReadOnlySpan<byte> Page(ReadOnlySpan<byte> bytes, int start) => bytes.Slice(start, Math.Min(s_pageSize, bytes.Length - start));
+    private static ReadOnlySpan<byte> Page(ReadOnlySpan<byte> bytes, int start) =>
+        bytes.Slice(start, Math.Min(s_pageSize, bytes.Length - start));
 
     private static bool IsZero(ReadOnlySpan<byte> page) => !page.ContainsAnyExcept((byte)0);
 }

@@ -1,9 +1,6 @@
-using System.Runtime.Versioning;
-
 namespace PsVm.Machine.Tests.Templates;
 
 /// <summary>Templates of the embedded guest, and what starts from them.</summary>
-[SupportedOSPlatform("linux")]
 public sealed class CloneTests : TemplateTest
 {
     [Fact]

@@ -1,0 +1,111 @@
+using PsVm.Memory;
+using PsVm.Memory.Tests.Support;
+using PsVm.Riscv;
+
+namespace PsVm.Machine.Tests.Templates;
+
+/// <summary>How RAM is opened, mapped and discarded is the host's matter: no template holds it, and each restores under any of it.</summary>
+public sealed class HostMatterTests : TemplateTest
+{
+    public static TheoryData<FileAccessMode, DiscardPolicy, string, bool> Matters
+    {
+        get
+        {
+            TheoryData<FileAccessMode, DiscardPolicy, string, bool> data = [];
+            foreach (string machineType in new[] { "virt", "virt-1.0", "virt-1.1" })
+            {
+                foreach (FileAccessMode mode in Enum.GetValues<FileAccessMode>())
+                {
+                    data.Add(mode, DiscardPolicy.Auto, machineType, false);
+                }
+            }
+
+            foreach (DiscardPolicy policy in Enum.GetValues<DiscardPolicy>().Except([DiscardPolicy.Auto, DiscardPolicy.PunchHole]))
+            {
+                data.Add(FileAccessMode.ReadOnly, policy, "virt", false);
+            }
+
+            data.Add(FileAccessMode.Auto, DiscardPolicy.Auto, "virt", true);
+            return data;
+        }
+    }
+
+    [SkippableTheory]
+    [MemberData(nameof(Matters))]
+    public void A_template_holds_no_host_matter_and_restores_under_any(FileAccessMode mode, DiscardPolicy policy, string machineType, bool deny)
+    {
+        // Writing a file that is 0444 is root's alone.
+        Skip.If(mode == FileAccessMode.ReadWrite && !Environment.IsPrivilegedProcess, "needs root");
+        GuestTemplate template = MakeTemplate("t", digest: true);
+        GuestOptions options = new()
+        {
+            Name = "clone",
+            Template = template.Path,
+            FileAccessMode = mode,
+            DiscardPolicy = policy,
+            MachineType = machineType,
+            DenyPrivateDiscard = deny,
+        };
+
+        // Restored under these and saved again without having run, the state is the same to the byte.
+        TemplateSource source = TemplateSource.Open(template.Path);
+        using (GuestRam ram = GuestRam.Take(Backends, options with { MachineType = MachineTypes.Resolve(machineType) }, source, default))
+        using (CodeCache code = new(TranslatorOptions.Off))
+        using (PsVm.Machine.Board board = new(ram.Memory, 1, firmware: false, code, new GuestConsole(), (_, _) => { }))
+        {
+            board.Clock.Pause();
+            source.State.Restore(board);
+            Assert.Equal(
+                File.ReadAllBytes(Path.Combine(template.Path, "state.bin")),
+                MachineState.Save(template.Id, board, source.State.ReadIdentity().Uuid, null));
+        }
+
+        // And there and back: a template made under them restores under none.
+        string clone = Clone(options);
+        string check = Check(clone);
+        GuestTemplate second = Make(clone, new CheckpointOptions { Path = At("second") });
+        Assert.Equal(check, Check(Clone(second)));
+        Assert.Equal(template.RamBlocks.Single().Sha256, Sha256(template.RamBlocks.Single().File));
+        string state = System.Text.Encoding.Latin1.GetString(File.ReadAllBytes(Path.Combine(second.Path, "state.bin")));
+        Assert.DoesNotContain(Folder, state, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_discards_private_file_memory_is_refused_when_DenyPrivateDiscard_holds()
+    {
+        // Boards have no balloon yet; what would attach one asks the backend first.
+        GuestTemplate template = MakeTemplate("t");
+        Clone(new GuestOptions { Template = template.Path, DenyPrivateDiscard = true });
+
+        Assert.Equal(MemoryErrorIds.ConsumerNeedsDiscard, ErrorOf(() => Backends.List().Single().CheckConsumer(MemoryConsumer.Balloon)));
+        Assert.Equal(MemoryErrorIds.DiscardDenied, ErrorOf(() => Backends.List().Single().Discard(0, 4096)));
+    }
+
+    [SkippableTheory]
+    [InlineData("tmpfs", true, false)]
+    [InlineData("tmpfs", true, true)]
+    [InlineData("tmpfs", false, false)]
+    [InlineData("hugetlbfs", true, false)]
+    [InlineData("hugetlbfs", false, false)]
+    [InlineData("hugetlbfs", true, true)]
+    public void RAM_on_other_file_systems_becomes_a_template(string fileSystem, bool share, bool useRamFile)
+    {
+        using HugePages? pages = fileSystem == "hugetlbfs" ? new HugePages(8) : null;
+        using TestFolder folder = new();
+        using Mounted mount = PsVm.Memory.Tests.Support.Host.Mount(folder, fileSystem);
+        MemoryBackendOptions ram = new() { Id = "ram", Path = mount.In("ram"), Size = Memory, Share = share };
+        Backends.Create(ram with { FileAccessMode = FileAccessMode.ReadWrite });
+        string guest = Boot(new GuestOptions { BackendIds = ["ram"] });
+        string check = Check(guest);
+
+        GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t"), UseRamFile = useRamFile });
+        string clone = Clone(template);
+
+        Assert.Equal(check, Check(clone));
+        Assert.Equal($"{clone}.ram", Host.Get(clone).Backends.Single().Id);
+        Assert.Equal(useRamFile, Host.Get(clone).Backends.Single().FileSystem == fileSystem);
+        End(clone);
+        Host.Dispose(); // before its RAM is unmounted
+        Backends.Dispose();
+    }
+}

@@ -1,0 +1,27 @@
+using PsVm.Memory;
+
+namespace PsVm.Machine.Tests.Templates;
+
+/// <summary>The helper process of <see cref="CrashTests"/>: makes the same template again and again until it is killed.</summary>
+internal static class Program
+{
+    /// <summary>What it prints before it begins.</summary>
+    public const string Ready = "ready";
+
+    public static void Main(string[] arguments)
+    {
+        using MemoryBackends backends = new();
+        using GuestHost host = new(backends);
+        string guest = host.Start(new GuestOptions { Memory = 4 << 20 }, CancellationToken.None).Name;
+        host.WaitForText(guest, "GUEST-UP", Timeout.InfiniteTimeSpan, CancellationToken.None);
+
+        // The first one is slow, since all code is new; it goes elsewhere.
+        GuestTemplate first = host.Checkpoint(guest, new CheckpointOptions { Path = arguments[0] + ".first" }, null, CancellationToken.None);
+        GuestTemplates.Remove(first.Path);
+        Console.WriteLine(Ready);
+        while (true)
+        {
+            host.Checkpoint(guest, new CheckpointOptions { Path = arguments[0], Force = true }, null, CancellationToken.None);
+        }
+    }
+}
