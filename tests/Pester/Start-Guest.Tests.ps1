@@ -80,7 +80,7 @@ Describe 'Start-Guest' {
         @{ Id = 'InitrdNotFound'; Because = 'a missing initrd'; With = @{ Kernel = './text'; Initrd = './missing' } }
         @{ Id = 'InitrdWithoutKernel'; Because = 'an initrd without a kernel'; With = @{ Initrd = './text' } }
         @{ Id = 'FileNotFound'; Because = 'a missing RAM file'; With = @{ MemPath = './missing' } }
-        @{ Id = 'MachineTypeUnknown'; Because = 'an unknown machine'; With = @{ MachineType = 'pc' } }
+        @{ Id = 'UnknownMachineType'; Because = 'an unknown machine'; With = @{ MachineType = 'pc' } }
         @{ Id = 'HartCountInvalid'; Because = 'too many harts'; With = @{ Harts = 100000 } }
         @{ Id = 'RamTooSmall'; Because = 'too little RAM'; With = @{ Memory = 4KB } }
         @{ Id = 'BackendNotFound'; Because = 'an unknown backend'; With = @{ MemoryBackend = 'nope' } }
