@@ -57,7 +57,6 @@ Describe 'Checkpoint-Guest' {
     }
 
     It 'says <Id> for <Because>, and the guest goes on' -ForEach @(
-        @{ Id = 'CheckpointFolderNotFound'; Because = 'a missing folder'; With = @{ Path = './missing/web' } }
         @{ Id = 'CheckpointRamNotShared'; Because = 'RAM without a file'; With = @{ Path = './web'; UseRamFile = $true } }
         @{ Id = 'CheckpointNotClone'; Because = 'a difference to nothing'; With = @{ Path = './web'; Differential = $true } }
         @{ Id = 'PathNotFileSystem'; Because = 'a path of another provider'; With = @{ Path = 'Env:/web' } }

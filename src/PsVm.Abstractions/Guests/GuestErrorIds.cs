@@ -100,9 +100,6 @@ public static class GuestErrorIds
     /// <summary>There is something at the path of a new template: another template, without Force, or something else.</summary>
     public const string CheckpointPathInUse = nameof(CheckpointPathInUse);
 
-    /// <summary>The folder in which a template should be made does not exist.</summary>
-    public const string CheckpointFolderNotFound = nameof(CheckpointFolderNotFound);
-
     /// <summary>A template should take over RAM files, and a backend is not a shared mapping of a named, writable file.</summary>
     public const string CheckpointRamNotShared = nameof(CheckpointRamNotShared);
 

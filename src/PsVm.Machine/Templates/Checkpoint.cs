@@ -60,14 +60,6 @@ internal sealed class Checkpoint(MemoryBackends backends, LiveGuest guest, Check
                 "Leave out one of the two.");
         }
 
-        string? parent = Path.GetDirectoryName(_path);
-        if (!Directory.Exists(parent))
-        {
-            throw new GuestException(
-                GuestErrorIds.CheckpointFolderNotFound, $"Expected the folder '{parent}' to make the template '{_path}' in, found none.", _path,
-                "Make the folder first.");
-        }
-
         if (File.Exists(_path) || (Directory.Exists(_path) && !File.Exists(Path.Combine(_path, TemplateSource.ManifestFile))))
         {
             throw PathInUse("something that is no template");

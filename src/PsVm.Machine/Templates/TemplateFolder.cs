@@ -13,15 +13,21 @@ internal sealed partial class TemplateFolder : IDisposable
     private const FilePermissions ReadOnly = FilePermissions.S_IRUSR | FilePermissions.S_IRGRP | FilePermissions.S_IROTH;
 
     private readonly string _target;
+    private readonly List<string> _newParents = [];
     private readonly List<SafeFileHandle> _files = [];
 
-    /// <summary>Makes an empty folder.</summary>
+    /// <summary>Makes an empty folder, and those above it that are missing.</summary>
     /// <param name="target">Where it will be.</param>
     public TemplateFolder(string target)
     {
         _target = target;
         Path = System.IO.Path.Combine(
             System.IO.Path.GetDirectoryName(target)!, $".{System.IO.Path.GetFileName(target)}.{Guid.NewGuid():N}.partial");
+        for (string? parent = System.IO.Path.GetDirectoryName(target); !Directory.Exists(parent); parent = System.IO.Path.GetDirectoryName(parent))
+        {
+            _newParents.Add(parent!);
+        }
+
         Directory.CreateDirectory(Path);
     }
 
@@ -75,6 +81,7 @@ internal sealed partial class TemplateFolder : IDisposable
         try
         {
             Directory.Delete(Path, recursive: true);
+            _newParents.ForEach(Directory.Delete); // innermost first
         }
         catch (DirectoryNotFoundException)
         {

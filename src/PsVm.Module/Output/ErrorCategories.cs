@@ -55,7 +55,6 @@ internal static class ErrorCategories
         [GuestErrorIds.ElfTruncated] = ErrorCategory.InvalidData,
         [GuestErrorIds.CheckpointInProgress] = ErrorCategory.ResourceBusy,
         [GuestErrorIds.CheckpointPathInUse] = ErrorCategory.ResourceExists,
-        [GuestErrorIds.CheckpointFolderNotFound] = ErrorCategory.ObjectNotFound,
         [GuestErrorIds.CheckpointRamNotShared] = ErrorCategory.InvalidOperation,
         [GuestErrorIds.CheckpointNotClone] = ErrorCategory.InvalidOperation,
         [GuestErrorIds.CheckpointDiskFull] = ErrorCategory.ResourceUnavailable,

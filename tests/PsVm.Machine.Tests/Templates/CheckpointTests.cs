@@ -19,7 +19,6 @@ public sealed class CheckpointTests : TemplateTest
         }
 
         AssertRefused(guest, GuestErrorIds.CheckpointPathInUse, new CheckpointOptions { Path = At("t") });
-        AssertRefused(guest, GuestErrorIds.CheckpointFolderNotFound, new CheckpointOptions { Path = At("none/t") });
         Assert.Equal(first.Id, GuestTemplates.Read(At("t")).Id);
         string clone = Clone(first);
 
@@ -168,6 +167,13 @@ public sealed class CheckpointTests : TemplateTest
         AssertRefused(guest, GuestErrorIds.TemplateOptionConflict, new() { Path = At("t"), UseRamFile = true, Differential = true });
         Assert.True(File.GetUnixFileMode(At("ram")).HasFlag(UnixFileMode.UserWrite));
         Assert.False(Directory.Exists(At("t")));
+    }
+
+    [Fact]
+    public void Missing_folders_above_a_template_are_made()
+    {
+        string guest = Boot(new GuestOptions { Memory = Memory });
+        Check(Clone(Make(guest, new CheckpointOptions { Path = At("new/er/t") })));
     }
 
     private void AssertRefused(string guest, string error, CheckpointOptions options)
