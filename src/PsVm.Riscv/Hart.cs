@@ -23,6 +23,7 @@ public sealed unsafe class Hart : IDisposable
     private readonly Op* _crossing;
     private readonly CodeCache? _ownCode;
     private uint _requests;
+    private ulong _traps;
     private bool _running;
     private bool _disposed;
 
@@ -171,7 +172,7 @@ public sealed unsafe class Hart : IDisposable
     }
 
     /// <summary>Runs until the budget is used up, the hart waits for an interrupt, or an exit is requested.</summary>
-    /// <param name="maxInstructions">Budget; the run may pass it by less than a block.</param>
+    /// <param name="maxInstructions">Budget of instructions and traps; the run may pass it by less than a block.</param>
     public HartExit Run(ulong maxInstructions)
     {
         Volatile.Write(ref _running, true);
@@ -230,6 +231,13 @@ public sealed unsafe class Hart : IDisposable
     internal void Trap(ulong cause, ulong value, ulong pc)
     {
         State->Pc = Csrs.EnterTrap(cause, value, pc);
+        _traps++;
+        ulong limit = Volatile.Read(ref State->Limit);
+        if (limit != 0)
+        {
+            Interlocked.CompareExchange(ref State->Limit, limit - 1, limit);
+        }
+
         State->ReservedHost = 0; // a reservation must not pass from one thread of the guest to another
         SelectContext();
     }
@@ -386,11 +394,13 @@ public sealed unsafe class Hart : IDisposable
 
     private HartExit RunBlocks(ulong maxInstructions)
     {
-        ulong end = State->Retired + maxInstructions;
+        // Traps count too: a handler that traps at once retires nothing, and must not hold the caller for ever.
+        ulong begin = State->Retired + _traps;
         while (true)
         {
+            ulong done = State->Retired + _traps - begin;
             State->ChainFrom = 0;
-            State->Limit = Math.Min(end, State->Retired + Slice);
+            State->Limit = State->Retired + Math.Min(maxInstructions - Math.Min(done, maxInstructions), Slice);
             Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next one
             if (Volatile.Read(ref _requests) != 0 && ServeRequests())
             {
@@ -402,18 +412,14 @@ public sealed unsafe class Hart : IDisposable
                 Trap(interrupt, 0, State->Pc);
             }
 
-            if (State->Retired >= end)
+            if (State->Retired + _traps - begin >= maxInstructions)
             {
                 return HartExit.Budget;
             }
 
-            switch (BlockInterpreter.Run(this))
+            if (BlockInterpreter.Run(this) == BlockExit.WaitForInterrupt && !Csrs.HasWakeup)
             {
-                case BlockExit.WaitForInterrupt when !Csrs.HasWakeup:
-                    return HartExit.WaitForInterrupt;
-                case BlockExit.FetchFault:
-                    end--; // a trap handler that cannot be fetched must not hold the caller for ever
-                    break;
+                return HartExit.WaitForInterrupt;
             }
         }
     }

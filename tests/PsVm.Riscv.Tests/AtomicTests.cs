@@ -60,7 +60,7 @@ public class AtomicTests
         machine.Program(Code + 0x100, Atomic(Sc, 3, A0, A1, A2), Jal(Zero, 0));
         machine.Hart.TryWriteCsr(0x305, Code + 0x100);
         machine.Hart[A1] = Data;
-        machine.Hart.Run(2);
+        machine.Hart.Run(3);
         Assert.Equal(1ul, machine.Hart[A0]);
     }
 

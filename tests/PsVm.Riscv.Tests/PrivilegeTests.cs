@@ -265,6 +265,18 @@ public class PrivilegeTests
         Assert.Equal((cycles, instructions + 10), (Get(machine, Mcycle), Get(machine, Minstret)));
     }
 
+    [Theory]
+    [InlineData(0ul)] // cannot be fetched
+    [InlineData(MachineHandler)] // traps itself
+    public void ATrapHandlerThatTrapsUsesUpTheBudget(ulong handler)
+    {
+        using TestMachine machine = Machine();
+        machine.Program(Code, Ebreak).Program(MachineHandler, Ebreak);
+        Set(machine, Mtvec, handler);
+        Assert.Equal(HartExit.Budget, machine.Hart.Run(100_000));
+        Assert.Equal(handler, machine.Hart.Pc);
+    }
+
     [Fact]
     public void RequestsFromOtherThreadsEndARun()
     {

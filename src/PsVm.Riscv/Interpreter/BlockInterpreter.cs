@@ -13,9 +13,6 @@ internal enum BlockExit
 
     /// <summary>WFI.</summary>
     WaitForInterrupt,
-
-    /// <summary>There is no block at pc: the trap was taken and nothing retired.</summary>
-    FetchFault,
 }
 
 /// <summary>
@@ -50,7 +47,8 @@ internal static unsafe class BlockInterpreter
             if (first is null)
             {
                 hart.Trap(state->TrapCause, state->TrapValue, pc);
-                return BlockExit.FetchFault;
+                pc = state->Pc;
+                goto NextBlock;
             }
         }
 

@@ -108,4 +108,25 @@ public sealed class HostMatterTests : TemplateTest
         Host.Dispose(); // before its RAM is unmounted
         Backends.Dispose();
     }
+
+    [SkippableFact]
+    public void Where_the_file_system_can_a_template_shares_the_blocks_of_the_RAM_file()
+    {
+        using TestFolder folder = new();
+        using Mounted mount = PsVm.Memory.Tests.Support.Host.MountNew(folder, "xfs", 400 << 20);
+        Backends.Create(new MemoryBackendOptions { Id = "ram", Path = mount.In("ram"), Size = Memory, Share = true });
+        string guest = Boot(new GuestOptions { BackendIds = ["ram"] });
+        string check = Check(guest);
+
+        GuestTemplate template = Make(guest, new CheckpointOptions { Path = mount.In("t") });
+
+        (int code, string extents) = PsVm.Memory.Tests.Support.Host.Run("filefrag", "-v", Path.Combine(template.Path, template.RamBlocks[0].File));
+        Skip.IfNot(code == 0, $"filefrag: {extents}");
+        Assert.Contains("shared", extents, StringComparison.Ordinal);
+        string clone = Clone(template);
+        Assert.Equal(check, Check(clone));
+        End(clone);
+        Host.Dispose(); // before its RAM is unmounted
+        Backends.Dispose();
+    }
 }

@@ -58,6 +58,25 @@ internal static partial class Host
         return new Mounted(path);
     }
 
+    /// <summary>Mounts a new file system, on a loop device over a file in the folder.</summary>
+    public static Mounted MountNew(TestFolder folder, string type, long size)
+    {
+        NeedsRoot();
+        Skip.IfNot(File.Exists($"/usr/sbin/mkfs.{type}"), $"mkfs.{type} is not installed");
+        string image = folder.In($"{type}.img");
+        using (var file = File.Create(image))
+        {
+            file.SetLength(size);
+        }
+
+        var (code, output) = Run($"mkfs.{type}", "-q", image);
+        Skip.IfNot(code == 0, $"cannot make {type}: {output}");
+        string path = Directory.CreateDirectory(folder.In($"mount-{Guid.NewGuid():n}")).FullName;
+        (code, output) = Run("mount", "-o", "loop", image, path);
+        Skip.IfNot(code == 0, $"cannot mount {type}: {output}");
+        return new Mounted(path);
+    }
+
     public static (int Code, string Output) Run(string command, params string[] arguments)
     {
         var start = new ProcessStartInfo(command, arguments) { RedirectStandardError = true, RedirectStandardOutput = true };
