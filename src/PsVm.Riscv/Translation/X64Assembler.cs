@@ -167,8 +167,6 @@ internal unsafe struct X64Assembler(byte* buffer)
 
     public void Imul(Reg to, Reg from, bool wide = true) => Encode2(wide, 0xaf, to, from);
 
-    public void Imul(Reg to, Mem from, bool wide = true) => Encode2(wide, 0xaf, (byte)to, from);
-
     public void Test(Reg a, Reg b, bool wide = true) => Encode(wide, 0x85, b, a);
 
     /// <summary>1 or 0 in the low byte.</summary>
