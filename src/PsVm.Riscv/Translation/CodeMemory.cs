@@ -57,9 +57,6 @@ internal sealed unsafe partial class CodeMemory : IDisposable
     /// <summary>Keeps what was written from <see cref="Next"/> on.</summary>
     public void Keep(nuint length) => Used += (length + 15) & ~(nuint)15;
 
-    /// <summary>Forgets all code after the first bytes. None of it may run.</summary>
-    public void Reset(nuint keep) => Used = keep;
-
     public void Dispose()
     {
         _ = munmap(_writable, Size);

@@ -91,7 +91,6 @@ internal sealed unsafe class Stubs
             code.Mov(Rdx, Rax);
         });
         Interpret = EmitCall((nint)interpret, (ref X64Assembler code) => code.Mov(Rsi, Rcx));
-        Length = memory.Used;
     }
 
     private delegate void Body(ref X64Assembler code);
@@ -101,9 +100,6 @@ internal sealed unsafe class Stubs
 
     /// <summary>Goes back to the run loop; pc is in rax. Its address as others jump to it (executable).</summary>
     public byte* NotTranslated { get; }
-
-    /// <summary>Bytes of code memory that the stubs take.</summary>
-    public nuint Length { get; }
 
     // Where blocks jump to; addresses in the writable mapping, as all code is bound.
     public byte* LeaveAtRax { get; }
