@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -51,6 +52,8 @@ static double now(void)
 static void report(const char *name, double began, uint64_t checksum)
 {
     printf("B %s %.6f %016" PRIx64 "\n", name, now() - began, checksum);
+    fflush(stdout);
+    tcdrain(STDOUT_FILENO); /* else the kernel's last words may come into the middle of the line */
 }
 
 static int run(const char *name, uint64_t percent)
