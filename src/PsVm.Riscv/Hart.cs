@@ -47,9 +47,10 @@ public sealed unsafe class Hart : IDisposable
         _environment = environment;
         State = (HartState*)NativeMemory.AlignedAlloc((nuint)sizeof(HartState), 64);
         *State = default;
-        _crossing = (Op*)NativeMemory.AllocZeroed(3, (nuint)sizeof(Op)) + 1;
+        State->Box[0] = 0xffff_ffff_0000_0000;
+        _crossing = (Op*)((BlockHeader*)NativeMemory.AllocZeroed(1, (nuint)(sizeof(BlockHeader) + (2 * sizeof(Op)))) + 1);
         _ownCode = code is null ? new CodeCache() : null;
-        Blocks = new BlockCache(code ?? _ownCode!, memory.PageCount);
+        Blocks = new BlockCache((code ?? _ownCode!).Space, State, memory.PageCount);
         TranslationThreshold = Blocks.Space.Translates ? (code ?? _ownCode!).Options.Threshold : int.MaxValue;
         Csrs = new CsrFile(State, id, clock);
         Mmu = new HartMmu(State, Csrs, memory, bus, Blocks);
@@ -176,12 +177,14 @@ public sealed unsafe class Hart : IDisposable
     public HartExit Run(ulong maxInstructions)
     {
         Volatile.Write(ref _running, true);
+        Blocks.Begin();
         try
         {
             return RunBlocks(maxInstructions);
         }
         finally
         {
+            Blocks.End();
             Volatile.Write(ref _running, false);
         }
     }
@@ -217,7 +220,7 @@ public sealed unsafe class Hart : IDisposable
             _disposed = true;
             Mmu.Dispose();
             Blocks.Dispose();
-            NativeMemory.Free(_crossing - 1);
+            NativeMemory.Free(BlockHeader.Of(_crossing));
             _ownCode?.Dispose();
             GCHandle.FromIntPtr(State->Hart).Free();
             NativeMemory.AlignedFree(State);
@@ -281,11 +284,6 @@ public sealed unsafe class Hart : IDisposable
     internal Op* FindBlock(ulong pc)
     {
         const ulong PageMask = PhysicalMemory.PageSize - 1;
-        if (Blocks.ChangeOver())
-        {
-            State->ChainFrom = 0;
-        }
-
         byte* host = Mmu.FetchPointer(pc, out long page);
         if (host is null)
         {
@@ -316,7 +314,6 @@ public sealed unsafe class Hart : IDisposable
     /// <summary>Runs translated code until it leaves, and takes the trap if that is why.</summary>
     internal CodeExit RunTranslated(byte* code, ulong pc)
     {
-        State->CodeExit = (ulong)CodeExit.BlockEnd;
         Blocks.Space.Run(State, code, pc);
         FoldHostFlags();
         var exit = (CodeExit)State->CodeExit;
@@ -401,7 +398,8 @@ public sealed unsafe class Hart : IDisposable
             ulong done = State->Retired + _traps - begin;
             State->ChainFrom = 0;
             State->Limit = State->Retired + Math.Min(maxInstructions - Math.Min(done, maxInstructions), Slice);
-            Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next one
+            Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next ones
+            Blocks.KeepUp();
             if (Volatile.Read(ref _requests) != 0 && ServeRequests())
             {
                 return HartExit.Requested;
@@ -417,10 +415,27 @@ public sealed unsafe class Hart : IDisposable
                 return HartExit.Budget;
             }
 
-            if (BlockInterpreter.Run(this) == BlockExit.WaitForInterrupt && !Csrs.HasWakeup)
+            if (BlockInterpreter.Run(this) == BlockExit.WaitForInterrupt)
             {
-                return HartExit.WaitForInterrupt;
+                if (!Csrs.HasWakeup)
+                {
+                    return HartExit.WaitForInterrupt;
+                }
             }
+            else if (State->Limit != 0)
+            {
+                Sample();
+            }
+        }
+    }
+
+    /// <summary>Where a slice ends is, more often than not, where the time goes.</summary>
+    private void Sample()
+    {
+        JumpEntry* jump = State->Jumps + ((State->Pc >> 1) & BlockCache.JumpMask);
+        if (jump->Address == State->Pc)
+        {
+            Blocks.Space.Sample(jump->Ops);
         }
     }
 

@@ -19,6 +19,12 @@ internal unsafe struct HartState
     /// <summary>Address of the next instruction; up to date between blocks only.</summary>
     public ulong Pc;
 
+    /// <summary>What makes a single precision value NaN-boxed: 16 bytes, aligned so.</summary>
+    public fixed ulong Box[2];
+
+    /// <summary>Virtual address of the page that translated code is in, which makes that code independent of where the page is.</summary>
+    public ulong PageBase;
+
     /// <summary>Instructions retired; up to date between blocks only.</summary>
     public ulong Retired;
 
@@ -77,13 +83,22 @@ internal unsafe struct HartState
 /// <summary>Why translated code left.</summary>
 internal enum CodeExit
 {
-    /// <summary>The limit is reached, or the next block has no translation.</summary>
-    BlockEnd,
+    /// <summary>The limit is reached: the slice is over, or somebody wants attention.</summary>
+    Limit,
+
+    /// <summary>A jump to an address that the jump table does not know.</summary>
+    UnknownTarget,
+
+    /// <summary>A jump to a block that has no translation.</summary>
+    NotTranslated,
+
+    /// <summary>The first jump from one block to another of its page, which is then pointed there.</summary>
+    Chain,
 
     /// <summary>An exception, which <see cref="HartState.TrapCause"/> and <see cref="HartState.TrapValue"/> tell.</summary>
     Fault,
 
-    /// <summary>The rest of the block is the interpreter's.</summary>
+    /// <summary>The rest of the block is the interpreter's: a system instruction, or floating point that is off.</summary>
     MidBlock,
 }
 
@@ -105,7 +120,7 @@ internal unsafe struct JumpEntry
 }
 
 /// <summary>Stands before the first operation of a block.</summary>
-[StructLayout(LayoutKind.Sequential, Size = 16)]
+[StructLayout(LayoutKind.Sequential, Size = 32)]
 internal unsafe struct BlockHeader
 {
     /// <summary>Its translation, or null.</summary>
@@ -113,6 +128,12 @@ internal unsafe struct BlockHeader
 
     /// <summary>How often the interpreter ran it.</summary>
     public int Heat;
+
+    /// <summary>How often a slice ended where it begins.</summary>
+    public int Samples;
+
+    /// <summary>Number of the page that it belongs to, in its <see cref="Translation.CodeSpace"/>; 0: none.</summary>
+    public int Page;
 
     /// <summary>The header of a block.</summary>
     public static BlockHeader* Of(Op* ops) => (BlockHeader*)ops - 1;

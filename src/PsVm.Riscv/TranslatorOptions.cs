@@ -1,6 +1,8 @@
+using PsVm.Riscv.Translation;
+
 namespace PsVm.Riscv;
 
-/// <summary>The second tier, which turns hot blocks into host code. Hosts other than x86-64 Linux run without it.</summary>
+/// <summary>The second tier, which turns hot code into host code. Hosts other than x86-64 Linux run without it.</summary>
 public sealed record TranslatorOptions
 {
     /// <summary>On, with the thresholds and sizes that measured best.</summary>
@@ -9,12 +11,26 @@ public sealed record TranslatorOptions
     /// <summary>The interpreter alone.</summary>
     public static readonly TranslatorOptions Off = new() { Enabled = false };
 
-    /// <summary>Whether hot blocks are translated.</summary>
+    /// <summary>Whether hot code is translated.</summary>
     public bool Enabled { get; init; } = true;
 
-    /// <summary>How often the interpreter runs a block before it is translated; 1: at first sight.</summary>
+    /// <summary>
+    /// How often the interpreter runs a block before it is translated, in the background; 1: everything, loops too, at first sight and
+    /// before it runs, for tests.
+    /// </summary>
     public int Threshold { get; init; } = 24;
 
-    /// <summary>Bytes of host code at most; a multiple of 64 KiB.</summary>
+    /// <summary>How many slices end at a block before the loop around it is translated as one.</summary>
+    public int LoopThreshold { get; init; } = 6;
+
+    /// <summary>Bytes of host code at most; whole pages of 4096.</summary>
     public long CodeBytes { get; init; } = 32 << 20;
+
+    /// <summary>Bytes of decoded blocks, and of the pages they were decoded from, at most.</summary>
+    public long DecodedBytes { get; init; } = 64 << 20;
+
+    /// <summary>Is shown every translation that is made, one at a time, on the thread that makes it.</summary>
+    internal Action<TranslatedCode>? Observer { get; init; }
+
+    internal bool TranslatesAtOnce => Threshold <= 1;
 }

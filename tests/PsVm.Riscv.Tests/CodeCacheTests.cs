@@ -14,12 +14,12 @@ public class CodeCacheTests
         using var code = new CodeCache(AtFirstSight);
         using TestMachine first = Counting(code), second = Counting(code);
         first.Hart.Run(1000);
-        (long blocks, long bytes, long decoded) = (code.TranslatedBlocks, code.CodeBytes, code.DecodedBytes);
+        (long blocks, long bytes, long decoded) = (code.Usage.TranslatedBlocks, code.Usage.CodeBytes, code.Usage.DecodedBytes);
         Assert.NotEqual(0, blocks);
 
         second.Hart.Run(1000);
 
-        Assert.Equal((blocks, bytes, decoded), (code.TranslatedBlocks, code.CodeBytes, code.DecodedBytes));
+        Assert.Equal((blocks, bytes, decoded), (code.Usage.TranslatedBlocks, code.Usage.CodeBytes, code.Usage.DecodedBytes));
         Assert.Equal(first.Hart[A0], second.Hart[A0]);
     }
 
@@ -30,14 +30,14 @@ public class CodeCacheTests
         using var code = new CodeCache(AtFirstSight);
         using TestMachine first = Counting(code), second = Counting(code);
         first.Hart.Run(1000);
-        long blocks = code.TranslatedBlocks;
+        long blocks = code.Usage.TranslatedBlocks;
         second.Program(Code, Addi(A0, A0, 5));
 
         second.Hart.Run(1000);
         ulong before = first.Hart[A0];
         first.Hart.Run(1000);
 
-        Assert.True(code.TranslatedBlocks > blocks);
+        Assert.True(code.Usage.TranslatedBlocks > blocks);
         Assert.Equal((500ul, 2500ul), (first.Hart[A0] - before, second.Hart[A0]));
     }
 

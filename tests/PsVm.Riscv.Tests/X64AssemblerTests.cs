@@ -45,6 +45,7 @@ public unsafe class X64AssemblerTests
         Check("cdq", (ref X64Assembler code) => code.Cqo(false));
         Check("mfence", (ref X64Assembler code) => code.Mfence());
         Check("ret", (ref X64Assembler code) => code.Ret());
+        Check("nop [rax+rax]", (ref X64Assembler code) => code.PatchableNop());
     }
 
     [Fact]
@@ -65,6 +66,15 @@ public unsafe class X64AssemblerTests
         Check("vfmsub231ss xmm0,xmm1,xmm2", (ref X64Assembler code) => code.Fma(0xba, 0, 1, 2, wide: false));
         Check("vfnmadd231sd xmm0,xmm1,xmm2", (ref X64Assembler code) => code.Fma(0xbc, 0, 1, 2, wide: true));
         Check("vfnmsub231sd xmm0,xmm1,xmm2", (ref X64Assembler code) => code.Fma(0xbe, 0, 1, 2, wide: true));
+        Check("vfmadd231sd xmm3,xmm12,xmm15", (ref X64Assembler code) => code.Fma(0xb8, 3, 12, 15, wide: true));
+        Check("vfmadd231ss xmm12,xmm3,xmm0", (ref X64Assembler code) => code.Fma(0xb8, 12, 3, 0, wide: false));
+        Check("addsd xmm9,xmm14", (ref X64Assembler code) => code.Sse(0xf2, 0x58, 9, 14));
+        Check("movsd xmm15,[rbp+150h]", (ref X64Assembler code) => code.Sse(0xf2, 0x10, 15, slot));
+        Check("movaps xmm8,xmm1", (ref X64Assembler code) => code.Sse(0, 0x28, 8, 1));
+        Check("orps xmm8,[rbp+150h]", (ref X64Assembler code) => code.Sse(0, 0x56, 8, slot));
+        Check("movq xmm8,r9", (ref X64Assembler code) => code.Sse(0x66, 0x6e, 8, 9, wide: true));
+        Check("movq r9,xmm8", (ref X64Assembler code) => code.Sse(0x66, 0x7e, 8, 9, wide: true));
+        Check("movd r9d,xmm8", (ref X64Assembler code) => code.Sse(0x66, 0x7e, 8, 9));
         Check("ldmxcsr [rbp+150h]", (ref X64Assembler code) => code.Mxcsr(2, slot));
         Check("stmxcsr [rbp+150h]", (ref X64Assembler code) => code.Mxcsr(3, slot));
     }
@@ -115,6 +125,11 @@ public unsafe class X64AssemblerTests
             Check($"{name} {x32},{y32}", (ref X64Assembler code) => code.Op(alu, a, b, wide: false));
         }
 
+        Check($"rorx {x},{y},7", (ref X64Assembler code) => code.Rorx(a, b, 7));
+        Check($"rorx {x32},{y32},7", (ref X64Assembler code) => code.Rorx(a, b, 7, wide: false));
+        Check($"shlx {x},{y},{x}", (ref X64Assembler code) => code.ShiftBy(Shift.Shl, a, b, a));
+        Check($"shrx {x32},{x32},{y32}", (ref X64Assembler code) => code.ShiftBy(Shift.Shr, a, a, b, wide: false));
+        Check($"sarx {x},{y},{y}", (ref X64Assembler code) => code.ShiftBy(Shift.Sar, a, b, b));
         if (a != b)
         {
             Check($"mov {x},{y}", (ref X64Assembler code) => code.Mov(a, b));

@@ -1,6 +1,7 @@
 namespace PsVm.Riscv.Decoding;
 
-/// <summary>Decodes a block: what runs from one instruction on until a jump, a system instruction or the end of the page.</summary>
+/// <summary>Decodes a block: what runs from one instruction on until a jump, a branch back, a system instruction or the end
+/// of the page.</summary>
 internal static unsafe class BlockDecoder
 {
     /// <summary>The longest block, with its <see cref="OpCode.End"/>.</summary>
@@ -30,6 +31,11 @@ internal static unsafe class BlockDecoder
             if (Decoder.EndsBlock(op.Code))
             {
                 return count;
+            }
+
+            if (op.Code is >= OpCode.Beq and <= OpCode.Bgeu && op.Immediate < offset)
+            {
+                break; // what follows a loop is not part of it
             }
         }
 

@@ -8,27 +8,39 @@ namespace PsVm.Riscv.Interpreter;
 /// Where one hart finds its blocks: which of the shared pages its own pages are equal to, and by virtual address. Blocks belong to
 /// pages of RAM, so they outlive changes of the page table.
 /// </summary>
-/// <param name="shared">Where the blocks are.</param>
-/// <param name="pageCount">Pages of RAM.</param>
-internal sealed unsafe class BlockCache(CodeCache shared, long pageCount) : IDisposable
+internal sealed unsafe class BlockCache : IDisposable
 {
     private const int JumpBits = 10, JumpSize = 1 << JumpBits, JumpTables = 3;
     private const int JumpPageSlots = 4096;
 
     private readonly Dictionary<long, CodePage> _pages = [];
-    private readonly ulong[] _codePages = new ulong[(pageCount + 63) / 64];
+    private readonly HartState* _state;
+    private readonly ulong[] _codePages;
     private readonly JumpEntry* _jumps = (JumpEntry*)NativeMemory.AlignedAlloc(JumpTables * JumpSize * (nuint)sizeof(JumpEntry), 64);
 
     // What has to be forgotten: entries in use, in the order of their use, and by a hash the pages they are in.
     private readonly ushort[] _usedJumps = new ushort[JumpTables * JumpSize];
     private readonly ulong[] _jumpPages = new ulong[JumpPageSlots / 64];
     private int _usedJumpCount = JumpTables * JumpSize;
+    private long _seen;
+    private bool _running;
+
+    /// <param name="space">Where the blocks are.</param>
+    /// <param name="state">The hart's state.</param>
+    /// <param name="pageCount">Pages of RAM.</param>
+    public BlockCache(CodeSpace space, HartState* state, long pageCount)
+    {
+        Space = space;
+        _state = state;
+        _codePages = new ulong[(pageCount + 63) / 64];
+        space.Attach(this);
+    }
 
     /// <summary>Mask for an index into a jump table, from the address of an instruction shifted right by one.</summary>
     public const uint JumpMask = JumpSize - 1;
 
     /// <summary>The space that all blocks in use here belong to.</summary>
-    public CodeSpace Space { get; private set; } = shared.Acquire();
+    public CodeSpace Space { get; }
 
     /// <summary>The table of block starts for a mode.</summary>
     public JumpEntry* Jumps(PrivilegeMode mode) => _jumps + (JumpSize * mode switch
@@ -102,21 +114,44 @@ internal sealed unsafe class BlockCache(CodeCache shared, long pageCount) : IDis
         ForgetJumps();
     }
 
-    /// <summary>Changes over to a new space when the old one is full. Must not be called while a block runs.</summary>
-    /// <returns>Whether it did, so that no pointer into the old space may be used any more.</returns>
-    public bool ChangeOver()
+    /// <summary>From here on the hart may run blocks.</summary>
+    public void Begin()
     {
-        if (shared.IsCurrent(Space) && !Space.IsFull)
+        Volatile.Write(ref _running, true);
+        Interlocked.MemoryBarrier(); // either the space sees that it runs, or it sees what the space has sent away
+        KeepUp();
+    }
+
+    /// <summary>The hart runs no block until it begins again.</summary>
+    public void End() => Volatile.Write(ref _running, false);
+
+    /// <summary>Forgets the pages that the space has sent away. Must not be called while a block runs.</summary>
+    public void KeepUp()
+    {
+        long generation = Space.Generation;
+        if (_seen == generation)
         {
-            return false;
+            return;
         }
 
-        CodeSpace old = Space;
-        Space = shared.Acquire();
-        Clear();
-        old.Release();
-        return true;
+        ForgetJumps();
+        foreach ((long page, CodePage code) in _pages)
+        {
+            if (code.IsLeaving)
+            {
+                _pages.Remove(page);
+                _codePages[page >> 6] &= ~(1ul << (int)(page & 63));
+            }
+        }
+
+        Volatile.Write(ref _seen, generation);
     }
+
+    /// <summary>Whether no block is in use that was sent away before. Safe from any thread.</summary>
+    public bool HasSeen(long generation) => !Volatile.Read(ref _running) || Volatile.Read(ref _seen) >= generation;
+
+    /// <summary>Makes the hart come out between two blocks soon. Safe from any thread.</summary>
+    public void LeaveBlocks() => Volatile.Write(ref _state->Limit, 0);
 
     /// <summary>The block that begins at a host address.</summary>
     /// <param name="host">Host address of the first instruction, which must not cross the end of its page.</param>
@@ -138,7 +173,7 @@ internal sealed unsafe class BlockCache(CodeCache shared, long pageCount) : IDis
 
     public void Dispose()
     {
-        Space.Release();
+        Space.Detach(this);
         NativeMemory.AlignedFree(_jumps);
     }
 

@@ -53,7 +53,7 @@ internal static unsafe class BlockInterpreter
         }
 
         BlockHeader* header = BlockHeader.Of(first);
-        if (header->Code != null || (++header->Heat >= threshold && hart.Blocks.Space.Translate(first)))
+        if (header->Code != null || (++header->Heat >= threshold && hart.Blocks.Space.Request(first)))
         {
             jump->Code = header->Code;
             CodeExit exit = hart.RunTranslated(header->Code, pc);

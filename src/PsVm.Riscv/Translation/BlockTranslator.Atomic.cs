@@ -27,7 +27,7 @@ internal unsafe ref partial struct BlockTranslator
         _code.Load(Rax, new Mem(Rax, 0), wide ? 8 : 4, signed: true);
         _code.Mov(Field(nameof(HartState.ReservedValue)), Rax);
         DefineUnlessZero(op, Rax);
-        _late.Add(new Late(LateKind.Interpret, miss, _code.At, index, 0));
+        AddLate(LateKind.Interpret, miss, _code.At, op, index);
     }
 
     private void StoreConditional(Op* op, int index, bool wide)
@@ -44,7 +44,7 @@ internal unsafe ref partial struct BlockTranslator
         _code.Extend(Rax, Rax, 1, signed: false);
         _code.Mov(Field(nameof(HartState.ReservedHost)), 0);
         DefineUnlessZero(op, Rax);
-        _late.Add(new Late(LateKind.Interpret, miss, _code.At, index, 0));
+        AddLate(LateKind.Interpret, miss, _code.At, op, index);
     }
 
     private void ExchangeOrAdd(Op* op, int index, bool wide)
@@ -67,7 +67,7 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         DefineUnlessZero(op, Rcx);
-        _late.Add(new Late(LateKind.Interpret, miss, _code.At, index, 0));
+        AddLate(LateKind.Interpret, miss, _code.At, op, index);
     }
 
     private void DefineUnlessZero(Op* op, Reg value)

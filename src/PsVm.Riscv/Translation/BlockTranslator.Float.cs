@@ -12,44 +12,52 @@ namespace PsVm.Riscv.Translation;
 internal unsafe ref partial struct BlockTranslator
 {
     private const byte Xmm0 = 0, Xmm1 = 1, Xmm2 = 2;
+    private const byte MoveAll = 0x28, Or = 0x56, FromBits = 0x6e, ToBits = 0x7e;
     private const byte MoveLoad = 0x10, MoveStore = 0x11, Sqrt = 0x51, Add = 0x58, Mul = 0x59, Sub = 0x5c, Div = 0x5e;
     private const byte Convert = 0x5a, FromInteger = 0x2a, ToIntegerTruncated = 0x2c, CompareQuiet = 0x2e, CompareSignaling = 0x2f;
     private const byte DoublePrefix = 0xf2, SinglePrefix = 0xf3, DynamicRounding = 7;
     private const int DirtyStatus = 3;
 
-    private static Mem FloatSlot(int register) => new(Rbp, FloatOffset + (register * 8) - StateBias);
-
     private static int FloatOffset => (int)System.Runtime.InteropServices.Marshal.OffsetOf<HartState>(nameof(HartState.F));
 
     private void MoveFloat(Op* op, int index)
     {
-        RequireUnit(index);
-        int size = op->Code is OpCode.Flw or OpCode.Fsw ? 4 : 8;
+        RequireUnit(op, index);
+        bool wide = op->Code is OpCode.Fld or OpCode.Fsd;
         if (op->Code is OpCode.Fsw or OpCode.Fsd)
         {
-            byte* missed = Probe(op, size, nameof(TlbEntry.Write));
-            _code.Mov(Rcx, FloatSlot(op->Rs2));
-            _code.Mov(new Mem(Rax, 0, Rdx), Rcx, size);
-            _late.Add(new Late(LateKind.Interpret, missed, _code.At, index, 0));
+            byte* missed = Probe(op, wide ? 8 : 4, nameof(TlbEntry.Write));
+            byte value = Xmm0;
+            if (_map.Float(op->Rs2) is { } mapped)
+            {
+                value = mapped;
+            }
+            else
+            {
+                LoadFloat(Xmm0, op->Rs2);
+            }
+
+            _code.Sse(Prefix(wide), MoveStore, value, new Mem(Rax, 0, Rdx));
+            AddLate(LateKind.Interpret, missed, _code.At, op, index);
             return;
         }
 
-        byte* miss = Probe(op, size, nameof(TlbEntry.Read));
-        _code.Load(Rax, new Mem(Rax, 0, Rdx), size, signed: false);
-        _code.Mov(FloatSlot(op->Rd), Rax);
-        if (size == 4)
+        byte* miss = Probe(op, wide ? 8 : 4, nameof(TlbEntry.Read));
+        byte target = _map.Float(op->Rd) ?? Xmm0;
+        _code.Sse(Prefix(wide), MoveLoad, target, new Mem(Rax, 0, Rdx));
+        if (!wide)
         {
-            Box(op->Rd);
+            Box(target);
         }
 
-        byte* done = _code.At;
-        _late.Add(new Late(LateKind.Interpret, miss, done, index, 0));
+        StoreFloat(op, wide, target);
+        AddLate(LateKind.Interpret, miss, _code.At, op, index);
         SetDirty();
     }
 
     private void ComputeFloat(Op* op, int index)
     {
-        RequireUnit(index);
+        RequireUnit(op, index);
         bool wide = op->Code >= OpCode.FaddD;
         OpCode code = wide ? op->Code - (OpCode.FaddD - OpCode.FaddS) : op->Code;
         uint rounding = (uint)op->Immediate & 7;
@@ -79,19 +87,22 @@ internal unsafe ref partial struct BlockTranslator
             case OpCode.FcvtSD when nearest: ConvertFormat(op, index, wide); break;
             case OpCode.FmvXW: MoveToInteger(op, wide); break;
             case OpCode.FmvWX: MoveFromInteger(op, wide); break;
-            default: CallInterpreter(op, index); break;
+            default:
+                CallInterpreter(op, index);
+                SetBoxed(op->Rd, false);
+                break;
         }
     }
 
     // What has to hold.
 
-    private void RequireUnit(int index)
+    private void RequireUnit(Op* op, int index)
     {
         if (!_unitIsOn)
         {
             _unitIsOn = true;
             _code.Op(Alu.Cmp, Field(nameof(HartState.FloatStatus)), 0, wide: false);
-            _late.Add(new Late(LateKind.Rest, _code.Jcc(Cond.Equal), null, index, 0));
+            AddLate(LateKind.Rest, _code.Jcc(Cond.Equal), null, op, index);
         }
     }
 
@@ -101,7 +112,7 @@ internal unsafe ref partial struct BlockTranslator
         {
             _roundsToNearest = true;
             _code.Op(Alu.Cmp, Field(nameof(HartState.FloatRounding)), 0, wide: false);
-            _late.Add(new Late(LateKind.Rest, _code.Jcc(Cond.NotEqual), null, index, 0));
+            AddLate(LateKind.Rest, _code.Jcc(Cond.NotEqual), null, op, index);
         }
     }
 
@@ -122,8 +133,11 @@ internal unsafe ref partial struct BlockTranslator
         {
             foreach (byte register in registers)
             {
-                _code.Op(Alu.Cmp, Upper(register), -1, wide: false);
-                _late.Add(new Late(LateKind.Interpret, _code.Jcc(Cond.NotEqual), null, 0, 0));
+                if ((_boxed >> register & 1) == 0)
+                {
+                    _code.Op(Alu.Cmp, Upper(register), -1, wide: false);
+                    AddLate(LateKind.Interpret, _code.Jcc(Cond.NotEqual), null, null, 0);
+                }
             }
         }
 
@@ -131,28 +145,87 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     /// <summary>Says where the ways that were opened since go on, now that the operation is complete.</summary>
-    private readonly void ComeBackHere(int first, int index)
+    private readonly void ComeBackHere(int first, Op* op, int index)
     {
         for (int i = first; i < _late.Count; i++)
         {
-            _late[i] = new Late(_late[i].Kind, _late[i].Jump, _code.At, index, 0);
+            _late[i] = new Late(_late[i].Kind, _late[i].Jump, _code.At, op, index, 0);
         }
     }
 
-    // The operations.
+    /// <summary>Whether a register holds a boxed single precision value from here on; a loop's own knowledge holds all through it.</summary>
+    private void SetBoxed(int register, bool boxed) =>
+        _boxed = (boxed ? _boxed | 1u << register : _boxed & ~(1u << register)) | (_loop?.Boxed ?? 0);
+
+    // The operations. A boxed value's upper half stays what it is in the first operand, so results are boxed like it.
 
     private static byte Prefix(bool wide) => wide ? DoublePrefix : SinglePrefix;
 
     private static Mem Upper(int register) => FloatSlot(register) with { Offset = FloatSlot(register).Offset + 4 };
 
-    private void Box(int register) => _code.Mov32(Upper(register), -1);
+    private void Box(byte xmm) => _code.Sse(0, Or, xmm, Field(nameof(HartState.Box)));
+
+    /// <summary>All 64 bits of a guest register.</summary>
+    private void LoadFloat(byte to, int register)
+    {
+        if (_map.Float(register) is { } mapped)
+        {
+            _code.Sse(0, MoveAll, to, mapped);
+        }
+        else
+        {
+            _code.Sse(DoublePrefix, MoveLoad, to, FloatSlot(register));
+        }
+    }
+
+    /// <summary>An instruction whose second operand is a guest register.</summary>
+    private void WithFloat(byte prefix, byte opcode, byte to, int register, bool wide = false)
+    {
+        if (_map.Float(register) is { } mapped)
+        {
+            _code.Sse(prefix, opcode, to, mapped, wide);
+        }
+        else
+        {
+            _code.Sse(prefix, opcode, to, FloatSlot(register), wide);
+        }
+    }
+
+    /// <summary>Puts a result, boxed when it is narrow, where the guest register lives.</summary>
+    private void StoreFloat(Op* op, bool wide, byte from = Xmm0)
+    {
+        if (_map.Float(op->Rd) is not { } mapped)
+        {
+            _code.Sse(DoublePrefix, MoveStore, from, FloatSlot(op->Rd));
+        }
+        else if (mapped != from)
+        {
+            _code.Sse(0, MoveAll, mapped, from);
+        }
+
+        SetBoxed(op->Rd, !wide);
+    }
+
+    private void StoreFloatBits(Op* op, bool wide, Reg bits)
+    {
+        if (_map.Float(op->Rd) is { } mapped)
+        {
+            _code.Sse(0x66, FromBits, mapped, (byte)bits, wide: true);
+        }
+        else
+        {
+            _code.Mov(FloatSlot(op->Rd), bits);
+        }
+
+        SetBoxed(op->Rd, !wide);
+    }
 
     private void Arithmetic(Op* op, int index, byte opcode, bool wide)
     {
         RequireNearest(op, index);
         int first = RequireBoxed(wide, op->Rs1, op->Rs2);
-        _code.Sse(Prefix(wide), MoveLoad, Xmm0, FloatSlot(op->Rs1));
-        _code.Sse(Prefix(wide), opcode, Xmm0, FloatSlot(op->Rs2));
+        LoadFloat(Xmm0, op->Rs1);
+        WithFloat(Prefix(wide), opcode, Xmm0, op->Rs2);
         FinishFloat(op, index, first, wide, LateKind.CanonicalNaN);
     }
 
@@ -160,7 +233,8 @@ internal unsafe ref partial struct BlockTranslator
     {
         RequireNearest(op, index);
         int first = RequireBoxed(wide, op->Rs1);
-        _code.Sse(Prefix(wide), Sqrt, Xmm0, FloatSlot(op->Rs1));
+        LoadFloat(Xmm0, op->Rs1);
+        _code.Sse(Prefix(wide), Sqrt, Xmm0, Xmm0);
         FinishFloat(op, index, first, wide, LateKind.CanonicalNaN);
     }
 
@@ -169,71 +243,92 @@ internal unsafe ref partial struct BlockTranslator
         RequireNearest(op, index);
         byte addend = (byte)(op->Immediate >> 3);
         int first = RequireBoxed(wide, op->Rs1, op->Rs2, addend);
-        _code.Sse(Prefix(wide), MoveLoad, Xmm0, FloatSlot(addend));
-        _code.Sse(Prefix(wide), MoveLoad, Xmm1, FloatSlot(op->Rs1));
-        _code.Sse(Prefix(wide), MoveLoad, Xmm2, FloatSlot(op->Rs2));
-        _code.Fma(opcode, Xmm0, Xmm1, Xmm2, wide);
+        LoadFloat(Xmm0, addend);
+        _code.Fma(opcode, Xmm0, InFloat(op->Rs1, Xmm1), InFloat(op->Rs2, Xmm2), wide);
 
         // Infinity times zero plus a quiet NaN is invalid on RISC-V only.
         FinishFloat(op, index, first, wide, LateKind.Interpret);
+    }
+
+    /// <summary>A host register with the value: the guest register's own, or the scratch register.</summary>
+    private byte InFloat(int register, byte scratch)
+    {
+        if (_map.Float(register) is { } mapped)
+        {
+            return mapped;
+        }
+
+        LoadFloat(scratch, register);
+        return scratch;
     }
 
     private void ConvertFormat(Op* op, int index, bool wide)
     {
         RequireNearest(op, index);
         int first = RequireBoxed(!wide, op->Rs1); // the source has the other format
-        _code.Sse(Prefix(!wide), Convert, Xmm0, FloatSlot(op->Rs1));
+        BoxNothing();
+        WithFloat(Prefix(!wide), Convert, Xmm0, op->Rs1);
         FinishFloat(op, index, first, wide, LateKind.CanonicalNaN);
     }
 
     private void ConvertInteger(Op* op, int index, bool fromLong, bool wide)
     {
         RequireNearest(op, index);
+        BoxNothing();
         Read(Rax, op->Rs1);
         _code.Sse(Prefix(wide), FromInteger, Xmm0, (byte)Rax, wide: fromLong);
         StoreFloat(op, wide);
         SetDirty();
     }
 
+    /// <summary>What is then put into the lower half of xmm0 alone is boxed.</summary>
+    private void BoxNothing() => _code.Sse(DoublePrefix, MoveLoad, Xmm0, Field(nameof(HartState.Box)));
+
     private void FinishFloat(Op* op, int index, int first, bool wide, LateKind nan)
     {
         _code.Sse(wide ? (byte)0x66 : (byte)0, CompareQuiet, Xmm0, Xmm0);
-        _late.Add(new Late(nan, _code.Jcc(Cond.Parity), null, 0, 0));
+        AddLate(nan, _code.Jcc(Cond.Parity), null, null, 0);
         StoreFloat(op, wide);
-        ComeBackHere(first, index);
+        ComeBackHere(first, op, index);
         SetDirty();
-    }
-
-    private void StoreFloat(Op* op, bool wide)
-    {
-        _code.Sse(Prefix(wide), MoveStore, Xmm0, FloatSlot(op->Rd));
-        if (!wide)
-        {
-            Box(op->Rd);
-        }
     }
 
     private void SetCanonicalNaN(Op* op)
     {
         bool wide = op->Code >= OpCode.FaddD;
         _code.Mov(Rax, wide ? 0x7ff8_0000_0000_0000 : unchecked((long)0xffff_ffff_7fc0_0000));
-        _code.Mov(FloatSlot(op->Rd), Rax);
+        StoreFloatBits(op, wide, Rax);
     }
 
     private void Sign(Op* op, int index, OpCode code, bool wide)
     {
         int first = RequireBoxed(wide, op->Rs1);
-        byte bit = (byte)(wide ? 63 : 31);
-        _code.Mov(Rax, FloatSlot(op->Rs1));
-        if (code != OpCode.FsgnjS)
+        if (code == OpCode.FsgnjS)
+        {
+            StoreFloat(op, wide, InFloat(op->Rs1, Xmm0));
+        }
+        else
         {
             const byte Reset = 6, Complement = 7;
-            _code.Bit(code == OpCode.FsgnjnS ? Complement : Reset, Rax, bit);
+            WithFloatBits(Rax, op->Rs1);
+            _code.Bit(code == OpCode.FsgnjnS ? Complement : Reset, Rax, wide ? 63 : 31);
+            StoreFloatBits(op, wide, Rax);
         }
 
-        _code.Mov(FloatSlot(op->Rd), Rax);
-        ComeBackHere(first, index);
+        ComeBackHere(first, op, index);
         SetDirty();
+    }
+
+    private void WithFloatBits(Reg to, int register)
+    {
+        if (_map.Float(register) is { } mapped)
+        {
+            _code.Sse(0x66, ToBits, mapped, (byte)to, wide: true);
+        }
+        else
+        {
+            _code.Mov(to, FloatSlot(register));
+        }
     }
 
     private void Compare(Op* op, int index, byte compare, Cond condition, bool wide)
@@ -242,8 +337,7 @@ internal unsafe ref partial struct BlockTranslator
         bool equal = condition == Cond.Equal;
         (byte left, byte right) = equal ? (op->Rs1, op->Rs2) : (op->Rs2, op->Rs1);
         int first = RequireBoxed(wide, op->Rs1, op->Rs2);
-        _code.Sse(Prefix(wide), MoveLoad, Xmm0, FloatSlot(left));
-        _code.Sse(wide ? (byte)0x66 : (byte)0, compare, Xmm0, FloatSlot(right));
+        WithFloat(wide ? (byte)0x66 : (byte)0, compare, InFloat(left, Xmm0), right);
         _code.Set(condition, Rax);
         if (equal)
         {
@@ -258,14 +352,14 @@ internal unsafe ref partial struct BlockTranslator
             Define(op, target);
         }
 
-        ComeBackHere(first, index);
+        ComeBackHere(first, op, index);
         SetDirty(); // it may have raised a flag
     }
 
     private void Truncate(Op* op, int index, bool toLong, bool wide)
     {
         int first = RequireBoxed(wide, op->Rs1);
-        _code.Sse(Prefix(wide), ToIntegerTruncated, (byte)Rax, FloatSlot(op->Rs1), wide: toLong);
+        WithFloat(Prefix(wide), ToIntegerTruncated, (byte)Rax, op->Rs1, wide: toLong);
 
         // What does not fit, and the least integer, which looks the same, are the interpreter's.
         if (toLong)
@@ -278,7 +372,7 @@ internal unsafe ref partial struct BlockTranslator
             _code.Op(Alu.Cmp, Rax, int.MinValue, wide: false);
         }
 
-        _late.Add(new Late(LateKind.Interpret, _code.Jcc(Cond.Equal), null, 0, 0));
+        AddLate(LateKind.Interpret, _code.Jcc(Cond.Equal), null, null, 0);
         if (op->Rd != Op.Sink)
         {
             if (toLong)
@@ -291,27 +385,46 @@ internal unsafe ref partial struct BlockTranslator
             }
         }
 
-        ComeBackHere(first, index);
+        ComeBackHere(first, op, index);
         SetDirty();
     }
 
     private void MoveToInteger(Op* op, bool wide)
     {
-        if (op->Rd != Op.Sink)
+        if (op->Rd == Op.Sink)
         {
-            Reg target = Target(op);
-            _code.Load(target, FloatSlot(op->Rs1), wide ? 8 : 4, signed: true);
-            Define(op, target);
+            return;
         }
+
+        Reg target = Target(op);
+        if (_map.Float(op->Rs1) is null)
+        {
+            _code.Load(target, FloatSlot(op->Rs1), wide ? 8 : 4, signed: true);
+        }
+        else
+        {
+            WithFloatBits(target, op->Rs1);
+            if (!wide)
+            {
+                _code.Extend(target, target, 4, signed: true);
+            }
+        }
+
+        Define(op, target);
     }
 
     private void MoveFromInteger(Op* op, bool wide)
     {
-        Read(Rax, op->Rs1);
-        _code.Mov(FloatSlot(op->Rd), Rax);
-        if (!wide)
+        Reg source = Use(op->Rs1, Rax);
+        if (wide)
         {
-            Box(op->Rd);
+            StoreFloatBits(op, wide, source);
+        }
+        else
+        {
+            _code.Sse(0x66, FromBits, Xmm0, (byte)source);
+            Box(Xmm0);
+            StoreFloat(op, wide);
         }
 
         SetDirty();

@@ -7,40 +7,45 @@ using static PsVm.Riscv.Translation.Reg;
 namespace PsVm.Riscv.Translation;
 
 /// <summary>
-/// Turns one decoded block into host code. Nine guest registers live in host registers wherever translated code runs, the others in
-/// the state, near rbp; so blocks can jump to each other without moving anything. What is rare (slow accesses, traps, side exits)
-/// stands after the block's straight line.
+/// Turns decoded blocks into host code, one by one or as a loop. Between units of code nine guest registers live in host registers and
+/// the others in the state, near rbp, so units can jump to each other without moving anything; a loop has a map of its own inside.
+/// What is rare (slow accesses, traps, side exits) stands after the straight line.
 /// </summary>
 /// <remarks>
-/// rbp: state + <see cref="StateBias"/>. r14: the TLB for data. r15: virtual address of the page the block is in, which makes code
-/// independent of where the page is mapped. rax, rcx, rdx: scratch.
+/// rbp: state + <see cref="StateBias"/>. r14: the TLB for data. r15: instructions retired. rax, rcx, rdx, xmm0 to xmm2: scratch.
+/// Code is written to a buffer first, and may be moved from there by multiples of 16 bytes.
 /// </remarks>
 internal unsafe ref partial struct BlockTranslator
 {
     /// <summary>rbp points into the state, so that all integer registers are within a one-byte offset.</summary>
     public const int StateBias = 128;
 
-    /// <summary>More than the longest block of the most wordy operations takes.</summary>
-    public const int MaxBytes = 64 * 1024;
-
     private const int PageMask = (int)PhysicalMemory.PageSize - 1;
 
     private readonly Stubs _stubs;
-    private readonly Op* _ops;
-    private readonly byte* _start;
+    private readonly TranslationBuffer _buffer;
     private readonly List<Late> _late;
+    private readonly RegisterMap _map;
     private X64Assembler _code;
+
+    // The block in hand, where its code begins, and the loop that it is part of.
+    private Op* _ops;
+    private byte* _start;
+    private LoopUnit? _loop;
 
     // The floating point unit's state cannot change within a block, since CSR instructions end it: each is looked at once.
     private bool _unitIsOn, _unitIsDirty, _roundsToNearest;
 
-    private BlockTranslator(Stubs stubs, Op* ops, byte* at, List<Late> late)
+    // Floating point registers, as bits, that hold a boxed single precision value for certain.
+    private uint _boxed;
+
+    private BlockTranslator(Stubs stubs, TranslationBuffer buffer, RegisterMap map)
     {
         _stubs = stubs;
-        _ops = ops;
-        _start = at;
-        _late = late;
-        _code = new X64Assembler(at);
+        _buffer = buffer;
+        _map = map;
+        _late = buffer.Late;
+        _code = new X64Assembler(buffer.Start);
     }
 
     internal enum LateKind : byte
@@ -73,34 +78,41 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>Whether this host can run translated code.</summary>
     public static bool IsSupported =>
         OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && Lzcnt.X64.IsSupported && Bmi1.X64.IsSupported
-        && Popcnt.X64.IsSupported && Fma.IsSupported;
-
-    /// <summary>The host register that holds a guest register, or null.</summary>
-    public static Reg? Mapped(int register) => register switch
-    {
-        15 => Rbx, 14 => R12, 10 => R13, 13 => Rsi, 2 => Rdi, 11 => R8, 8 => R9, 12 => R10, 9 => R11,
-        _ => null,
-    };
+        && Bmi2.X64.IsSupported && Popcnt.X64.IsSupported && Fma.IsSupported;
 
     /// <summary>Where the state keeps a guest register.</summary>
     public static Mem Slot(int register) => new(Rbp, (register * 8) - StateBias);
+
+    /// <summary>Where the state keeps a guest's floating point register.</summary>
+    public static Mem FloatSlot(int register) => new(Rbp, FloatOffset + (register * 8) - StateBias);
 
     /// <summary>A field of the state.</summary>
     public static Mem Field(string name) => new(Rbp, (int)Marshal.OffsetOf<HartState>(name) - StateBias);
 
     /// <summary>Translates a block; gives the length of the code, or 0 where its first operation is left to the interpreter.</summary>
-    public static int Translate(Stubs stubs, Op* ops, byte* at, List<Late> late)
+    public static int TranslateBlock(Stubs stubs, Op* ops, TranslationBuffer buffer)
     {
-        late.Clear();
+        buffer.Clear();
         if (ops->Code >= OpCode.Csrrw || ops->Code == OpCode.End)
         {
             return 0;
         }
 
-        var translator = new BlockTranslator(stubs, ops, at, late);
-        translator.StraightLine();
+        var translator = new BlockTranslator(stubs, buffer, RegisterMap.Canonical);
+        translator._code.PatchableNop();
+        translator.Block(ops);
         translator.RareWays();
-        return (int)(translator._code.At - at);
+        return (int)(translator._code.At - buffer.Start);
+    }
+
+    private void Block(Op* ops)
+    {
+        _ops = ops;
+        _start = _code.At;
+        _unitIsOn = _roundsToNearest = _loop is not null;
+        _unitIsDirty = false;
+        _boxed = _loop?.Boxed ?? 0;
+        StraightLine();
     }
 
     private void StraightLine()
@@ -163,7 +175,7 @@ internal unsafe ref partial struct BlockTranslator
             case OpCode.LoadImmediate: SetConstant(op->Rd, op->Immediate); break;
             case OpCode.Auipc:
                 Reg page = Target(op);
-                Offset(page, R15, op->Immediate);
+                PageOffset(page, op->Immediate);
                 Define(op, page);
                 break;
             case OpCode.Addi: AddImmediate(op, immediate); break;
@@ -193,13 +205,13 @@ internal unsafe ref partial struct BlockTranslator
             case OpCode.Sll: ShiftRegister(op, Shift.Shl); break;
             case OpCode.Srl: ShiftRegister(op, Shift.Shr); break;
             case OpCode.Sra: ShiftRegister(op, Shift.Sar); break;
-            case OpCode.Rol: ShiftRegister(op, Shift.Rol); break;
-            case OpCode.Ror: ShiftRegister(op, Shift.Ror); break;
+            case OpCode.Rol: RotateRegister(op, Shift.Rol); break;
+            case OpCode.Ror: RotateRegister(op, Shift.Ror); break;
             case OpCode.Sllw: ShiftRegister(op, Shift.Shl, word: true); break;
             case OpCode.Srlw: ShiftRegister(op, Shift.Shr, word: true); break;
             case OpCode.Sraw: ShiftRegister(op, Shift.Sar, word: true); break;
-            case OpCode.Rolw: ShiftRegister(op, Shift.Rol, word: true); break;
-            case OpCode.Rorw: ShiftRegister(op, Shift.Ror, word: true); break;
+            case OpCode.Rolw: RotateRegister(op, Shift.Rol, word: true); break;
+            case OpCode.Rorw: RotateRegister(op, Shift.Ror, word: true); break;
             case OpCode.Mul: Multiply(op); break;
             case OpCode.Mulw: Multiply(op, word: true); break;
             case OpCode.Mulh: MultiplyHigh(op, Unary.Imul); break;
@@ -274,6 +286,8 @@ internal unsafe ref partial struct BlockTranslator
 
     // Reading and writing guest registers.
 
+    private readonly Reg? Mapped(int register) => _map.Integer(register);
+
     /// <summary>A host register with the value: the guest register's own, or the scratch register.</summary>
     private Reg Use(int register, Reg scratch)
     {
@@ -306,7 +320,7 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     /// <summary>The register to compute a result in.</summary>
-    private static Reg Target(Op* op) => Mapped(op->Rd) ?? Rax;
+    private readonly Reg Target(Op* op) => Mapped(op->Rd) ?? Rax;
 
     /// <summary>Puts a result where the guest register lives.</summary>
     private void Define(Op* op, Reg value)
@@ -345,16 +359,21 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    private void Offset(Reg to, Reg from, long offset)
+    /// <summary>An address relative to the page that the code is in. Uses rcx when it is far away.</summary>
+    private void PageOffset(Reg to, long offset)
     {
+        _code.Mov(to, Field(nameof(HartState.PageBase)));
         if (offset == (int)offset)
         {
-            _code.Lea(to, new Mem(from, (int)offset));
+            if (offset != 0)
+            {
+                _code.Op(Alu.Add, to, (int)offset);
+            }
         }
         else
         {
             _code.Mov(Rcx, offset);
-            _code.Lea(to, new Mem(from, 0, Rcx));
+            _code.Op(Alu.Add, to, Rcx);
         }
     }
 
@@ -487,9 +506,21 @@ internal unsafe ref partial struct BlockTranslator
 
     private void ShiftRegister(Op* op, Shift shift, bool word = false)
     {
+        Reg target = Target(op);
+        _code.ShiftBy(shift, target, Use(op->Rs1, Rax), Use(op->Rs2, Rcx), wide: !word);
+        if (word)
+        {
+            _code.Extend(target, target, 4, signed: true);
+        }
+
+        Define(op, target);
+    }
+
+    private void RotateRegister(Op* op, Shift rotation, bool word = false)
+    {
         Read(Rcx, op->Rs2);
         Read(Rax, op->Rs1, wide: !word);
-        _code.ShiftByCl(shift, Rax, wide: !word);
+        _code.ShiftByCl(rotation, Rax, wide: !word);
         if (word)
         {
             DefineWord(op, Rax);
@@ -670,14 +701,14 @@ internal unsafe ref partial struct BlockTranslator
     // Memory.
 
     /// <summary>
-    /// Leaves the address in rax and the addend's TLB entry offset in rcx; jumps away when the TLB has no entry. An access that
-    /// crosses a page finds none, since its last byte lies on another.
+    /// Leaves the address in rax and the entry's addend in rdx; jumps away when the TLB has no entry. An access that crosses a page
+    /// finds none, since its last byte lies on another.
     /// </summary>
     private byte* Probe(Op* op, int size, string tag, bool aligned = false)
     {
         const int EntryShift = 5;
         Reg address = Use(op->Rs1, Rax);
-        if (aligned)
+        if (aligned || op->Immediate == 0)
         {
             _code.Mov(Rax, address); // atomics have no offset
         }
@@ -686,8 +717,7 @@ internal unsafe ref partial struct BlockTranslator
             _code.Lea(Rax, new Mem(address, (int)op->Immediate));
         }
 
-        _code.Mov(Rcx, Rax);
-        _code.ShiftBy(Shift.Shr, Rcx, PhysicalMemory.PageShift - EntryShift);
+        _code.Rorx(Rcx, Rax, PhysicalMemory.PageShift - EntryShift, wide: false);
         _code.Op(Alu.And, Rcx, (Tlb.Size - 1) << EntryShift, wide: false);
         if (size == 1 || aligned)
         {
@@ -729,25 +759,33 @@ internal unsafe ref partial struct BlockTranslator
             Define(op, target);
         }
 
-        _late.Add(new Late(LateKind.SlowAccess, miss, _code.At, index, 0));
+        AddLate(LateKind.SlowAccess, miss, _code.At, op, index);
     }
 
     private void Store(Op* op, int index)
     {
         int size = StoreSize(op->Code);
         byte* miss = Probe(op, size, nameof(TlbEntry.Write));
-        _code.Lea(Rax, new Mem(Rax, 0, Rdx));
-        _code.Mov(new Mem(Rax, 0), Use(op->Rs2, Rcx), size);
-        _late.Add(new Late(LateKind.SlowAccess, miss, _code.At, index, 0));
+        if (Mapped(op->Rs2) is { } value)
+        {
+            _code.Mov(new Mem(Rax, 0, Rdx), value, size);
+        }
+        else
+        {
+            Read(Rcx, op->Rs2);
+            _code.Mov(new Mem(Rax, 0, Rdx), Rcx, size);
+        }
+
+        AddLate(LateKind.SlowAccess, miss, _code.At, op, index);
     }
 
     /// <summary>Anything that is not worth code of its own: the interpreter's method does it.</summary>
     private void CallInterpreter(Op* op, int index)
     {
         _code.Mov(Rcx, (long)op);
-        _code.Call(_stubs.Interpret);
+        CallOut(_loop is null ? _stubs.Interpret : _loop.Interpret);
         _code.Test(Rax, Rax, wide: false);
-        _late.Add(new Late(LateKind.Fault, _code.Jcc(Cond.Equal), null, index, 0));
+        AddLate(LateKind.Fault, _code.Jcc(Cond.Equal), null, op, index);
     }
 
     // Control flow.
@@ -757,7 +795,7 @@ internal unsafe ref partial struct BlockTranslator
         if (op->Rd != Op.Sink)
         {
             Reg target = Mapped(op->Rd) ?? scratch;
-            _code.Lea(target, new Mem(R15, op->Offset + op->Length));
+            PageOffset(target, op->Offset + op->Length);
             Define(op, target);
         }
     }
@@ -783,34 +821,49 @@ internal unsafe ref partial struct BlockTranslator
             Operate(Alu.Cmp, first, op->Rs2);
         }
 
-        _late.Add(new Late(LateKind.SideExit, _code.Jcc(condition), null, index + 1, op->Immediate));
+        if (_loop?.Find(op->Immediate) is not null && op->Immediate <= op->Offset)
+        {
+            // Most probably taken: the jump back stands in line.
+            byte* notTaken = _code.Jcc((Cond)((byte)condition ^ 1));
+            Jump(op->Immediate, index + 1);
+            _code.BindHere(notTaken);
+        }
+        else
+        {
+            AddLate(LateKind.SideExit, _code.Jcc(condition), null, op, index + 1, op->Immediate);
+        }
     }
 
-    /// <summary>Counts what has retired; jumps away when that reaches the limit.</summary>
+    /// <summary>Counts what has retired; gives the jump away when that reaches the limit.</summary>
     private byte* CountRetired(int retired)
     {
-        _code.Mov(Rdx, Field(nameof(HartState.Retired)));
-        _code.Op(Alu.Add, Rdx, retired);
-        _code.Mov(Field(nameof(HartState.Retired)), Rdx);
-        _code.Op(Alu.Cmp, Rdx, Field(nameof(HartState.Limit)));
+        _code.Op(Alu.Add, R15, retired);
+        _code.Op(Alu.Cmp, R15, Field(nameof(HartState.Limit)));
         return _code.Jcc(Cond.AboveOrEqual);
     }
 
     private void Jump(long target, int retired)
     {
-        _late.Add(new Late(LateKind.Leave, CountRetired(retired), null, 0, target));
-        if (target == _ops->Offset)
+        AddLate(LateKind.Leave, CountRetired(retired), null, null, 0, target);
+        if (_loop?.Find(target) is { } inside)
         {
-            _code.Jmp(_start);
+            inside.Jump(ref _code);
+            return;
+        }
+
+        ToCanonical();
+        if (_loop is null && target == _ops->Offset)
+        {
+            _code.Jmp(_buffer.Start);
         }
         else if (target is >= 0 and <= PageMask)
         {
-            _late.Add(new Late(LateKind.Chain, _code.PatchableJmp(), null, 0, target));
+            AddLate(LateKind.Chain, _code.PatchableJmp(), null, null, 0, target);
         }
         else
         {
-            Offset(Rax, R15, target);
-            _code.Jmp(_stubs.Lookup);
+            PageOffset(Rax, target);
+            JumpOut(_stubs.Lookup);
         }
     }
 
@@ -821,9 +874,12 @@ internal unsafe ref partial struct BlockTranslator
         _code.Op(Alu.And, Rax, -2);
         Link(op, Rcx);
         byte* leave = CountRetired(retired);
+        ToCanonical();
         Stubs.EmitLookup(ref _code);
+        JumpOut(_stubs.LeaveUnknown);
         _code.BindHere(leave);
-        _code.Jmp(_stubs.LeaveAtRax);
+        ToCanonical();
+        JumpOut(_stubs.LeaveAtLimit);
     }
 
     /// <summary>Leaves the rest of the block, from an operation on, to the interpreter.</summary>
@@ -831,12 +887,13 @@ internal unsafe ref partial struct BlockTranslator
     {
         if (retired != 0)
         {
-            _code.Op(Alu.Add, Field(nameof(HartState.Retired)), retired);
+            _code.Op(Alu.Add, R15, retired);
         }
 
-        _code.Lea(Rax, new Mem(R15, op->Offset));
+        ToCanonical();
+        PageOffset(Rax, op->Offset);
         _code.Mov(Rcx, (long)op);
-        _code.Jmp(_stubs.LeaveMidBlock);
+        JumpOut(_stubs.LeaveMidBlock);
     }
 
     private void RareWays()
@@ -851,33 +908,34 @@ internal unsafe ref partial struct BlockTranslator
                     SlowAccess(late);
                     break;
                 case LateKind.Interpret:
-                    CallInterpreter(_ops + late.Index, late.Index);
+                    CallInterpreter(late.Op, late.Index);
                     _code.Jmp(late.Back);
                     break;
                 case LateKind.Rest:
-                    LeaveMidBlock(_ops + late.Index, late.Index);
+                    LeaveMidBlock(late.Op, late.Index);
                     break;
                 case LateKind.CanonicalNaN:
-                    SetCanonicalNaN(_ops + late.Index);
+                    SetCanonicalNaN(late.Op);
                     _code.Jmp(late.Back);
                     break;
                 case LateKind.SideExit:
                     Jump(late.Target, late.Index);
                     break;
                 case LateKind.Leave:
-                    Offset(Rax, R15, late.Target);
-                    _code.Jmp(_stubs.LeaveAtRax);
+                    ToCanonical();
+                    PageOffset(Rax, late.Target);
+                    JumpOut(_stubs.LeaveAtLimit);
                     break;
                 case LateKind.Chain:
-                    Offset(Rax, R15, late.Target);
-                    _code.Mov(Rcx, (long)_stubs.Executable(late.Jump));
-                    _code.Jmp(_stubs.LeaveToChain);
+                    PageOffset(Rax, late.Target);
+                    _code.LeaCode(Rcx, late.Jump);
+                    JumpOut(_stubs.LeaveToChain);
                     break;
                 case LateKind.Fault:
-                    Op* op = _ops + late.Index;
+                    ToCanonical();
+                    PageOffset(Rax, late.Op->Offset);
                     _code.Mov(Rcx, late.Index);
-                    _code.Lea(Rax, new Mem(R15, op->Offset));
-                    _code.Jmp(_stubs.Fault);
+                    JumpOut(_stubs.Fault);
                     break;
             }
         }
@@ -885,7 +943,7 @@ internal unsafe ref partial struct BlockTranslator
 
     private void SlowAccess(Late late)
     {
-        Op* op = _ops + late.Index;
+        Op* op = late.Op;
         bool load = op->Code <= OpCode.Lwu;
         (int size, bool signed) = load ? LoadShape(op->Code) : (StoreSize(op->Code), false);
         _code.Mov(Rcx, size);
@@ -894,9 +952,9 @@ internal unsafe ref partial struct BlockTranslator
             Read(Rdx, op->Rs2);
         }
 
-        _code.Call(load ? _stubs.SlowLoad : _stubs.SlowStore);
+        CallOut(_loop is null ? (load ? _stubs.SlowLoad : _stubs.SlowStore) : (load ? _loop.SlowLoad : _loop.SlowStore));
         _code.Test(Rax, Rax, wide: false);
-        _late.Add(new Late(LateKind.Fault, _code.Jcc(Cond.Equal), null, late.Index, 0));
+        AddLate(LateKind.Fault, _code.Jcc(Cond.Equal), null, op, late.Index);
         if (load && op->Rd != Op.Sink)
         {
             Reg target = Target(op);
@@ -907,14 +965,38 @@ internal unsafe ref partial struct BlockTranslator
         _code.Jmp(late.Back);
     }
 
-    /// <summary>A rare way, to be written after the straight line: what it is, the jump that leads there, and what it needs.</summary>
-    public readonly struct Late(LateKind kind, byte* jump, byte* back, int index, long target)
+    private readonly void AddLate(LateKind kind, byte* jump, byte* back, Op* op, int index, long target = 0) =>
+        _late.Add(new Late(kind, jump, back, op, index, target));
+
+    /// <summary>Jumps to a stub, wherever this code will be.</summary>
+    private void JumpOut(byte* stub) => _buffer.BindLater(_code.Jmp(), stub);
+
+    /// <summary>Calls a stub, wherever this code will be, or a routine of the loop's own.</summary>
+    private void CallOut(byte* routine)
+    {
+        if (_buffer.Contains(routine))
+        {
+            _code.Call(routine);
+        }
+        else
+        {
+            _buffer.BindLater(_code.Call(), routine);
+        }
+    }
+
+    /// <summary>
+    /// A rare way, to be written after the straight line: what it is, the jump that leads there, where it comes back, its operation,
+    /// how many of the block's instructions have retired then, and where it goes.
+    /// </summary>
+    public readonly struct Late(LateKind kind, byte* jump, byte* back, Op* op, int index, long target)
     {
         internal LateKind Kind { get; } = kind;
 
         public byte* Jump { get; } = jump;
 
         public byte* Back { get; } = back;
+
+        public Op* Op { get; } = op;
 
         public int Index { get; } = index;
 

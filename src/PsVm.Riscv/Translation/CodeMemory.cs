@@ -13,6 +13,8 @@ internal sealed unsafe partial class CodeMemory : IDisposable
     private const uint CloseOnExec = 1;
     private static readonly nint MapFailed = -1;
 
+    // What is free, in the order of addresses; neighbours are one piece.
+    private readonly List<(nuint Start, nuint Size)> _free;
     private readonly byte* _writable;
     private readonly byte* _executable;
 
@@ -22,6 +24,7 @@ internal sealed unsafe partial class CodeMemory : IDisposable
     public CodeMemory(nuint size)
     {
         Size = size;
+        _free = [(0, size)];
         int file = memfd_create("psvm-code", CloseOnExec);
         if (file < 0 || ftruncate(file, (nint)size) != 0)
         {
@@ -45,17 +48,72 @@ internal sealed unsafe partial class CodeMemory : IDisposable
     /// <summary>Bytes handed out.</summary>
     public nuint Used { get; private set; }
 
-    /// <summary>Where the next code may be written.</summary>
-    public byte* Next => _writable + Used;
-
     /// <summary>The address at which code written somewhere runs.</summary>
     public byte* Executable(byte* written) => _executable + (written - _writable);
 
     /// <summary>The address at which code that runs somewhere is written.</summary>
     public byte* Writable(byte* executable) => _writable + (executable - _executable);
 
-    /// <summary>Keeps what was written from <see cref="Next"/> on.</summary>
-    public void Keep(nuint length) => Used += (length + 15) & ~(nuint)15;
+    /// <summary>Takes memory: where it is written, or null when no piece is that large.</summary>
+    public byte* Allocate(int length)
+    {
+        nuint wanted = Whole(length);
+        for (int i = 0; i < _free.Count; i++)
+        {
+            (nuint start, nuint size) = _free[i];
+            if (size >= wanted)
+            {
+                if (size == wanted)
+                {
+                    _free.RemoveAt(i);
+                }
+                else
+                {
+                    _free[i] = (start + wanted, size - wanted);
+                }
+
+                Used += wanted;
+                return _writable + start;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Gives memory back that <see cref="Allocate"/> gave, of the same length.</summary>
+    public void Free(byte* written, int length)
+    {
+        (nuint start, nuint size) = ((nuint)(written - _writable), Whole(length));
+        Used -= size;
+        int next = _free.FindIndex(piece => piece.Start > start);
+        next = next < 0 ? _free.Count : next;
+        if (next < _free.Count && start + size == _free[next].Start)
+        {
+            size += _free[next].Size;
+            _free.RemoveAt(next);
+        }
+
+        if (next > 0 && _free[next - 1].Start + _free[next - 1].Size == start)
+        {
+            _free[next - 1] = (_free[next - 1].Start, _free[next - 1].Size + size);
+        }
+        else
+        {
+            _free.Insert(next, (start, size));
+        }
+    }
+
+    /// <summary>Gives the end of a piece back.</summary>
+    public void Trim(byte* written, int length, int kept)
+    {
+        if (Whole(kept) < Whole(length))
+        {
+            Free(written + Whole(kept), (int)(Whole(length) - Whole(kept)));
+        }
+    }
+
+    private static nuint Whole(int length) =>
+        ((nuint)length + TranslationBuffer.Alignment - 1) & ~(nuint)(TranslationBuffer.Alignment - 1);
 
     public void Dispose()
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Interpreter;
@@ -5,36 +6,43 @@ using PsVm.Riscv.Interpreter;
 namespace PsVm.Riscv.Translation;
 
 /// <summary>
-/// One filling of a <see cref="CodeCache"/>: pages, their decoded blocks, and translations. It only grows; when it is full the cache
-/// begins another, and this one goes with its last user.
+/// What a <see cref="CodeCache"/> holds: pages, their decoded blocks, and translations. When there is no room for more, the pages that
+/// were not looked up for the longest time go, once every hart has left what it ran then.
 /// </summary>
 internal sealed unsafe class CodeSpace : IDisposable
 {
-    private const int ChunkOps = 4096; // 64 KiB
-    private const long MaxDecodedBytes = 64 << 20;
+    // When room is needed, this part of all of it is made free.
+    private const int Share = 8;
 
     private readonly Lock _gate = new();
+    private readonly TranslatorOptions _options;
     private readonly Dictionary<long, List<CodePage>> _pages = [];
-    private readonly List<nint> _chunks = [];
-    private readonly List<BlockTranslator.Late> _late = [];
+    private readonly List<CodePage?> _byNumber = [null];
+    private readonly Stack<int> _freeNumbers = [];
+    private readonly List<CodePage> _leaving = [];
+    private readonly List<BlockCache> _users = [];
+    private readonly Queue<(nint Ops, bool Loop)> _requests = [];
+    private readonly TranslationBuffer? _buffer;
     private readonly CodeMemory? _memory;
     private readonly Stubs? _stubs;
-    private int _usedOps = ChunkOps;
-    private int _pageCount;
-    private int _users = 1;
+    private long _clock;
+    private long _generation;
+    private bool _translating;
+    private bool _disposed;
+    private bool _freed;
+    private CodeCacheUsage _usage = new();
 
     /// <param name="options">The second tier.</param>
     public CodeSpace(TranslatorOptions options)
     {
+        _options = options;
         if (options.Enabled && BlockTranslator.IsSupported)
         {
             _memory = new CodeMemory((nuint)options.CodeBytes);
             _stubs = new Stubs(_memory);
+            _buffer = new TranslationBuffer();
         }
     }
-
-    /// <summary>No more fits.</summary>
-    public bool IsFull { get; private set; }
 
     /// <summary>Whether blocks can be translated.</summary>
     public bool Translates => _stubs is not null;
@@ -42,32 +50,48 @@ internal sealed unsafe class CodeSpace : IDisposable
     /// <summary>Where a jump goes whose target has no translation; null without the second tier.</summary>
     public byte* NotTranslated => _stubs is null ? null : _stubs.NotTranslated;
 
-    public long CodeBytes => (long)(_memory?.Used ?? 0);
-
-    public long TranslatedBlocks { get; private set; }
-
-    public long DecodedBytes => (_chunks.Count * (long)ChunkOps * sizeof(Op)) + (_pageCount * (long)PhysicalMemory.PageSize);
-
-    public void AddUser() => Interlocked.Increment(ref _users);
-
-    /// <summary>The last user's release frees everything.</summary>
-    public void Release()
+    /// <summary>What there is, and what was done.</summary>
+    public CodeCacheUsage Usage
     {
-        if (Interlocked.Decrement(ref _users) == 0)
+        get
         {
-            Dispose();
+            lock (_gate)
+            {
+                return _usage with { CodeBytes = (long)(_memory?.Used ?? 0), Waiting = _requests.Count };
+            }
         }
     }
 
-    /// <summary>Frees everything; for <see cref="Release"/>.</summary>
+    /// <summary>Goes up each time pages have to leave. A user that has seen it knows none of them any more.</summary>
+    public long Generation => Volatile.Read(ref _generation);
+
+    public void Attach(BlockCache user)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, typeof(CodeCache));
+            _users.Add(user);
+        }
+    }
+
+    public void Detach(BlockCache user)
+    {
+        lock (_gate)
+        {
+            _users.Remove(user);
+            Free();
+        }
+    }
+
+    /// <summary>Ends it; what users still need goes with the last of them.</summary>
     public void Dispose()
     {
-        foreach (nint memory in _chunks.Concat(_pages.Values.SelectMany(variants => variants.Select(page => (nint)page.Bytes))))
+        lock (_gate)
         {
-            NativeMemory.Free((void*)memory);
+            _disposed = true;
+            _requests.Clear();
+            Free();
         }
-
-        _memory?.Dispose();
     }
 
     /// <summary>The shared page with the content of a hart's page.</summary>
@@ -87,15 +111,17 @@ internal sealed unsafe class CodeSpace : IDisposable
             {
                 if (new ReadOnlySpan<byte>(known.Bytes, Size).SequenceEqual(new ReadOnlySpan<byte>(host, Size)))
                 {
+                    known.LastUse = ++_clock;
+                    _usage = _usage with { SharedPages = _usage.SharedPages + 1 };
                     return known;
                 }
             }
 
-            var page = new CodePage((byte*)NativeMemory.Alloc(Size));
+            var page = new CodePage(number, (byte*)NativeMemory.Alloc(Size), AddNumber()) { LastUse = ++_clock };
+            _byNumber[page.Id] = page;
             new ReadOnlySpan<byte>(host, Size).CopyTo(new Span<byte>(page.Bytes, Size));
             variants.Add(page);
-            _pageCount++;
-            CheckRoom();
+            CountDecoded(Size);
             return page;
         }
     }
@@ -105,55 +131,51 @@ internal sealed unsafe class CodeSpace : IDisposable
     {
         lock (_gate)
         {
-            if (page.Blocks.TryGetValue(offset, out nint known))
-            {
-                return (Op*)known;
-            }
-
-            if (_usedOps + 1 + BlockDecoder.MaxOps > ChunkOps)
-            {
-                _chunks.Add((nint)NativeMemory.Alloc(ChunkOps * (nuint)sizeof(Op)));
-                _usedOps = 0;
-                CheckRoom();
-            }
-
-            Op* ops = (Op*)_chunks[^1] + _usedOps + 1;
-            *BlockHeader.Of(ops) = default;
-            _usedOps += 1 + BlockDecoder.Decode(ops, page.Bytes, offset);
-            page.Blocks.Add(offset, (nint)ops);
-            return ops;
+            page.LastUse = ++_clock;
+            return page.Blocks.TryGetValue(offset, out nint known) ? (Op*)known : Decode(page, offset);
         }
     }
 
-    /// <summary>Translates a block; false: it stays with the interpreter.</summary>
-    public bool Translate(Op* ops)
+    /// <summary>Asks for a block's translation. Whether it is there now; else the interpreter goes on.</summary>
+    public bool Request(Op* ops)
     {
         BlockHeader* header = BlockHeader.Of(ops);
         lock (_gate)
         {
-            if (header->Code is not null)
-            {
-                return true;
-            }
-
             header->Heat = int.MinValue; // not asked for again
-            if (_memory!.Used + BlockTranslator.MaxBytes > _memory.Size)
+            if (header->Code is null)
             {
-                IsFull = true;
-                return false;
+                if (_options.TranslatesAtOnce)
+                {
+                    Translate(ops, loop: false);
+                    Translate(ops, loop: true);
+                }
+                else
+                {
+                    Enqueue(ops, loop: false);
+                }
             }
 
-            int length = BlockTranslator.Translate(_stubs!, ops, _memory.Next, _late);
-            if (length == 0)
-            {
-                return false;
-            }
+            return header->Code is not null;
+        }
+    }
 
-            byte* code = _memory.Executable(_memory.Next);
-            _memory.Keep((nuint)length);
-            TranslatedBlocks++;
-            Volatile.Write(ref *(nint*)&header->Code, (nint)code);
-            return true;
+    /// <summary>Notes that a slice ended where a block begins; the loop around it is translated as one when that is so often.</summary>
+    public void Sample(Op* ops)
+    {
+        BlockHeader* header = BlockHeader.Of(ops);
+        if (header->Page == 0 || header->Code is null)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            _byNumber[header->Page]!.LastUse = ++_clock;
+            if (++header->Samples == _options.LoopThreshold)
+            {
+                Enqueue(ops, loop: true);
+            }
         }
     }
 
@@ -167,18 +189,252 @@ internal sealed unsafe class CodeSpace : IDisposable
             state->ChainFrom = 0;
         }
 
-        _stubs!.Enter(state, code, pc & ~(PhysicalMemory.PageSize - 1));
+        state->PageBase = pc & ~(PhysicalMemory.PageSize - 1);
+        _stubs!.Enter(state, code);
     }
 
-    private void CheckRoom() => IsFull |= DecodedBytes > MaxDecodedBytes;
-}
+    private void Enqueue(Op* ops, bool loop)
+    {
+        _requests.Enqueue(((nint)ops, loop));
+        _byNumber[BlockHeader.Of(ops)->Page]!.Pins++;
+        if (!_translating && !_disposed)
+        {
+            _translating = true;
+            ThreadPool.UnsafeQueueUserWorkItem(static space => space.TranslateRequested(), this, preferLocal: false);
+        }
+    }
 
-/// <summary>A page of instructions as it was when a block was first decoded from it.</summary>
-internal sealed unsafe class CodePage(byte* bytes)
-{
-    /// <summary>Its content.</summary>
-    public byte* Bytes { get; } = bytes;
+    private void TranslateRequested()
+    {
+        while (true)
+        {
+            lock (_gate)
+            {
+                if (!_requests.TryDequeue(out (nint Ops, bool Loop) request))
+                {
+                    _translating = false;
+                    Free();
+                    return;
+                }
 
-    /// <summary>Decoded blocks by offset; guarded by the space.</summary>
-    public Dictionary<int, nint> Blocks { get; } = [];
+                // The gate is open while code is made, so that no hart waits for it.
+                CodePage page = _byNumber[BlockHeader.Of((Op*)request.Ops)->Page]!;
+                Translate((Op*)request.Ops, request.Loop);
+                page.Pins--;
+            }
+        }
+    }
+
+    /// <summary>Translates a block, or the loop around it, and puts it in its place. Under the gate, which is open in between.</summary>
+    private void Translate(Op* ops, bool loop)
+    {
+        BlockHeader* header = BlockHeader.Of(ops);
+        CodePage page = _byNumber[header->Page]!;
+        if (page.IsLeaving || (loop ? header->Code is null : header->Code is not null))
+        {
+            return;
+        }
+
+        long began = Stopwatch.GetTimestamp();
+        LoopUnit? unit = null;
+        if (loop)
+        {
+            unit = LoopFinder.Find(offset => BlockAt(page, offset), ops->Offset);
+            if (unit is null)
+            {
+                return;
+            }
+        }
+
+        int length;
+        bool inBackground = !_options.TranslatesAtOnce;
+        if (inBackground)
+        {
+            _gate.Exit();
+        }
+
+        try
+        {
+            length = unit is null
+                ? BlockTranslator.TranslateBlock(_stubs!, ops, _buffer!)
+                : BlockTranslator.TranslateLoop(_stubs!, unit, _memory!.Writable(header->Code), _buffer!);
+        }
+        finally
+        {
+            if (inBackground)
+            {
+                _gate.Enter();
+            }
+        }
+
+        if (length != 0 && !_disposed)
+        {
+            Place(page, header, unit, length);
+        }
+
+        _usage = _usage with { TranslationTime = _usage.TranslationTime + Stopwatch.GetElapsedTime(began) };
+    }
+
+    private void Place(CodePage page, BlockHeader* header, LoopUnit? unit, int length)
+    {
+        byte* place = _memory!.Allocate(length);
+        if (place is null)
+        {
+            MakeRoom();
+            header->Heat = header->Samples = 0; // asked for again when it has been hot again
+            return;
+        }
+
+        _buffer!.PlaceAt(place, length);
+        page.Code.Add(((nint)place, length, unit is not null));
+        byte* entry = place;
+        if (unit is null)
+        {
+            _usage = _usage with { TranslatedBlocks = _usage.TranslatedBlocks + 1 };
+        }
+        else
+        {
+            entry += unit.Entry - _buffer.Start;
+            BlockTranslator.Redirect(_memory.Writable(header->Code), entry);
+            _usage = _usage with { TranslatedLoops = _usage.TranslatedLoops + 1 };
+        }
+
+        _options.Observer?.Invoke(new TranslatedCode(page.Number, header, unit, _memory.Executable(place), length));
+        Volatile.Write(ref *(nint*)&header->Code, (nint)_memory.Executable(entry));
+    }
+
+    /// <summary>A block of a page, for the search of a loop; null: it never ran.</summary>
+    private nint BlockAt(CodePage page, int offset) =>
+        page.Blocks.TryGetValue(offset, out nint known) ? known : _options.TranslatesAtOnce ? (nint)Decode(page, offset) : 0;
+
+    private Op* Decode(CodePage page, int offset)
+    {
+        Op* decoded = stackalloc Op[BlockDecoder.MaxOps];
+        int count = BlockDecoder.Decode(decoded, page.Bytes, offset);
+        int bytes = sizeof(BlockHeader) + (count * sizeof(Op));
+        var header = (BlockHeader*)NativeMemory.Alloc((nuint)bytes);
+        *header = new BlockHeader { Page = page.Id };
+        Op* ops = (Op*)(header + 1);
+        new ReadOnlySpan<Op>(decoded, count).CopyTo(new Span<Op>(ops, count));
+        page.Blocks.Add(offset, (nint)ops);
+        page.DecodedBytes += bytes;
+        CountDecoded(bytes);
+        return ops;
+    }
+
+    private void CountDecoded(long bytes)
+    {
+        _usage = _usage with { DecodedBytes = _usage.DecodedBytes + bytes };
+        if (_usage.DecodedBytes > _options.DecodedBytes)
+        {
+            MakeRoom();
+        }
+    }
+
+    private int AddNumber()
+    {
+        if (!_freeNumbers.TryPop(out int number))
+        {
+            number = _byNumber.Count;
+            _byNumber.Add(null);
+        }
+
+        return number;
+    }
+
+    /// <summary>Sends the coldest pages away. Their memory is free when every hart has been between two blocks since.</summary>
+    private void MakeRoom()
+    {
+        Collect();
+        if (_leaving.Count != 0)
+        {
+            return; // some are on their way already
+        }
+
+        long code = (long)(_memory?.Size ?? 0) / Share, decoded = _options.DecodedBytes / Share;
+        bool needsCode = (long)(_memory?.Used ?? 0) > code * (Share - 1), needsDecoded = _usage.DecodedBytes > decoded * (Share - 1);
+        foreach (CodePage page in _pages.Values.SelectMany(variants => variants).OrderBy(page => page.LastUse).ToArray())
+        {
+            if ((!needsCode || code <= 0) && (!needsDecoded || decoded <= 0))
+            {
+                break;
+            }
+
+            code -= page.Code.Sum(piece => (long)piece.Length);
+            decoded -= page.DecodedBytes;
+            List<CodePage> variants = _pages[page.Number];
+            variants.Remove(page);
+            if (variants.Count == 0)
+            {
+                _pages.Remove(page.Number);
+            }
+
+            page.IsLeaving = true;
+            _leaving.Add(page);
+        }
+
+        Volatile.Write(ref _generation, _generation + 1);
+        Interlocked.MemoryBarrier(); // who begins to run after this line sees the new generation
+        foreach (BlockCache user in _users)
+        {
+            user.LeaveBlocks();
+        }
+
+        Collect();
+    }
+
+    /// <summary>Frees the pages that left, when nobody can be running their code.</summary>
+    private void Collect()
+    {
+        if (_leaving.Count == 0 || _users.Any(user => !user.HasSeen(_generation)))
+        {
+            return;
+        }
+
+        foreach (CodePage page in _leaving.Where(page => page.Pins == 0).ToArray())
+        {
+            _leaving.Remove(page);
+            Free(page);
+            _usage = _usage with { EvictedPages = _usage.EvictedPages + 1 };
+        }
+    }
+
+    private void Free(CodePage page)
+    {
+        foreach (nint ops in page.Blocks.Values)
+        {
+            NativeMemory.Free(BlockHeader.Of((Op*)ops));
+        }
+
+        foreach ((nint place, int length, _) in page.Code)
+        {
+            _memory!.Free((byte*)place, length);
+        }
+
+        int loops = page.Code.Count(piece => piece.Loop);
+        NativeMemory.Free(page.Bytes);
+        _byNumber[page.Id] = null;
+        _freeNumbers.Push(page.Id);
+        _usage = _usage with
+        {
+            DecodedBytes = _usage.DecodedBytes - page.DecodedBytes,
+            TranslatedBlocks = _usage.TranslatedBlocks - (page.Code.Count - loops),
+            TranslatedLoops = _usage.TranslatedLoops - loops,
+        };
+    }
+
+    private void Free()
+    {
+        if (_disposed && !_freed && _users.Count == 0 && !_translating)
+        {
+            _freed = true;
+            foreach (CodePage page in _byNumber.OfType<CodePage>().ToArray())
+            {
+                Free(page);
+            }
+
+            _memory?.Dispose();
+            _buffer?.Dispose();
+        }
+    }
 }

@@ -10,14 +10,13 @@ namespace PsVm.Riscv.Translation;
 internal sealed unsafe class Stubs
 {
     private static readonly Reg[] CalleeSaved = [Rbx, Rbp, R12, R13, R14, R15];
-    private static readonly int[] MappedRegisters = [.. Enumerable.Range(1, 31).Where(r => BlockTranslator.Mapped(r) is not null)];
-
     private readonly CodeMemory _memory;
 
+    /// <exception cref="InvalidOperationException">The memory has no room.</exception>
     public Stubs(CodeMemory memory)
     {
         _memory = memory;
-        Enter = (delegate* unmanaged<HartState*, byte*, ulong, void>)memory.Executable(Emit((ref X64Assembler code) =>
+        Enter = (delegate* unmanaged<HartState*, byte*, void>)memory.Executable(Emit((ref X64Assembler code) =>
         {
             foreach (Reg register in CalleeSaved)
             {
@@ -27,15 +26,16 @@ internal sealed unsafe class Stubs
             code.Op(Alu.Sub, Rsp, 8);
             code.Lea(Rbp, new Mem(Rdi, BlockTranslator.StateBias));
             code.Mov(Rax, Rsi);
-            code.Mov(R15, Rdx);
             code.Mov(R14, BlockTranslator.Field(nameof(HartState.DataTlb)));
+            code.Mov(R15, BlockTranslator.Field(nameof(HartState.Retired)));
             ClearHostFlags(ref code);
-            Fill(ref code);
+            Fill(ref code, RegisterMap.Canonical);
             code.JmpReg(Rax);
         }));
         byte* leave = Emit((ref X64Assembler code) =>
         {
-            Spill(ref code);
+            Spill(ref code, RegisterMap.Canonical);
+            code.Mov(BlockTranslator.Field(nameof(HartState.Retired)), R15);
             KeepHostFlags(ref code);
             code.Op(Alu.Add, Rsp, 8);
             foreach (Reg register in CalleeSaved.Reverse())
@@ -45,64 +45,53 @@ internal sealed unsafe class Stubs
 
             code.Ret();
         });
+        byte* EmitLeave(CodeExit exit) => Emit((ref X64Assembler code) =>
+        {
+            code.Mov(BlockTranslator.Field(nameof(HartState.Pc)), Rax);
+            code.Mov(BlockTranslator.Field(nameof(HartState.CodeExit)), (int)exit);
+            code.Jmp(leave);
+        });
+        LeaveAtLimit = EmitLeave(CodeExit.Limit);
+        LeaveUnknown = EmitLeave(CodeExit.UnknownTarget);
+        NotTranslated = memory.Executable(EmitLeave(CodeExit.NotTranslated));
+        byte* leaveToChain = EmitLeave(CodeExit.Chain), leaveMidBlock = EmitLeave(CodeExit.MidBlock), leaveAtFault = EmitLeave(CodeExit.Fault);
         LeaveToChain = Emit((ref X64Assembler code) =>
         {
             code.Mov(BlockTranslator.Field(nameof(HartState.ChainFrom)), Rcx);
-            code.Mov(BlockTranslator.Field(nameof(HartState.Pc)), Rax);
-            code.Jmp(leave);
-        });
-        LeaveAtRax = Emit((ref X64Assembler code) =>
-        {
-            code.Mov(BlockTranslator.Field(nameof(HartState.Pc)), Rax);
-            code.Jmp(leave);
+            code.Jmp(leaveToChain);
         });
         LeaveMidBlock = Emit((ref X64Assembler code) =>
         {
-            code.Mov(BlockTranslator.Field(nameof(HartState.CodeExit)), (int)CodeExit.MidBlock);
             code.Mov(BlockTranslator.Field(nameof(HartState.NextOp)), Rcx);
-            code.Jmp(LeaveAtRax);
+            code.Jmp(leaveMidBlock);
         });
-        NotTranslated = memory.Executable(LeaveAtRax);
         Fault = Emit((ref X64Assembler code) =>
         {
-            code.Op(Alu.Add, BlockTranslator.Field(nameof(HartState.Retired)), Rcx);
-            code.Mov(BlockTranslator.Field(nameof(HartState.Pc)), Rax);
-            code.Mov(BlockTranslator.Field(nameof(HartState.CodeExit)), (int)CodeExit.Fault);
-            code.Jmp(leave);
+            code.Op(Alu.Add, R15, Rcx);
+            code.Jmp(leaveAtFault);
         });
         Lookup = Emit((ref X64Assembler code) =>
         {
             EmitLookup(ref code);
-            code.Jmp(LeaveAtRax);
+            code.Jmp(LeaveUnknown);
         });
-        delegate* unmanaged<HartState*, ulong, int, byte> load = &LoadSlowly;
-        delegate* unmanaged<HartState*, ulong, int, ulong, byte> store = &StoreSlowly;
-        delegate* unmanaged<HartState*, Op*, byte> interpret = &InterpretOne;
-        SlowLoad = EmitCall((nint)load, (ref X64Assembler code) =>
-        {
-            code.Mov(Rsi, Rax);
-            code.Mov(Rdx, Rcx);
-        });
-        SlowStore = EmitCall((nint)store, (ref X64Assembler code) =>
-        {
-            code.Mov(Rsi, Rax);
-            code.Mov(Rax, Rcx);
-            code.Mov(Rcx, Rdx);
-            code.Mov(Rdx, Rax);
-        });
-        Interpret = EmitCall((nint)interpret, (ref X64Assembler code) => code.Mov(Rsi, Rcx));
+        SlowLoad = Emit((ref X64Assembler code) => EmitSlowLoad(ref code, RegisterMap.Canonical));
+        SlowStore = Emit((ref X64Assembler code) => EmitSlowStore(ref code, RegisterMap.Canonical));
+        Interpret = Emit((ref X64Assembler code) => EmitInterpret(ref code, RegisterMap.Canonical));
     }
 
     private delegate void Body(ref X64Assembler code);
 
-    /// <summary>Runs translated code: state, code, virtual address of its page.</summary>
-    public delegate* unmanaged<HartState*, byte*, ulong, void> Enter { get; }
+    /// <summary>Runs translated code: state, code.</summary>
+    public delegate* unmanaged<HartState*, byte*, void> Enter { get; }
 
-    /// <summary>Goes back to the run loop; pc is in rax. Its address as others jump to it (executable).</summary>
+    /// <summary>Goes back to the run loop, pc in rax: a block without translation. Its address as others jump to it (executable).</summary>
     public byte* NotTranslated { get; }
 
-    // Where blocks jump to; addresses in the writable mapping, as all code is bound.
-    public byte* LeaveAtRax { get; }
+    // Where units of code jump to, and what they call; addresses in the writable mapping, as all code is bound.
+    public byte* LeaveAtLimit { get; }
+
+    public byte* LeaveUnknown { get; }
 
     public byte* LeaveMidBlock { get; }
 
@@ -118,8 +107,6 @@ internal sealed unsafe class Stubs
 
     public byte* Interpret { get; }
 
-    public byte* Executable(byte* written) => _memory.Executable(written);
-
     /// <summary>Jumps to the block at the address in rax when the jump table knows it; else falls through.</summary>
     public static void EmitLookup(ref X64Assembler code)
     {
@@ -130,10 +117,70 @@ internal sealed unsafe class Stubs
         code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.Jumps)));
         code.Op(Alu.Cmp, Rax, new Mem(Rcx, (int)Marshal.OffsetOf<JumpEntry>(nameof(JumpEntry.Address))));
         byte* miss = code.Jcc(Cond.NotEqual);
-        code.Mov(R15, Rax);
-        code.Op(Alu.And, R15, -(int)PhysicalMemory.PageSize);
+        code.Mov(Rdx, Rax);
+        code.Op(Alu.And, Rdx, -(int)PhysicalMemory.PageSize);
+        code.Mov(BlockTranslator.Field(nameof(HartState.PageBase)), Rdx);
         code.JmpMem(new Mem(Rcx, (int)Marshal.OffsetOf<JumpEntry>(nameof(JumpEntry.Code))));
         code.BindHere(miss);
+    }
+
+    /// <summary>A routine: a load by the page table; address in rax, size in rcx.</summary>
+    public static void EmitSlowLoad(ref X64Assembler code, RegisterMap map)
+    {
+        delegate* unmanaged<HartState*, ulong, int, byte> load = &LoadSlowly;
+        EmitCall(ref code, map, (nint)load, (ref X64Assembler code) =>
+        {
+            code.Mov(Rsi, Rax);
+            code.Mov(Rdx, Rcx);
+        });
+    }
+
+    /// <summary>A routine: a store by the page table; address in rax, size in rcx, value in rdx.</summary>
+    public static void EmitSlowStore(ref X64Assembler code, RegisterMap map)
+    {
+        delegate* unmanaged<HartState*, ulong, int, ulong, byte> store = &StoreSlowly;
+        EmitCall(ref code, map, (nint)store, (ref X64Assembler code) =>
+        {
+            code.Mov(Rsi, Rax);
+            code.Mov(Rax, Rcx);
+            code.Mov(Rcx, Rdx);
+            code.Mov(Rdx, Rax);
+        });
+    }
+
+    /// <summary>A routine: an operation as the interpreter does it; its address in rcx.</summary>
+    public static void EmitInterpret(ref X64Assembler code, RegisterMap map)
+    {
+        delegate* unmanaged<HartState*, Op*, byte> interpret = &InterpretOne;
+        EmitCall(ref code, map, (nint)interpret, (ref X64Assembler code) => code.Mov(Rsi, Rcx));
+    }
+
+    /// <summary>Brings guest registers into the state.</summary>
+    public static void Spill(ref X64Assembler code, RegisterMap map)
+    {
+        foreach (int register in map.Integers)
+        {
+            code.Mov(BlockTranslator.Slot(register), map.Integer(register)!.Value);
+        }
+
+        foreach (int register in map.Floats)
+        {
+            code.Sse(0xf2, 0x11, map.Float(register)!.Value, BlockTranslator.FloatSlot(register)); // movsd
+        }
+    }
+
+    /// <summary>Brings guest registers from the state.</summary>
+    public static void Fill(ref X64Assembler code, RegisterMap map)
+    {
+        foreach (int register in map.Integers)
+        {
+            code.Mov(map.Integer(register)!.Value, BlockTranslator.Slot(register));
+        }
+
+        foreach (int register in map.Floats)
+        {
+            code.Sse(0xf2, 0x10, map.Float(register)!.Value, BlockTranslator.FloatSlot(register));
+        }
     }
 
     /// <summary>From here on MXCSR collects the exceptions of guest instructions; it rounds to nearest even and traps nothing.</summary>
@@ -152,38 +199,29 @@ internal sealed unsafe class Stubs
         code.Op(Alu.Or, BlockTranslator.Field(nameof(HartState.HostFlags)), Rcx, wide: false);
     }
 
-    private static void Spill(ref X64Assembler code)
-    {
-        foreach (int register in MappedRegisters)
-        {
-            code.Mov(BlockTranslator.Slot(register), BlockTranslator.Mapped(register)!.Value);
-        }
-    }
-
-    private static void Fill(ref X64Assembler code)
-    {
-        foreach (int register in MappedRegisters)
-        {
-            code.Mov(BlockTranslator.Mapped(register)!.Value, BlockTranslator.Slot(register));
-        }
-    }
-
     private byte* Emit(Body body)
     {
-        byte* start = _memory.Next;
+        const int Room = 1024; // more than the longest
+        byte* start = _memory.Allocate(Room);
+        if (start is null)
+        {
+            throw new InvalidOperationException("no room for the code that all translations share");
+        }
+
         var code = new X64Assembler(start);
         body(ref code);
-        _memory.Keep((nuint)(code.At - start));
+        _memory.Trim(start, Room, (int)(code.At - start));
         return start;
     }
 
     /// <summary>Calls a C# method; all guest registers are in the state while it runs.</summary>
-    private byte* EmitCall(nint method, Body arguments) => Emit((ref X64Assembler code) =>
+    private static void EmitCall(ref X64Assembler code, RegisterMap map, nint method, Body arguments)
     {
-        Spill(ref code);
+        Spill(ref code, map);
         arguments(ref code);
         code.Op(Alu.Sub, Rsp, 24);
         code.Mov(new Mem(Rsp, 0), Rcx);
+        code.Mov(BlockTranslator.Field(nameof(HartState.Retired)), R15);
         KeepHostFlags(ref code);
         code.Mov(Rcx, new Mem(Rsp, 0));
         code.Lea(Rdi, new Mem(Rbp, -BlockTranslator.StateBias));
@@ -192,9 +230,9 @@ internal sealed unsafe class Stubs
         code.Op(Alu.Add, Rsp, 24);
         code.Extend(Rax, Rax, 1, signed: false);
         ClearHostFlags(ref code);
-        Fill(ref code);
+        Fill(ref code, map);
         code.Ret();
-    });
+    }
 
     private static Hart HartOf(HartState* state) => Unsafe.As<Hart>(GCHandle.FromIntPtr(state->Hart).Target!);
 

@@ -154,10 +154,37 @@ internal unsafe struct X64Assembler(byte* buffer)
 
     public void Lea(Reg to, Mem from, bool wide = true) => Encode(wide, 0x8d, (byte)to, from);
 
+    /// <summary>The address of a place in the same code.</summary>
+    public void LeaCode(Reg to, byte* place)
+    {
+        Rex(true, (byte)to, 0, 0);
+        Byte(0x8d);
+        Byte((byte)(((byte)to & 7) << 3 | 5));
+        Int((int)(place - (_at + 4)));
+    }
+
     public void ShiftBy(Shift op, Reg to, int count, bool wide = true)
     {
         Encode(wide, 0xc1, (Reg)op, to);
         Byte((byte)count);
+    }
+
+    /// <summary>Rotates another register right, without flags.</summary>
+    public void Rorx(Reg to, Reg from, int count, bool wide = true)
+    {
+        Vex(3, 3, wide, (byte)to, 0, (byte)from);
+        Byte(0xf0);
+        Byte((byte)(0xc0 | ((byte)to & 7) << 3 | ((byte)from & 7)));
+        Byte((byte)count);
+    }
+
+    /// <summary>Shifts another register by a count in any register, without flags.</summary>
+    public void ShiftBy(Shift op, Reg to, Reg from, Reg count, bool wide = true)
+    {
+        byte prefix = op switch { Shift.Shl => 1, Shift.Sar => 2, _ => 3 };
+        Vex(2, prefix, wide, (byte)to, (byte)count, (byte)from);
+        Byte(0xf7);
+        Byte((byte)(0xc0 | ((byte)to & 7) << 3 | ((byte)from & 7)));
     }
 
     /// <summary>Shifts by cl.</summary>
@@ -221,11 +248,9 @@ internal unsafe struct X64Assembler(byte* buffer)
     /// <summary>vfmadd231 (b8), vfmsub231 (ba), vfnmadd231 (bc), vfnmsub231 (be), without the scalar bit: to = ±(a * b) ± to.</summary>
     public void Fma(byte opcode, byte to, byte a, byte b, bool wide)
     {
-        Byte(0xc4);
-        Byte(0xe2); // registers below 8, map 0f38
-        Byte((byte)((wide ? 0x80 : 0) | (~a & 15) << 3 | 1));
+        Vex(2, 1, wide, to, a, b);
         Byte((byte)(opcode | 1));
-        Byte((byte)(0xc0 | to << 3 | b));
+        Byte((byte)(0xc0 | (to & 7) << 3 | (b & 7)));
     }
 
     /// <summary>ldmxcsr (2), stmxcsr (3).</summary>
@@ -263,6 +288,15 @@ internal unsafe struct X64Assembler(byte* buffer)
     {
         Rex(wide, 0, 0, 0);
         Byte(0x99);
+    }
+
+    /// <summary>Does nothing, in five bytes that a jump can take the place of.</summary>
+    public void PatchableNop()
+    {
+        foreach (byte value in (ReadOnlySpan<byte>)[0x0f, 0x1f, 0x44, 0x00, 0x00])
+        {
+            Byte(value);
+        }
     }
 
     public void Mfence()
@@ -311,13 +345,16 @@ internal unsafe struct X64Assembler(byte* buffer)
 
     public void Jcc(Cond condition, byte* target) => Bind(Jcc(condition), target);
 
-    /// <summary>A call of code in the same memory.</summary>
-    public void Call(byte* target)
+    /// <summary>A call whose target is set with <see cref="Bind"/>; gives the place to bind.</summary>
+    public byte* Call()
     {
         Byte(0xe8);
         Int(0);
-        Bind(_at, target);
+        return _at;
     }
+
+    /// <summary>A call of code in the same memory.</summary>
+    public void Call(byte* target) => Bind(Call(), target);
 
     public readonly void BindHere(byte* jumpEnd) => Bind(jumpEnd, _at);
 
@@ -379,6 +416,14 @@ internal unsafe struct X64Assembler(byte* buffer)
         {
             Byte((byte)(0x40 | rex));
         }
+    }
+
+    /// <summary>The three-byte VEX prefix: map (2: 0f38, 3: 0f3a), prefix (1: 66, 2: f3, 3: f2), and the registers.</summary>
+    private void Vex(byte map, byte prefix, bool wide, byte register, byte second, byte rm)
+    {
+        Byte(0xc4);
+        Byte((byte)((~register & 8) << 4 | 0x40 | (~rm & 8) << 2 | map));
+        Byte((byte)((wide ? 0x80 : 0) | (~second & 15) << 3 | prefix));
     }
 
     private void Prefix(byte prefix)

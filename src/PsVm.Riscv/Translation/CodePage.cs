@@ -1,0 +1,35 @@
+namespace PsVm.Riscv.Translation;
+
+/// <summary>A page of instructions as it was when a block was first decoded from it. Guarded by its space.</summary>
+/// <param name="number">Number of the page, counted over all RAM of its guest.</param>
+/// <param name="bytes">Its content.</param>
+/// <param name="id">Its number in the space.</param>
+internal sealed unsafe class CodePage(long number, byte* bytes, int id)
+{
+    /// <summary>Number of the page, counted over all RAM of its guest.</summary>
+    public long Number => number;
+
+    /// <summary>Its content.</summary>
+    public byte* Bytes => bytes;
+
+    /// <summary>Its number in the space.</summary>
+    public int Id => id;
+
+    /// <summary>Decoded blocks by offset.</summary>
+    public Dictionary<int, nint> Blocks { get; } = [];
+
+    /// <summary>Translations: where they are written, their length, and whether they are loops.</summary>
+    public List<(nint Place, int Length, bool Loop)> Code { get; } = [];
+
+    /// <summary>Bytes of its content and its blocks.</summary>
+    public long DecodedBytes { get; set; } = (long)PhysicalMemory.PageSize;
+
+    /// <summary>When it was last looked up; larger is later.</summary>
+    public long LastUse { get; set; }
+
+    /// <summary>Nobody finds it any more; it is freed when nobody uses it.</summary>
+    public bool IsLeaving { get; set; }
+
+    /// <summary>Requests for translations that are under way.</summary>
+    public int Pins { get; set; }
+}
