@@ -97,6 +97,9 @@ public sealed unsafe class Hart : IDisposable
     /// <summary>An interrupt is pending and enabled in <c>mie</c>, which ends WFI. Safe from any thread.</summary>
     public bool HasWakeup => Csrs.HasWakeup;
 
+    /// <summary>Traps taken since it was made.</summary>
+    internal ulong Traps => _traps;
+
     internal HartState* State { get; }
 
     internal CsrFile Csrs { get; }

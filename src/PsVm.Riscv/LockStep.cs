@@ -1,36 +1,59 @@
+using PsVm.Riscv.Csr;
+using PsVm.Riscv.Decoding;
+
 namespace PsVm.Riscv;
 
 /// <summary>
-/// Runs two harts side by side, block by block, and compares all that a guest can see of them. The harts need RAM, devices and a clock
-/// of their own that behave alike, so that only the tiers differ.
+/// Runs two harts side by side and compares all that a guest can see of their registers. The subject runs some instructions at once, as
+/// units of several blocks need it; the reference follows block by block until it has come as far. The harts need RAM, devices and a
+/// clock of their own that behave alike, so that only the tiers differ.
 /// </summary>
 /// <param name="reference">The hart that is believed, with the interpreter alone.</param>
 /// <param name="subject">The hart that is tested.</param>
-public sealed unsafe class LockStep(Hart reference, Hart subject)
+/// <param name="maxBudget">
+/// The subject runs with budgets from 1 to this, in an order that is always the same; 1: block by block.
+/// </param>
+public sealed unsafe class LockStep(Hart reference, Hart subject, int maxBudget = 200)
 {
-    // CSRs that traps and CSR instructions alone change are compared this often, in blocks, and wherever the modes differ.
-    private const int BlocksPerSnapshot = 32;
+    // CSRs that traps and CSR instructions alone change are looked at in one of so many comparisons, and at the end.
+    private const int ComparisonsPerCsrs = 16;
 
-    /// <summary>Blocks that were compared.</summary>
-    public long Blocks { get; private set; }
+    private readonly ulong _maxBudget = maxBudget > 0
+        ? (ulong)maxBudget
+        : throw new ArgumentOutOfRangeException(nameof(maxBudget), maxBudget, "a budget is at least 1");
 
-    /// <summary>Runs both until they have retired so many instructions more, both wait for an interrupt, or they differ.</summary>
+    private readonly List<ulong> _path = [];
+    private ulong _random = 0x9e37_79b9_7f4a_7c15;
+
+    /// <summary>How often the harts were compared.</summary>
+    public long Comparisons { get; private set; }
+
+    /// <summary>
+    /// Runs both until they have retired so many instructions and taken so many traps more, or somewhat further, both wait for an
+    /// interrupt, or they differ.
+    /// </summary>
+    /// <param name="instructions">Instructions and traps, as <see cref="Hart.Run"/> counts them.</param>
     /// <returns>The first difference, or null.</returns>
     public LockStepDifference? Run(ulong instructions)
     {
-        ulong end = reference.InstructionsRetired + instructions;
-        ulong steps = 0;
-        while (reference.InstructionsRetired < end && steps++ < instructions)
+        ulong end = Progress(reference) + instructions;
+        ulong agreed = reference.Pc;
+        while (Progress(reference) < end)
         {
-            ulong block = reference.Pc;
-            HartExit expected = reference.Run(1), found = subject.Run(1);
-            Blocks++;
+            agreed = reference.Pc;
+            ulong begin = Progress(subject), budget = NextBudget();
+            HartExit found = subject.Run(budget);
+            ulong progress = Progress(subject) - begin;
+            HartExit expected = CatchUp(progress);
+            Comparisons++;
             string? difference = expected != found
                 ? $"the reference left with {expected}, the subject with {found}"
-                : CompareStates() ?? (Blocks % BlocksPerSnapshot == 0 ? CompareCsrs() : null);
+                : CompareStates()
+                    ?? CompareBudget(progress, budget, found)
+                    ?? (Comparisons % ComparisonsPerCsrs == 0 ? CompareCsrs() : null);
             if (difference is not null)
             {
-                return new LockStepDifference(difference, block, reference.Save(), subject.Save());
+                return Difference(difference, agreed);
             }
 
             if (expected == HartExit.WaitForInterrupt)
@@ -39,8 +62,45 @@ public sealed unsafe class LockStep(Hart reference, Hart subject)
             }
         }
 
-        return CompareCsrs() is { } last ? new LockStepDifference(last, reference.Pc, reference.Save(), subject.Save()) : null;
+        return CompareCsrs() is { } last ? Difference(last, agreed) : null;
     }
+
+    /// <summary>A trap retires nothing but counts, so no two block boundaries of a run are equally far.</summary>
+    private static ulong Progress(Hart hart) => hart.InstructionsRetired + hart.Traps;
+
+    /// <summary>Lets the reference come as far as the subject. It stops between two blocks, so a subject that does not is found out.</summary>
+    private HartExit CatchUp(ulong progress)
+    {
+        ulong end = Progress(reference) + progress;
+        var exit = HartExit.Budget;
+        _path.Clear();
+        do
+        {
+            _path.Add(reference.Pc);
+            exit = reference.Run(1);
+        }
+        while (exit == HartExit.Budget && Progress(reference) < end);
+
+        return exit;
+    }
+
+    private ulong NextBudget()
+    {
+        _random ^= _random << 13;
+        _random ^= _random >> 7;
+        _random ^= _random << 17;
+        ulong bits = _random >> 32;
+
+        // As many short ones as long ones: a short one ends where a long one would have gone on.
+        return 1 + (bits % Math.Max(1, _maxBudget >> (int)(bits >> 28 & 3) * 2));
+    }
+
+    private LockStepDifference Difference(string what, ulong agreed) => new(what, agreed, [.. _path], reference.Save(), subject.Save());
+
+    private static string? CompareBudget(ulong progress, ulong budget, HartExit exit) =>
+        exit == HartExit.Budget && (progress < budget || progress > budget + BlockDecoder.MaxOps)
+            ? $"budget: {budget} instructions and traps, the subject left after {progress}"
+            : null;
 
     private string? CompareStates()
     {
@@ -53,6 +113,11 @@ public sealed unsafe class LockStep(Hart reference, Hart subject)
         if (wanted->Retired != got->Retired)
         {
             return $"retired: expected {wanted->Retired}, found {got->Retired}";
+        }
+
+        if (reference.Traps != subject.Traps)
+        {
+            return $"traps: expected {reference.Traps}, found {subject.Traps}";
         }
 
         return CompareRegisters("x", new(wanted->X, 32), new(got->X, 32))
@@ -71,12 +136,12 @@ public sealed unsafe class LockStep(Hart reference, Hart subject)
 
     private string? CompareCsrs()
     {
-        IReadOnlyList<KeyValuePair<int, ulong>> wanted = reference.Save().Csrs, got = subject.Save().Csrs;
-        for (int i = 0; i < wanted.Count; i++)
+        foreach (int number in CsrFile.Saved)
         {
-            if (wanted[i].Value != got[i].Value)
+            ulong wanted = reference.Csrs.Save(number, reference.Mmu.Pmp), got = subject.Csrs.Save(number, subject.Mmu.Pmp);
+            if (wanted != got)
             {
-                return $"CSR 0x{wanted[i].Key:x3}: expected 0x{wanted[i].Value:x}, found 0x{got[i].Value:x}";
+                return $"CSR 0x{number:x3}: expected 0x{wanted:x}, found 0x{got:x}";
             }
         }
 
@@ -86,11 +151,17 @@ public sealed unsafe class LockStep(Hart reference, Hart subject)
 
 /// <summary>Where two harts part.</summary>
 /// <param name="What">The first thing that differs.</param>
-/// <param name="Block">Where the block began.</param>
-/// <param name="Expected">The reference after it.</param>
-/// <param name="Found">The subject after it.</param>
-public sealed record LockStepDifference(string What, ulong Block, HartSnapshot Expected, HartSnapshot Found)
+/// <param name="Agreed">The pc at which they were last found to agree.</param>
+/// <param name="Path">
+/// Where the blocks began that the reference ran since then, the first at <paramref name="Agreed"/>. The difference arose in one of them;
+/// a difference of CSRs possibly earlier, for these are not looked at each time.
+/// </param>
+/// <param name="Expected">The reference after them.</param>
+/// <param name="Found">The subject, having come as far.</param>
+public sealed record LockStepDifference(
+    string What, ulong Agreed, IReadOnlyList<ulong> Path, HartSnapshot Expected, HartSnapshot Found)
 {
     /// <inheritdoc/>
-    public override string ToString() => $"{What}; the block began at 0x{Block:x}";
+    public override string ToString() =>
+        $"{What}; they agreed at 0x{Agreed:x}, since then the reference ran the blocks {string.Join(", ", Path.Select(pc => $"0x{pc:x}"))}";
 }

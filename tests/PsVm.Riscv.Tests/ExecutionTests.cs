@@ -165,6 +165,98 @@ public class ExecutionTests
         Assert.Equal(2ul, machine.Hart[A0]);
     }
 
+    // The way from the block that stores to the block that was written, all in one page; it is well trodden when the store comes.
+    public enum Way
+    {
+        /// <summary>jal x0, forward.</summary>
+        Jump,
+
+        /// <summary>A conditional branch that is taken, forward.</summary>
+        Branch,
+
+        /// <summary>The end of the longest block there is.</summary>
+        End,
+
+        /// <summary>jal and ret.</summary>
+        Call,
+
+        /// <summary>A conditional branch back to the start of the block that stores, which is what is written.</summary>
+        Itself,
+
+        /// <summary>jal x0, back to the block that stores.</summary>
+        JumpBack,
+    }
+
+    public static TheoryData<Way, bool, int, ulong> Ways()
+    {
+        var data = new TheoryData<Way, bool, int, ulong>();
+        foreach (Way way in Enum.GetValues<Way>())
+        {
+            foreach (int threshold in (int[])[int.MaxValue, 1, 24])
+            {
+                data.Add(way, false, threshold, 100_000);
+                data.Add(way, true, threshold, 100_000);
+                data.Add(way, false, threshold, 1);
+            }
+        }
+
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(Ways))]
+    public void AJumpWithinAPageSeesWhatWasJustStoredThere(Way way, bool fence, int threshold, ulong budget)
+    {
+        const int Rounds = 100, Patched = 50;
+        const int Link = T0;
+        using var cache = new CodeCache(new TranslatorOptions { Threshold = threshold });
+        using var machine = new TestMachine(code: cache);
+        uint[] loop = [Addi(A3, A3, 1), Bne(A3, A5, fence ? 12 : 8), Sw(A1, A2, 0), .. fence ? [FenceI] : Array.Empty<uint>()];
+        uint old = Addi(A0, A0, 1);
+        int target, length = loop.Length;
+        uint[] program;
+        switch (way)
+        {
+            case Way.Jump:
+                target = length + 2;
+                program = [.. loop, Jal(Zero, 8), Nop, old, Bne(A3, A4, -(length + 3) * 4), Jal(Zero, 0)];
+                break;
+            case Way.Branch:
+                target = length + 2;
+                program = [.. loop, Branch(0, Zero, Zero, 8), Nop, old, Bne(A3, A4, -(length + 3) * 4), Jal(Zero, 0)];
+                break;
+            case Way.End:
+                target = 127;
+                program = [.. loop, .. Enumerable.Repeat(Nop, 127 - length), old, Bne(A3, A4, -128 * 4), Jal(Zero, 0)];
+                break;
+            case Way.Call:
+                target = length + 3;
+                program = [.. loop, Jal(Link, 12), Bne(A3, A4, -(length + 1) * 4), Jal(Zero, 0), old, Jalr(Zero, Link, 0)];
+                break;
+            case Way.Itself:
+                target = 0;
+                program = [old, .. loop, Bne(A3, A4, -(length + 1) * 4), Jal(Zero, 0)];
+                break;
+            default:
+                target = 0;
+                program = [old, .. loop, Branch(0, A3, A4, 8), Jal(Zero, -(length + 2) * 4), Jal(Zero, 0)];
+                break;
+        }
+
+        machine.Program(Code, program);
+        (machine.Hart[A1], machine.Hart[A2]) = (Addi(A0, A0, 1000), Code + ((ulong)target * 4));
+        (machine.Hart[A4], machine.Hart[A5]) = (Rounds, Patched);
+        ulong end = Code + ((ulong)Array.IndexOf(program, Jal(Zero, 0)) * 4);
+        for (int i = 0; i < 100_000 && machine.Hart.Pc != end; i++)
+        {
+            machine.Hart.Run(budget);
+        }
+
+        // What comes before the store has run the old instruction once more.
+        int before = way >= Way.Itself ? Patched : Patched - 1;
+        Assert.Equal((ulong)(before + ((Rounds - before) * 1000)), machine.Hart[A0]);
+    }
+
     [Fact]
     public void RomCannotBeWritten()
     {

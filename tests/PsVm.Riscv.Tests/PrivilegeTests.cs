@@ -9,6 +9,7 @@ public class PrivilegeTests
     private const int Mstatus = 0x300, Misa = 0x301, Medeleg = 0x302, Mideleg = 0x303, Mie = 0x304, Mtvec = 0x305, Mcounteren = 0x306;
     private const int Menvcfg = 0x30a, Mepc = 0x341, Mcause = 0x342, Mip = 0x344, Mcountinhibit = 0x320, Mcycle = 0xb00, Minstret = 0xb02;
     private const int Stvec = 0x105, Sie = 0x104, Sepc = 0x141, Scause = 0x142, Sip = 0x144, Satp = 0x180, Stimecmp = 0x14d, Sstatus = 0x100;
+    private const uint LoadFromZero = 0x0000_3503; // ld a0, 0(x0)
     private const ulong MachineEnable = 1 << 3, SupervisorEnable = 1 << 1, TimerCompareEnable = 1ul << 63;
 
     public enum Outcome
@@ -266,15 +267,21 @@ public class PrivilegeTests
     }
 
     [Theory]
-    [InlineData(0ul)] // cannot be fetched
-    [InlineData(MachineHandler)] // traps itself
-    public void ATrapHandlerThatTrapsUsesUpTheBudget(ulong handler)
+    [InlineData(0ul, Nop, int.MaxValue)] // cannot be fetched
+    [InlineData(0ul, Nop, 1)]
+    [InlineData(MachineHandler, Ebreak, int.MaxValue)]
+    [InlineData(MachineHandler, Ebreak, 1)]
+    [InlineData(MachineHandler, LoadFromZero, int.MaxValue)]
+    [InlineData(MachineHandler, LoadFromZero, 1)] // in translated code
+    [InlineData(MachineHandler, LoadFromZero, 24)]
+    public void ATrapHandlerThatTrapsUsesUpTheBudget(ulong handler, uint instruction, int threshold)
     {
-        using TestMachine machine = Machine();
-        machine.Program(Code, Ebreak).Program(MachineHandler, Ebreak);
+        using var code = new CodeCache(new TranslatorOptions { Threshold = threshold });
+        using TestMachine machine = Machine(code);
+        machine.Program(Code, Ebreak).Program(MachineHandler, instruction);
         Set(machine, Mtvec, handler);
         Assert.Equal(HartExit.Budget, machine.Hart.Run(100_000));
-        Assert.Equal(handler, machine.Hart.Pc);
+        Assert.Equal((handler, 100_000ul, 0ul), (machine.Hart.Pc, machine.Hart.Traps, machine.Hart.InstructionsRetired));
     }
 
     [Fact]
@@ -313,9 +320,9 @@ public class PrivilegeTests
         Assert.Equal(1ul << 63 | 3, Get(machine, Mcause));
     }
 
-    private static TestMachine Machine()
+    private static TestMachine Machine(CodeCache? code = null)
     {
-        var machine = new TestMachine();
+        var machine = new TestMachine(code: code);
         machine.Program(MachineHandler, Jal(Zero, 0)).Program(SupervisorHandler, Jal(Zero, 0));
         Set(machine, Mtvec, MachineHandler);
         Set(machine, Stvec, SupervisorHandler);

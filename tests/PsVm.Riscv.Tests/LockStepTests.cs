@@ -1,0 +1,166 @@
+using static PsVm.Riscv.Tests.Asm;
+
+namespace PsVm.Riscv.Tests;
+
+/// <summary>What lock-step is worth: harts that are alike agree, and one that is not is found out.</summary>
+public sealed unsafe class LockStepTests : IDisposable
+{
+    private const ulong Code = TestMachine.RamBase, Data = Code + 0x10000, Handler = Code + 0x8000;
+    private const int Mtvec = 0x305, Mscratch = 0x340, Fcsr = 0x003;
+    private const ulong Enough = 3_000;
+
+    private readonly CodeCache _decoded = new(TranslatorOptions.Off), _translated = new(new TranslatorOptions { Threshold = 1 });
+    private readonly TestMachine _reference, _subject;
+
+    public LockStepTests() => (_reference, _subject) = (Machine(_decoded), Machine(_translated));
+
+    /// <summary>What makes the subject another machine than the reference.</summary>
+    public enum Mutation
+    {
+        Register,
+        FloatRegister,
+        FloatFlags,
+        Memory,
+        Instruction,
+        Csr,
+        TrapHandler,
+        Pc,
+        Counter,
+        MoreTraps,
+        Waits,
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(200)]
+    [InlineData(50_000)]
+    public void HartsThatAreAlikeAgree(int maxBudget)
+    {
+        var lockStep = new LockStep(_reference.Hart, _subject.Hart, maxBudget);
+        Assert.Null(lockStep.Run(Enough));
+        Assert.InRange(_subject.Hart.InstructionsRetired + _subject.Hart.Traps, Enough, Enough + (ulong)maxBudget + 128);
+        Assert.InRange(lockStep.Comparisons, 1, (long)Enough);
+        Assert.True(_subject.Ram.SequenceEqual(_reference.Ram));
+    }
+
+    public static TheoryData<Mutation, int> Mutations()
+    {
+        var data = new TheoryData<Mutation, int>();
+        foreach (Mutation mutation in Enum.GetValues<Mutation>())
+        {
+            data.Add(mutation, 1);
+            data.Add(mutation, 200);
+        }
+
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(Mutations))]
+    public void ADifferenceIsReported(Mutation mutation, int maxBudget)
+    {
+        var lockStep = new LockStep(_reference.Hart, _subject.Hart, maxBudget);
+        Assert.Null(lockStep.Run(Enough));
+        string what = Mutate(_subject, mutation);
+        LockStepDifference? difference = lockStep.Run(Enough);
+        Assert.NotNull(difference);
+        Assert.StartsWith(what, difference.What);
+        Assert.Equal(difference.Agreed, difference.Path[0]);
+        Assert.InRange(difference.Path.Count, 1, maxBudget + 128);
+    }
+
+    [Fact]
+    public void ADifferenceTellsWhereItAroseAndBothStates()
+    {
+        var lockStep = new LockStep(_reference.Hart, _subject.Hart, maxBudget: 1);
+        Assert.Null(lockStep.Run(Enough));
+        ulong at = _reference.Hart.Pc;
+        _subject.Hart[A4] ^= 1;
+        LockStepDifference difference = lockStep.Run(Enough)!;
+        Assert.Equal(at, difference.Agreed);
+        Assert.Equal([at], difference.Path);
+        Assert.Equal(_reference.Hart[A4], difference.Expected.Integers[A4]);
+        Assert.Equal(_subject.Hart[A4], difference.Found.Integers[A4]);
+        Assert.Contains($"they agreed at 0x{at:x}", difference.ToString());
+    }
+
+    [Fact]
+    public void ABudgetIsAtLeastOne() =>
+        Assert.Throws<ArgumentOutOfRangeException>(() => new LockStep(_reference.Hart, _subject.Hart, maxBudget: 0));
+
+    public void Dispose()
+    {
+        _reference.Dispose();
+        _subject.Dispose();
+        _decoded.Dispose();
+        _translated.Dispose();
+    }
+
+    /// <summary>Changes one thing of a machine; gives how its difference is told.</summary>
+    private static string Mutate(TestMachine machine, Mutation mutation)
+    {
+        Hart hart = machine.Hart;
+        switch (mutation)
+        {
+            case Mutation.Register:
+                hart[A4]++;
+                return $"x{A4}: ";
+            case Mutation.FloatRegister:
+                hart.SetFloat(7, 1);
+                return "f7: ";
+            case Mutation.FloatFlags:
+                hart.TryWriteCsr(Fcsr, 2);
+                return "fflags";
+            case Mutation.Memory:
+                machine.WriteRam(Data + 8, 1);
+                return $"x{A1}: ";
+            case Mutation.Instruction:
+                machine.Program(Code + 8, Addi(A2, A2, 2));
+                machine.Memory.NotifyWritten(Code, 16);
+                return $"x{A2}: ";
+            case Mutation.Csr:
+                hart.TryWriteCsr(Mscratch, 1);
+                return "CSR 0x340: ";
+            case Mutation.TrapHandler:
+                hart.TryWriteCsr(Mtvec, Handler + 4); // does not say that it was there, and returns to the same place
+                return "";
+            case Mutation.Pc:
+                hart.Pc = Code;
+                return "";
+            case Mutation.Counter:
+                hart.State->Retired++;
+                return "retired: ";
+            case Mutation.MoreTraps:
+                hart.State->Limit = 0;
+                hart.Trap(2, 0, hart.Pc);
+                return "";
+            default:
+                machine.Program(Code + 8, Wfi);
+                machine.Memory.NotifyWritten(Code, 16);
+                return "the reference left with Budget, the subject with WaitForInterrupt";
+        }
+    }
+
+    /// <summary>A loop with a trap and a call in it.</summary>
+    private static TestMachine Machine(CodeCache code)
+    {
+        TestMachine machine = new TestMachine(code: code) { FixedTime = 0 }.Program(
+            Code,
+            Addi(A0, A0, 1),
+            Ld(A1, Sp, 8),
+            Addi(A2, A2, 1),
+            Sd(A0, Sp, 0),
+            Ebreak,
+            Jal(Ra, 8),
+            Jal(Zero, -24),
+            R(0x53, 7, 1, 1, 1, 2), // fadd.d
+            Jalr(Zero, Ra, 0));
+        machine.Program(
+            Handler, Addi(A3, A3, 1), Csrrs(T0, 0x341, 0), Addi(T0, T0, 4), Csrrw(Zero, 0x341, T0), Mret);
+        machine.Hart.TryWriteCsr(Mtvec, Handler);
+        machine.Hart.TryWriteCsr(0x300, 1 << 13);
+        machine.Hart[Sp] = Data;
+        return machine;
+    }
+}
