@@ -84,7 +84,9 @@ internal static class BootCommand
     {
         const string name = "boot";
         using MemoryBackends backends = new();
-        using GuestHost host = new(backends, translation: options.Translate ? TranslatorOptions.Default : TranslatorOptions.Off);
+        using CodeDump? dump = options.Dump is { } path ? new CodeDump(path) : null;
+        TranslatorOptions translation = options.Translate ? TranslatorOptions.Default : TranslatorOptions.Off;
+        using GuestHost host = new(backends, translation: dump is null ? translation : translation with { Observer = dump.Write });
         host.Start(
             new GuestOptions
             {

@@ -19,6 +19,7 @@ internal sealed record BootOptions
         Megabytes = arguments.Number("--mem", 256);
         Harts = arguments.Number("--harts", 1);
         Runs = arguments.Number("-n", 5);
+        Dump = arguments.TextOrNull("--dump");
         string tier = arguments.TextOrNull("--tier") ?? Translator;
         Translate = tier switch
         {
@@ -49,6 +50,9 @@ internal sealed record BootOptions
     /// <summary>Hot code is translated; else all is interpreted.</summary>
     public bool Translate { get; }
 
+    /// <summary>The file to which every translation is written, in both machines' instructions; null: none.</summary>
+    public string? Dump { get; }
+
     /// <summary>Number of runs.</summary>
     public int Runs { get; }
 
@@ -57,6 +61,6 @@ internal sealed record BootOptions
     [
         "--kernel", Kernel, "--initrd", Initrd, "--append", Append, "--until", Until,
         "--mem", Megabytes.ToString(CultureInfo.InvariantCulture), "--harts", Harts.ToString(CultureInfo.InvariantCulture),
-        "--tier", Translate ? Translator : Interpreter,
+        "--tier", Translate ? Translator : Interpreter, .. Dump is null ? Array.Empty<string>() : ["--dump", Dump],
     ];
 }

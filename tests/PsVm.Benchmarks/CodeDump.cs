@@ -1,0 +1,63 @@
+using System.Globalization;
+using Iced.Intel;
+using Decoder = Iced.Intel.Decoder;
+using PsVm.Riscv.Translation;
+using Op = PsVm.Riscv.Decoding.Op;
+using OpCode = PsVm.Riscv.Decoding.OpCode;
+
+namespace PsVm.Benchmarks;
+
+/// <summary>Writes every translation that is made to a file: the guest's instructions, and the host's that they became.</summary>
+/// <param name="path">The file; one that is there is replaced.</param>
+internal sealed unsafe class CodeDump(string path) : IDisposable
+{
+    private readonly StreamWriter _out = new(path);
+    private readonly NasmFormatter _formatter = new(new FormatterOptions { SpaceAfterOperandSeparator = true });
+
+    /// <summary>Writes one.</summary>
+    public void Write(TranslatedCode code)
+    {
+        int[] starts = code.Loop is { } loop ? [.. loop.Blocks.Select(block => block.Offset)] : [((Op*)(code.Block + 1))->Offset];
+        _out.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{(code.Loop is null ? "block" : "loop")} page 0x{code.Page:x} offset 0x{starts[0]:x} code 0x{(nint)code.Code:x} {code.Length} bytes"));
+        if (code.Loop is null)
+        {
+            WriteGuest((Op*)(code.Block + 1));
+        }
+        else
+        {
+            _out.WriteLine($"  integers in host registers: {string.Join(' ', code.Loop.Map.Integers.Select(r => $"x{r}={code.Loop.Map.Integer(r)}"))}");
+            _out.WriteLine($"  floats in host registers: {string.Join(' ', code.Loop.Map.Floats.Select(r => $"f{r}=xmm{code.Loop.Map.Float(r)}"))}");
+            foreach (LoopBlock block in code.Loop.Blocks)
+            {
+                WriteGuest(block.Ops);
+            }
+        }
+
+        var decoder = Decoder.Create(64, new ByteArrayCodeReader(new ReadOnlySpan<byte>(code.Code, code.Length).ToArray()), (ulong)code.Code);
+        StringOutput text = new();
+        while (decoder.IP < (ulong)(code.Code + code.Length))
+        {
+            Instruction instruction = decoder.Decode();
+            _formatter.Format(instruction, text);
+            _out.WriteLine($"    {instruction.IP:x12}  {text.ToStringAndReset()}");
+        }
+    }
+
+    public void Dispose() => _out.Dispose();
+
+    private void WriteGuest(Op* op)
+    {
+        for (; ; op++)
+        {
+            _out.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"  {op->Offset:x3}  {op->Code.ToString().ToLowerInvariant()} rd={op->Rd} rs1={op->Rs1} rs2={op->Rs2} imm={op->Immediate}"));
+            if (PsVm.Riscv.Decoding.Decoder.EndsBlock(op->Code) || op->Code == OpCode.End)
+            {
+                return;
+            }
+        }
+    }
+}
