@@ -25,6 +25,7 @@ internal unsafe ref partial struct BlockTranslator
         for (int i = 0; i < loop.Blocks.Count; i++)
         {
             loop.Blocks[i].Begin(ref translator._code);
+            translator._next = i + 1 < loop.Blocks.Count ? loop.Blocks[i + 1] : null;
             translator.Block(loop.Blocks[i].Ops);
         }
 
@@ -85,6 +86,11 @@ internal unsafe ref partial struct BlockTranslator
             }
         }
 
+        if (_map.HasMoreHosts)
+        {
+            _code.Mov(Field(nameof(HartState.Retired)), R15);
+        }
+
         foreach (int register in _map.Displaced)
         {
             _code.Mov(Slot(register), RegisterMap.Canonical.Integer(register)!.Value);
@@ -123,6 +129,12 @@ internal unsafe ref partial struct BlockTranslator
             {
                 _code.Sse(DoublePrefix, MoveStore, _map.Float(register)!.Value, FloatSlot(register));
             }
+        }
+
+        if (_map.HasMoreHosts)
+        {
+            _code.Mov(R14, Field(nameof(HartState.DataTlb)));
+            _code.Mov(R15, Field(nameof(HartState.Retired)));
         }
 
         foreach (int register in _map.Displaced)

@@ -32,6 +32,7 @@ internal unsafe ref partial struct BlockTranslator
     private Op* _ops;
     private byte* _start;
     private LoopUnit? _loop;
+    private LoopBlock? _next;
 
     // The floating point unit's state cannot change within a block, since CSR instructions end it: each is looked at once.
     private bool _unitIsOn, _unitIsDirty, _roundsToNearest;
@@ -123,20 +124,20 @@ internal unsafe ref partial struct BlockTranslator
             switch (op->Code)
             {
                 case OpCode.End:
-                    Jump(op->Offset, index);
+                    Jump(op->Offset, op->Offset - 1, index, isLast: true);
                     return;
                 case >= OpCode.Csrrw:
                     LeaveMidBlock(op, index);
                     return;
                 case OpCode.Jal:
                     Link(op, Rax);
-                    Jump(op->Immediate, index + 1);
+                    Jump(op->Immediate, op->Offset, index + 1, isLast: true);
                     return;
                 case OpCode.Jalr:
                     JumpIndirect(op, index + 1);
                     return;
                 case >= OpCode.Beq and <= OpCode.Bgeu:
-                    Branch(op, index);
+                    op = Branch(op, index);
                     break;
                 case >= OpCode.Lb and <= OpCode.Lwu:
                     Load(op, index);
@@ -157,7 +158,12 @@ internal unsafe ref partial struct BlockTranslator
                     ComputeFloat(op, index);
                     break;
                 default:
-                    if (op->Rd != Op.Sink)
+                    if (IsExtension(op))
+                    {
+                        Extend(op, (64 - (int)op->Immediate) / 8, op[1].Code == OpCode.Srai);
+                        op++;
+                    }
+                    else if (op->Rd != Op.Sink)
                     {
                         Compute(op);
                     }
@@ -166,6 +172,11 @@ internal unsafe ref partial struct BlockTranslator
             }
         }
     }
+
+    /// <summary>Whether it and the next operation shift left and back by so much that bytes are left, to extend them.</summary>
+    private static bool IsExtension(Op* op) =>
+        op->Code == OpCode.Slli && op[1].Code is OpCode.Srli or OpCode.Srai && op->Immediate == op[1].Immediate
+        && op->Immediate is 32 or 48 or 56 && op->Rd == op[1].Rs1 && op->Rd == op[1].Rd && op->Rd != Op.Sink;
 
     private void Compute(Op* op)
     {
@@ -496,7 +507,7 @@ internal unsafe ref partial struct BlockTranslator
             _code.ShiftBy(shift, target, count, wide: !word);
         }
 
-        if (word)
+        if (word && !(shift == Shift.Shr && count != 0)) // then the sign is 0
         {
             _code.Extend(target, target, 4, signed: true);
         }
@@ -729,9 +740,16 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         _code.Op(Alu.And, Rdx, aligned ? ~PageMask | (size - 1) : ~PageMask);
-        _code.Op(Alu.Cmp, Rdx, new Mem(R14, (int)Marshal.OffsetOf<TlbEntry>(tag), Rcx));
+        Mem entry = new(R14, 0, Rcx);
+        if (_map.HasMoreHosts)
+        {
+            _code.Op(Alu.Add, Rcx, Field(nameof(HartState.DataTlb)));
+            entry = new Mem(Rcx, 0);
+        }
+
+        _code.Op(Alu.Cmp, Rdx, entry with { Offset = (int)Marshal.OffsetOf<TlbEntry>(tag) });
         byte* miss = _code.Jcc(Cond.NotEqual);
-        _code.Mov(Rdx, new Mem(R14, (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Addend)), Rcx));
+        _code.Mov(Rdx, entry with { Offset = (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Addend)) });
         return miss;
     }
 
@@ -800,7 +818,8 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    private void Branch(Op* op, int index)
+    /// <summary>A conditional branch; gives the last operation that is done with it.</summary>
+    private Op* Branch(Op* op, int index)
     {
         Cond condition = op->Code switch
         {
@@ -811,43 +830,178 @@ internal unsafe ref partial struct BlockTranslator
             OpCode.Bltu => Cond.Below,
             _ => Cond.AboveOrEqual,
         };
-        Reg first = Use(op->Rs1, Rax);
-        if (op->Rs2 == 0)
+        int skipped = Skippable(op);
+        if (skipped != 0)
         {
-            _code.Test(first, first); // compares with 0: no carry, no overflow
-        }
-        else
-        {
-            Operate(Alu.Cmp, first, op->Rs2);
+            DoUnless(condition, op, skipped);
+            return op + skipped;
         }
 
-        if (_loop?.Find(op->Immediate) is not null && op->Immediate <= op->Offset)
+        Compare(op->Rs1, op->Rs2);
+        if (op->Immediate <= op->Offset && _loop?.Find(op->Immediate) is not null)
         {
             // Most probably taken: the jump back stands in line.
             byte* notTaken = _code.Jcc((Cond)((byte)condition ^ 1));
-            Jump(op->Immediate, index + 1);
+            Jump(op->Immediate, op->Offset, index + 1, isLast: false);
             _code.BindHere(notTaken);
         }
         else
         {
             AddLate(LateKind.SideExit, _code.Jcc(condition), null, op, index + 1, op->Immediate);
         }
+
+        return op;
     }
 
-    /// <summary>Counts what has retired; gives the jump away when that reaches the limit.</summary>
+    private void Compare(int register, int other)
+    {
+        Reg first = Use(register, Rax);
+        if (other == 0)
+        {
+            _code.Test(first, first); // compares with 0: no carry, no overflow
+        }
+        else
+        {
+            Operate(Alu.Cmp, first, other);
+        }
+    }
+
+    /// <summary>
+    /// How many operations a branch skips, when they only compute one register, so that it is cheaper to do them always and to take their
+    /// result back than to branch; else 0.
+    /// </summary>
+    private static int Skippable(Op* branch)
+    {
+        const int Most = 4;
+        byte register = branch[1].Rd;
+        for (int i = 1; i <= Most + 1; i++)
+        {
+            Op* op = branch + i;
+            if (op->Offset == branch->Immediate)
+            {
+                return i - 1;
+            }
+
+            if (op->Rd != register || register == Op.Sink || !(op->Code is >= OpCode.LoadImmediate and <= OpCode.Sraw
+                or >= OpCode.Sh1add and <= OpCode.SlliUw or OpCode.Andn or OpCode.Orn or OpCode.Xnor
+                or >= OpCode.SextB and <= OpCode.ZextH))
+            {
+                return 0;
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>Does the operations after a branch, and takes back what they did when it is taken.</summary>
+    private void DoUnless(Cond taken, Op* branch, int skipped)
+    {
+        Op* first = branch + 1;
+        Reg? mapped = Mapped(first->Rd);
+        Read(Rdx, first->Rd); // none of them uses rdx
+        for (int i = 0; i < skipped; i++)
+        {
+            Compute(first + i);
+        }
+
+        (byte left, byte right) = (branch->Rs1, branch->Rs2);
+        Reg one = left == first->Rd ? Rdx : Use(left, Rax);
+        if (right == first->Rd)
+        {
+            _code.Op(Alu.Cmp, one, Rdx);
+        }
+        else
+        {
+            Operate(Alu.Cmp, one, right);
+        }
+
+        Reg result = mapped ?? Rcx;
+        if (mapped is null)
+        {
+            _code.Mov(Rcx, Slot(first->Rd));
+        }
+
+        _code.Cmov(taken, result, Rdx);
+        _code.Set(taken, Rax);
+        Define(first, result);
+
+        // What is skipped does not count.
+        _code.Extend(Rax, Rax, 1, signed: false);
+        if (skipped == 3)
+        {
+            _code.Lea(Rax, new Mem(Rax, 0, Rax, 1));
+        }
+        else if (skipped != 1)
+        {
+            _code.ShiftBy(Shift.Shl, Rax, skipped / 2, wide: false);
+        }
+
+        Uncount(Rax);
+    }
+
+    private void Uncount(Reg retired)
+    {
+        if (_map.HasMoreHosts)
+        {
+            _code.Op(Alu.Sub, Field(nameof(HartState.Retired)), retired);
+        }
+        else
+        {
+            _code.Op(Alu.Sub, R15, retired);
+        }
+    }
+
+    private void Count(int retired)
+    {
+        if (retired == 0)
+        {
+            return;
+        }
+
+        if (_map.HasMoreHosts)
+        {
+            _code.Op(Alu.Add, Field(nameof(HartState.Retired)), retired);
+        }
+        else
+        {
+            _code.Op(Alu.Add, R15, retired);
+        }
+    }
+
+    /// <summary>Counts what has retired; gives the jump away when that reaches the limit. Keeps rax.</summary>
     private byte* CountRetired(int retired)
     {
-        _code.Op(Alu.Add, R15, retired);
-        _code.Op(Alu.Cmp, R15, Field(nameof(HartState.Limit)));
+        Count(retired);
+        Reg count = R15;
+        if (_map.HasMoreHosts)
+        {
+            count = Rdx;
+            _code.Mov(Rdx, Field(nameof(HartState.Retired)));
+        }
+
+        _code.Op(Alu.Cmp, count, Field(nameof(HartState.Limit)));
         return _code.Jcc(Cond.AboveOrEqual);
     }
 
-    private void Jump(long target, int retired)
+    private void Jump(long target, int from, int retired, bool isLast)
     {
-        AddLate(LateKind.Leave, CountRetired(retired), null, null, 0, target);
-        if (_loop?.Find(target) is { } inside)
+        LoopBlock? inside = _loop?.Find(target);
+        if (inside is not null && target > from)
         {
-            inside.Jump(ref _code);
+            Count(retired); // the limit is looked at where the loop goes back
+        }
+        else
+        {
+            AddLate(LateKind.Leave, CountRetired(retired), null, null, 0, target);
+        }
+
+        if (inside is not null)
+        {
+            if (!isLast || inside != _next)
+            {
+                inside.Jump(ref _code);
+            }
+
             return;
         }
 
@@ -885,11 +1039,7 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>Leaves the rest of the block, from an operation on, to the interpreter.</summary>
     private void LeaveMidBlock(Op* op, int retired)
     {
-        if (retired != 0)
-        {
-            _code.Op(Alu.Add, R15, retired);
-        }
-
+        Count(retired);
         ToCanonical();
         PageOffset(Rax, op->Offset);
         _code.Mov(Rcx, (long)op);
@@ -909,7 +1059,7 @@ internal unsafe ref partial struct BlockTranslator
                     break;
                 case LateKind.Interpret:
                     CallInterpreter(late.Op, late.Index);
-                    _code.Jmp(late.Back);
+                    ComeBack(late);
                     break;
                 case LateKind.Rest:
                     LeaveMidBlock(late.Op, late.Index);
@@ -919,7 +1069,7 @@ internal unsafe ref partial struct BlockTranslator
                     _code.Jmp(late.Back);
                     break;
                 case LateKind.SideExit:
-                    Jump(late.Target, late.Index);
+                    Jump(late.Target, late.Op->Offset, late.Index, isLast: false);
                     break;
                 case LateKind.Leave:
                     ToCanonical();
@@ -962,8 +1112,29 @@ internal unsafe ref partial struct BlockTranslator
             Define(op, target);
         }
 
-        _code.Jmp(late.Back);
+        ComeBack(late);
     }
+
+    /// <summary>
+    /// Goes on after a rare way. A loop looks at its limit only where it goes back, but must not go on there when a store was into its
+    /// own code: then the interpreter ends the block, and finds what is there now.
+    /// </summary>
+    private void ComeBack(Late late)
+    {
+        if (_loop is not null && Stores(late.Op->Code))
+        {
+            _code.Op(Alu.Cmp, Field(nameof(HartState.Limit)), 0);
+            _code.Jcc(Cond.NotEqual, late.Back);
+            LeaveMidBlock(late.Op + 1, late.Index + 1);
+        }
+        else
+        {
+            _code.Jmp(late.Back);
+        }
+    }
+
+    private static bool Stores(OpCode code) =>
+        code is >= OpCode.Sb and <= OpCode.Sd or OpCode.Fsw or OpCode.Fsd or >= OpCode.LrW and <= OpCode.AmoMaxuD;
 
     private readonly void AddLate(LateKind kind, byte* jump, byte* back, Op* op, int index, long target = 0) =>
         _late.Add(new Late(kind, jump, back, op, index, target));

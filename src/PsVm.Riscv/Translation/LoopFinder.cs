@@ -4,7 +4,7 @@ namespace PsVm.Riscv.Translation;
 
 /// <summary>
 /// Finds the loop around a block. Of the loops that lie within each other it takes the largest that works with as many registers as the
-/// host has, and the innermost when there is none.
+/// host has, and when there is none the innermost, if no other loop lies in it.
 /// </summary>
 internal static unsafe class LoopFinder
 {
@@ -24,18 +24,17 @@ internal static unsafe class LoopFinder
         HashSet<int>? best = null;
         for (HashSet<int> loop = CycleThrough(entry, all, edges, cut: -1); loop.Count != 0;)
         {
-            if (Fits(loop, reached))
-            {
-                best = loop;
-                if (RegistersOf(loop, reached) <= RegisterMap.Hosts.Length)
-                {
-                    break;
-                }
-            }
-
             // The header is where the loop is come to from outside; without the jumps back to it the loops within are left.
             int header = loop.Where(block => !loop.IsSupersetOf(all) && all.Any(from => !loop.Contains(from) && edges[from].Contains(block)))
                 .DefaultIfEmpty(loop.Min()).Min();
+            if (Fits(loop, reached)
+                && (RegistersOf(loop, reached) <= RegisterMap.Hosts.Length
+                    || loop.All(block => CycleThrough(block, loop, edges, header).Count == 0)))
+            {
+                best = loop;
+                break;
+            }
+
             loop = header == entry ? [] : CycleThrough(entry, loop, edges, header);
         }
 

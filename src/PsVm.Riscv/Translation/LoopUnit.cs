@@ -50,7 +50,7 @@ internal sealed unsafe class LoopUnit
         CheckedForBox = Boxed & ReadBeforeWritten();
         uint mixed = singles & otherWrites;
         Map = new RegisterMap(
-            Highest(integers, RegisterMap.Hosts.Length, 0),
+            Highest(integers, RegisterMap.MoreHosts.Length, 0),
             Highest(floats, RegisterMap.FloatCount, mixed));
     }
 

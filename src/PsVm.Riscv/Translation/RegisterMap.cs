@@ -8,6 +8,12 @@ internal sealed class RegisterMap
     /// <summary>Host registers that can hold guest registers.</summary>
     public static readonly Reg[] Hosts = [Rbx, R12, R13, Rsi, Rdi, R8, R9, R10, R11];
 
+    /// <summary>
+    /// Host registers that a loop can have besides, when it needs many: r14 points to the TLB and r15 counts instructions everywhere
+    /// else, and in such a loop both are in the state.
+    /// </summary>
+    public static readonly Reg[] MoreHosts = [.. Hosts, R14, R15];
+
     /// <summary>The first host floating point register that can hold a guest's; those before it are scratch.</summary>
     public const int FirstFloat = 3;
 
@@ -22,13 +28,13 @@ internal sealed class RegisterMap
     private readonly sbyte[] _floats = new sbyte[32];
 
     /// <summary>Puts registers into host registers, each into the one that the canonical map gives it, where it gives one.</summary>
-    /// <param name="integers">Guest integer registers, as many as <see cref="Hosts"/> at most.</param>
+    /// <param name="integers">Guest integer registers, as many as <see cref="MoreHosts"/> at most.</param>
     /// <param name="floats">Guest floating point registers, <see cref="FloatCount"/> at most.</param>
     public RegisterMap(IReadOnlyList<int> integers, IReadOnlyList<int> floats)
     {
         Array.Fill(_integers, None);
         Array.Fill(_floats, None);
-        List<Reg> free = [.. Hosts];
+        List<Reg> free = [.. MoreHosts];
         if (Canonical is { } canonical)
         {
             foreach (int register in integers)
@@ -57,6 +63,9 @@ internal sealed class RegisterMap
         Moved = [.. Integers.Where(register => Integer(register) != Canonical?.Integer(register))];
         Displaced = [.. Canonical?.Integers.Where(register => Integer(register) != Canonical.Integer(register)) ?? []];
     }
+
+    /// <summary>Whether r14 and r15 hold guest registers, too.</summary>
+    public bool HasMoreHosts => Integers.Length > Hosts.Length;
 
     /// <summary>Guest integer registers that live in host registers.</summary>
     public int[] Integers { get; }

@@ -221,7 +221,11 @@ internal sealed unsafe class Stubs
         arguments(ref code);
         code.Op(Alu.Sub, Rsp, 24);
         code.Mov(new Mem(Rsp, 0), Rcx);
-        code.Mov(BlockTranslator.Field(nameof(HartState.Retired)), R15);
+        if (!map.HasMoreHosts)
+        {
+            code.Mov(BlockTranslator.Field(nameof(HartState.Retired)), R15);
+        }
+
         KeepHostFlags(ref code);
         code.Mov(Rcx, new Mem(Rsp, 0));
         code.Lea(Rdi, new Mem(Rbp, -BlockTranslator.StateBias));
