@@ -1,0 +1,607 @@
+using static PsVm.Riscv.Tests.Asm;
+
+namespace PsVm.Riscv.Tests;
+
+/// <summary>
+/// Writes random programs that loop: nested counted loops with random bodies, ways through and out of them, calls, pointers that walk
+/// off what is mapped, stores into the program itself, and what changes the hart's mode and floating point unit. Which register does
+/// what is random, so that all of them do everything.
+/// </summary>
+internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
+{
+    private const int Fflags = 1, Frm = 2, Fcsr = 3, Sstatus = 0x100, Sepc = 0x141, Mstatus = 0x300, Mip = 0x344;
+    private const int ShortRange = 2040;
+
+    // funct7 and funct3 of what there is; for the bit immediates, the upper 12 bits and funct3.
+    private static readonly (int Funct7, int Funct3)[] Registers =
+    [
+        (0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (0, 6), (0, 7), (0x20, 0), (0x20, 5), (0, 0), (0x20, 0), (0, 4), (0, 7),
+        (1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (1, 7),
+        (0x20, 4), (0x20, 6), (0x20, 7), (5, 4), (5, 5), (5, 6), (5, 7), (0x10, 2), (0x10, 4), (0x10, 6),
+        (0x14, 1), (0x24, 1), (0x24, 5), (0x34, 1), (0x30, 1), (0x30, 5),
+    ];
+
+    private static readonly (int Funct7, int Funct3)[] WordRegisters =
+    [
+        (0, 0), (0, 0), (0, 1), (0, 5), (0x20, 0), (0x20, 5), (1, 0), (1, 4), (1, 5), (1, 6), (1, 7),
+        (4, 0), (0x10, 2), (0x10, 4), (0x10, 6), (0x30, 1), (0x30, 5),
+    ];
+
+    private static readonly (int Upper, int Funct3)[] BitImmediates =
+        [(0x600, 1), (0x601, 1), (0x602, 1), (0x604, 1), (0x605, 1), (0x287, 5), (0x6b8, 5)];
+
+    private static readonly (int Upper, int Funct3)[] Shifts =
+        [(0x000, 1), (0x000, 5), (0x400, 5), (0x600, 5), (0x280, 1), (0x480, 1), (0x680, 1), (0x480, 5)];
+
+    private static readonly int[] Amos = [0, 0, 1, 4, 0xc, 8, 0x10, 0x14, 0x18, 0x1c, 2, 3];
+    private static readonly int[] CountersAndFlags = [Fflags, Frm, Fcsr, 0xc00, 0xc02, Sstatus, Mstatus, 0x342, 0xb02];
+
+    private readonly List<int> _pointers = [];
+    private readonly List<int> _slots = [];
+    private readonly List<(int At, int From)> _stores = [];
+    private readonly List<int> _exits = [];
+    private uint _reserved;
+    private uint _safe;
+    private int _link;
+    private int _data;
+    private int _edge;
+    private int _function;
+    private int _limit;
+    private bool _rewritesItself;
+    private bool _usesFloats;
+
+    /// <summary>The register that points into data.</summary>
+    public int Data => _data;
+
+    /// <summary>The register that points near the end of what is mapped.</summary>
+    public int Edge => _edge;
+
+    /// <summary>Writes a program from where the writer is, of some hundred instructions.</summary>
+    public void Write()
+    {
+        _pointers.Clear();
+        _slots.Clear();
+        _stores.Clear();
+        _exits.Clear();
+        _reserved = 1;
+        _safe = 0;
+        _link = Take();
+        _data = Take();
+        _edge = Take();
+        _pointers.Add(_data);
+        for (int i = 0; i < 4; i++)
+        {
+            _safe |= 1u << Dest(orZero: false);
+        }
+
+        _rewritesItself = dice.OneIn(4);
+        _usesFloats = !dice.OneIn(3);
+        _limit = code.At + dice.Next(200, 2400);
+        int start = code.MarkNew();
+        _function = code.NewLabel();
+        int items = dice.Next(4, 14);
+        for (int i = 0; i < items; i++)
+        {
+            if (dice.OneIn(2))
+            {
+                Loop(0);
+            }
+            else
+            {
+                Item(0);
+            }
+        }
+
+        code.Emit(Ecall);
+        code.Jump(0, start);
+        code.Mark(_function);
+        _limit = code.At + 200;
+        Items(2, dice.Next(1, 5));
+        code.Emit(dice.OneIn(2) ? Jalr(0, _link, 0) : 0x8002u | (uint)_link << 7); // c.jr
+        FinishStores();
+    }
+
+    /// <summary>An instruction that computes, and may stand wherever one of 4 bytes stood.</summary>
+    public uint Replacement() => Compute(PickSafe());
+
+    private void Items(int depth, int count)
+    {
+        for (int i = 0; i < count && code.At < _limit; i++)
+        {
+            Item(depth);
+        }
+    }
+
+    private void Item(int depth)
+    {
+        switch (dice.Next(40))
+        {
+            case < 4:
+                Skip(depth);
+                break;
+            case < 7 when depth < 3:
+                Loop(depth);
+                break;
+            case 7 when _exits.Count != 0:
+                code.Branch(Condition(), Any(), Any(), dice.Pick<int>(_exits.ToArray()));
+                break;
+            case 8 or 9 when depth < 2:
+                Call();
+                break;
+            case 10 or 11 when _rewritesItself:
+                Rewrite();
+                break;
+            case 12:
+                System();
+                break;
+            case 13 when _usesFloats:
+                code.Emit(Csr(5, dice.OneIn(2) ? 0 : Dest(), Frm, dice.OneIn(12) ? dice.Next(8) : dice.Next(5)));
+                break;
+            case 14:
+                // LR and SC with something between.
+                int pointer = Pointer(), width = dice.Next(2, 4);
+                code.Emit(Atomic(2, width, Dest(), pointer, 0));
+                Straight(dice.Next(3));
+                code.Emit(Atomic(3, width, Dest(), pointer, Any()));
+                break;
+            default:
+                Straight(dice.Next(1, 7));
+                break;
+        }
+    }
+
+    private void Loop(int depth)
+    {
+        if (code.At >= _limit || uint.PopCount(_reserved) > 14)
+        {
+            return;
+        }
+
+        uint reserved = _reserved;
+        int pointers = _pointers.Count;
+        int counter = Take(), bound = 0, walker = 0;
+        int rounds = dice.OneIn(6) ? dice.Next(20, 200) : dice.Next(1, 14);
+        if (dice.OneIn(2))
+        {
+            walker = Take();
+            code.Emit(Addi(walker, dice.OneIn(3) ? _edge : _data, dice.Next(-32, 32) * 8));
+            _pointers.Add(walker);
+        }
+
+        if (_usesFloats && dice.OneIn(6))
+        {
+            code.Emit(Csr(5, 0, Frm, dice.Next(5)));
+        }
+
+        int shape = dice.Next(4);
+        if (shape == 1)
+        {
+            bound = Take();
+            code.Emit(Addi(bound, 0, rounds));
+        }
+
+        int step = code.NewLabel(), end = code.NewLabel();
+        _exits.Add(step);
+        _exits.Add(end);
+        code.Emit(Addi(counter, 0, shape == 1 ? 0 : rounds));
+        if (shape == 3)
+        {
+            code.Jump(0, step);
+        }
+
+        int top = code.MarkNew();
+        if (shape == 2)
+        {
+            code.Branch(0, counter, 0, end);
+        }
+
+        Items(depth + 1, dice.Next(1, 6));
+        code.Mark(step);
+        if (walker != 0)
+        {
+            code.Emit(Addi(walker, walker, dice.Pick<int>([8, 8, 8, 4, 1, 16, -8, 64, 256, -2048, 2047])));
+        }
+
+        code.Emit(Addi(counter, counter, shape == 1 ? 1 : -1));
+        switch (shape)
+        {
+            case 0:
+                LoopWhileNotZero(counter, top);
+                break;
+            case 1:
+                code.Branch(dice.Pick<int>([1, 4, 6]), counter, bound, top);
+                break;
+            case 2:
+                code.Jump(0, top);
+                break;
+            default:
+                code.Branch(5, counter, 0, top);
+                break;
+        }
+
+        code.Mark(end);
+        _exits.RemoveRange(_exits.Count - 2, 2);
+        _pointers.RemoveRange(pointers, _pointers.Count - pointers);
+        _reserved = reserved;
+    }
+
+    private void LoopWhileNotZero(int counter, int top)
+    {
+        int distance = code.Distance(top, code.At);
+        if (counter is >= 8 and < 16 && distance >= -256 && dice.OneIn(2))
+        {
+            uint offset = (uint)distance;
+            code.Emit(0xe001 | (uint)(counter - 8) << 7 | (offset >> 8 & 1) << 12 | (offset >> 3 & 3) << 10 | (offset >> 6 & 3) << 5
+                | (offset >> 1 & 3) << 3 | (offset >> 5 & 1) << 2); // c.bnez
+        }
+        else
+        {
+            code.Branch(1, counter, 0, top);
+        }
+    }
+
+    /// <summary>A way past some items: a branch, a jump, or a jump through a register.</summary>
+    private void Skip(int depth)
+    {
+        int end = code.NewLabel(), limit = _limit;
+        switch (dice.Next(8))
+        {
+            case 0:
+                code.Jump(0, end);
+                break;
+            case 1:
+                int from = code.At, target = Dest(orZero: false);
+                code.Emit(Auipc(target, 0));
+                code.Emit(Jalr(dice.OneIn(4) ? target : 0, target, 0), end, from);
+                _limit = Math.Min(_limit, from + 1500);
+                break;
+            default:
+                code.Branch(Condition(), Any(), dice.OneIn(3) ? 0 : Any(), end);
+                break;
+        }
+
+        Items(depth + 1, dice.Next(1, 4));
+        code.Mark(end);
+        _limit = limit;
+    }
+
+    private void Call()
+    {
+        if (dice.OneIn(4))
+        {
+            // A jump that links and is its own target: what a return stack would get wrong.
+            int here = code.NewLabel();
+            code.Jump(_link, here);
+            code.Mark(here);
+        }
+
+        code.Jump(_link, _function);
+    }
+
+    /// <summary>Stores an instruction over one of the program's, known when the program is complete.</summary>
+    private void Rewrite()
+    {
+        int from = code.At, address = Dest(orZero: false), value;
+        do
+        {
+            value = Dest(orZero: false);
+        }
+        while (value == address);
+
+        // Only now and then, so that there is something to be made stale.
+        int end = code.NewLabel();
+        if (!dice.OneIn(3))
+        {
+            code.Branch(dice.Next(4, 8), Any(), Any(), end);
+            from = code.At;
+        }
+
+        code.Emit(Auipc(address, 0));
+        code.Emit(Load(2, value, _data, -2048 + (dice.Next(64) * 4)));
+        _stores.Add((code.At, from));
+        code.Emit(Store(dice.OneIn(8) ? 3 : dice.OneIn(8) ? 1 : 2, value, address, 0));
+        if (dice.OneIn(2))
+        {
+            code.Emit(FenceI);
+        }
+
+        code.Mark(end);
+    }
+
+    private void FinishStores()
+    {
+        foreach ((int at, int from) in _stores)
+        {
+            int label = code.NewLabel(), end = code.At;
+            code.At = at; // over itself, unless there is something else
+            for (int attempt = 0; attempt < 8 && _slots.Count != 0; attempt++)
+            {
+                int slot = dice.Pick<int>(_slots.ToArray());
+                if (Math.Abs(slot - from) < ShortRange)
+                {
+                    code.At = slot;
+                    break;
+                }
+            }
+
+            code.Mark(label);
+            code.At = at;
+            code.Refer(label, from);
+            code.At = end;
+        }
+    }
+
+    private void System()
+    {
+        int temporary = Dest(orZero: false);
+        int status = dice.OneIn(2) ? Mstatus : Sstatus;
+        switch (dice.Next(20))
+        {
+            case 0:
+                code.Emit(Ecall);
+                break;
+            case 1:
+                code.Emit(dice.OneIn(2) ? Ebreak : dice.OneIn(2) ? 0xffff_ffffu : 0x9002u); // also c.ebreak
+                break;
+            case 2:
+                code.Emit(FenceI);
+                break;
+            case 3:
+                code.Emit(0x0330_000fu); // fence
+                break;
+            case 4 or 5 or 6:
+                // FS: off, or on again, as initial, clean or dirty.
+                code.Emit(Lui(temporary, 6), Csr(3, 0, status, temporary));
+                if (!dice.OneIn(3))
+                {
+                    code.Emit(Lui(temporary, (uint)dice.Next(1, 4) << 1), Csr(2, 0, status, temporary));
+                }
+
+                break;
+            case 7:
+                code.Emit(Lui(temporary, dice.OneIn(2) ? 0x40u : 0x80), Csr(dice.Next(2, 4), 0, status, temporary)); // SUM, MXR
+                break;
+            case 8 or 9:
+                code.Emit(Lui(temporary, 0x20), Csr(dice.Next(2, 4), 0, Mstatus, temporary)); // MPRV
+                break;
+            case 10:
+                code.Emit(
+                    Lui(temporary, 2), Addi(temporary, temporary, -0x800), Csr(3, 0, Mstatus, temporary), // MPP: user
+                    Addi(temporary, 0, 1), Slli(temporary, temporary, 11), Csr(dice.OneIn(2) ? 2 : 3, 0, Mstatus, temporary));
+                break;
+            case 11:
+                code.Emit(SfenceVma(dice.OneIn(2) ? 0 : _data, 0));
+                break;
+            case 12:
+                code.Emit(Csr(6, 0, Mip, 2)); // a supervisor software interrupt
+                break;
+            case 13:
+                // SRET to what follows; SPP says to which mode.
+                code.Emit(Addi(temporary, 0, 0x100), Csr(dice.OneIn(4) ? 3 : 2, 0, Sstatus, temporary));
+                code.Emit(Auipc(temporary, 0), Addi(temporary, temporary, 16), Csr(1, 0, Sepc, temporary), Sret);
+                break;
+            case 14 when dice.OneIn(8):
+                code.Emit(Wfi);
+                break;
+            case 15:
+                code.Emit(Csr(1, Dest(), dice.OneIn(2) ? Fflags : Fcsr, Any()));
+                break;
+            default:
+                code.Emit(Csr(2, Dest(), dice.Pick<int>(CountersAndFlags), 0));
+                break;
+        }
+    }
+
+    private void Straight(int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            switch (dice.Next(_usesFloats ? 20 : 13))
+            {
+                case < 5:
+                    if (_slots.Count < 40 && dice.OneIn(3))
+                    {
+                        _slots.Add(code.At);
+                    }
+
+                    code.Emit(Compute(Dest()));
+                    break;
+                case < 7:
+                    code.Emit(Compressed());
+                    break;
+                case < 9:
+                    int load = dice.Next(7);
+                    code.Emit(Load(load, Dest(), Pointer(), Offset(load & 3)));
+                    break;
+                case < 11:
+                    int store = dice.Next(4);
+                    code.Emit(Store(store, Any(), Pointer(), Offset(store)));
+                    break;
+                case 11:
+                    int amo = dice.Pick<int>(Amos);
+                    code.Emit(Atomic(amo, dice.Next(2, 4), Dest(), Pointer(), amo == 2 ? 0 : Any()) | (uint)dice.Next(4) << 25);
+                    break;
+                case 12:
+                    code.Emit(Compute(Dest()));
+                    break;
+                case 13:
+                    int size = dice.Next(2, 4);
+                    code.Emit((Load(size, dice.Next(32), Pointer(), Offset(size)) & ~0x7fu) | 0x07);
+                    break;
+                case 14:
+                    int width = dice.Next(2, 4);
+                    code.Emit((Store(width, dice.Next(32), Pointer(), Offset(width)) & ~0x7fu) | 0x27);
+                    break;
+                default:
+                    code.Emit(Float());
+                    break;
+            }
+        }
+    }
+
+    private uint Compute(int rd)
+    {
+        switch (dice.Next(16))
+        {
+            case < 6:
+                (int funct7, int funct3) = dice.Pick<(int, int)>(Registers);
+                return R(0x33, funct3, funct7, rd, Any(), Any());
+            case < 9:
+                (int wordFunct7, int wordFunct3) = dice.Pick<(int, int)>(WordRegisters);
+                return R(0x3b, wordFunct3, wordFunct7, rd, Any(), Any());
+            case < 11:
+                return Immediate(0x13, dice.Pick<int>([0, 0, 0, 2, 3, 4, 6, 7]), rd, Any(), Small());
+            case 11:
+                return Immediate(0x1b, 0, rd, Any(), Small());
+            case 12:
+                (int shift, int shiftFunct3) = dice.Pick<(int, int)>(Shifts);
+                return Immediate(0x13, shiftFunct3, rd, Any(), shift | dice.Next(64));
+            case 13:
+                (int word, int wordShift) = dice.Pick<(int, int)>([(0, 1), (0, 5), (0x400, 5), (0x600, 5), (0x080, 1)]);
+                return Immediate(0x1b, wordShift, rd, Any(), word | dice.Next(32));
+            case 14:
+                (int bits, int bitsFunct3) = dice.Pick<(int, int)>(BitImmediates);
+                return dice.OneIn(4)
+                    ? Immediate(0x1b, 1, rd, Any(), 0x600 | dice.Next(3))
+                    : dice.OneIn(8) ? R(0x3b, 4, 4, rd, Any(), 0) : Immediate(0x13, bitsFunct3, rd, Any(), bits);
+            default:
+                return (uint)(dice.Bits() >> 44) << 12 | (uint)rd << 7 | (dice.OneIn(3) ? 0x17u : 0x37);
+        }
+    }
+
+    private uint Compressed()
+    {
+        uint immediate = (uint)dice.Next(64), any = (uint)Any();
+        uint low = (immediate & 31) << 2, high = immediate >> 5 << 12;
+        for (int attempt = 0; attempt < 6; attempt++)
+        {
+            uint rd = (uint)Dest(orZero: false), rdShort = (rd - 8) << 7, shorts = rdShort | (uint)dice.Next(8) << 2;
+            bool isShort = rd is >= 8 and < 16;
+            int pointer = Pointer();
+            uint? bits = dice.Next(14) switch
+            {
+                0 => 0x0001 | rd << 7 | low | high, // c.addi
+                1 => 0x2001 | rd << 7 | low | high, // c.addiw
+                2 => 0x4001 | rd << 7 | low | high, // c.li
+                3 when rd != 2 && immediate != 0 => 0x6001 | rd << 7 | low | high, // c.lui
+                4 => 0x0002 | rd << 7 | low | high, // c.slli
+                5 when any != 0 => 0x8002 | rd << 7 | any << 2, // c.mv
+                6 when any != 0 => 0x9002 | rd << 7 | any << 2, // c.add
+                7 when isShort => 0x8001 | rdShort | low | high | (uint)dice.Next(3) << 10, // c.srli, c.srai, c.andi
+                8 when isShort => 0x8c01 | shorts | (uint)dice.Next(4) << 5, // c.sub, c.xor, c.or, c.and
+                9 when isShort => 0x9c01 | shorts | (uint)dice.Next(2) << 5, // c.subw, c.addw
+                10 when isShort => (uint)((rd - 8) << 2) | (uint)dice.Next(1, 256) << 5, // c.addi4spn
+                11 when pointer is >= 8 and < 16 && isShort => // c.lw, c.ld
+                    (dice.OneIn(2) ? 0x4000u : 0x6000) | (uint)(pointer - 8) << 7 | (rd - 8) << 2 | (uint)dice.Next(4) << 5 | (uint)dice.Next(8) << 10,
+                12 when pointer is >= 8 and < 16 => // c.sw, c.sd, c.fld, c.fsd
+                    dice.Pick<uint>(_usesFloats ? [0xc000, 0xe000, 0x2000, 0xa000] : [0xc000, 0xe000]) | (uint)(pointer - 8) << 7
+                        | (uint)dice.Next(32) << 2 | (uint)dice.Next(8) << 10,
+                13 when pointer == 2 => // c.ldsp, c.sdsp, c.lwsp, c.swsp
+                    dice.Next(4) switch
+                    {
+                        0 => 0x6002u | rd << 7 | (uint)dice.Next(8) << 2 | high,
+                        1 => 0xe002u | any << 2 | (uint)dice.Next(8) << 10,
+                        2 => 0x4002u | rd << 7 | (uint)dice.Next(8) << 4 | high,
+                        _ => 0xc002u | any << 2 | (uint)dice.Next(16) << 9,
+                    },
+                _ => null,
+            };
+            if (bits is { } found)
+            {
+                return found;
+            }
+        }
+
+        return 0x0001; // c.nop
+    }
+
+    private uint Float()
+    {
+        int format = dice.Next(2), rounding = dice.OneIn(40) ? dice.Next(8) : dice.OneIn(4) ? dice.Next(5) : 7;
+        int rd = dice.Next(32), rs1 = dice.Next(32), rs2 = dice.Next(32);
+        switch (dice.Next(24))
+        {
+            case < 8:
+                return R(0x53, rounding, dice.Next(3) << 2 | format, rd, rs1, rs2);
+            case < 12:
+                return R(0x43 + (dice.Next(4) * 4), rounding, dice.Next(32) << 2 | format, rd, rs1, rs2);
+            case 12:
+                return R(0x53, rounding, 3 << 2 | format, rd, rs1, rs2);
+            case 13:
+                return R(0x53, rounding, 0x0b << 2 | format, rd, rs1, 0);
+            case < 16:
+                return R(0x53, dice.Next(3), 4 << 2 | format, rd, rs1, rs2);
+            case 16:
+                return R(0x53, dice.Next(2), 5 << 2 | format, rd, rs1, rs2);
+            case 17:
+                return R(0x53, rounding, 8 << 2 | format, rd, rs1, 1 - format);
+            case 18 or 19:
+                return R(0x53, dice.Next(3), 0x14 << 2 | format, Dest(), rs1, rs2);
+            case 20:
+                return R(0x53, rounding, 0x18 << 2 | format, Dest(), rs1, dice.Next(4));
+            case 21 or 22:
+                return R(0x53, rounding, 0x1a << 2 | format, rd, Any(), dice.Next(4));
+            default:
+                return dice.OneIn(2)
+                    ? R(0x53, dice.Next(2), 0x1c << 2 | format, Dest(), rs1, 0)
+                    : R(0x53, 0, 0x1e << 2 | format, rd, Any(), 0);
+        }
+    }
+
+    private int Any() => dice.Next(32);
+
+    /// <summary>A register that may be written.</summary>
+    private int Dest(bool orZero = true)
+    {
+        if (orZero && dice.OneIn(32))
+        {
+            return 0;
+        }
+
+        int register;
+        do
+        {
+            register = dice.Next(1, 32);
+        }
+        while ((_reserved >> register & 1) != 0);
+        return register;
+    }
+
+    /// <summary>Keeps a register for one purpose.</summary>
+    private int Take()
+    {
+        int register;
+        do
+        {
+            register = Dest(orZero: false);
+        }
+        while ((_safe >> register & 1) != 0);
+        _reserved |= 1u << register;
+        return register;
+    }
+
+    /// <summary>A register that is never a counter or pointer.</summary>
+    private int PickSafe()
+    {
+        int register;
+        do
+        {
+            register = dice.Next(1, 32);
+        }
+        while ((_safe >> register & 1) == 0);
+        return register;
+    }
+
+    private int Condition() => dice.Pick<int>([0, 1, 1, 4, 5, 6, 7]);
+
+    private int Pointer() => dice.OneIn(100) ? Any() : _pointers[dice.Next(_pointers.Count)];
+
+    private int Small() => dice.OneIn(2) ? dice.Next(-8, 8) : dice.Next(-2048, 2048);
+
+    private int Offset(int size) => dice.OneIn(6) ? dice.Next(-1700, 1700) : dice.Next(-24, 24) << size;
+
+    private static uint Csr(int funct3, int rd, int number, int source) => Immediate(0x73, funct3, rd, source, number);
+
+    private static uint Immediate(int opcode, int funct3, int rd, int rs1, int immediate) =>
+        (uint)(immediate << 20 | rs1 << 15 | funct3 << 12 | rd << 7 | opcode);
+}
