@@ -11,9 +11,16 @@ public sealed class CodeCache : IDisposable
 {
     /// <summary>Makes an empty cache.</summary>
     /// <param name="options">The second tier; null: <see cref="TranslatorOptions.Default"/>.</param>
+    /// <exception cref="ArgumentException">A size is too small, or not whole pages.</exception>
     public CodeCache(TranslatorOptions? options = null)
     {
         Options = options ?? TranslatorOptions.Default;
+        if (Options.CodeBytes < TranslatorOptions.LeastCodeBytes || Options.CodeBytes % (long)PhysicalMemory.PageSize != 0)
+        {
+            throw new ArgumentException(
+                $"expected at least {TranslatorOptions.LeastCodeBytes} bytes of code in whole pages, found {Options.CodeBytes}", nameof(options));
+        }
+
         Space = new CodeSpace(Options);
     }
 

@@ -22,6 +22,8 @@ public sealed unsafe class Hart : IDisposable
     private readonly IExecutionEnvironment? _environment;
     private readonly Op* _crossing;
     private readonly CodeCache? _ownCode;
+    private readonly long[] _codeExits = new long[Enum.GetValues<CodeExit>().Length];
+    private long _lookups;
     private uint _requests;
     private ulong _traps;
     private bool _running;
@@ -99,6 +101,18 @@ public sealed unsafe class Hart : IDisposable
 
     /// <summary>Traps taken since it was made.</summary>
     internal ulong Traps => _traps;
+
+    /// <summary>Why it left translated code, and how often. Safe from any thread.</summary>
+    public HartCodeExits CodeExits => new()
+    {
+        Limit = Volatile.Read(ref _codeExits[(int)CodeExit.Limit]),
+        UnknownTarget = Volatile.Read(ref _codeExits[(int)CodeExit.UnknownTarget]),
+        NotTranslated = Volatile.Read(ref _codeExits[(int)CodeExit.NotTranslated]),
+        Chain = Volatile.Read(ref _codeExits[(int)CodeExit.Chain]),
+        Fault = Volatile.Read(ref _codeExits[(int)CodeExit.Fault]),
+        Interpreted = Volatile.Read(ref _codeExits[(int)CodeExit.MidBlock]),
+        Lookups = Volatile.Read(ref _lookups),
+    };
 
     internal HartState* State { get; }
 
@@ -287,6 +301,7 @@ public sealed unsafe class Hart : IDisposable
     internal Op* FindBlock(ulong pc)
     {
         const ulong PageMask = PhysicalMemory.PageSize - 1;
+        _lookups++;
         byte* host = Mmu.FetchPointer(pc, out long page);
         if (host is null)
         {
@@ -320,6 +335,7 @@ public sealed unsafe class Hart : IDisposable
         Blocks.Space.Run(State, code, pc);
         FoldHostFlags();
         var exit = (CodeExit)State->CodeExit;
+        _codeExits[(int)exit]++;
         if (exit == CodeExit.Fault)
         {
             if (Failure is { } failure)

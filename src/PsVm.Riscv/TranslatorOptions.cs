@@ -23,7 +23,10 @@ public sealed record TranslatorOptions
     /// <summary>How many slices end at a block before the loop around it is translated as one.</summary>
     public int LoopThreshold { get; init; } = 6;
 
-    /// <summary>Bytes of host code at most; whole pages of 4096.</summary>
+    /// <summary>The least that <see cref="CodeBytes"/> can be.</summary>
+    public const long LeastCodeBytes = 256 << 10;
+
+    /// <summary>Bytes of host code at most, <see cref="LeastCodeBytes"/> or more; whole pages of 4096.</summary>
     public long CodeBytes { get; init; } = 32 << 20;
 
     /// <summary>Bytes of decoded blocks, and of the pages they were decoded from, at most.</summary>

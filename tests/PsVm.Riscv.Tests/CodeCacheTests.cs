@@ -41,6 +41,107 @@ public class CodeCacheTests
         Assert.Equal((500ul, 2500ul), (first.Hart[A0] - before, second.Hart[A0]));
     }
 
+    [SkippableFact]
+    public void HotCodeIsTranslatedBesideTheHartAndItsLoopAsOne()
+    {
+        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        using var code = new CodeCache();
+        using TestMachine machine = Counting(code);
+        for (int i = 0; i < 10_000 && code.Usage.TranslatedLoops == 0; i++)
+        {
+            machine.Hart.Run(100_000);
+        }
+
+        CodeCacheUsage usage = code.Usage;
+        Assert.Equal((1, 1), (usage.TranslatedLoops, usage.TranslatedBlocks));
+        Assert.NotEqual(TimeSpan.Zero, usage.TranslationTime);
+        ulong before = machine.Hart[A0], retired = machine.Hart.InstructionsRetired;
+        machine.Hart.Run(1_000_000);
+        Assert.Equal((machine.Hart.InstructionsRetired - retired) / 2, machine.Hart[A0] - before);
+        Assert.NotEqual(0, machine.Hart.CodeExits.Limit);
+    }
+
+    [SkippableTheory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void CodeIsBoundedAndTheColdestGoesFirst(int harts)
+    {
+        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        const int Pages = 600, Rounds = 3;
+        const ulong HotPage = 0;
+        Dictionary<long, int> translations = [];
+        long most = 0;
+        using var code = new CodeCache(AtFirstSight with
+        {
+            CodeBytes = TranslatorOptions.LeastCodeBytes,
+            Observer = made =>
+            {
+                translations[made.Page] = translations.GetValueOrDefault(made.Page) + 1;
+                most = Math.Max(most, made.Length);
+            },
+        });
+
+        // Every cold page calls the hot one, counts, and jumps to the next page.
+        TestMachine Make()
+        {
+            var machine = new TestMachine(16 << 20, code: code);
+            machine.Program(Code + (HotPage << 12), Addi(A1, A1, 1), Jalr(Zero, 1, 0));
+            for (ulong page = 1; page <= Pages; page++)
+            {
+                ulong at = Code + (page << 12);
+                bool last = page == Pages;
+                machine.Program(
+                    at,
+                    Addi(A0, A0, (int)(page & 1023)),
+                    Jalr(1, Sp, 0),
+                    Addi(A0, A0, 1),
+                    last ? Jalr(Zero, A2, 0) : Jal(Zero, 4096 - 12));
+            }
+
+            machine.Hart[Sp] = Code;
+            machine.Hart[A2] = Code + 4096;
+            machine.Hart.Pc = Code + 4096;
+            return machine;
+        }
+
+        ulong expected = 0;
+        for (ulong page = 1; page <= Pages; page++)
+        {
+            expected += (page & 1023) + 1;
+        }
+
+        TestMachine[] machines = [.. Enumerable.Range(0, harts).Select(_ => Make())];
+        Parallel.ForEach(machines, machine =>
+        {
+            while (machine.Hart[A1] < Pages * Rounds)
+            {
+                machine.Hart.Run(1);
+            }
+
+            while (machine.Hart.Pc != Code + 4096)
+            {
+                machine.Hart.Run(1);
+            }
+        });
+
+        Assert.All(machines, machine => Assert.Equal(expected * Rounds, machine.Hart[A0]));
+        CodeCacheUsage usage = code.Usage;
+        Assert.InRange(usage.CodeBytes, 1, TranslatorOptions.LeastCodeBytes);
+        Assert.NotEqual(0, usage.EvictedPages);
+        Assert.Equal(translations[(long)HotPage], translations.Values.Min());
+        foreach (TestMachine machine in machines)
+        {
+            machine.Dispose();
+        }
+    }
+
+    [Fact]
+    public void ASizeThatCannotBeIsRefused()
+    {
+        var error = Assert.Throws<ArgumentException>(() => new CodeCache(TranslatorOptions.Default with { CodeBytes = 5000 }));
+        Assert.Contains("found 5000", error.Message, StringComparison.Ordinal);
+    }
+
     private static TestMachine Counting(CodeCache code) =>
         new TestMachine(code: code).Program(Code, Addi(A0, A0, 1), Jal(Zero, -4));
 }

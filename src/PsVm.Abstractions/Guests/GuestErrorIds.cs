@@ -167,4 +167,7 @@ public static class GuestErrorIds
 
     /// <summary>Discards of a clone's RAM should punch holes in the template.</summary>
     public const string TemplateDiscardPolicy = nameof(TemplateDiscardPolicy);
+
+    /// <summary>PSVM_CODE_BYTES is no size that translated code can have.</summary>
+    public const string CodeBytesInvalid = nameof(CodeBytesInvalid);
 }

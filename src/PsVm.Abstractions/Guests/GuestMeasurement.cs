@@ -35,6 +35,9 @@ public sealed record GuestMeasurement
     /// <summary>What interrupted the running of instructions, and how often.</summary>
     public GuestExits Exits { get; init; } = new();
 
+    /// <summary>Translated code, of all guests of this host together: they share it.</summary>
+    public TranslationUsage Translation { get; init; } = new();
+
     /// <summary>Time from the request to the first instruction.</summary>
     public TimeSpan StartLatency { get; init; }
 
@@ -59,6 +62,49 @@ public sealed record GuestExits
 
     /// <summary>Loads and stores that went to a device.</summary>
     public long DeviceAccesses { get; init; }
+
+    /// <summary>Instructions that failed in translated code: page faults, mostly.</summary>
+    public long Faults { get; init; }
+
+    /// <summary>System instructions that translated code left to the interpreter.</summary>
+    public long SystemInstructions { get; init; }
+
+    /// <summary>Jumps from translated code to code that has no translation.</summary>
+    public long NotTranslated { get; init; }
+
+    /// <summary>Jumps to addresses that a hart's jump table did not know.</summary>
+    public long JumpTableMisses { get; init; }
+}
+
+/// <summary>Translated code of a host's guests. Sizes are bytes.</summary>
+public sealed record TranslationUsage
+{
+    /// <summary>Host code. It is there once, however many guests run it.</summary>
+    public long CodeBytes { get; init; }
+
+    /// <summary>The most it can be; then the pages of guest code that were not used for the longest time lose theirs.</summary>
+    public long CodeLimit { get; init; }
+
+    /// <summary>Decoded instructions, and the pages they were decoded from.</summary>
+    public long DecodedBytes { get; init; }
+
+    /// <summary>Blocks that have a translation.</summary>
+    public long Blocks { get; init; }
+
+    /// <summary>Loops that are translated as one.</summary>
+    public long Loops { get; init; }
+
+    /// <summary>Translations that were asked for and are not made yet.</summary>
+    public int Waiting { get; init; }
+
+    /// <summary>Host time that translating took, beside the guests.</summary>
+    public TimeSpan Time { get; init; }
+
+    /// <summary>How often a guest's page of code was known already, from this guest or another, when it was first run.</summary>
+    public long PagesShared { get; init; }
+
+    /// <summary>Pages whose code was dropped to make room.</summary>
+    public long PagesEvicted { get; init; }
 }
 
 /// <summary>Where the time between the request for a guest and its first instruction went.</summary>

@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using PsVm.Memory;
@@ -23,13 +24,55 @@ public sealed class GuestHost : IGuestHost, IDisposable
     /// <summary>Makes a host without guests.</summary>
     /// <param name="backends">The backends that guests may name.</param>
     /// <param name="loggers">Where the life of guests is logged; null: nowhere.</param>
-    /// <param name="translation">How guest code is translated, and how much memory that may take; null: as measured best.</param>
+    /// <param name="translation">How guest code is translated, and how much memory that may take; null: as measured best, or as
+    /// the environment variable PSVM_CODE_BYTES says.</param>
+    /// <exception cref="GuestException">That variable is no size that is possible.</exception>
     public GuestHost(MemoryBackends backends, ILoggerFactory? loggers = null, TranslatorOptions? translation = null)
     {
         ArgumentNullException.ThrowIfNull(backends);
         _backends = backends;
-        _code = new CodeCache(translation);
+        _code = new CodeCache(translation ?? OptionsFromEnvironment());
         _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<GuestHost>();
+    }
+
+    /// <summary>Environment variable with the bytes that translated code may take; a number of pages of 4096.</summary>
+    public const string CodeBytesVariable = "PSVM_CODE_BYTES";
+
+    private static TranslatorOptions OptionsFromEnvironment()
+    {
+        string? text = Environment.GetEnvironmentVariable(CodeBytesVariable);
+        if (string.IsNullOrEmpty(text))
+        {
+            return TranslatorOptions.Default;
+        }
+
+        const long Most = 1L << 30; // what jumps within it can span
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long bytes)
+            && bytes is >= TranslatorOptions.LeastCodeBytes and <= Most && bytes % Environment.SystemPageSize == 0
+            ? TranslatorOptions.Default with { CodeBytes = bytes }
+            : throw new GuestException(
+                GuestErrorIds.CodeBytesInvalid,
+                $"Expected {CodeBytesVariable} to be a number of bytes from {TranslatorOptions.LeastCodeBytes} to {Most} in whole pages of "
+                + $"{Environment.SystemPageSize}, found '{text}'.",
+                text);
+    }
+
+    /// <summary>The code that its guests share.</summary>
+    public TranslationUsage MeasureTranslation()
+    {
+        CodeCacheUsage usage = _code.Usage;
+        return new TranslationUsage
+        {
+            CodeBytes = usage.CodeBytes,
+            CodeLimit = _code.Options.CodeBytes,
+            DecodedBytes = usage.DecodedBytes,
+            Blocks = usage.TranslatedBlocks,
+            Loops = usage.TranslatedLoops,
+            Waiting = usage.Waiting,
+            Time = usage.TranslationTime,
+            PagesShared = usage.SharedPages,
+            PagesEvicted = usage.EvictedPages,
+        };
     }
 
     /// <inheritdoc/>
@@ -93,7 +136,8 @@ public sealed class GuestHost : IGuestHost, IDisposable
         ArgumentNullException.ThrowIfNull(names);
         LiveGuest[] guests = [.. names.Select(Find)];
         ProcessMappings? mappings = detailed ? ProcessMappings.Read() : null;
-        return [.. guests.Select(guest => guest.Measure(mappings))];
+        TranslationUsage translation = MeasureTranslation();
+        return [.. guests.Select(guest => guest.Measure(mappings) with { Translation = translation })];
     }
 
     /// <inheritdoc/>

@@ -362,6 +362,10 @@ internal sealed class LiveGuest : IDisposable
 
     private GuestExits CountExits() => new()
     {
+        Faults = _board.Harts.Sum(hart => hart.CodeExits.Fault),
+        SystemInstructions = _board.Harts.Sum(hart => hart.CodeExits.Interpreted),
+        NotTranslated = _board.Harts.Sum(hart => hart.CodeExits.NotTranslated),
+        JumpTableMisses = _board.Harts.Sum(hart => hart.CodeExits.Lookups),
         Slice = _harts.Harts.Sum(hart => hart.Exits.Slice),
         WaitForInterrupt = _harts.Harts.Sum(hart => hart.Exits.Wait),
         Requested = _harts.Harts.Sum(hart => hart.Exits.Requested),

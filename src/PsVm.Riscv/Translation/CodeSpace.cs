@@ -280,7 +280,7 @@ internal sealed unsafe class CodeSpace : IDisposable
         byte* place = _memory!.Allocate(length);
         if (place is null)
         {
-            MakeRoom();
+            MakeRoom(forCode: true);
             header->Heat = header->Samples = 0; // asked for again when it has been hot again
             return;
         }
@@ -327,7 +327,7 @@ internal sealed unsafe class CodeSpace : IDisposable
         _usage = _usage with { DecodedBytes = _usage.DecodedBytes + bytes };
         if (_usage.DecodedBytes > _options.DecodedBytes)
         {
-            MakeRoom();
+            MakeRoom(forCode: false);
         }
     }
 
@@ -343,7 +343,7 @@ internal sealed unsafe class CodeSpace : IDisposable
     }
 
     /// <summary>Sends the coldest pages away. Their memory is free when every hart has been between two blocks since.</summary>
-    private void MakeRoom()
+    private void MakeRoom(bool forCode)
     {
         Collect();
         if (_leaving.Count != 0)
@@ -351,17 +351,15 @@ internal sealed unsafe class CodeSpace : IDisposable
             return; // some are on their way already
         }
 
-        long code = (long)(_memory?.Size ?? 0) / Share, decoded = _options.DecodedBytes / Share;
-        bool needsCode = (long)(_memory?.Used ?? 0) > code * (Share - 1), needsDecoded = _usage.DecodedBytes > decoded * (Share - 1);
+        long wanted = (forCode ? (long)_memory!.Size : _options.DecodedBytes) / Share;
         foreach (CodePage page in _pages.Values.SelectMany(variants => variants).OrderBy(page => page.LastUse).ToArray())
         {
-            if ((!needsCode || code <= 0) && (!needsDecoded || decoded <= 0))
+            if (wanted <= 0)
             {
                 break;
             }
 
-            code -= page.Code.Sum(piece => (long)piece.Length);
-            decoded -= page.DecodedBytes;
+            wanted -= forCode ? page.Code.Sum(piece => (long)piece.Length) : page.DecodedBytes;
             List<CodePage> variants = _pages[page.Number];
             variants.Remove(page);
             if (variants.Count == 0)

@@ -76,6 +76,39 @@ public sealed class GuestMeasurementTests : IDisposable
     }
 
     [Fact]
+    public void Translated_code_is_counted_once_for_all_guests()
+    {
+        StartAndWait(new GuestOptions { Name = "a", Memory = Memory });
+        Obey("a", "spin 50", "spin: ");
+        StartAndWait(new GuestOptions { Name = "b", Memory = Memory });
+        TranslationUsage a = Hold("a").Translation, b = Hold("b").Translation;
+
+        Assert.InRange(a.CodeBytes, 1, a.CodeLimit);
+        Assert.NotEqual(0, a.Blocks);
+        Assert.NotEqual(0, b.PagesShared);
+        Assert.Equal(a.CodeLimit, b.CodeLimit);
+    }
+
+    [Theory]
+    [InlineData("1")]
+    [InlineData("lots")]
+    [InlineData("1000000")]
+    public void A_limit_of_code_that_cannot_be_is_an_error(string text)
+    {
+        Environment.SetEnvironmentVariable(GuestHost.CodeBytesVariable, text);
+        try
+        {
+            GuestException error = Assert.Throws<GuestException>(() => new GuestHost(_backends));
+            Assert.Equal(GuestErrorIds.CodeBytesInvalid, error.ErrorId);
+            Assert.Contains($"'{text}'", error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(GuestHost.CodeBytesVariable, null);
+        }
+    }
+
+    [Fact]
     public void The_speed_is_that_since_the_last_measurement()
     {
         StartAndWait(new GuestOptions { Name = "g", Memory = Memory });

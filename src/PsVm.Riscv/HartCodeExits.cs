@@ -1,0 +1,26 @@
+namespace PsVm.Riscv;
+
+/// <summary>Why a hart left translated code since it was made, in numbers of times.</summary>
+public sealed record HartCodeExits
+{
+    /// <summary>A slice of instructions was over, or something wanted attention: an interrupt, a fence, a request to leave.</summary>
+    public long Limit { get; init; }
+
+    /// <summary>A jump went to an address that the jump table did not know.</summary>
+    public long UnknownTarget { get; init; }
+
+    /// <summary>A jump went to a block that had no translation.</summary>
+    public long NotTranslated { get; init; }
+
+    /// <summary>A jump within a page was taken for the first time, and pointed to its target.</summary>
+    public long Chain { get; init; }
+
+    /// <summary>An instruction failed.</summary>
+    public long Fault { get; init; }
+
+    /// <summary>System instructions, which the interpreter runs.</summary>
+    public long Interpreted { get; init; }
+
+    /// <summary>Block starts that the jump table did not know, from both tiers.</summary>
+    public long Lookups { get; init; }
+}
