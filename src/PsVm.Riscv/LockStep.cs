@@ -71,7 +71,9 @@ public sealed unsafe class LockStep(Hart reference, Hart subject, int maxBudget 
     /// <summary>A trap retires nothing but counts, so no two block boundaries of a run are equally far.</summary>
     private static ulong Progress(Hart hart) => hart.InstructionsRetired + hart.Traps;
 
-    /// <summary>Lets the reference come as far as the subject. It stops between two blocks, so a subject that does not is found out.</summary>
+    /// <summary>
+    /// Lets the reference come as far as the subject. It stops between two blocks only, so a subject that does not is found out.
+    /// </summary>
     private HartExit CatchUp(ulong progress)
     {
         ulong end = Progress(reference) + progress;

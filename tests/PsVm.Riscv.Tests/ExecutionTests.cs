@@ -208,10 +208,21 @@ public class ExecutionTests
     public void AJumpWithinAPageSeesWhatWasJustStoredThere(Way way, bool fence, int threshold, ulong budget)
     {
         const int Rounds = 100, Patched = 50;
-        const int Link = T0;
+        const int Link = T2;
         using var cache = new CodeCache(new TranslatorOptions { Threshold = threshold });
         using var machine = new TestMachine(code: cache);
-        uint[] loop = [Addi(A3, A3, 1), Bne(A3, A5, fence ? 12 : 8), Sw(A1, A2, 0), .. fence ? [FenceI] : Array.Empty<uint>()];
+
+        // It stores each time, but into data until the round comes: no branch, so that the way behind the store is trodden before.
+        uint[] loop =
+        [
+            Addi(A3, A3, 1),
+            R(0x33, 4, 0, T0, A3, A5), // xor
+            0x0012_b293, // sltiu t0, t0, 1
+            R(0x33, 0, 1, T0, T0, A2), // mul
+            Add(T0, T0, Sp),
+            Sw(A1, T0, 0),
+            .. fence ? [FenceI] : Array.Empty<uint>(),
+        ];
         uint old = Addi(A0, A0, 1);
         int target, length = loop.Length;
         uint[] program;
@@ -244,7 +255,7 @@ public class ExecutionTests
         }
 
         machine.Program(Code, program);
-        (machine.Hart[A1], machine.Hart[A2]) = (Addi(A0, A0, 1000), Code + ((ulong)target * 4));
+        (machine.Hart[A1], machine.Hart[A2], machine.Hart[Sp]) = (Addi(A0, A0, 1000), Code + ((ulong)target * 4) - Data, Data);
         (machine.Hart[A4], machine.Hart[A5]) = (Rounds, Patched);
         ulong end = Code + ((ulong)Array.IndexOf(program, Jal(Zero, 0)) * 4);
         for (int i = 0; i < 100_000 && machine.Hart.Pc != end; i++)

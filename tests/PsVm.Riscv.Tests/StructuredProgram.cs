@@ -37,6 +37,7 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
     private static readonly int[] CountersAndFlags = [Fflags, Frm, Fcsr, 0xc00, 0xc02, Sstatus, Mstatus, 0x342, 0xb02];
 
     private readonly List<int> _pointers = [];
+    private readonly List<int> _counters = [];
     private readonly List<int> _slots = [];
     private readonly List<(int At, int From)> _stores = [];
     private readonly List<int> _exits = [];
@@ -60,6 +61,7 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
     public void Write()
     {
         _pointers.Clear();
+        _counters.Clear();
         _slots.Clear();
         _stores.Clear();
         _exits.Clear();
@@ -74,7 +76,7 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
             _safe |= 1u << Dest(orZero: false);
         }
 
-        _rewritesItself = dice.OneIn(4);
+        _rewritesItself = dice.OneIn(3);
         _usesFloats = !dice.OneIn(3);
         _limit = code.At + dice.Next(200, 2400);
         int start = code.MarkNew();
@@ -180,6 +182,7 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
             code.Emit(Addi(bound, 0, rounds));
         }
 
+        _counters.Add(counter);
         int step = code.NewLabel(), end = code.NewLabel();
         _exits.Add(step);
         _exits.Add(end);
@@ -221,6 +224,7 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
 
         code.Mark(end);
         _exits.RemoveRange(_exits.Count - 2, 2);
+        _counters.RemoveAt(_counters.Count - 1);
         _pointers.RemoveRange(pointers, _pointers.Count - pointers);
         _reserved = reserved;
     }
@@ -278,34 +282,36 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
         code.Jump(_link, _function);
     }
 
-    /// <summary>Stores an instruction over one of the program's, known when the program is complete.</summary>
+    /// <summary>
+    /// Stores an instruction over one of the program's, which is known when the program is complete. Mostly only now and then, so that
+    /// there is something to be made stale; and without a branch, so that the way behind the store is well trodden when it happens.
+    /// </summary>
     private void Rewrite()
     {
-        int from = code.At, address = Dest(orZero: false), value;
+        int from = code.At, address = Dest(orZero: false), value, chance;
         do
         {
-            value = Dest(orZero: false);
+            (value, chance) = (Dest(orZero: false), Dest(orZero: false));
         }
-        while (value == address);
-
-        // Only now and then, so that there is something to be made stale.
-        int end = code.NewLabel();
-        if (!dice.OneIn(3))
-        {
-            code.Branch(dice.Next(4, 8), Any(), Any(), end);
-            from = code.At;
-        }
+        while (value == address || chance == address || value == chance);
 
         code.Emit(Auipc(address, 0));
+        if (!dice.OneIn(4))
+        {
+            // The data pointer in its place unless some bits of a counter are zero.
+            int counter = _counters.Count != 0 ? dice.Pick<int>(_counters.ToArray()) : Any();
+            code.Emit(Immediate(0x13, 7, chance, counter, (2 << dice.Next(4)) - 1), Immediate(0x13, 3, chance, chance, 1));
+            code.Emit(Addi(chance, chance, -1), R(0x33, 0, 0x20, value, _data, address));
+            code.Emit(R(0x33, 7, 0, value, value, chance), Add(address, address, value));
+        }
+
         code.Emit(Load(2, value, _data, -2048 + (dice.Next(64) * 4)));
         _stores.Add((code.At, from));
         code.Emit(Store(dice.OneIn(8) ? 3 : dice.OneIn(8) ? 1 : 2, value, address, 0));
-        if (dice.OneIn(2))
+        if (dice.OneIn(4))
         {
             code.Emit(FenceI);
         }
-
-        code.Mark(end);
     }
 
     private void FinishStores()
@@ -492,7 +498,8 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
                 9 when isShort => 0x9c01 | shorts | (uint)dice.Next(2) << 5, // c.subw, c.addw
                 10 when isShort => (uint)((rd - 8) << 2) | (uint)dice.Next(1, 256) << 5, // c.addi4spn
                 11 when pointer is >= 8 and < 16 && isShort => // c.lw, c.ld
-                    (dice.OneIn(2) ? 0x4000u : 0x6000) | (uint)(pointer - 8) << 7 | (rd - 8) << 2 | (uint)dice.Next(4) << 5 | (uint)dice.Next(8) << 10,
+                    (dice.OneIn(2) ? 0x4000u : 0x6000) | (uint)(pointer - 8) << 7 | (rd - 8) << 2 | (uint)dice.Next(4) << 5
+                        | (uint)dice.Next(8) << 10,
                 12 when pointer is >= 8 and < 16 => // c.sw, c.sd, c.fld, c.fsd
                     dice.Pick<uint>(_usesFloats ? [0xc000, 0xe000, 0x2000, 0xa000] : [0xc000, 0xe000]) | (uint)(pointer - 8) << 7
                         | (uint)dice.Next(32) << 2 | (uint)dice.Next(8) << 10,
