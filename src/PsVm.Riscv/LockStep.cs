@@ -1,5 +1,6 @@
 using PsVm.Riscv.Csr;
 using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Translation;
 
 namespace PsVm.Riscv;
 
@@ -103,7 +104,7 @@ public sealed unsafe class LockStep(Hart reference, Hart subject, int maxBudget 
     private LockStepDifference Difference(string what, ulong agreed) => new(what, agreed, [.. _path], reference.Save(), subject.Save());
 
     private static string? CompareBudget(ulong progress, ulong budget, HartExit exit) =>
-        exit == HartExit.Budget && (progress < budget || progress > budget + BlockDecoder.MaxOps)
+        exit == HartExit.Budget && (progress < budget || progress > budget + LoopFinder.MostOps + BlockDecoder.MaxOps)
             ? $"budget: {budget} instructions and traps, the subject left after {progress}"
             : null;
 

@@ -14,6 +14,9 @@ internal sealed unsafe class CodeSpace : IDisposable
     // When room is needed, this part of all of it is made free.
     private const int Share = 8;
 
+    // The thread that translates ends when nothing was asked for so long.
+    private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(2);
+
     private readonly Lock _gate = new();
     private readonly TranslatorOptions _options;
     private readonly Dictionary<long, List<CodePage>> _pages = [];
@@ -22,6 +25,7 @@ internal sealed unsafe class CodeSpace : IDisposable
     private readonly List<CodePage> _leaving = [];
     private readonly List<BlockCache> _users = [];
     private readonly Queue<(nint Ops, bool Loop)> _requests = [];
+    private readonly AutoResetEvent _asked = new(false);
     private readonly TranslationBuffer? _buffer;
     private readonly CodeMemory? _memory;
     private readonly Stubs? _stubs;
@@ -90,6 +94,7 @@ internal sealed unsafe class CodeSpace : IDisposable
         {
             _disposed = true;
             _requests.Clear();
+            _asked.Set();
             Free();
         }
     }
@@ -197,35 +202,54 @@ internal sealed unsafe class CodeSpace : IDisposable
     {
         _requests.Enqueue(((nint)ops, loop));
         _byNumber[BlockHeader.Of(ops)->Page]!.Pins++;
-        if (!_translating && !_disposed)
+        if (_disposed)
         {
-            _translating = true;
-            ThreadPool.UnsafeQueueUserWorkItem(static space => space.TranslateRequested(), this, preferLocal: false);
+            return;
         }
+
+        if (_translating)
+        {
+            _asked.Set();
+            return;
+        }
+
+        // Not one of the pool's: those may all be busy for long.
+        _translating = true;
+        new Thread(TranslateRequested) { IsBackground = true, Name = "PsVm translator" }.Start();
     }
 
     private void TranslateRequested()
     {
+        bool waited = false;
         while (true)
         {
             lock (_gate)
             {
-                if (!_requests.TryDequeue(out (nint Ops, bool Loop) request))
+                if (_requests.TryDequeue(out (nint Ops, bool Loop) request))
+                {
+                    CodePage page = _byNumber[BlockHeader.Of((Op*)request.Ops)->Page]!;
+                    Translate((Op*)request.Ops, request.Loop);
+                    page.Pins--;
+                    waited = false;
+                    continue;
+                }
+
+                if (waited || _disposed)
                 {
                     _translating = false;
                     Free();
                     return;
                 }
-
-                // The gate is open while code is made, so that no hart waits for it.
-                CodePage page = _byNumber[BlockHeader.Of((Op*)request.Ops)->Page]!;
-                Translate((Op*)request.Ops, request.Loop);
-                page.Pins--;
             }
+
+            waited = !_asked.WaitOne(IdleTime);
         }
     }
 
-    /// <summary>Translates a block, or the loop around it, and puts it in its place. Under the gate, which is open in between.</summary>
+    /// <summary>
+    /// Translates a block, or the loop around it, and puts it in its place. Under the gate, which is open while code is made in the
+    /// background, so that no hart waits for it.
+    /// </summary>
     private void Translate(Op* ops, bool loop)
     {
         BlockHeader* header = BlockHeader.Of(ops);
@@ -433,6 +457,7 @@ internal sealed unsafe class CodeSpace : IDisposable
 
             _memory?.Dispose();
             _buffer?.Dispose();
+            _asked.Dispose();
         }
     }
 }

@@ -8,7 +8,10 @@ namespace PsVm.Riscv.Translation;
 /// </summary>
 internal static unsafe class LoopFinder
 {
-    private const int MostBlocks = 96, MostOps = 512;
+    /// <summary>The most instructions of a loop.</summary>
+    public const int MostOps = 512;
+
+    private const int MostBlocks = 96;
 
     /// <summary>The loop that is entered at a block.</summary>
     /// <param name="blockAt">Gives the block that begins at an offset of the page, or 0.</param>

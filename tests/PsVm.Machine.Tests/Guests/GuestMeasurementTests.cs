@@ -80,6 +80,7 @@ public sealed class GuestMeasurementTests : IDisposable
     {
         StartAndWait(new GuestOptions { Name = "a", Memory = Memory });
         Obey("a", "spin 50", "spin: ");
+        Assert.True(SpinWait.SpinUntil(() => _host.MeasureTranslation().Blocks != 0, Patience)); // it is made beside the guest
         StartAndWait(new GuestOptions { Name = "b", Memory = Memory });
         TranslationUsage a = Hold("a").Translation, b = Hold("b").Translation;
 
