@@ -132,6 +132,9 @@ internal unsafe struct BlockHeader
     /// <summary>How often a slice ended where it begins.</summary>
     public int Samples;
 
+    /// <summary>Not 0: its translation is that of the loop around it.</summary>
+    public int IsLoop;
+
     /// <summary>Number of the page that it belongs to, in its <see cref="Translation.CodeSpace"/>; 0: none.</summary>
     public int Page;
 

@@ -169,7 +169,7 @@ internal sealed unsafe class CodeSpace : IDisposable
     public void Sample(Op* ops)
     {
         BlockHeader* header = BlockHeader.Of(ops);
-        if (header->Page == 0 || header->Code is null)
+        if (header->Page == 0 || header->Code is null || _options.TranslatesAtOnce)
         {
             return;
         }
@@ -254,7 +254,7 @@ internal sealed unsafe class CodeSpace : IDisposable
     {
         BlockHeader* header = BlockHeader.Of(ops);
         CodePage page = _byNumber[header->Page]!;
-        if (page.IsLeaving || (loop ? header->Code is null : header->Code is not null))
+        if (page.IsLeaving || header->IsLoop != 0 || (header->Code is not null) != loop)
         {
             return;
         }
@@ -319,6 +319,7 @@ internal sealed unsafe class CodeSpace : IDisposable
         else
         {
             entry += unit.Entry - _buffer.Start;
+            header->IsLoop = 1;
             BlockTranslator.Redirect(_memory.Writable(header->Code), entry);
             _usage = _usage with { TranslatedLoops = _usage.TranslatedLoops + 1 };
         }
