@@ -259,7 +259,16 @@ public sealed unsafe class Hart : IDisposable
         }
 
         State->ReservedHost = 0; // a reservation must not pass from one thread of the guest to another
+        State->ChainFrom = 0; // the jump that led to a failed fetch does not lead to the handler
         SelectContext();
+    }
+
+    /// <summary>A write by an instruction to some bits of mip or sip; gives what was there before.</summary>
+    internal ulong UpdatePending(int number, ulong set, ulong clear)
+    {
+        ulong old = Csrs.UpdatePending(number, set, clear);
+        Apply(CsrEffect.Interrupts);
+        return old;
     }
 
     /// <summary>Does what a CSR write entails.</summary>

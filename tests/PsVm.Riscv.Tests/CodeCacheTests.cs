@@ -142,6 +142,28 @@ public class CodeCacheTests
         Assert.Contains("found 5000", error.Message, StringComparison.Ordinal);
     }
 
+    // The last instruction of a page goes on in the next one, which is not there. What ran before it must not learn to jump to the
+    // handler.
+    [SkippableFact]
+    public void AFetchThatFailsIsAskedForAgain()
+    {
+        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        const int Mepc = 0x341, Mtvec = 0x305;
+        const ulong Size = 1 << 20, End = Code + Size, Faulting = End - 2, Start = Faulting - 12;
+        using var code = new CodeCache(AtFirstSight);
+        using TestMachine machine = new(Size, code: code);
+        machine.Program(Start, Addi(A0, A0, -1), Nop, Bne(A0, Zero, -8));
+        machine.Ram[^2] = 0x13; // the first half of a nop
+        machine.Program(Code, Addi(A1, A1, 1), Addi(A0, Zero, 3), Csrrw(A4, Mepc, Zero), Branch(0, A4, A5, 8), Addi(A2, A2, 1), Jalr(Zero, A3, 0));
+        machine.Hart.TryWriteCsr(Mtvec, Code);
+        (machine.Hart.Pc, machine.Hart[A0], machine.Hart[A3], machine.Hart[A5]) = (Start, 3, Start, Faulting);
+
+        machine.Hart.Run(1000);
+
+        Assert.InRange(machine.Hart[A1], 10ul, 1000ul);
+        Assert.Equal(0ul, machine.Hart[A2]);
+    }
+
     private static TestMachine Counting(CodeCache code) =>
         new TestMachine(code: code).Program(Code, Addi(A0, A0, 1), Jal(Zero, -4));
 }

@@ -150,6 +150,50 @@ public class PrivilegeTests
         Assert.Equal((ulong)InterruptLines.SupervisorExternal, machine.Hart[A0]);
     }
 
+    // What is pending before, what a1 holds, what is read and what is pending then; the external interrupt is written, no line.
+    [Theory]
+    [InlineData(1, Mip, 0x202, 0x222, 0x202, 0x222)]
+    [InlineData(1, Mip, 0x202, 0, 0x202, 0)]
+    [InlineData(2, Mip, 0x202, 0x020, 0x202, 0x222)]
+    [InlineData(2, Mip, 0x000, 0xaaa, 0x000, 0x222)] // machine mode's are the devices'
+    [InlineData(3, Mip, 0x222, 0x200, 0x222, 0x022)]
+    [InlineData(1, Sip, 0x202, 0, 0x202, 0x200)]
+    [InlineData(2, Sip, 0x200, 0xaaa, 0x200, 0x202)]
+    [InlineData(3, Sip, 0x222, 0xaaa, 0x222, 0x220)]
+    public void PendingBitsAreReadAndWrittenByThoseWhoMay(int funct3, int number, int before, int operand, int read, int after)
+    {
+        using TestMachine machine = Machine();
+        Set(machine, Mideleg, 0x222);
+        Set(machine, Mip, (ulong)before);
+        machine.Program(Code, Asm.Csr(funct3, A0, number, A1), Jal(Zero, 0));
+        machine.Hart[A1] = (ulong)operand;
+        machine.Hart.Run(2);
+        Assert.Equal(((ulong)read, (ulong)after), (machine.Hart[A0], Get(machine, Mip)));
+    }
+
+    [Fact]
+    public void PendingBitsThatAreNotDelegatedAreNotTheSupervisors()
+    {
+        using TestMachine machine = Machine();
+        Set(machine, Mip, 0x222);
+        machine.Program(Code, Csrrc(A0, Sip, A1), Jal(Zero, 0));
+        machine.Hart[A1] = 0x222;
+        machine.Hart.Run(2);
+        Assert.Equal((0ul, 0x222ul), (machine.Hart[A0], Get(machine, Mip)));
+    }
+
+    [Fact]
+    public void TheTimersPendingBitIsTheComparatorsOnceThereIsOne()
+    {
+        using TestMachine machine = Machine();
+        Set(machine, Menvcfg, TimerCompareEnable);
+        machine.Program(Code, Csrrs(A0, Mip, A1), Jal(Zero, 0));
+        machine.Hart[A1] = (ulong)InterruptLines.SupervisorTimer;
+        machine.Hart.Run(2);
+        Set(machine, Menvcfg, 0);
+        Assert.Equal(0ul, Get(machine, Mip));
+    }
+
     [Theory]
     [InlineData(Mstatus, PrivilegeMode.Supervisor, Outcome.Illegal)]
     [InlineData(Sstatus, PrivilegeMode.Supervisor, Outcome.Allowed)]

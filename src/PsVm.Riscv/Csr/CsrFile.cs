@@ -312,7 +312,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
             case CsrNumber.Scause: _scause = value; break;
             case CsrNumber.Stval: _stval = value; break;
             case CsrNumber.Sip:
-                WritePending(value, (ulong)InterruptLines.SupervisorSoftware & _mideleg);
+                WritePending(value, WritablePending(number));
                 effect = CsrEffect.Interrupts;
                 break;
             case CsrNumber.Stimecmp:
@@ -351,7 +351,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
             case CsrNumber.Mcause: _mcause = value; break;
             case CsrNumber.Mtval: _mtval = value; break;
             case CsrNumber.Mip:
-                WritePending(value, SupervisorInterrupts);
+                WritePending(value, WritablePending(number));
                 effect = CsrEffect.Interrupts;
                 break;
             case CsrNumber.Pmpcfg0 or CsrNumber.Pmpcfg2:
@@ -383,7 +383,9 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     {
         if (number == CsrNumber.Mip)
         {
-            return PendingForUpdate & SupervisorInterrupts; // lines come back with the devices that hold them
+            const ulong External = (ulong)InterruptLines.SupervisorExternal;
+            ulong written = (Pending & ~External) | (_softwareSupervisorExternal ? External : 0);
+            return written & SupervisorInterrupts; // lines come back with the devices that hold them
         }
 
         TryRead(number, pmp, out ulong value);
@@ -428,14 +430,34 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         return CsrEffect.Translations;
     }
 
-    private void WritePending(ulong value, ulong mask)
+    /// <summary>
+    /// Reads mip or sip and writes some of its bits. Other harts raise SSIP at any time, so that bit is read and written in one step, and
+    /// those that the instruction does not name are not written at all. What SEIP reads as has the PLIC's line in it, what is written
+    /// has not.
+    /// </summary>
+    /// <param name="number">The CSR.</param>
+    /// <param name="set">Bits to set.</param>
+    /// <param name="clear">Bits to clear.</param>
+    /// <returns>The value before.</returns>
+    public ulong UpdatePending(int number, ulong set, ulong clear)
     {
         const ulong Software = (ulong)InterruptLines.SupervisorSoftware;
-        if ((mask & Software) != 0)
-        {
-            SetLines(InterruptLines.SupervisorSoftware, (value & Software) != 0);
-        }
+        ulong old = number == CsrNumber.Mip ? Pending : Pending & _mideleg;
+        ulong written = (set | clear) & WritablePending(number);
+        uint lines = WritePending(set, written);
+        return (written & Software) == 0 ? old : (old & ~Software) | (lines & Software);
+    }
 
+    /// <summary>The bits of mip or sip that programs write: the timer's is the comparator's once there is one (Sstc).</summary>
+    private ulong WritablePending(int number) => number == CsrNumber.Sip
+        ? (ulong)InterruptLines.SupervisorSoftware & _mideleg
+        : SupervisorInterrupts & ~((_menvcfg & TimerCompareEnable) != 0 ? (ulong)InterruptLines.SupervisorTimer : 0);
+
+    /// <summary>Writes the bits of a mask; gives the lines as they were.</summary>
+    private uint WritePending(ulong value, ulong mask)
+    {
+        uint software = (uint)((ulong)InterruptLines.SupervisorSoftware & mask);
+        uint before = (value & software) != 0 ? Interlocked.Or(ref _lines, software) : Interlocked.And(ref _lines, ~software);
         if ((mask & (ulong)InterruptLines.SupervisorTimer) != 0)
         {
             _softwareSupervisorTimer = (value & (ulong)InterruptLines.SupervisorTimer) != 0;
@@ -445,16 +467,8 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         {
             _softwareSupervisorExternal = (value & (ulong)InterruptLines.SupervisorExternal) != 0;
         }
-    }
 
-    /// <summary>What a read-modify-write of mip sees: the line from the PLIC is not part of the writable bit.</summary>
-    public ulong PendingForUpdate
-    {
-        get
-        {
-            const ulong External = (ulong)InterruptLines.SupervisorExternal;
-            return (Pending & ~External) | (_softwareSupervisorExternal ? External : 0);
-        }
+        return before;
     }
 
     private void SetStatus(ulong bit, bool set) => _status = set ? _status | bit : _status & ~bit;

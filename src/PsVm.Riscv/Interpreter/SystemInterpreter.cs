@@ -88,14 +88,23 @@ internal static unsafe class SystemInterpreter
             return false;
         }
 
-        if (write)
+        if (write && number is (CsrNumber.Mip or CsrNumber.Sip))
         {
-            ulong basis = number == CsrNumber.Mip ? hart.Csrs.PendingForUpdate : old;
+            (ulong set, ulong clear) = kind switch
+            {
+                OpCode.Csrrw => (operand, ~operand),
+                OpCode.Csrrs => (operand, 0ul),
+                _ => (0ul, operand),
+            };
+            old = hart.UpdatePending(number, set, clear);
+        }
+        else if (write)
+        {
             ulong value = kind switch
             {
                 OpCode.Csrrw => operand,
-                OpCode.Csrrs => basis | operand,
-                _ => basis & ~operand,
+                OpCode.Csrrs => old | operand,
+                _ => old & ~operand,
             };
             if (!hart.TryWriteCsr(number, value))
             {
