@@ -52,6 +52,9 @@ internal sealed class CloneHost : IDisposable
         return long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) << 10;
     }
 
+    /// <summary>The code that the clones share.</summary>
+    public TranslationUsage MeasureTranslation() => _host.MeasureTranslation();
+
     /// <summary>Starts a clone; returns once it runs.</summary>
     public GuestInfo StartClone(int number) => _host.Start(
         new GuestOptions { Name = Name(number), Template = _template, Memory = _options.Memory }, CancellationToken.None);

@@ -23,6 +23,7 @@ internal static class FleetCommand
 
         using Process process = Process.GetCurrentProcess();
         int threadsBefore = Threads(process);
+        TranslationUsage before = host.MeasureTranslation();
         long ownBefore = CloneHost.ProcessOwnBytes();
         long start = Stopwatch.GetTimestamp();
         double[] latencies = [.. Enumerable.Range(0, options.Count).Select(number => host.StartClone(number).StartLatency.TotalMilliseconds)];
@@ -46,6 +47,7 @@ internal static class FleetCommand
         host.Suspend(0, options.Count);
         long own = CloneHost.ProcessOwnBytes() - ownBefore;
         long ram = host.OwnRamBytes(0, options.Count);
+        TranslationUsage after = host.MeasureTranslation();
         Console.WriteLine(JsonSerializer.Serialize(new
         {
             clones = options.Count,
@@ -55,6 +57,9 @@ internal static class FleetCommand
             own_kib = own >> 10,
             own_ram_kib = ram >> 10,
             own_kib_per_clone = Math.Round(own / 1024.0 / options.Count, 1),
+            code_kib = after.CodeBytes >> 10,
+            code_kib_before = before.CodeBytes >> 10,
+            code_pages_shared = after.PagesShared - before.PagesShared,
             threads,
             threads_before = threadsBefore,
             idle_cpu_percent = Math.Round(100 * cpuSeconds / idleSeconds, 1),
