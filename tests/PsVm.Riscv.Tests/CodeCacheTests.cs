@@ -93,9 +93,10 @@ public class CodeCacheTests
                 machine.Program(
                     at,
                     Addi(A0, A0, (int)(page & 1023)),
+                    Addi(A3, Zero, (int)(page >> 10)), // so that no two pages are equal
                     Jalr(1, Sp, 0),
                     Addi(A0, A0, 1),
-                    last ? Jalr(Zero, A2, 0) : Jal(Zero, 4096 - 12));
+                    last ? Jalr(Zero, A2, 0) : Jal(Zero, 4096 - 16));
             }
 
             machine.Hart[Sp] = Code;
@@ -162,6 +163,25 @@ public class CodeCacheTests
 
         Assert.InRange(machine.Hart[A1], 10ul, 1000ul);
         Assert.Equal(0ul, machine.Hart[A2]);
+    }
+
+    [SkippableFact]
+    public void APageIsSharedWhereverItIs()
+    {
+        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        const ulong Away = 0x5000;
+        using var code = new CodeCache(AtFirstSight);
+        using TestMachine first = Counting(code), second = new(code: code);
+        second.Program(Code + Away, Addi(A0, A0, 1), Jal(Zero, -4));
+        second.Hart.Pc = Code + Away;
+        first.Hart.Run(1000);
+        long blocks = code.Usage.TranslatedBlocks;
+
+        second.Hart.Run(1000);
+
+        Assert.Equal(blocks, code.Usage.TranslatedBlocks);
+        Assert.Equal(first.Hart[A0], second.Hart[A0]);
+        Assert.Equal(Code + Away, second.Hart.Pc & ~0xffful);
     }
 
     private static TestMachine Counting(CodeCache code) =>

@@ -1,13 +1,17 @@
 namespace PsVm.Riscv.Translation;
 
 /// <summary>A page of instructions as it was when a block was first decoded from it. Guarded by its space.</summary>
-/// <param name="number">Number of the page, counted over all RAM of its guest.</param>
+/// <param name="number">Number of the page where it was seen first, counted over all RAM of that guest.</param>
+/// <param name="key">A hash of its content.</param>
 /// <param name="bytes">Its content.</param>
 /// <param name="id">Its number in the space.</param>
-internal sealed unsafe class CodePage(long number, byte* bytes, int id)
+internal sealed unsafe class CodePage(long number, int key, byte* bytes, int id)
 {
-    /// <summary>Number of the page, counted over all RAM of its guest.</summary>
+    /// <summary>Number of the page where it was seen first, counted over all RAM of that guest.</summary>
     public long Number => number;
+
+    /// <summary>A hash of its content.</summary>
+    public int Key => key;
 
     /// <summary>Its content.</summary>
     public byte* Bytes => bytes;

@@ -19,7 +19,7 @@ internal sealed unsafe class CodeSpace : IDisposable
 
     private readonly Lock _gate = new();
     private readonly TranslatorOptions _options;
-    private readonly Dictionary<long, List<CodePage>> _pages = [];
+    private readonly Dictionary<int, List<CodePage>> _pages = []; // by a hash of the content
     private readonly List<CodePage?> _byNumber = [null];
     private readonly Stack<int> _freeNumbers = [];
     private readonly List<CodePage> _leaving = [];
@@ -99,22 +99,26 @@ internal sealed unsafe class CodeSpace : IDisposable
         }
     }
 
-    /// <summary>The shared page with the content of a hart's page.</summary>
-    /// <param name="number">Number of the page, counted over all RAM of its guest.</param>
+    /// <summary>The shared page with the content of a hart's page, wherever it is.</summary>
+    /// <param name="number">Number of the page, counted over all RAM of its guest; for dumps.</param>
     /// <param name="host">Its first byte.</param>
     public CodePage FindPage(long number, byte* host)
     {
         const int Size = (int)PhysicalMemory.PageSize;
+        ReadOnlySpan<byte> content = new(host, Size);
+        HashCode hash = default;
+        hash.AddBytes(content);
+        int key = hash.ToHashCode();
         lock (_gate)
         {
-            if (!_pages.TryGetValue(number, out List<CodePage>? variants))
+            if (!_pages.TryGetValue(key, out List<CodePage>? variants))
             {
-                _pages.Add(number, variants = []);
+                _pages.Add(key, variants = []);
             }
 
             foreach (CodePage known in variants)
             {
-                if (new ReadOnlySpan<byte>(known.Bytes, Size).SequenceEqual(new ReadOnlySpan<byte>(host, Size)))
+                if (new ReadOnlySpan<byte>(known.Bytes, Size).SequenceEqual(content))
                 {
                     known.LastUse = ++_clock;
                     _usage = _usage with { SharedPages = _usage.SharedPages + 1 };
@@ -122,9 +126,9 @@ internal sealed unsafe class CodeSpace : IDisposable
                 }
             }
 
-            var page = new CodePage(number, (byte*)NativeMemory.Alloc(Size), AddNumber()) { LastUse = ++_clock };
+            var page = new CodePage(number, key, (byte*)NativeMemory.Alloc(Size), AddNumber()) { LastUse = ++_clock };
             _byNumber[page.Id] = page;
-            new ReadOnlySpan<byte>(host, Size).CopyTo(new Span<byte>(page.Bytes, Size));
+            content.CopyTo(new Span<byte>(page.Bytes, Size));
             variants.Add(page);
             CountDecoded(Size);
             return page;
@@ -385,11 +389,11 @@ internal sealed unsafe class CodeSpace : IDisposable
             }
 
             wanted -= forCode ? page.Code.Sum(piece => (long)piece.Length) : page.DecodedBytes;
-            List<CodePage> variants = _pages[page.Number];
+            List<CodePage> variants = _pages[page.Key];
             variants.Remove(page);
             if (variants.Count == 0)
             {
-                _pages.Remove(page.Number);
+                _pages.Remove(page.Key);
             }
 
             page.IsLeaving = true;
