@@ -278,7 +278,10 @@ internal sealed class Sbi : IExecutionEnvironment, IStateful
     }
 
     /// <summary>Returns when no target can use what it knew before the fence.</summary>
-    /// <remarks>A target that itself waits here does its fences before its next instruction: two that fence each other must not lock up.</remarks>
+    /// <remarks>
+    /// A target that itself waits here does its fences before its next instruction: two that fence each other must not lock up. One that
+    /// is parked, stopped or held does them before its next instruction too, and is not waited for.
+    /// </remarks>
     private void WaitForFences(Hart caller, ulong targets)
     {
         Interlocked.Or(ref _fencing, 1ul << caller.Id);
@@ -288,7 +291,7 @@ internal sealed class Sbi : IExecutionEnvironment, IStateful
             SpinWait spin = default;
             while (_harts[target].IsFencePending && (Volatile.Read(ref _fencing) >> target & 1) == 0)
             {
-                spin.SpinOnce();
+                spin.SpinOnce(sleep1Threshold: -1); // the target leaves within a block: a millisecond of sleep would be far too long
             }
         }
 
@@ -484,6 +487,8 @@ internal sealed class Sbi : IExecutionEnvironment, IStateful
         hart.TryWriteCsr(Csr.PmpAddress0, ulong.MaxValue);
         hart.TryWriteCsr(Csr.PmpConfiguration0, anyAccessNapot);
 
+        // Who fenced others meanwhile left out a hart that was stopped. A change of satp forgets its translations.
+        hart.RequestInstructionFence();
         hart.TryWriteCsr(Csr.MachineInterruptEnable, 0);
         hart.TryWriteCsr(Csr.SupervisorTimerCompare, ulong.MaxValue);
         hart.TryWriteCsr(Csr.SupervisorStatus, 0);

@@ -1,10 +1,12 @@
+using System.Runtime.InteropServices;
 using System.Text;
 using PsVm.Machine.Tests.Support;
 using PsVm.Riscv;
+using PsVm.Riscv.Tests;
 
 namespace PsVm.Machine.Tests.Boot;
 
-/// <summary>The calls of the SBI specification 2.0, one by one, on harts that do not run.</summary>
+/// <summary>The calls of the SBI specification 2.0, one by one, and mostly on harts that do not run.</summary>
 public sealed class SbiTests : IDisposable
 {
     private const ulong Base = 0x10, Timer = 0x54494d45, Ipi = 0x735049, Fence = 0x52464e43, HartState = 0x48534d;
@@ -21,10 +23,15 @@ public sealed class SbiTests : IDisposable
     private readonly Hart[] _harts = new Hart[3];
     private readonly List<(PowerRequest Request, uint Code)> _power = [];
     private readonly Sbi _sbi;
+    private Action _onPower = () => { };
 
     public SbiTests()
     {
-        _sbi = new Sbi(_harts, _lines, _ram.Memory, _console, (request, code) => _power.Add((request, code)));
+        _sbi = new Sbi(_harts, _lines, _ram.Memory, _console, (request, code) =>
+        {
+            _power.Add((request, code));
+            _onPower();
+        });
         GuestClock clock = new();
         for (int hart = 0; hart < _harts.Length; hart++)
         {
@@ -138,6 +145,81 @@ public sealed class SbiTests : IDisposable
     [InlineData(2)]
     public void Fences_of_harts_that_do_not_run_need_no_waiting(ulong function) =>
         Assert.Equal((Success, 0ul), Call(Fence, function, 0, ulong.MaxValue));
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    public void Harts_that_fence_each_other_at_the_same_time_all_go_on(ulong function)
+    {
+        const int rounds = 18;
+        const ulong calls = 5_000;
+        Write(
+            Entry, Asm.Addi(Asm.A0, Asm.Zero, 0), Asm.Addi(Asm.A1, Asm.Zero, -1), Asm.Ecall, Asm.Addi(rounds, rounds, -1),
+            Asm.Bne(rounds, Asm.Zero, -16), Asm.Jal(Asm.Zero, 0));
+        Call(HartState, 0, 1, Entry);
+        Call(HartState, 0, 2, Entry);
+        Thread[] threads = [.. _harts.Select(hart => new Thread(() =>
+        {
+            _sbi.Prepare(hart);
+            (hart.Pc, hart[16], hart[17], hart[rounds]) = (Entry, function, Fence, calls);
+            while (hart[rounds] != 0)
+            {
+                hart.Run(10_000);
+            }
+        }) { IsBackground = true })];
+        Array.ForEach(threads, thread => thread.Start());
+        Assert.All(threads, thread => Assert.True(thread.Join(TimeSpan.FromMinutes(1))));
+    }
+
+    [Fact]
+    public void A_fence_waits_for_a_target_that_is_busy()
+    {
+        using var entered = new ManualResetEventSlim();
+        using var leave = new ManualResetEventSlim();
+        Write(Entry, Asm.Ecall, Asm.Jal(Asm.Zero, 0));
+        Call(HartState, 0, 1, Entry);
+        _sbi.Prepare(_harts[1]);
+        _onPower = () =>
+        {
+            entered.Set();
+            leave.Wait();
+        };
+        (_harts[1][17], _harts[1][16]) = (Reset, 0);
+        (_harts[1][10], _harts[1][11]) = (0, 0);
+        var target = new Thread(() => _harts[1].Run(10));
+        var caller = new Thread(() => Call(Fence, 1, 2, 0));
+        target.Start();
+        entered.Wait();
+        caller.Start();
+        bool waited = !caller.Join(TimeSpan.FromMilliseconds(50));
+        leave.Set();
+
+        Assert.True(caller.Join(TimeSpan.FromMinutes(1)) && target.Join(TimeSpan.FromMinutes(1)));
+        Assert.True(waited, "the target could have gone on with what it knew");
+    }
+
+    [Fact]
+    public void A_hart_that_starts_again_runs_the_code_that_is_there_now()
+    {
+        Hart hart = _harts[1];
+        Write(Entry, Asm.Addi(Asm.A2, Asm.Zero, 1), Asm.Jal(Asm.Zero, 0));
+        Start();
+        Assert.Equal(1ul, hart[Asm.A2]);
+
+        Call(hart, HartState, 1);
+        _sbi.Prepare(hart);
+        hart.Run(0);
+        Write(Entry, Asm.Addi(Asm.A2, Asm.Zero, 2));
+        Start();
+        Assert.Equal(2ul, hart[Asm.A2]);
+
+        void Start()
+        {
+            Call(HartState, 0, 1, Entry);
+            _sbi.Prepare(hart);
+            hart.Run(10);
+        }
+    }
 
     [Fact]
     public void A_hart_is_started_once_and_then_runs()
@@ -305,6 +387,9 @@ public sealed class SbiTests : IDisposable
 
         Assert.Equal(42ul, _harts[0][11]);
     }
+
+    private void Write(ulong address, params ReadOnlySpan<uint> instructions) =>
+        _ram.Memory.Write(address, MemoryMarshal.AsBytes(instructions));
 
     private (long Error, ulong Value) Call(ulong extension, ulong function, ulong a0 = 0, ulong a1 = 0, ulong a2 = 0) =>
         Call(_harts[0], extension, function, a0, a1, a2);
