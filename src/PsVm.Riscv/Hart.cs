@@ -23,7 +23,7 @@ public sealed unsafe class Hart : IDisposable
     private readonly Op* _crossing;
     private readonly CodeCache? _ownCode;
     private readonly long[] _codeExits = new long[Enum.GetValues<CodeExit>().Length];
-    private long _lookups;
+    private long _lookups, _systemInstructions;
     private uint _requests;
     private ulong _traps;
     private bool _running;
@@ -111,6 +111,7 @@ public sealed unsafe class Hart : IDisposable
         Chain = Volatile.Read(ref _codeExits[(int)CodeExit.Chain]),
         Fault = Volatile.Read(ref _codeExits[(int)CodeExit.Fault]),
         Interpreted = Volatile.Read(ref _codeExits[(int)CodeExit.MidBlock]),
+        SystemInstructions = Volatile.Read(ref _systemInstructions),
         Lookups = Volatile.Read(ref _lookups),
     };
 
@@ -284,7 +285,7 @@ public sealed unsafe class Hart : IDisposable
             SelectContext();
         }
 
-        if ((effect & CsrEffect.Interrupts) != 0)
+        if ((effect & CsrEffect.Interrupts) != 0 && Csrs.DeliverableInterrupt() is not null)
         {
             LeaveBlockLoop();
         }
@@ -345,19 +346,35 @@ public sealed unsafe class Hart : IDisposable
         FoldHostFlags();
         var exit = (CodeExit)State->CodeExit;
         _codeExits[(int)exit]++;
+        if (Failure is { } failure)
+        {
+            Failure = null;
+            throw new InvalidOperationException(failure.Message, failure);
+        }
+
         if (exit == CodeExit.Fault)
         {
-            if (Failure is { } failure)
-            {
-                Failure = null;
-                throw new InvalidOperationException(failure.Message, failure);
-            }
-
             ulong cause = State->TrapCause;
             Trap(cause, cause == ExceptionCause.IllegalInstruction ? InstructionBits(State->Pc) : State->TrapValue, State->Pc);
         }
 
         return exit;
+    }
+
+    /// <summary>Executes a system instruction for translated code, which has counted what retired before it.</summary>
+    /// <returns>
+    /// Translated code may go on: after a CSR instruction that did not trap at the next one, else at the state's pc. False: it has to be
+    /// left, since the limit is reached or what it knows of the page may be wrong now.
+    /// </returns>
+    internal bool ExecuteSystem(Op* op)
+    {
+        FoldHostFlags();
+        _systemInstructions++;
+        long forgotten = Blocks.Forgotten;
+        ulong pc = State->PageBase + op->Offset;
+        SystemInterpreter.Execute(this, op, pc);
+        return State->Retired < Volatile.Read(ref State->Limit) && Blocks.Forgotten == forgotten
+            && (op->Code > OpCode.Csrrci || State->Pc == pc + op->Length) && op->Code is not (OpCode.FenceI or OpCode.SfenceVma);
     }
 
     /// <summary>Brings the exceptions of the host's floating point unit into fflags.</summary>

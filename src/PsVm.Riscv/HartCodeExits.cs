@@ -18,8 +18,11 @@ public sealed record HartCodeExits
     /// <summary>An instruction failed.</summary>
     public long Fault { get; init; }
 
-    /// <summary>System instructions, which the interpreter runs.</summary>
+    /// <summary>The interpreter had to go on within a block: WFI, or floating point that is off.</summary>
     public long Interpreted { get; init; }
+
+    /// <summary>System instructions, for which the interpreter is called.</summary>
+    public long SystemInstructions { get; init; }
 
     /// <summary>Block starts that the jump table did not know, from both tiers.</summary>
     public long Lookups { get; init; }

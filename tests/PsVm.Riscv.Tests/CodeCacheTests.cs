@@ -165,6 +165,19 @@ public class CodeCacheTests
         Assert.Equal(0ul, machine.Hart[A2]);
     }
 
+    // A loop that was there at first sight was once translated again when slices had ended in it, and its entry overwritten.
+    [SkippableFact]
+    public void ALoopIsTranslatedOnce()
+    {
+        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        using var code = new CodeCache(AtFirstSight);
+        using TestMachine machine = Counting(code);
+        machine.Hart.Run(2_000_000);
+        machine.Hart.Run(2_000_000);
+        Assert.Equal(1, code.Usage.TranslatedLoops);
+        Assert.Equal(machine.Hart.InstructionsRetired / 2, machine.Hart[A0]);
+    }
+
     [SkippableFact]
     public void APageIsSharedWhereverItIs()
     {

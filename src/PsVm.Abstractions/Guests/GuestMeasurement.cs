@@ -66,7 +66,7 @@ public sealed record GuestExits
     /// <summary>Instructions that failed in translated code: page faults, mostly.</summary>
     public long Faults { get; init; }
 
-    /// <summary>System instructions that translated code left to the interpreter.</summary>
+    /// <summary>System instructions for which translated code called the interpreter.</summary>
     public long SystemInstructions { get; init; }
 
     /// <summary>Jumps from translated code to code that has no translation.</summary>

@@ -363,7 +363,7 @@ internal sealed class LiveGuest : IDisposable
     private GuestExits CountExits() => new()
     {
         Faults = _board.Harts.Sum(hart => hart.CodeExits.Fault),
-        SystemInstructions = _board.Harts.Sum(hart => hart.CodeExits.Interpreted),
+        SystemInstructions = _board.Harts.Sum(hart => hart.CodeExits.SystemInstructions),
         NotTranslated = _board.Harts.Sum(hart => hart.CodeExits.NotTranslated),
         JumpTableMisses = _board.Harts.Sum(hart => hart.CodeExits.Lookups),
         Slice = _harts.Harts.Sum(hart => hart.Exits.Slice),

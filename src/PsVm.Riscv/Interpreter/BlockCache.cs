@@ -53,9 +53,13 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>Whether the page holds instructions that are cached.</summary>
     public bool HasCode(long page) => (_codePages[page >> 6] >> (int)(page & 63) & 1) != 0;
 
+    /// <summary>How often that was forgotten.</summary>
+    public long Forgotten { get; private set; }
+
     /// <summary>Forgets where blocks begin by virtual address; the blocks stay.</summary>
     public void ForgetJumps()
     {
+        Forgotten++;
         if (_usedJumpCount == _usedJumps.Length)
         {
             for (JumpEntry* entry = _jumps; entry < _jumps + (JumpTables * JumpSize); entry++)

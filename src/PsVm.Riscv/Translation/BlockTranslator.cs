@@ -94,7 +94,7 @@ internal unsafe ref partial struct BlockTranslator
     public static int TranslateBlock(Stubs stubs, Op* ops, TranslationBuffer buffer)
     {
         buffer.Clear();
-        if (ops->Code >= OpCode.Csrrw || ops->Code == OpCode.End)
+        if (ops->Code is OpCode.Wfi or OpCode.End)
         {
             return 0;
         }
@@ -126,8 +126,11 @@ internal unsafe ref partial struct BlockTranslator
                 case OpCode.End:
                     Jump(op->Offset, op->Offset - 1, index, isLast: true);
                     return;
-                case >= OpCode.Csrrw:
+                case OpCode.Wfi:
                     LeaveMidBlock(op, index);
+                    return;
+                case >= OpCode.Csrrw:
+                    CallSystem(op, index);
                     return;
                 case OpCode.Jal:
                     Link(op, Rax);
@@ -1034,6 +1037,26 @@ internal unsafe ref partial struct BlockTranslator
         _code.BindHere(leave);
         ToCanonical();
         JumpOut(_stubs.LeaveAtLimit);
+    }
+
+    /// <summary>A system instruction is the interpreter's, which is called for it; then it goes on where that says.</summary>
+    private void CallSystem(Op* op, int retired)
+    {
+        Count(retired);
+        ToCanonical();
+        _code.Mov(Rcx, (long)op);
+        _buffer.BindLater(_code.Call(), _stubs.System);
+        _buffer.BindLater(_code.Jcc(Cond.Equal), _stubs.LeaveAtPc);
+        long next = op->Offset + op->Length;
+        if (op->Code <= OpCode.Csrrci && next <= PageMask)
+        {
+            AddLate(LateKind.Chain, _code.PatchableJmp(), null, null, 0, next);
+        }
+        else
+        {
+            _code.Mov(Rax, Field(nameof(HartState.Pc)));
+            JumpOut(_stubs.Lookup);
+        }
     }
 
     /// <summary>Leaves the rest of the block, from an operation on, to the interpreter.</summary>

@@ -78,6 +78,24 @@ internal sealed unsafe class Stubs
         SlowLoad = Emit((ref X64Assembler code) => EmitSlowLoad(ref code, RegisterMap.Canonical));
         SlowStore = Emit((ref X64Assembler code) => EmitSlowStore(ref code, RegisterMap.Canonical));
         Interpret = Emit((ref X64Assembler code) => EmitInterpret(ref code, RegisterMap.Canonical));
+        delegate* unmanaged<HartState*, Op*, byte> system = &ExecuteSystem;
+        byte* callSystem = Emit((ref X64Assembler code) =>
+            EmitCall(ref code, RegisterMap.Canonical, (nint)system, (ref X64Assembler code) => code.Mov(Rsi, Rcx)));
+        System = Emit((ref X64Assembler code) =>
+        {
+            code.Op(Alu.Sub, Rsp, 8);
+            code.Call(callSystem);
+            code.Op(Alu.Add, Rsp, 8);
+            code.Mov(R14, BlockTranslator.Field(nameof(HartState.DataTlb)));
+            code.Mov(R15, BlockTranslator.Field(nameof(HartState.Retired)));
+            code.Test(Rax, Rax, wide: false);
+            code.Ret();
+        });
+        LeaveAtPc = Emit((ref X64Assembler code) =>
+        {
+            code.Mov(BlockTranslator.Field(nameof(HartState.CodeExit)), (int)CodeExit.Limit);
+            code.Jmp(leave);
+        });
     }
 
     private delegate void Body(ref X64Assembler code);
@@ -106,6 +124,11 @@ internal sealed unsafe class Stubs
     public byte* SlowStore { get; }
 
     public byte* Interpret { get; }
+
+    /// <summary>A routine: a system instruction, its address in rcx; zero flag: translated code has to be left, at the state's pc.</summary>
+    public byte* System { get; }
+
+    public byte* LeaveAtPc { get; }
 
     /// <summary>Jumps to the block at the address in rax when the jump table knows it; else falls through.</summary>
     public static void EmitLookup(ref X64Assembler code)
@@ -275,6 +298,20 @@ internal sealed unsafe class Stubs
         try
         {
             return BlockInterpreter.ExecuteOne(hart, op) ? (byte)1 : (byte)0;
+        }
+        catch (Exception failure)
+        {
+            return Failed(hart, failure);
+        }
+    }
+
+    [UnmanagedCallersOnly]
+    private static byte ExecuteSystem(HartState* state, Op* op)
+    {
+        Hart hart = HartOf(state);
+        try
+        {
+            return hart.ExecuteSystem(op) ? (byte)1 : (byte)0;
         }
         catch (Exception failure)
         {
