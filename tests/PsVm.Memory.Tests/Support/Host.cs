@@ -19,6 +19,28 @@ public sealed class HostCollection
 /// <summary>Set-ups that need root; each puts everything back, and skips with the reason where it cannot be had.</summary>
 internal static partial class Host
 {
+    /// <summary>Skips where reading memory that was never written takes a page of its own, and not the kernel's one page of zeros.</summary>
+    public static void NeedsZeroPage() => Skip.IfNot(
+        ReadsTakeTheZeroPage.Value, "this kernel gives anonymous memory that is only read pages of its own, not the shared page of zeros");
+
+    private static readonly Lazy<bool> ReadsTakeTheZeroPage = new(static () =>
+    {
+        const int Pages = 4096;
+        unsafe
+        {
+            byte* memory = (byte*)NativeMemory.Alloc(Pages * (nuint)Environment.SystemPageSize); // so much is mapped anew
+            long before = Environment.WorkingSet;
+            for (int page = 0; page < Pages; page++)
+            {
+                _ = Volatile.Read(ref memory[page * (nint)Environment.SystemPageSize]);
+            }
+
+            long grown = Environment.WorkingSet - before;
+            NativeMemory.Free(memory);
+            return grown < Pages * (long)Environment.SystemPageSize / 2;
+        }
+    });
+
     public const uint Nobody = 65534;
 
     public static void NeedsRoot() => Skip.IfNot(Syscall.geteuid() == 0, "needs root");
