@@ -6,6 +6,7 @@ const string Usage = """
     compare  the same, in turn with QEMU
     clones   start of clones of a template, one at a time, and what each takes
     fleet    many clones at once
+    soak     a guest of several harts that works for minutes, its checksums and the memory of the process
     docs/benchmarks.md has their options.
     """;
 
@@ -28,6 +29,8 @@ try
         case ["fleet", .. string[] rest]:
             FleetCommand.Fleet(rest);
             return 0;
+        case ["soak", .. string[] rest]:
+            return SoakCommand.Soak(rest) ? 0 : 1;
         default:
             Console.Error.WriteLine(Usage);
             return 2;

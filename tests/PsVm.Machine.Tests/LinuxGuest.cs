@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests;
 
@@ -12,6 +14,18 @@ internal sealed record LinuxGuest(string Kernel, string Initrd)
     public static readonly string Repository = Path.GetFullPath(Path.Combine(SourceFolder(), "../.."));
 
     private static readonly Lazy<(LinuxGuest? Guest, string Missing)> Made = new(Make);
+
+    /// <summary>Guest physical address behind the kernel, with all the memory that it takes for its data.</summary>
+    public ulong KernelEnd
+    {
+        get
+        {
+            using FileStream image = File.OpenRead(Kernel);
+            Span<byte> header = stackalloc byte[64];
+            image.ReadExactly(header);
+            return BootFile.KernelStart + BinaryPrimitives.ReadUInt64LittleEndian(header[16..]);
+        }
+    }
 
     /// <summary>Path of a build of OpenSBI; skips the test where the folder was made without it.</summary>
     public string FirmwareOrSkip(string name)

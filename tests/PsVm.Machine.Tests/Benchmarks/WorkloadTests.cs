@@ -13,6 +13,8 @@ public sealed class WorkloadTests : IDisposable
     // What the init runs of busybox, after all of the program's own.
     private static readonly string[] Programs = ["busybox-sha256sum", "busybox-gzip", "busybox-sort", "busybox-awk"];
 
+    private static readonly string Sources = Path.Combine(LinuxGuest.Repository, "tests/guests/workloads");
+
     private readonly string _folder = Directory.CreateTempSubdirectory("psvm-workloads-").FullName;
 
     public void Dispose() => Directory.Delete(_folder, recursive: true);
@@ -23,27 +25,57 @@ public sealed class WorkloadTests : IDisposable
     public void The_guests_checksums_are_the_hosts(bool translate)
     {
         LinuxGuest guest = LinuxGuest.GetOrSkip();
-        foreach (string tool in (string[])[CrossCompiler, HostCompiler, "cpio"])
-        {
-            Skip.If(HostProgram.Run(tool, "--version") is null, $"{tool} is not installed");
-        }
-
-        string sources = Path.Combine(LinuxGuest.Repository, "tests/guests/workloads");
+        string initrd = PackOrSkip(guest);
+        Skip.If(HostProgram.Run(HostCompiler, "--version") is null, $"{HostCompiler} is not installed");
         string host = Path.Combine(_folder, "workloads");
-        string initrd = Path.Combine(_folder, "workloads.cpio");
-        HostProgram.Run("env", $"CC={HostCompiler}", Path.Combine(sources, "build.sh"), host);
-        HostProgram.Run(Path.Combine(sources, "pack-workloads.sh"), Path.GetDirectoryName(guest.Kernel)!, initrd);
+        HostProgram.Run("env", $"CC={HostCompiler}", Path.Combine(Sources, "build.sh"), host);
         string[] names = HostProgram.Run(host)!.Split('\n', StringSplitOptions.RemoveEmptyEntries);
         Assert.NotEmpty(names);
 
-        Dictionary<string, string> checksums = RunGuest(guest.Kernel, initrd, translate);
+        Dictionary<string, string> checksums = RunGuest(guest.Kernel, initrd, "scale=1", harts: 1, translate)
+            .Where(line => line.StartsWith("B ", StringComparison.Ordinal))
+            .Select(line => line.Split(' '))
+            .ToDictionary(words => words[1], words => words[3]);
 
         Assert.Equal([.. names, .. Programs], checksums.Keys);
         Assert.All(names, name => Assert.Equal(HostProgram.Run(host, name, "1")!.Split(' ')[3].Trim(), checksums[name]));
     }
 
-    /// <summary>What the guest says of its workloads at one percent: checksums by name.</summary>
-    private static Dictionary<string, string> RunGuest(string kernel, string initrd, bool translate)
+    // Atomics, locks, messages between harts, and code that one writes and others run.
+    [SkippableTheory]
+    [InlineData(2, false)]
+    [InlineData(4, false)]
+    [InlineData(2, true)]
+    [InlineData(4, true)]
+    public void Harts_agree_on_the_memory_that_they_share(int harts, bool translate)
+    {
+        LinuxGuest guest = LinuxGuest.GetOrSkip();
+        string initrd = PackOrSkip(guest);
+
+        string[] console = RunGuest(guest.Kernel, initrd, "parallel=10", harts, translate);
+
+        Assert.Contains($"harts: {harts}", console);
+        string[] checks = [.. console.Where(line => line.StartsWith("P ", StringComparison.Ordinal))];
+        Assert.Equal(15, checks.Length);
+        Assert.All(checks, check => Assert.EndsWith(" ok", check, StringComparison.Ordinal));
+        Assert.DoesNotContain(console, line => line.StartsWith("K ", StringComparison.Ordinal));
+    }
+
+    /// <summary>Packs the workloads; gives the initramfs.</summary>
+    private string PackOrSkip(LinuxGuest guest)
+    {
+        foreach (string tool in (string[])[CrossCompiler, "cpio"])
+        {
+            Skip.If(HostProgram.Run(tool, "--version") is null, $"{tool} is not installed");
+        }
+
+        string initrd = Path.Combine(_folder, "workloads.cpio");
+        HostProgram.Run(Path.Combine(Sources, "pack-workloads.sh"), Path.GetDirectoryName(guest.Kernel)!, initrd);
+        return initrd;
+    }
+
+    /// <summary>The lines on the console of a guest that has powered itself off.</summary>
+    private static string[] RunGuest(string kernel, string initrd, string arguments, int harts, bool translate)
     {
         using MemoryBackends backends = new();
         using GuestHost host = new(backends, translation: translate ? TranslatorOptions.Default : TranslatorOptions.Off);
@@ -53,16 +85,14 @@ public sealed class WorkloadTests : IDisposable
                 Name = "g",
                 Kernel = kernel,
                 Initrd = initrd,
-                CommandLine = "console=ttyS0 panic=-1 quiet scale=1",
+                CommandLine = $"console=ttyS0 panic=-1 quiet {arguments}",
                 Memory = 256 << 20,
+                Harts = harts,
             },
             CancellationToken.None);
         bool ended = host.WaitForState("g", GuestState.Stopped, TimeSpan.FromMinutes(5), CancellationToken.None);
         string console = host.ReadConsole("g", 0).Text;
         Assert.True(ended, console);
-        return console.Split('\n', StringSplitOptions.TrimEntries)
-            .Where(line => line.StartsWith("B ", StringComparison.Ordinal))
-            .Select(line => line.Split(' '))
-            .ToDictionary(words => words[1], words => words[3]);
+        return console.Split('\n', StringSplitOptions.TrimEntries);
     }
 }

@@ -3,6 +3,8 @@
  * workloads NAME [PERCENT]        runs one, at a percentage of its full number of rounds (100)
  * workloads time NAME COMMAND...  runs a command and takes the checksum of its output
  * workloads text KIB              writes lines of text, the same every time
+ * workloads fill KIB              writes memory, reads it back, shares it with a process that writes too; prints a checksum
+ * workloads parallel [PERCENT]    checks what threads and processes do to memory that they share; prints `P name seconds ok`
  * A run prints `B name seconds checksum`.
  */
 #include "workloads.h"
@@ -42,7 +44,7 @@ _Noreturn void fail(const char *what)
     exit(1);
 }
 
-static double now(void)
+double now(void)
 {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
@@ -125,5 +127,9 @@ int main(int count, char **arguments)
         write_text(strtoull(arguments[2], NULL, 10) << 10);
         return 0;
     }
+    if (count == 3 && strcmp(arguments[1], "fill") == 0)
+        return fill(strtoull(arguments[2], NULL, 10) << 10);
+    if (strcmp(arguments[1], "parallel") == 0)
+        return parallel(count > 2 ? strtoull(arguments[2], NULL, 10) : 100);
     return run(arguments[1], count > 2 ? strtoull(arguments[2], NULL, 10) : 100);
 }

@@ -11,6 +11,13 @@ workload integer, sieve, chase, sha256, matmul_double, matmul_single, nbody_doub
 /* Ends the program with what failed and errno's text. */
 _Noreturn void fail(const char *what);
 
+/* Seconds by a clock that only goes forward. */
+double now(void);
+
+/* Checks what is no workload, for it does not measure; 0 when all is well. */
+int parallel(uint64_t percent);
+int fill(uint64_t bytes);
+
 /* The next number of a pseudo-random sequence (xorshift64); the state must not be 0. */
 static inline uint64_t next_random(uint64_t *state)
 {
