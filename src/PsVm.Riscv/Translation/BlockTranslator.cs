@@ -166,6 +166,11 @@ internal unsafe ref partial struct BlockTranslator
                         Extend(op, (64 - (int)op->Immediate) / 8, op[1].Code == OpCode.Srai);
                         op++;
                     }
+                    else if (IsAddress(op))
+                    {
+                        ComputeAddress(op);
+                        op++;
+                    }
                     else if (op->Rd != Op.Sink)
                     {
                         Compute(op);
@@ -180,6 +185,26 @@ internal unsafe ref partial struct BlockTranslator
     private static bool IsExtension(Op* op) =>
         op->Code == OpCode.Slli && op[1].Code is OpCode.Srli or OpCode.Srai && op->Immediate == op[1].Immediate
         && op->Immediate is 32 or 48 or 56 && op->Rd == op[1].Rs1 && op->Rd == op[1].Rd && op->Rd != Op.Sink;
+
+    /// <summary>Whether it and the next operation put a constant, or an address relative to the page, into a register in two steps.</summary>
+    private static bool IsAddress(Op* op) =>
+        op->Code is OpCode.LoadImmediate or OpCode.Auipc && op->Rd != Op.Sink && op->Rd == op[1].Rd && op->Rd == op[1].Rs1
+        && (op[1].Code == OpCode.Addi || (op[1].Code == OpCode.Addiw && op->Code == OpCode.LoadImmediate));
+
+    private void ComputeAddress(Op* op)
+    {
+        long sum = op->Immediate + op[1].Immediate;
+        if (op->Code == OpCode.LoadImmediate)
+        {
+            SetConstant(op->Rd, op[1].Code == OpCode.Addiw ? (int)sum : sum);
+        }
+        else
+        {
+            Reg target = Target(op);
+            PageOffset(target, sum);
+            Define(op, target);
+        }
+    }
 
     private void Compute(Op* op)
     {
