@@ -18,7 +18,8 @@ public sealed class CodeCache : IDisposable
         if (Options.CodeBytes < TranslatorOptions.LeastCodeBytes || Options.CodeBytes % (long)PhysicalMemory.PageSize != 0)
         {
             throw new ArgumentException(
-                $"expected at least {TranslatorOptions.LeastCodeBytes} bytes of code in whole pages, found {Options.CodeBytes}", nameof(options));
+                $"expected at least {TranslatorOptions.LeastCodeBytes} bytes of code in whole pages, found {Options.CodeBytes}",
+                nameof(options));
         }
 
         Space = new CodeSpace(Options);

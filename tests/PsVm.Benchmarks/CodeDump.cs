@@ -17,25 +17,28 @@ internal sealed unsafe class CodeDump(string path) : IDisposable
     /// <summary>Writes one.</summary>
     public void Write(TranslatedCode code)
     {
-        int[] starts = code.Loop is { } loop ? [.. loop.Blocks.Select(block => block.Offset)] : [((Op*)(code.Block + 1))->Offset];
+        Op* first = (Op*)(code.Block + 1);
+        string kind = code.Loop is null ? "block" : "loop";
         _out.WriteLine(string.Create(
             CultureInfo.InvariantCulture,
-            $"{(code.Loop is null ? "block" : "loop")} page 0x{code.Page:x} offset 0x{starts[0]:x} code 0x{(nint)code.Code:x} {code.Length} bytes"));
-        if (code.Loop is null)
+            $"{kind} page 0x{code.Page:x} offset 0x{first->Offset:x} code 0x{(nint)code.Code:x} {code.Length} bytes"));
+        if (code.Loop is not { } loop)
         {
-            WriteGuest((Op*)(code.Block + 1));
+            WriteGuest(first);
         }
         else
         {
-            _out.WriteLine($"  integers in host registers: {string.Join(' ', code.Loop.Map.Integers.Select(r => $"x{r}={code.Loop.Map.Integer(r)}"))}");
-            _out.WriteLine($"  floats in host registers: {string.Join(' ', code.Loop.Map.Floats.Select(r => $"f{r}=xmm{code.Loop.Map.Float(r)}"))}");
-            foreach (LoopBlock block in code.Loop.Blocks)
+            RegisterMap map = loop.Map;
+            _out.WriteLine($"  integers in host registers: {string.Join(' ', map.Integers.Select(r => $"x{r}={map.Integer(r)}"))}");
+            _out.WriteLine($"  floats in host registers: {string.Join(' ', map.Floats.Select(r => $"f{r}=xmm{map.Float(r)}"))}");
+            foreach (LoopBlock block in loop.Blocks)
             {
                 WriteGuest(block.Ops);
             }
         }
 
-        var decoder = Decoder.Create(64, new ByteArrayCodeReader(new ReadOnlySpan<byte>(code.Code, code.Length).ToArray()), (ulong)code.Code);
+        byte[] host = new ReadOnlySpan<byte>(code.Code, code.Length).ToArray();
+        var decoder = Decoder.Create(64, new ByteArrayCodeReader(host), (ulong)code.Code);
         StringOutput text = new();
         while (decoder.IP < (ulong)(code.Code + code.Length))
         {
@@ -54,7 +57,7 @@ internal sealed unsafe class CodeDump(string path) : IDisposable
             _out.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
                 $"  {op->Offset:x3}  {op->Code.ToString().ToLowerInvariant()} rd={op->Rd} rs1={op->Rs1} rs2={op->Rs2} imm={op->Immediate}"));
-            if (PsVm.Riscv.Decoding.Decoder.EndsBlock(op->Code) || op->Code == OpCode.End)
+            if (PsVm.Riscv.Decoding.Decoder.IsLast(op->Code))
             {
                 return;
             }

@@ -145,21 +145,11 @@ public class ParallelHartTests
         hart.Mode = PrivilegeMode.Supervisor;
         (hart.Pc, hart[A1], hart[A3]) = (CodeAddress, DataAddress, 1);
 
-        using (team.Start())
+        MoveStores(team, Rounds, apart: 4096, (round, next) =>
         {
-            for (int round = 0; round < Rounds; round++)
-            {
-                ulong old = Data + ((ulong)(round & 1) << 12), next = Data + ((ulong)(~round & 1) << 12);
-                WaitFor(() => Volatile.Read(ref Ram(team.Machine, old)) != 0);
-                Map(team.Machine, DataAddress, Tables + 0x20000, next, readWriteExecute: 6);
-                hart.RequestAddressFence();
-                WaitFor(() => !hart.IsFencePending);
-
-                Volatile.Write(ref Ram(team.Machine, old), 0);
-                WaitFor(() => Volatile.Read(ref Ram(team.Machine, next)) != 0);
-                Assert.Equal(0ul, team.Machine.ReadRam(old));
-            }
-        }
+            Map(team.Machine, DataAddress, Tables + 0x20000, next, readWriteExecute: 6);
+            hart.RequestAddressFence();
+        });
     }
 
     [Theory]
@@ -175,14 +165,31 @@ public class ParallelHartTests
         Hart hart = team.Harts[0];
         (hart.Pc, hart[A1], hart[A2], hart[A3]) = (Code, Data, Other, 1);
 
+        MoveStores(team, Rounds, apart: 8, (round, _) =>
+        {
+            team.Machine.Program(Other, stores[~round & 1]);
+            hart.RequestInstructionFence();
+        });
+    }
+
+    /// <summary>
+    /// Makes the one hart, which stores all the time, store in turn in one of two places. Once it has fenced, nothing may come to the
+    /// place that it had before.
+    /// </summary>
+    /// <param name="team">The hart.</param>
+    /// <param name="rounds">How often.</param>
+    /// <param name="apart">Bytes between the places, the first of which is <see cref="Data"/>.</param>
+    /// <param name="move">Makes it store in the other place from its next fence on, and asks for that fence: round, other place.</param>
+    private static void MoveStores(Team team, int rounds, ulong apart, Action<int, ulong> move)
+    {
+        Hart hart = team.Harts[0];
         using (team.Start())
         {
-            for (int round = 0; round < Rounds; round++)
+            for (int round = 0; round < rounds; round++)
             {
-                ulong old = Data + (8 * ((ulong)round & 1)), next = Data + (8 * (~(ulong)round & 1));
+                ulong old = Data + (apart * ((ulong)round & 1)), next = Data + (apart * (~(ulong)round & 1));
                 WaitFor(() => Volatile.Read(ref Ram(team.Machine, old)) != 0);
-                team.Machine.Program(Other, stores[~round & 1]);
-                hart.RequestInstructionFence();
+                move(round, next);
                 WaitFor(() => !hart.IsFencePending);
 
                 Volatile.Write(ref Ram(team.Machine, old), 0);

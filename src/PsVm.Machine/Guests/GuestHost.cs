@@ -9,6 +9,9 @@ namespace PsVm.Machine;
 /// <summary>The guests of this process.</summary>
 public sealed class GuestHost : IGuestHost, IDisposable
 {
+    /// <summary>Environment variable with the bytes that translated code may take; whole pages.</summary>
+    public const string CodeBytesVariable = "PSVM_CODE_BYTES";
+
     private readonly MemoryBackends _backends;
     private readonly ILogger _logger;
     private readonly HartScheduler _scheduler = new(Environment.ProcessorCount);
@@ -25,7 +28,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
     /// <param name="backends">The backends that guests may name.</param>
     /// <param name="loggers">Where the life of guests is logged; null: nowhere.</param>
     /// <param name="translation">How guest code is translated, and how much memory that may take; null: as measured best, or as
-    /// the environment variable PSVM_CODE_BYTES says.</param>
+    /// <see cref="CodeBytesVariable"/> says.</param>
     /// <exception cref="GuestException">That variable is no size that is possible.</exception>
     public GuestHost(MemoryBackends backends, ILoggerFactory? loggers = null, TranslatorOptions? translation = null)
     {
@@ -34,9 +37,6 @@ public sealed class GuestHost : IGuestHost, IDisposable
         _code = new CodeCache(translation ?? OptionsFromEnvironment());
         _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<GuestHost>();
     }
-
-    /// <summary>Environment variable with the bytes that translated code may take; a number of pages of 4096.</summary>
-    public const string CodeBytesVariable = "PSVM_CODE_BYTES";
 
     private static TranslatorOptions OptionsFromEnvironment()
     {

@@ -360,18 +360,22 @@ internal sealed class LiveGuest : IDisposable
 
     private long CountInstructions() => _board.Harts.Sum(hart => (long)hart.InstructionsRetired);
 
-    private GuestExits CountExits() => new()
+    private GuestExits CountExits()
     {
-        Faults = _board.Harts.Sum(hart => hart.CodeExits.Fault),
-        SystemInstructions = _board.Harts.Sum(hart => hart.CodeExits.SystemInstructions),
-        NotTranslated = _board.Harts.Sum(hart => hart.CodeExits.NotTranslated),
-        JumpTableMisses = _board.Harts.Sum(hart => hart.CodeExits.Lookups),
-        Slice = _harts.Harts.Sum(hart => hart.Exits.Slice),
-        WaitForInterrupt = _harts.Harts.Sum(hart => hart.Exits.Wait),
-        Requested = _harts.Harts.Sum(hart => hart.Exits.Requested),
-        SbiCalls = _board.Sbi?.Calls ?? 0,
-        DeviceAccesses = _board.DeviceAccesses,
-    };
+        HartCodeExits[] code = [.. _board.Harts.Select(hart => hart.CodeExits)];
+        return new GuestExits
+        {
+            Faults = code.Sum(exits => exits.Fault),
+            SystemInstructions = code.Sum(exits => exits.SystemInstructions),
+            NotTranslated = code.Sum(exits => exits.NotTranslated),
+            JumpTableMisses = code.Sum(exits => exits.Lookups),
+            Slice = _harts.Harts.Sum(hart => hart.Exits.Slice),
+            WaitForInterrupt = _harts.Harts.Sum(hart => hart.Exits.Wait),
+            Requested = _harts.Harts.Sum(hart => hart.Exits.Requested),
+            SbiCalls = _board.Sbi?.Calls ?? 0,
+            DeviceAccesses = _board.DeviceAccesses,
+        };
+    }
 
     private GuestException StoppedError() => new(
         GuestErrorIds.GuestStopped, $"Expected guest '{Name}' to run or to be suspended, found that it has stopped.", Name);

@@ -17,6 +17,9 @@ internal static class Decoder
     /// <summary>Whether nothing follows the operation in its block.</summary>
     public static bool EndsBlock(OpCode code) => code is OpCode.Jal or OpCode.Jalr or >= OpCode.Csrrw;
 
+    /// <summary>Whether nothing follows it in a decoded block.</summary>
+    public static bool IsLast(OpCode code) => code == OpCode.End || EndsBlock(code);
+
     /// <summary>Whether the low half-word begins a 32-bit instruction.</summary>
     public static bool IsFull(uint bits) => (bits & 3) == 3;
 

@@ -53,7 +53,7 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>Whether the page holds instructions that are cached.</summary>
     public bool HasCode(long page) => (_codePages[page >> 6] >> (int)(page & 63) & 1) != 0;
 
-    /// <summary>How often that was forgotten.</summary>
+    /// <summary>How often it was forgotten where blocks begin.</summary>
     public long Forgotten { get; private set; }
 
     /// <summary>Forgets where blocks begin by virtual address; the blocks stay.</summary>

@@ -13,9 +13,10 @@ internal unsafe ref partial struct BlockTranslator
 {
     private const byte Xmm0 = 0, Xmm1 = 1, Xmm2 = 2;
     private const byte MoveAll = 0x28, Or = 0x56, FromBits = 0x6e, ToBits = 0x7e;
-    private const byte MoveLoad = 0x10, MoveStore = 0x11, Sqrt = 0x51, Add = 0x58, Mul = 0x59, Sub = 0x5c, Div = 0x5e;
+    public const byte MoveLoad = 0x10, MoveStore = 0x11, DoublePrefix = 0xf2;
+    private const byte Sqrt = 0x51, Add = 0x58, Mul = 0x59, Sub = 0x5c, Div = 0x5e;
     private const byte Convert = 0x5a, FromInteger = 0x2a, ToIntegerTruncated = 0x2c, CompareQuiet = 0x2e, CompareSignaling = 0x2f;
-    private const byte DoublePrefix = 0xf2, SinglePrefix = 0xf3, DynamicRounding = 7;
+    private const byte SinglePrefix = 0xf3, DynamicRounding = 7;
     private const int DirtyStatus = 3;
 
     private static int FloatOffset => (int)System.Runtime.InteropServices.Marshal.OffsetOf<HartState>(nameof(HartState.F));

@@ -14,7 +14,7 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>Translates a loop; gives the length of the code.</summary>
     /// <param name="stubs">What all code shares.</param>
     /// <param name="loop">The loop.</param>
-    /// <param name="single">Where the translation of its first block alone is written, which runs when the loop's conditions do not hold.</param>
+    /// <param name="single">Where its first block's own translation is written, which runs when the loop's conditions do not hold.</param>
     /// <param name="buffer">Where to write.</param>
     public static int TranslateLoop(Stubs stubs, LoopUnit loop, byte* single, TranslationBuffer buffer)
     {

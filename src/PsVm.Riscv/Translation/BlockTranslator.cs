@@ -28,9 +28,8 @@ internal unsafe ref partial struct BlockTranslator
     private readonly RegisterMap _map;
     private X64Assembler _code;
 
-    // The block in hand, where its code begins, and the loop that it is part of.
+    // The block in hand, and the loop that it is part of, with the block that comes next in it.
     private Op* _ops;
-    private byte* _start;
     private LoopUnit? _loop;
     private LoopBlock? _next;
 
@@ -78,8 +77,8 @@ internal unsafe ref partial struct BlockTranslator
 
     /// <summary>Whether this host can run translated code.</summary>
     public static bool IsSupported =>
-        OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64 && Lzcnt.X64.IsSupported && Bmi1.X64.IsSupported
-        && Bmi2.X64.IsSupported && Popcnt.X64.IsSupported && Fma.IsSupported;
+        OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64
+        && Lzcnt.X64.IsSupported && Bmi1.X64.IsSupported && Bmi2.X64.IsSupported && Popcnt.X64.IsSupported && Fma.IsSupported;
 
     /// <summary>Where the state keeps a guest register.</summary>
     public static Mem Slot(int register) => new(Rbp, (register * 8) - StateBias);
@@ -109,7 +108,6 @@ internal unsafe ref partial struct BlockTranslator
     private void Block(Op* ops)
     {
         _ops = ops;
-        _start = _code.At;
         _unitIsOn = _roundsToNearest = _loop is not null;
         _unitIsDirty = false;
         _boxed = _loop?.Boxed ?? 0;
@@ -186,7 +184,7 @@ internal unsafe ref partial struct BlockTranslator
         op->Code == OpCode.Slli && op[1].Code is OpCode.Srli or OpCode.Srai && op->Immediate == op[1].Immediate
         && op->Immediate is 32 or 48 or 56 && op->Rd == op[1].Rs1 && op->Rd == op[1].Rd && op->Rd != Op.Sink;
 
-    /// <summary>Whether it and the next operation put a constant, or an address relative to the page, into a register in two steps.</summary>
+    /// <summary>Whether it and the next operation put a constant or an address into a register in two steps.</summary>
     private static bool IsAddress(Op* op) =>
         op->Code is OpCode.LoadImmediate or OpCode.Auipc && op->Rd != Op.Sink && op->Rd == op[1].Rd && op->Rd == op[1].Rs1
         && (op[1].Code == OpCode.Addi || (op[1].Code == OpCode.Addiw && op->Code == OpCode.LoadImmediate));
@@ -1070,7 +1068,7 @@ internal unsafe ref partial struct BlockTranslator
         Count(retired);
         ToCanonical();
         _code.Mov(Rcx, (long)op);
-        _buffer.BindLater(_code.Call(), _stubs.System);
+        CallOut(_stubs.System);
         _buffer.BindLater(_code.Jcc(Cond.Equal), _stubs.LeaveAtPc);
         long next = op->Offset + op->Length;
         if (op->Code <= OpCode.Csrrci && next <= PageMask)

@@ -34,7 +34,10 @@ internal sealed unsafe class CodeSpace : IDisposable
     private bool _translating;
     private bool _disposed;
     private bool _freed;
-    private CodeCacheUsage _usage = new();
+
+    // What is told as the usage.
+    private long _decodedBytes, _blocks, _loops, _sharedPages, _evictedPages;
+    private TimeSpan _translationTime;
 
     /// <param name="options">The second tier.</param>
     public CodeSpace(TranslatorOptions options)
@@ -61,7 +64,17 @@ internal sealed unsafe class CodeSpace : IDisposable
         {
             lock (_gate)
             {
-                return _usage with { CodeBytes = (long)(_memory?.Used ?? 0), Waiting = _requests.Count };
+                return new CodeCacheUsage
+                {
+                    CodeBytes = (long)(_memory?.Used ?? 0),
+                    DecodedBytes = _decodedBytes,
+                    TranslatedBlocks = _blocks,
+                    TranslatedLoops = _loops,
+                    Waiting = _requests.Count,
+                    TranslationTime = _translationTime,
+                    SharedPages = _sharedPages,
+                    EvictedPages = _evictedPages,
+                };
             }
         }
     }
@@ -121,7 +134,7 @@ internal sealed unsafe class CodeSpace : IDisposable
                 if (new ReadOnlySpan<byte>(known.Bytes, Size).SequenceEqual(content))
                 {
                     known.LastUse = ++_clock;
-                    _usage = _usage with { SharedPages = _usage.SharedPages + 1 };
+                    _sharedPages++;
                     return known;
                 }
             }
@@ -204,13 +217,13 @@ internal sealed unsafe class CodeSpace : IDisposable
 
     private void Enqueue(Op* ops, bool loop)
     {
-        _requests.Enqueue(((nint)ops, loop));
-        _byNumber[BlockHeader.Of(ops)->Page]!.Pins++;
         if (_disposed)
         {
             return;
         }
 
+        _requests.Enqueue(((nint)ops, loop));
+        _byNumber[BlockHeader.Of(ops)->Page]!.Pins++;
         if (_translating)
         {
             _asked.Set();
@@ -300,7 +313,7 @@ internal sealed unsafe class CodeSpace : IDisposable
             Place(page, header, unit, length);
         }
 
-        _usage = _usage with { TranslationTime = _usage.TranslationTime + Stopwatch.GetElapsedTime(began) };
+        _translationTime += Stopwatch.GetElapsedTime(began);
     }
 
     private void Place(CodePage page, BlockHeader* header, LoopUnit? unit, int length)
@@ -318,14 +331,14 @@ internal sealed unsafe class CodeSpace : IDisposable
         byte* entry = place;
         if (unit is null)
         {
-            _usage = _usage with { TranslatedBlocks = _usage.TranslatedBlocks + 1 };
+            _blocks++;
         }
         else
         {
             entry += unit.Entry - _buffer.Start;
             header->IsLoop = 1;
             BlockTranslator.Redirect(_memory.Writable(header->Code), entry);
-            _usage = _usage with { TranslatedLoops = _usage.TranslatedLoops + 1 };
+            _loops++;
         }
 
         _options.Observer?.Invoke(new TranslatedCode(page.Number, header, unit, _memory.Executable(place), length));
@@ -353,8 +366,8 @@ internal sealed unsafe class CodeSpace : IDisposable
 
     private void CountDecoded(long bytes)
     {
-        _usage = _usage with { DecodedBytes = _usage.DecodedBytes + bytes };
-        if (_usage.DecodedBytes > _options.DecodedBytes)
+        _decodedBytes += bytes;
+        if (_decodedBytes > _options.DecodedBytes)
         {
             MakeRoom(forCode: false);
         }
@@ -422,7 +435,7 @@ internal sealed unsafe class CodeSpace : IDisposable
         {
             _leaving.Remove(page);
             Free(page);
-            _usage = _usage with { EvictedPages = _usage.EvictedPages + 1 };
+            _evictedPages++;
         }
     }
 
@@ -442,12 +455,9 @@ internal sealed unsafe class CodeSpace : IDisposable
         NativeMemory.Free(page.Bytes);
         _byNumber[page.Id] = null;
         _freeNumbers.Push(page.Id);
-        _usage = _usage with
-        {
-            DecodedBytes = _usage.DecodedBytes - page.DecodedBytes,
-            TranslatedBlocks = _usage.TranslatedBlocks - (page.Code.Count - loops),
-            TranslatedLoops = _usage.TranslatedLoops - loops,
-        };
+        _decodedBytes -= page.DecodedBytes;
+        _blocks -= page.Code.Count - loops;
+        _loops -= loops;
     }
 
     private void Free()

@@ -28,7 +28,7 @@ internal static unsafe class LoopFinder
         for (HashSet<int> loop = CycleThrough(entry, all, edges, cut: -1); loop.Count != 0;)
         {
             // The header is where the loop is come to from outside; without the jumps back to it the loops within are left.
-            int header = loop.Where(block => !loop.IsSupersetOf(all) && all.Any(from => !loop.Contains(from) && edges[from].Contains(block)))
+            int header = loop.Where(block => all.Any(from => !loop.Contains(from) && edges[from].Contains(block)))
                 .DefaultIfEmpty(loop.Min()).Min();
             if (Fits(loop, reached)
                 && (RegistersOf(loop, reached) <= RegisterMap.Hosts.Length
@@ -107,7 +107,7 @@ internal static unsafe class LoopFinder
         int ops = 0;
         foreach (int offset in loop)
         {
-            for (Op* op = (Op*)blocks[offset]; !Decoder.EndsBlock(op->Code) && op->Code != OpCode.End; op++)
+            for (Op* op = (Op*)blocks[offset]; !Decoder.IsLast(op->Code); op++)
             {
                 ops++;
             }

@@ -39,7 +39,7 @@ internal sealed unsafe class LoopUnit
                 Loads |= op->Code is >= OpCode.Lb and <= OpCode.Lwu;
                 Stores |= op->Code is >= OpCode.Sb and <= OpCode.Sd;
                 Interprets |= op->Code is >= OpCode.Flw and < OpCode.Csrrw;
-                if (Decoder.EndsBlock(op->Code) || op->Code == OpCode.End)
+                if (Decoder.IsLast(op->Code))
                 {
                     break;
                 }
@@ -165,7 +165,7 @@ internal sealed unsafe class LoopUnit
             written |= operands.BoxedWrites | operands.OtherWrites;
             jumped |= op->Code is >= OpCode.Jal and <= OpCode.Bgeu;
             writtenForCertain = jumped ? writtenForCertain : written;
-            if (Decoder.EndsBlock(op->Code) || op->Code == OpCode.End)
+            if (Decoder.IsLast(op->Code))
             {
                 return (reads, writtenForCertain);
             }
@@ -228,7 +228,7 @@ internal sealed unsafe class LoopBlock
                 edges.Add((op->Offset, (int)target));
             }
 
-            if (Decoder.EndsBlock(op->Code) || op->Code == OpCode.End)
+            if (Decoder.IsLast(op->Code))
             {
                 return edges;
             }

@@ -35,7 +35,7 @@ internal sealed class RegisterMap
         Array.Fill(_integers, None);
         Array.Fill(_floats, None);
         List<Reg> free = [.. MoreHosts];
-        if (Canonical is { } canonical)
+        if (Canonical is { } canonical) // not while that map itself is made
         {
             foreach (int register in integers)
             {

@@ -54,7 +54,9 @@ internal sealed unsafe class Stubs
         LeaveAtLimit = EmitLeave(CodeExit.Limit);
         LeaveUnknown = EmitLeave(CodeExit.UnknownTarget);
         NotTranslated = memory.Executable(EmitLeave(CodeExit.NotTranslated));
-        byte* leaveToChain = EmitLeave(CodeExit.Chain), leaveMidBlock = EmitLeave(CodeExit.MidBlock), leaveAtFault = EmitLeave(CodeExit.Fault);
+        byte* leaveToChain = EmitLeave(CodeExit.Chain);
+        byte* leaveMidBlock = EmitLeave(CodeExit.MidBlock);
+        byte* leaveAtFault = EmitLeave(CodeExit.Fault);
         LeaveToChain = Emit((ref X64Assembler code) =>
         {
             code.Mov(BlockTranslator.Field(nameof(HartState.ChainFrom)), Rcx);
@@ -125,7 +127,7 @@ internal sealed unsafe class Stubs
 
     public byte* Interpret { get; }
 
-    /// <summary>A routine: a system instruction, its address in rcx; zero flag: translated code has to be left, at the state's pc.</summary>
+    /// <summary>A routine: a system instruction, its operation in rcx; zero flag: leave translated code, at the state's pc.</summary>
     public byte* System { get; }
 
     public byte* LeaveAtPc { get; }
@@ -188,7 +190,7 @@ internal sealed unsafe class Stubs
 
         foreach (int register in map.Floats)
         {
-            code.Sse(0xf2, 0x11, map.Float(register)!.Value, BlockTranslator.FloatSlot(register)); // movsd
+            code.Sse(BlockTranslator.DoublePrefix, BlockTranslator.MoveStore, map.Float(register)!.Value, BlockTranslator.FloatSlot(register));
         }
     }
 
@@ -202,7 +204,7 @@ internal sealed unsafe class Stubs
 
         foreach (int register in map.Floats)
         {
-            code.Sse(0xf2, 0x10, map.Float(register)!.Value, BlockTranslator.FloatSlot(register));
+            code.Sse(BlockTranslator.DoublePrefix, BlockTranslator.MoveLoad, map.Float(register)!.Value, BlockTranslator.FloatSlot(register));
         }
     }
 
