@@ -27,22 +27,22 @@ internal static partial class Host
     // Other tests may allocate meanwhile, so one look that finds no growth is believed, and growth only when it is there each time.
     private static readonly Lazy<bool> ReadsTakeTheZeroPage = new(static () => Enumerable.Range(0, 3).Any(_ => !ReadingTakesPages()));
 
-    private static bool ReadingTakesPages()
+    private static unsafe bool ReadingTakesPages()
     {
-        const int Pages = 4096;
-        unsafe
+        // Mapped anew each time: freed memory may come back with the pages that it had.
+        ulong pageSize = (ulong)Environment.SystemPageSize, size = 4096 * pageSize;
+        nint memory = Syscall.mmap(
+            0, size, MmapProts.PROT_READ | MmapProts.PROT_WRITE, MmapFlags.MAP_PRIVATE | MmapFlags.MAP_ANONYMOUS, -1, 0);
+        Assert.NotEqual(Syscall.MAP_FAILED, memory);
+        long before = Environment.WorkingSet;
+        for (ulong at = 0; at < size; at += pageSize)
         {
-            byte* memory = (byte*)NativeMemory.Alloc(Pages * (nuint)Environment.SystemPageSize); // so much is mapped anew
-            long before = Environment.WorkingSet;
-            for (int page = 0; page < Pages; page++)
-            {
-                _ = Volatile.Read(ref memory[page * (nint)Environment.SystemPageSize]);
-            }
-
-            long grown = Environment.WorkingSet - before;
-            NativeMemory.Free(memory);
-            return grown >= Pages * (long)Environment.SystemPageSize / 2;
+            _ = Volatile.Read(ref ((byte*)memory)[at]);
         }
+
+        long grown = Environment.WorkingSet - before;
+        Assert.Equal(0, Syscall.munmap(memory, size));
+        return grown >= (long)size / 2;
     }
 
     public const uint Nobody = 65534;
