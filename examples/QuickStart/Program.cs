@@ -1,8 +1,9 @@
-// One RAM file, four guests: the first writes it through a shared mapping, three more start from it on private mappings.
 using System.Security.Cryptography;
 using PsVm;
-using PsVm.Machine;
+using PsVm.Machine.Guests;
 using PsVm.Memory;
+
+// One RAM file, four guests: the first writes it through a shared mapping, three more start from it on private mappings.
 
 if (!OperatingSystem.IsLinux())
 {

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Text.Json;
-using PsVm.Machine;
+using PsVm.Machine.Guests;
 using PsVm.Memory;
 using PsVm.Riscv;
 

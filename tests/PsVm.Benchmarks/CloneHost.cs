@@ -1,5 +1,5 @@
 using System.Globalization;
-using PsVm.Machine;
+using PsVm.Machine.Guests;
 using PsVm.Memory;
 
 namespace PsVm.Benchmarks;

@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
-using PsVm.Machine;
+using PsVm.Machine.Guests;
 using PsVm.Memory;
 
 namespace PsVm.Benchmarks;

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using PsVm.Machine.Guests;
 using PsVm.Machine.Tests.Support;
 using PsVm.Memory;
 

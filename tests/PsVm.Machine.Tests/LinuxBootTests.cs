@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using PsVm.Machine.Guests;
 using PsVm.Memory;
 using PsVm.Memory.Tests.Support;
 

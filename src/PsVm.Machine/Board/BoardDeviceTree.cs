@@ -1,4 +1,6 @@
-namespace PsVm.Machine;
+using PsVm.Machine.Devices;
+
+namespace PsVm.Machine.Board;
 
 /// <summary>What a kernel is told of its board.</summary>
 /// <param name="Harts">Number of harts.</param>

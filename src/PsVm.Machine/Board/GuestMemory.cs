@@ -1,6 +1,7 @@
+using PsVm.Machine.Devices;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Board;
 
 /// <summary>A backend's place in the guest's physical address space.</summary>
 /// <param name="Range">Guest physical addresses.</param>

@@ -1,15 +1,6 @@
-namespace PsVm.Machine;
+using PsVm.Machine.Devices;
 
-/// <summary>A range of guest physical addresses.</summary>
-/// <param name="Start">First address.</param>
-/// <param name="Size">Bytes.</param>
-internal readonly record struct AddressRange(ulong Start, ulong Size)
-{
-    /// <summary>The address after the last one.</summary>
-    public ulong End => Start + Size;
-
-    public override string ToString() => $"0x{Start:x}-0x{End - 1:x}";
-}
+namespace PsVm.Machine.Board;
 
 /// <summary>Where things are on the board: the memory map of QEMU's riscv64 <c>virt</c> machine, so that its kernels run unmodified.</summary>
 internal static class MemoryMap

@@ -1,7 +1,8 @@
 using System.Reflection;
 using Mono.Unix.Native;
+using PsVm.Machine.Board;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Boot;
 
 /// <summary>The files that a guest boots from, open and recognised, so that a wrong one is told before any RAM is made.</summary>
 internal sealed class BootFiles : IDisposable

@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Boot;
 
 /// <summary>What a file is to a guest; it names the errors about it.</summary>
 /// <param name="Noun">What it is called in messages.</param>

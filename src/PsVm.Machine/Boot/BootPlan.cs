@@ -1,4 +1,7 @@
-namespace PsVm.Machine;
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
+
+namespace PsVm.Machine.Boot;
 
 /// <summary>Decides what of RAM goes to what before a guest starts.</summary>
 /// <remarks>Kernel and firmware say where they belong; the rest is taken from the top of RAM, out of their way.</remarks>

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
+using PsVm.Machine.Board;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Boot;
 
 /// <summary>Reads the headers of ELF programs. Source: System V ABI, chapters 4 and 5; RISC-V ELF psABI.</summary>
 internal static class ElfFile

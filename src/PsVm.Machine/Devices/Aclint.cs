@@ -1,6 +1,7 @@
+using PsVm.Machine.State;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Devices;
 
 /// <summary>The core-local interruptor: software interrupts and timers of machine mode, laid out as SiFive's CLINT.</summary>
 /// <remarks>

@@ -1,6 +1,7 @@
+using PsVm.Machine.Board;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Devices;
 
 /// <summary>A device's registers. Safe from any thread.</summary>
 internal interface IDevice

@@ -1,4 +1,6 @@
-namespace PsVm.Machine;
+using PsVm.Machine.State;
+
+namespace PsVm.Machine.Devices;
 
 /// <summary>The machine's generation id, by which a guest learns that it was cloned: 16 bytes to read, and an interrupt when they change.</summary>
 /// <remarks>Source: Linux, devicetree binding <c>microsoft,vmgenid</c>. Linux mixes the new id into its random pool and reseeds.</remarks>

@@ -1,4 +1,6 @@
-namespace PsVm.Machine;
+using PsVm.Machine.State;
+
+namespace PsVm.Machine.Devices;
 
 /// <summary>Google's goldfish real-time clock: nanoseconds since 1970, and an alarm.</summary>
 /// <remarks>Source: Android's goldfish virtual hardware document, "Goldfish timer".</remarks>

@@ -1,6 +1,6 @@
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Devices;
 
 /// <summary>The wires from interrupt controllers to harts. Safe from any thread.</summary>
 internal interface IHartLines

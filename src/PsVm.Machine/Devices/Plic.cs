@@ -1,7 +1,8 @@
 using System.Numerics;
+using PsVm.Machine.State;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Devices;
 
 /// <summary>The platform-level interrupt controller: takes devices' levels to harts' external interrupts.</summary>
 /// <remarks>

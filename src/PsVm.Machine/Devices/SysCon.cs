@@ -1,4 +1,4 @@
-namespace PsVm.Machine;
+namespace PsVm.Machine.Devices;
 
 /// <summary>What a guest asks its board's power to do.</summary>
 internal enum PowerRequest

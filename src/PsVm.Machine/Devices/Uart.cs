@@ -1,4 +1,6 @@
-namespace PsVm.Machine;
+using PsVm.Machine.State;
+
+namespace PsVm.Machine.Devices;
 
 /// <summary>A 16550A serial port in front of the guest's console.</summary>
 /// <remarks>

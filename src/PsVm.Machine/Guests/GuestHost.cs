@@ -1,10 +1,14 @@
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
+using PsVm.Machine.Board;
+using PsVm.Machine.Boot;
+using PsVm.Machine.Scheduling;
+using PsVm.Machine.Templates;
 using PsVm.Memory;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Guests;
 
 /// <summary>The guests of this process.</summary>
 public sealed class GuestHost : IGuestHost, IDisposable
@@ -249,7 +253,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
         cancellation.ThrowIfCancellationRequested();
         MachineState.Identity machine = source.State.ReadIdentity();
         clock.Opened();
-        GuestRam ram = GuestRam.Take(_backends, options, source, cancellation);
+        GuestRam ram = TemplateRam.Map(_backends, options, source, cancellation);
         try
         {
             clock.Mapped();
@@ -271,7 +275,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
         }
     }
 
-    private static void Restore(Board board, MachineState state, bool keepIdentity)
+    private static void Restore(GuestBoard board, MachineState state, bool keepIdentity)
     {
         state.Restore(board);
         if (!keepIdentity)

@@ -1,17 +1,22 @@
 using System.Diagnostics;
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
+using PsVm.Machine.Firmware;
+using PsVm.Machine.Scheduling;
+using PsVm.Machine.Templates;
 using PsVm.Memory;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Guests;
 
 /// <summary>A guest that exists: its board, its harts, and where it is in its life. Safe from any thread.</summary>
-internal sealed class LiveGuest : IDisposable
+internal sealed class LiveGuest : IHeldGuest, IDisposable
 {
     private readonly Lock _gate = new();
     private readonly Lock _operator = new();
     private readonly GuestInfo _description;
     private readonly GuestRam _ram;
-    private readonly Board _board;
+    private readonly GuestBoard _board;
     private readonly HartGroup _harts;
     private readonly Action<GuestInfo> _ended;
     private readonly Stopwatch _uptime = new();
@@ -39,13 +44,19 @@ internal sealed class LiveGuest : IDisposable
         GuestInfo description,
         GuestRam ram,
         bool firmware,
-        Action<Board> begin,
+        Action<GuestBoard> begin,
         Action<GuestInfo> ended)
     {
         _description = description;
         _ram = ram;
         _ended = ended;
-        _board = new Board(ram.Memory, description.Harts, firmware, code, Console, OnPowerRequest);
+        _board = new GuestBoard(
+            ram.Memory,
+            description.Harts,
+            firmware ? null : Sbi.For(ram.Memory, Console, OnPowerRequest),
+            code,
+            Console,
+            OnPowerRequest);
         _harts = new HartGroup(scheduler, _board, OnHartFailed, OnHartsEnded);
         try
         {
@@ -154,11 +165,8 @@ internal sealed class LiveGuest : IDisposable
         }
     }
 
-    /// <summary>Does something while it does not run and its time stands still, and lets it go on as it was.</summary>
-    /// <param name="work">Is given the board, the RAM, and what is cancelled when the guest is to be stopped meanwhile.</param>
-    /// <param name="cancellation">Gives up.</param>
-    /// <exception cref="GuestException">It has stopped, is being stopped, or does such a thing already.</exception>
-    public T WhileHeld<T>(Func<Board, GuestRam, CancellationToken, T> work, CancellationToken cancellation)
+    /// <inheritdoc/>
+    public T WhileHeld<T>(Func<GuestBoard, GuestRam, CancellationToken, T> work, CancellationToken cancellation)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         if (Interlocked.CompareExchange(ref _heldWork, stop, null) is not null)
@@ -372,7 +380,7 @@ internal sealed class LiveGuest : IDisposable
             Slice = _harts.Harts.Sum(hart => hart.Exits.Slice),
             WaitForInterrupt = _harts.Harts.Sum(hart => hart.Exits.Wait),
             Requested = _harts.Harts.Sum(hart => hart.Exits.Requested),
-            SbiCalls = _board.Sbi?.Calls ?? 0,
+            SbiCalls = _board.Environment?.Calls ?? 0,
             DeviceAccesses = _board.DeviceAccesses,
         };
     }

@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Guests;
 
 /// <summary>Splits the time that a start takes into its parts. Begins with the request.</summary>
 internal sealed class StartClock

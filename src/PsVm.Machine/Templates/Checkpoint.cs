@@ -1,14 +1,15 @@
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
+using PsVm.Machine.Board;
 using PsVm.Memory;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Templates;
 
 /// <summary>Makes a template of a guest.</summary>
 /// <param name="backends">The live backends.</param>
 /// <param name="guest">The guest.</param>
 /// <param name="options">What is asked for.</param>
-internal sealed class Checkpoint(MemoryBackends backends, LiveGuest guest, CheckpointOptions options)
+internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, CheckpointOptions options)
 {
     private const int AlreadyThere = 17; // EEXIST
 
@@ -72,7 +73,7 @@ internal sealed class Checkpoint(MemoryBackends backends, LiveGuest guest, Check
     }
 
     /// <summary>Copies RAM and machine state into the folder, while the guest is held.</summary>
-    private Copied Copy(TemplateFolder folder, Board board, GuestRam ram, IProgress<double>? progress, CancellationToken stop)
+    private Copied Copy(TemplateFolder folder, GuestBoard board, GuestRam ram, IProgress<double>? progress, CancellationToken stop)
     {
         GuestTemplate? parent = options.Differential ? Parent(ram) : null;
         List<IReadOnlyList<PageRange>>? changes = parent is null ? null : [.. ram.Backends.Select(backend => backend.OwnRanges())];
@@ -108,7 +109,7 @@ internal sealed class Checkpoint(MemoryBackends backends, LiveGuest guest, Check
     }
 
     /// <summary>Makes the guest's own RAM files the template's, while it is held, and stops it: it would write to them.</summary>
-    private GuestTemplate TakeOver(TemplateFolder folder, Board board, GuestRam ram, CancellationToken stop)
+    private GuestTemplate TakeOver(TemplateFolder folder, GuestBoard board, GuestRam ram, CancellationToken stop)
     {
         foreach (MemoryBackend backend in ram.Backends)
         {
@@ -208,8 +209,8 @@ internal sealed class Checkpoint(MemoryBackends backends, LiveGuest guest, Check
         Id = _id,
         Guest = guest.Name,
         MachineType = guest.Description.MachineType,
-        Board = Board.Name,
-        Devices = Board.Devices,
+        Board = GuestBoard.Name,
+        Devices = GuestBoard.Devices,
         Harts = guest.Description.Harts,
         Isa = BoardDeviceTree.Isa,
         Memory = blocks.Sum(block => block.Size),

@@ -1,7 +1,10 @@
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
+using PsVm.Machine.Firmware;
 using PsVm.Memory;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Templates;
 
 /// <summary>Templates on disk: reads, tests, lists and removes them. Making them and starting from them is <see cref="IGuestHost"/>'s.</summary>
 public static class GuestTemplates
@@ -135,7 +138,14 @@ public static class GuestTemplates
     {
         MachineState.Identity machine = source.State.ReadIdentity();
         using CodeCache code = new(TranslatorOptions.Off);
-        using Board board = new(new GuestMemory([]), machine.Harts, machine.Firmware, code, new GuestConsole(), (_, _) => { });
+        GuestMemory noMemory = new([]);
+        GuestConsole console = new();
+        Func<GuestBoard, ISupervisorEnvironment>? environment = machine.Firmware ? null : Sbi.For(noMemory, console, Ignore);
+        using GuestBoard board = new(noMemory, machine.Harts, environment, code, console, Ignore);
         source.State.Restore(board);
+
+        static void Ignore(PowerRequest request, uint code)
+        {
+        }
     }
 }

@@ -1,6 +1,8 @@
+using PsVm.Machine.Board;
+using PsVm.Machine.State;
 using PsVm.Memory;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Templates;
 
 /// <summary>What a template holds of a machine, apart from its RAM.</summary>
 /// <param name="path">The file it came from, for errors.</param>
@@ -28,9 +30,9 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
     /// <param name="board">The board.</param>
     /// <param name="uuid">The machine's UUID.</param>
     /// <param name="changes">Changed ranges of each block of RAM; null: the template stands alone.</param>
-    public static byte[] Save(Guid template, Board board, Guid uuid, IReadOnlyList<IReadOnlyList<PageRange>>? changes)
+    public static byte[] Save(Guid template, GuestBoard board, Guid uuid, IReadOnlyList<IReadOnlyList<PageRange>>? changes)
     {
-        List<StateSection> sections = [Section(Machine, stream => TransferIdentity(stream, new(board.Harts.Count, board.Sbi is null, uuid)))];
+        List<StateSection> sections = [Section(Machine, stream => TransferIdentity(stream, new(board.Harts.Count, board.Environment is null, uuid)))];
         sections.AddRange(board.Parts.Select(part => Section(part.Name, part.Part.Transfer)));
         if (changes is not null)
         {
@@ -86,7 +88,7 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
 
     /// <summary>Brings a new board to this state.</summary>
     /// <exception cref="GuestException">The state is not one of such a board.</exception>
-    public void Restore(Board board)
+    public void Restore(GuestBoard board)
     {
         foreach ((string name, IStateful part) in board.Parts)
         {

@@ -1,17 +1,10 @@
-namespace PsVm.Machine;
+namespace PsVm.Machine.Templates;
 
 /// <summary>Errors that several places give.</summary>
 internal static class TemplateErrors
 {
     private const int NoSpace = 28; // ENOSPC
     private const int QuotaExceeded = 122; // EDQUOT
-
-    /// <summary>Something is of a newer version than this one knows.</summary>
-    public static GuestException NewerVersion(string path, string what, uint found, uint known) => new(
-        GuestErrorIds.TemplateVersionUnsupported,
-        $"Expected {what} in '{path}' to be of format version {known} or older, found version {found}.",
-        path,
-        "Use a newer version of PsVm, or make the template again with this one.");
 
     /// <summary>A file of a template cannot be read.</summary>
     public static GuestException Unreadable(string path, Exception cause) => cause is FileNotFoundException or DirectoryNotFoundException

@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Templates;
 
 /// <summary>A template that is being written: a folder beside its place, which it takes whole and at once, or goes without a trace.</summary>
 internal sealed partial class TemplateFolder : IDisposable

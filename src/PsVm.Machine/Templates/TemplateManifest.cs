@@ -1,7 +1,8 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
+using PsVm.Machine.State;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Templates;
 
 /// <summary>The file <c>template.json</c>, as it is written. Source: docs/template-format.md.</summary>
 internal sealed record TemplateManifest
@@ -109,7 +110,7 @@ internal sealed record TemplateManifest
                 uint version = document.RootElement.GetProperty("formatVersion").GetUInt32();
                 if (version > Version)
                 {
-                    throw TemplateErrors.NewerVersion(path, "the template", version, Version);
+                    throw StateFile.NewerVersion(path, "the template", version, Version);
                 }
             }
 

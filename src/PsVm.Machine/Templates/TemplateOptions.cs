@@ -1,4 +1,4 @@
-namespace PsVm.Machine;
+namespace PsVm.Machine.Templates;
 
 /// <summary>What may be asked for together with a template.</summary>
 internal static class TemplateOptions

@@ -1,9 +1,10 @@
 using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using Microsoft.Win32.SafeHandles;
+using PsVm.Machine.Board;
 using PsVm.Memory;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Templates;
 
 /// <summary>A template as guests start from it: read and checked once, and kept until one of its two small files changes.</summary>
 internal sealed class TemplateSource
@@ -199,12 +200,12 @@ internal sealed class TemplateSource
     /// <summary>A template that this version's board can continue.</summary>
     private static void Check(GuestTemplate template, MachineState.Identity machine)
     {
-        string[] unknown = [.. template.Devices.Except(Board.Devices)];
-        if (template.Board != Board.Name || MachineTypes.Resolve(template.MachineType) is null || unknown.Length > 0)
+        string[] unknown = [.. template.Devices.Except(GuestBoard.Devices)];
+        if (template.Board != GuestBoard.Name || MachineTypes.Resolve(template.MachineType) is null || unknown.Length > 0)
         {
             throw new GuestException(
                 GuestErrorIds.TemplateMachineMismatch,
-                $"Expected the board {Board.Name} of {string.Join(", ", MachineTypes.Versions)} with devices among {string.Join(", ", Board.Devices)}, "
+                $"Expected the board {GuestBoard.Name} of {string.Join(", ", MachineTypes.Versions)} with devices among {string.Join(", ", GuestBoard.Devices)}, "
                 + $"found the board {template.Board} of {template.MachineType} with {string.Join(", ", template.Devices)}.",
                 template.Path,
                 "Use the version of PsVm that made it.");

@@ -1,5 +1,5 @@
 using Microsoft.Extensions.Logging;
-using PsVm.Machine;
+using PsVm.Machine.Guests;
 using PsVm.Memory;
 using PsVm.Module.Guests;
 

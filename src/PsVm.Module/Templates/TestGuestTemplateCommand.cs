@@ -1,5 +1,5 @@
 using System.Management.Automation;
-using PsVm.Machine;
+using PsVm.Machine.Templates;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 

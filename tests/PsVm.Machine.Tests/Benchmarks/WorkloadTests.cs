@@ -1,3 +1,4 @@
+using PsVm.Machine.Guests;
 using PsVm.Machine.Tests.Support;
 using PsVm.Memory;
 using PsVm.Riscv;

@@ -1,5 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
 using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests;

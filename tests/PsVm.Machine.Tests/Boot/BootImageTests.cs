@@ -1,3 +1,4 @@
+using PsVm.Machine.Boot;
 using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests.Boot;

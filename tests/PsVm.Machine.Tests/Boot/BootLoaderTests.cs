@@ -1,4 +1,7 @@
 using System.Buffers.Binary;
+using PsVm.Machine.Board;
+using PsVm.Machine.Boot;
+using PsVm.Machine.Devices;
 using PsVm.Machine.Tests.Support;
 using PsVm.Memory.Tests.Support;
 

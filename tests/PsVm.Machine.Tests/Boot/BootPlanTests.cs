@@ -1,3 +1,7 @@
+using PsVm.Machine.Board;
+using PsVm.Machine.Boot;
+using PsVm.Machine.Devices;
+
 namespace PsVm.Machine.Tests.Boot;
 
 public class BootPlanTests

@@ -1,5 +1,8 @@
 using System.Runtime.InteropServices;
 using System.Text;
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
+using PsVm.Machine.Firmware;
 using PsVm.Machine.Tests.Support;
 using PsVm.Riscv;
 using PsVm.Riscv.Tests;

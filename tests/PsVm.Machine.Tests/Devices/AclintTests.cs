@@ -1,3 +1,4 @@
+using PsVm.Machine.Devices;
 using PsVm.Machine.Tests.Support;
 using PsVm.Riscv;
 

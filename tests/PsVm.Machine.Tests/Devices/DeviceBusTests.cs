@@ -1,3 +1,6 @@
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
+
 namespace PsVm.Machine.Tests.Devices;
 
 public class DeviceBusTests

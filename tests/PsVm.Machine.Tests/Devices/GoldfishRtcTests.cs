@@ -1,3 +1,4 @@
+using PsVm.Machine.Devices;
 using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests.Devices;

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using PsVm.Machine.Guests;
 using PsVm.Memory;
 
 namespace PsVm.Machine.Tests;

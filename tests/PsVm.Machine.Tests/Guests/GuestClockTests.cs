@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PsVm.Machine.Board;
 
 namespace PsVm.Machine.Tests.Guests;
 

@@ -1,4 +1,5 @@
 using System.Text;
+using PsVm.Machine.Devices;
 
 namespace PsVm.Machine.Tests.Guests;
 

@@ -1,4 +1,6 @@
 using System.Diagnostics;
+using PsVm.Machine.Board;
+using PsVm.Machine.Guests;
 using PsVm.Machine.Tests.Support;
 using PsVm.Memory;
 using PsVm.Riscv.Tests;

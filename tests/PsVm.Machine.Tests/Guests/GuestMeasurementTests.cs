@@ -1,3 +1,4 @@
+using PsVm.Machine.Guests;
 using PsVm.Memory;
 
 namespace PsVm.Machine.Tests;

@@ -1,5 +1,8 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
+using PsVm.Machine.Scheduling;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Tests;
@@ -275,12 +278,12 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         {
             NativeMemory.Clear(_ram, (nuint)RamSize);
             MemoryMarshal.AsBytes<uint>(program).CopyTo(new Span<byte>(_ram, (int)RamSize));
-            Board = new(new GuestMemory([((nint)_ram, RamSize, false)]), harts, firmware: true, _code, new GuestConsole(), (_, _) => OnPower());
+            Board = new(new GuestMemory([((nint)_ram, RamSize, false)]), harts, environment: null, _code, new GuestConsole(), (_, _) => OnPower());
             Board.PowerOn(new BootEntry(MemoryMap.RamStart, 0, 0));
             Group = new HartGroup(scheduler, Board, Fail, () => Ends++);
         }
 
-        public PsVm.Machine.Board Board { get; }
+        public GuestBoard Board { get; }
 
         public HartGroup Group { get; }
 

@@ -1,3 +1,5 @@
+using PsVm.Machine.Devices;
+
 namespace PsVm.Machine.Tests.Support;
 
 /// <summary>Register accesses that must succeed.</summary>

@@ -1,5 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
 
 namespace PsVm.Machine.Tests.Support;
 

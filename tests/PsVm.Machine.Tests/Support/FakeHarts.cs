@@ -1,3 +1,4 @@
+using PsVm.Machine.Devices;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Tests.Support;

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using PsVm.Machine.Board;
 
 namespace PsVm.Machine.Tests.Support;
 

@@ -1,5 +1,7 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using PsVm.Machine.State;
+using PsVm.Machine.Templates;
 
 namespace PsVm.Machine.Tests.Templates;
 

@@ -1,3 +1,4 @@
+using PsVm.Machine.Templates;
 using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Machine.Tests.Templates;

@@ -1,3 +1,5 @@
+using PsVm.Machine.Templates;
+
 namespace PsVm.Machine.Tests.Templates;
 
 /// <summary>Templates of clones, with and without their parent.</summary>

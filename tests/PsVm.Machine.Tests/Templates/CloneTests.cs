@@ -1,3 +1,5 @@
+using PsVm.Machine.Templates;
+
 namespace PsVm.Machine.Tests.Templates;
 
 /// <summary>Templates of the embedded guest, and what starts from them.</summary>

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PsVm.Machine.Templates;
 
 namespace PsVm.Machine.Tests.Templates;
 

@@ -1,3 +1,7 @@
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
+using PsVm.Machine.Firmware;
+using PsVm.Machine.Templates;
 using PsVm.Memory;
 using PsVm.Memory.Tests.Support;
 using PsVm.Riscv;
@@ -49,9 +53,10 @@ public sealed class HostMatterTests : TemplateTest
 
         // Restored under these and saved again without having run, the state is the same to the byte.
         TemplateSource source = TemplateSource.Open(template.Path);
-        using (GuestRam ram = GuestRam.Take(Backends, options with { MachineType = MachineTypes.Resolve(machineType) }, source, default))
+        using (GuestRam ram = TemplateRam.Map(Backends, options with { MachineType = MachineTypes.Resolve(machineType) }, source, default))
         using (CodeCache code = new(TranslatorOptions.Off))
-        using (PsVm.Machine.Board board = new(ram.Memory, 1, firmware: false, code, new GuestConsole(), (_, _) => { }))
+        using (GuestBoard board = new(
+            ram.Memory, 1, Sbi.For(ram.Memory, new GuestConsole(), (_, _) => { }), code, new GuestConsole(), (_, _) => { }))
         {
             board.Clock.Pause();
             source.State.Restore(board);

@@ -1,3 +1,5 @@
+using PsVm.Machine.Guests;
+using PsVm.Machine.Templates;
 using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Templates;

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using PsVm.Machine.Guests;
 using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Templates;

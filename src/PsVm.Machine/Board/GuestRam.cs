@@ -1,7 +1,6 @@
-using Microsoft.Win32.SafeHandles;
 using PsVm.Memory;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Board;
 
 /// <summary>The backends of a guest: those the operator named, on lease, or default RAM of its own.</summary>
 internal sealed class GuestRam : IDisposable
@@ -12,7 +11,9 @@ internal sealed class GuestRam : IDisposable
     private readonly List<IDisposable> _owned;
     private bool _released;
 
-    private GuestRam(IReadOnlyList<MemoryBackend> backends, List<IDisposable> owned)
+    /// <param name="backends">The backends, in address order.</param>
+    /// <param name="owned">What goes with it, the last first.</param>
+    public GuestRam(IReadOnlyList<MemoryBackend> backends, List<IDisposable> owned)
     {
         _owned = owned;
         Backends = backends;
@@ -24,7 +25,7 @@ internal sealed class GuestRam : IDisposable
     public IReadOnlyList<MemoryBackend> Backends { get; }
 
     /// <summary>The template that stands alone whose files the backends map; null: the guest booted.</summary>
-    public GuestTemplate? Base { get; private init; }
+    public GuestTemplate? Base { get; init; }
 
     /// <summary>The RAM.</summary>
     public GuestMemory Memory { get; }
@@ -74,37 +75,6 @@ internal sealed class GuestRam : IDisposable
         }
     }
 
-    /// <summary>Maps a template's RAM files, each for this guest alone.</summary>
-    /// <exception cref="GuestException">A file, or the parent of a differential template, is not what was recorded.</exception>
-    /// <exception cref="MemoryBackendException">A file cannot be opened or mapped as asked.</exception>
-    public static GuestRam Take(MemoryBackends backends, GuestOptions options, TemplateSource source, CancellationToken cancellation)
-    {
-        GuestTemplate files = source.Template.Differential ? source.OpenParent() : source.Template;
-        List<IDisposable> owned = [];
-        try
-        {
-            List<MemoryBackend> taken = [];
-            foreach (TemplateRamBlock block in files.RamBlocks)
-            {
-                MemoryBackend backend = Map(backends, options, block, cancellation);
-                owned.Add(backend);
-                taken.Add(backend);
-                owned.Add(backend.Attach(options.Name!));
-                if (source.Changes is not null)
-                {
-                    Fill(backend, source.Template.RamBlocks[taken.Count - 1], source.Changes[taken.Count - 1], options.Verify, cancellation);
-                }
-            }
-
-            return new GuestRam(taken, owned) { Base = files };
-        }
-        catch
-        {
-            Release(owned);
-            throw;
-        }
-    }
-
     /// <summary>Measures each backend in some way, in address order; empty when the RAM was given back.</summary>
     public IReadOnlyList<T> Measure<T>(Func<MemoryBackend, T> measure)
     {
@@ -137,76 +107,9 @@ internal sealed class GuestRam : IDisposable
         }
     }
 
-    private static MemoryBackend Map(
-        MemoryBackends backends, GuestOptions options, TemplateRamBlock block, CancellationToken cancellation)
+    /// <summary>Gives back what was taken, the last first: a lease before the RAM it is on.</summary>
+    public static void Release(List<IDisposable> owned)
     {
-        string file = options.MemoryPath ?? block.File;
-        if (options.Verify)
-        {
-            TemplateSource.CheckDigest(block, file, cancellation);
-        }
-        else
-        {
-            TemplateSource.CheckIdentity(block, MemoryBackends.Identify(file));
-        }
-
-        MemoryBackendOptions wanted = new()
-        {
-            Path = file,
-            Size = block.Size,
-            Offset = block.Offset,
-            ReadOnly = block.ReadOnly,
-            FileAccessMode = block.ReadOnly ? FileAccessMode.Auto : options.FileAccessMode,
-            DiscardPolicy = options.DiscardPolicy,
-            MachineType = options.MachineType!,
-            DenyPrivateDiscard = options.DenyPrivateDiscard,
-        };
-        MemoryBackend backend = block.BackendId == MemoryBackends.DefaultRamId
-            ? backends.CreateDefaultRam(wanted, cancellation)
-            : backends.Create(wanted with { Id = $"{options.Name}.{block.BackendId}" }, cancellation);
-        try
-        {
-            if (!options.Verify)
-            {
-                // What is open now, whatever had the name before.
-                TemplateSource.CheckIdentity(block, backend.File);
-            }
-
-            return backend;
-        }
-        catch
-        {
-            backend.Dispose();
-            throw;
-        }
-    }
-
-    private static void Fill(
-        MemoryBackend backend, TemplateRamBlock block, IReadOnlyList<PageRange> changes, bool verify, CancellationToken cancellation)
-    {
-        try
-        {
-            using SafeFileHandle file = File.OpenHandle(block.File);
-            if (verify)
-            {
-                TemplateSource.CheckDigest(block, block.File, cancellation);
-            }
-            else
-            {
-                TemplateSource.CheckIdentity(block, MemoryBackends.Identify(block.File));
-            }
-
-            backend.Fill(file, changes);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            throw TemplateErrors.Unreadable(block.File, failure);
-        }
-    }
-
-    private static void Release(List<IDisposable> owned)
-    {
-        // The last taken goes first: a lease before the RAM it is on.
         for (int i = owned.Count - 1; i >= 0; i--)
         {
             owned[i].Dispose();

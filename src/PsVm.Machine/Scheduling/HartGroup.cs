@@ -1,6 +1,7 @@
 using System.Diagnostics;
+using PsVm.Machine.Board;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Scheduling;
 
 /// <summary>The harts of one guest, which are held, released and stopped together. Safe from any thread.</summary>
 internal sealed class HartGroup
@@ -15,7 +16,7 @@ internal sealed class HartGroup
     /// <param name="board">The guest's board.</param>
     /// <param name="failed">Called when a hart throws; is to stop the group.</param>
     /// <param name="ended">Called once, when the group was stopped and no hart runs.</param>
-    public HartGroup(HartScheduler scheduler, Board board, Action<Exception> failed, Action ended)
+    public HartGroup(HartScheduler scheduler, GuestBoard board, Action<Exception> failed, Action ended)
     {
         _scheduler = scheduler;
         _failed = failed;

@@ -1,6 +1,6 @@
 using System.Buffers.Binary;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.State;
 
 /// <summary>A part of a machine whose state goes into templates.</summary>
 internal interface IStateful

@@ -1,7 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
+using PsVm.Machine.Board;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Devices;
 
 /// <summary>Writes a flattened device tree. Source: Devicetree specification 0.4, chapter 5.</summary>
 internal sealed class DeviceTreeWriter

@@ -2,7 +2,7 @@ using System.Buffers.Binary;
 using System.Numerics;
 using System.Text;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.State;
 
 /// <summary>A section of a template's machine state.</summary>
 /// <param name="Name">Its type.</param>
@@ -61,7 +61,7 @@ internal static class StateFile
         uint version = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
         if (version > Version)
         {
-            throw TemplateErrors.NewerVersion(path, "the machine state", version, Version);
+            throw NewerVersion(path, "the machine state", version, Version);
         }
 
         Guid owner = new(header.Slice(16, 16), bigEndian: true);
@@ -107,6 +107,13 @@ internal static class StateFile
 
         return rest.IsEmpty ? sections : throw Corrupt(path, $"{count} sections and no more", $"{rest.Length} bytes after them");
     }
+
+    /// <summary>Something is of a newer version than this one knows.</summary>
+    public static GuestException NewerVersion(string path, string what, uint found, uint known) => new(
+        GuestErrorIds.TemplateVersionUnsupported,
+        $"Expected {what} in '{path}' to be of format version {known} or older, found version {found}.",
+        path,
+        "Use a newer version of PsVm, or make the template again with this one.");
 
     /// <summary>The error for a state that is not as it was written.</summary>
     public static GuestException Corrupt(string path, string expected, string found, Exception? inner = null) => new(

@@ -1,6 +1,7 @@
+using PsVm.Machine.Board;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Scheduling;
 
 /// <summary>Where a hart is between two looks at it.</summary>
 internal enum HartPlace
@@ -32,7 +33,7 @@ internal enum SliceEnd
 /// <param name="group">The harts of its guest.</param>
 /// <param name="board">Its board.</param>
 /// <param name="hart">The hart.</param>
-internal sealed class ScheduledHart(HartGroup group, Board board, Hart hart)
+internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart)
 {
     // About a millisecond of instructions: what the first slice, whose speed nobody knows, gets, and the bounds of the others.
     private const double FirstBudget = 100_000, LeastBudget = 10_000, MostBudget = 10_000_000;
@@ -76,7 +77,7 @@ internal sealed class ScheduledHart(HartGroup group, Board board, Hart hart)
     public SliceEnd RunSlice()
     {
         IsBusy = false;
-        switch (board.Sbi?.Prepare(hart) ?? HartActivity.Run)
+        switch (board.Environment?.Prepare(hart) ?? HartActivity.Run)
         {
             case HartActivity.Wait:
                 return SliceEnd.Wait;

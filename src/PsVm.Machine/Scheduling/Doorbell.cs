@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Scheduling;
 
 /// <summary>
 /// What one thread sleeps on and others ring, with a timeout finer than .NET's milliseconds. A ring before the wait counts.

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Scheduling;
 
 /// <summary>Host CPU time of the calling thread, which .NET does not tell.</summary>
 internal static partial class ThreadCpuTime

@@ -1,6 +1,6 @@
 using System.Text;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Devices;
 
 /// <summary>A guest's console: what it printed, what was typed, and who waits for a text. Safe from any thread.</summary>
 internal sealed class GuestConsole

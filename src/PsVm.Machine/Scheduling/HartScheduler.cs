@@ -1,6 +1,6 @@
 using System.Diagnostics;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Scheduling;
 
 /// <summary>
 /// Runs the harts of all guests of a host on a few threads, in slices of about a millisecond. A hart that waits for an interrupt costs no

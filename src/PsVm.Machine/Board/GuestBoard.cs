@@ -1,9 +1,11 @@
+using PsVm.Machine.Devices;
+using PsVm.Machine.State;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Board;
 
 /// <summary>A computer: RAM, harts and devices, wired together.</summary>
-internal sealed class Board : IHartLines, IDisposable
+internal sealed class GuestBoard : IHartLines, IDisposable
 {
     private readonly Hart[] _harts;
     private readonly Plic _plic;
@@ -17,14 +19,21 @@ internal sealed class Board : IHartLines, IDisposable
 
     /// <param name="memory">RAM.</param>
     /// <param name="harts">Number of harts.</param>
-    /// <param name="firmware">Harts start in machine mode, in firmware; else in supervisor mode on the built-in SBI.</param>
+    /// <param name="environment">Makes what answers harts that start in supervisor mode; they are not there yet. Null: they start in
+    /// machine mode, in firmware.</param>
     /// <param name="code">Where the harts keep decoded and translated code.</param>
     /// <param name="console">The console.</param>
     /// <param name="power">Called with what the guest asks of the board's power, on a hart's thread.</param>
-    public Board(GuestMemory memory, int harts, bool firmware, CodeCache code, GuestConsole console, Action<PowerRequest, uint> power)
+    public GuestBoard(
+        GuestMemory memory,
+        int harts,
+        Func<GuestBoard, ISupervisorEnvironment>? environment,
+        CodeCache code,
+        GuestConsole console,
+        Action<PowerRequest, uint> power)
     {
         _harts = new Hart[harts];
-        Sbi = firmware ? null : new Sbi(_harts, this, memory, console, power);
+        Environment = environment?.Invoke(this);
         _plic = new Plic(harts, this);
         _aclint = new Aclint(harts, this, Clock);
         _uart = new Uart(console, level => _plic.SetLevel(MemoryMap.UartInterrupt, level));
@@ -39,7 +48,7 @@ internal sealed class Board : IHartLines, IDisposable
             (MemoryMap.SysCon, new SysCon(power)));
         for (int hart = 0; hart < harts; hart++)
         {
-            _harts[hart] = new Hart(hart, memory.Physical, _bus, Clock, Sbi, code);
+            _harts[hart] = new Hart(hart, memory.Physical, _bus, Clock, Environment, code);
         }
     }
 
@@ -52,8 +61,8 @@ internal sealed class Board : IHartLines, IDisposable
     /// <summary>The guest's time.</summary>
     public GuestClock Clock { get; } = new();
 
-    /// <summary>The built-in SBI; null with firmware.</summary>
-    public Sbi? Sbi { get; }
+    /// <summary>What stands in for machine mode; null with firmware.</summary>
+    public ISupervisorEnvironment? Environment { get; }
 
     /// <summary>Loads and stores of harts that went to a device.</summary>
     public long DeviceAccesses => _bus.Accesses;
@@ -79,9 +88,9 @@ internal sealed class Board : IHartLines, IDisposable
             yield return ("uart", _uart);
             yield return ("rtc", _rtc);
             yield return ("generation", _generation);
-            if (Sbi is not null)
+            if (Environment is not null)
             {
-                yield return ("sbi", Sbi);
+                yield return ("sbi", Environment);
             }
         }
     }
@@ -94,7 +103,7 @@ internal sealed class Board : IHartLines, IDisposable
     {
         if (entry.FirmwareInfo is not ulong info)
         {
-            Sbi!.Start(0, entry.Entry, entry.DeviceTree);
+            Environment!.Start(0, entry.Entry, entry.DeviceTree);
             return;
         }
 

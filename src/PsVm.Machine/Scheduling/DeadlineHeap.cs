@@ -1,4 +1,4 @@
-namespace PsVm.Machine;
+namespace PsVm.Machine.Scheduling;
 
 /// <summary>Harts that wait, by the time at which they want to run. Adding and removing take the logarithm of their number.</summary>
 /// <remarks>A binary heap in which each hart knows its place, so that one that is woken early can be taken out.</remarks>

@@ -1,6 +1,7 @@
+using PsVm.Machine.State;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Board;
 
 /// <summary>The harts of a board as a part of its state.</summary>
 internal sealed class HartStates(IReadOnlyList<Hart> harts) : IStateful

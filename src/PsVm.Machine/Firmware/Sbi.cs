@@ -1,24 +1,14 @@
 using System.Numerics;
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
+using PsVm.Machine.State;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
-
-/// <summary>What a hart may do now, as far as its supervisor has said.</summary>
-internal enum HartActivity
-{
-    /// <summary>Run.</summary>
-    Run,
-
-    /// <summary>Wait for an interrupt.</summary>
-    Wait,
-
-    /// <summary>Nothing, until another hart starts it.</summary>
-    None,
-}
+namespace PsVm.Machine.Firmware;
 
 /// <summary>The built-in supervisor execution environment: answers a kernel's calls, so that it boots without firmware.</summary>
 /// <remarks>Source: RISC-V SBI specification 2.0; the sections are named at the functions.</remarks>
-internal sealed class Sbi : IExecutionEnvironment, IStateful
+internal sealed class Sbi : ISupervisorEnvironment
 {
     // Extension numbers.
     private const ulong LegacySetTimer = 0;
@@ -51,6 +41,14 @@ internal sealed class Sbi : IExecutionEnvironment, IStateful
     // Harts, as bits, that wait for others' fences.
     private ulong _fencing;
     private long _calls;
+
+    /// <summary>Makes one for a board.</summary>
+    /// <param name="memory">RAM, for the debug console.</param>
+    /// <param name="console">The console.</param>
+    /// <param name="power">Called with what the guest asks of the board's power.</param>
+    public static Func<GuestBoard, ISupervisorEnvironment> For(
+        GuestMemory memory, GuestConsole console, Action<PowerRequest, uint> power) =>
+        board => new Sbi(board.Harts, board, memory, console, power);
 
     /// <param name="harts">The harts; they may be filled in later.</param>
     /// <param name="lines">The wires to the harts.</param>

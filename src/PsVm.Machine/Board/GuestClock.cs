@@ -1,7 +1,8 @@
 using System.Diagnostics;
+using PsVm.Machine.State;
 using PsVm.Riscv;
 
-namespace PsVm.Machine;
+namespace PsVm.Machine.Board;
 
 /// <summary>A guest's time: the host's monotonic clock, less the time that the guest was held.</summary>
 /// <remarks>Pause and Resume are called while no hart runs; Now from any thread.</remarks>

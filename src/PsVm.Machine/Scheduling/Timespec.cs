@@ -1,4 +1,4 @@
-namespace PsVm.Machine;
+namespace PsVm.Machine.Scheduling;
 
 /// <summary>struct timespec of 64-bit Linux.</summary>
 internal struct Timespec

@@ -1,0 +1,12 @@
+namespace PsVm.Machine.Devices;
+
+/// <summary>A range of guest physical addresses.</summary>
+/// <param name="Start">First address.</param>
+/// <param name="Size">Bytes.</param>
+internal readonly record struct AddressRange(ulong Start, ulong Size)
+{
+    /// <summary>The address after the last one.</summary>
+    public ulong End => Start + Size;
+
+    public override string ToString() => $"0x{Start:x}-0x{End - 1:x}";
+}
