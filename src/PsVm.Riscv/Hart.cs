@@ -7,7 +7,7 @@ using PsVm.Riscv.Translation;
 
 namespace PsVm.Riscv;
 
-/// <summary>One RV64GC hart (with Zba, Zbb, Zbs, Zicntr and Sstc) with machine, supervisor and user mode.</summary>
+/// <summary>One hart, RV64GC with the other extensions of its profile, with machine, supervisor and user mode.</summary>
 /// <remarks>
 /// <see cref="Run"/> and the registers belong to one thread at a time; what other threads may call says so.
 /// Source: RISC-V unprivileged and privileged manuals, 2024-04.
@@ -36,15 +36,18 @@ public sealed unsafe class Hart : IDisposable
     /// <param name="clock">The time.</param>
     /// <param name="environment">Answers ECALL from supervisor mode; null: it traps to machine mode.</param>
     /// <param name="code">Where decoded and translated code is kept, shared with other harts; null: a cache of its own.</param>
+    /// <param name="isa">Its instruction set, the same for all harts of a guest; null: <see cref="IsaProfile.Base"/>.</param>
     public Hart(
         int id,
         PhysicalMemory memory,
         IDeviceBus bus,
         IGuestClock clock,
         IExecutionEnvironment? environment = null,
-        CodeCache? code = null)
+        CodeCache? code = null,
+        IsaProfile? isa = null)
     {
         Id = id;
+        Isa = isa ?? IsaProfile.Base;
         _memory = memory;
         _environment = environment;
         State = (HartState*)NativeMemory.AlignedAlloc((nuint)sizeof(HartState), 64);
@@ -64,6 +67,9 @@ public sealed unsafe class Hart : IDisposable
 
     /// <summary>The hart's number, <c>mhartid</c>.</summary>
     public int Id { get; }
+
+    /// <summary>Its instruction set.</summary>
+    public IsaProfile Isa { get; }
 
     /// <summary>Address of the next instruction.</summary>
     public ulong Pc { get => State->Pc; set => State->Pc = value; }

@@ -1,4 +1,5 @@
 using PsVm.Machine.Devices;
+using PsVm.Riscv;
 
 namespace PsVm.Machine.Board;
 
@@ -21,12 +22,8 @@ internal static class BoardDeviceTree
     private const uint MachineSoftware = 3;
     private const uint MachineTimer = 7;
 
-    private static readonly string[] s_extensions =
-        ["i", "m", "a", "f", "d", "c", "zicntr", "zicsr", "zifencei", "zba", "zbb", "zbs", "sstc"];
-
     /// <summary>What the harts can do, in one word (<c>riscv,isa</c>).</summary>
-    public static string Isa { get; } = "rv64" + string.Concat(s_extensions.TakeWhile(extension => extension.Length == 1))
-        + "_" + string.Join('_', s_extensions.SkipWhile(extension => extension.Length == 1));
+    public static string Isa => IsaProfile.Base.Isa;
 
     /// <summary>Builds the flattened device tree.</summary>
     public static byte[] Build(BoardDescription board)
@@ -93,7 +90,7 @@ internal static class BoardDeviceTree
             tree.Property("compatible", "riscv");
             tree.Property("riscv,isa", Isa);
             tree.Property("riscv,isa-base", "rv64i");
-            tree.Property("riscv,isa-extensions", (ReadOnlySpan<string>)s_extensions);
+            tree.Property("riscv,isa-extensions", (ReadOnlySpan<string>)[.. IsaProfile.Base.Names]);
             tree.Property("mmu-type", "riscv,sv57");
             tree.BeginNode("interrupt-controller");
             tree.Property("#address-cells", 0u);
