@@ -4,7 +4,7 @@
 Builds, tests or cleans PsVm.
 
 .DESCRIPTION
-Build  publishes the module to output/PsVm, help included (the default).
+Build  publishes the module to output/PsVm, help included (the default). The module that is there is replaced last, when all went well.
 Test   runs dotnet test, then the Pester suite in a fresh pwsh against the built module.
 Clean  removes what the others made.
 #>
@@ -26,17 +26,28 @@ param(
 
 $ErrorActionPreference = 'Stop'
 $PSNativeCommandUseErrorActionPreference = $true
-$pwsh = [Environment]::ProcessPath
+$OutputPath = $PSCmdlet.GetUnresolvedProviderPathFromPSPath($OutputPath)
+$pwsh = "$PSScriptRoot/tests/Pester/Invoke-Pwsh.ps1"
 
 function Build {
-    if (Test-Path -LiteralPath $OutputPath) {
-        Remove-Item -LiteralPath $OutputPath -Recurse -Force
+    # Beside the target, so that the last step is a rename; of the module's name, which the folder of a module must have.
+    $scratch = "$OutputPath.$PID"
+    $fresh = [IO.Path]::Combine($scratch, 'PsVm')
+    try {
+        $noBuildFlag = $NoBuild ? '--no-build' : @()
+        dotnet publish "$PSScriptRoot/src/PsVm.Module" --nologo --verbosity quiet -c $Configuration -o $fresh $noBuildFlag
+        # In a process of its own: the module's assemblies must not stay loaded in the operator's session.
+        & $pwsh -NoProfile -File "$PSScriptRoot/docs/Export-ModuleHelp.ps1" -ModulePath $fresh
+        if (Test-Path -LiteralPath $OutputPath) {
+            [IO.Directory]::Move($OutputPath, [IO.Path]::Combine($scratch, 'old'))
+        }
+
+        [IO.Directory]::Move($fresh, $OutputPath)
+    }
+    finally {
+        Remove-Item -LiteralPath $scratch -Recurse -Force -ErrorAction Ignore
     }
 
-    $noBuildFlag = $NoBuild ? '--no-build' : @()
-    dotnet publish "$PSScriptRoot/src/PsVm.Module" --nologo --verbosity quiet -c $Configuration -o $OutputPath $noBuildFlag
-    # In a process of its own: the module's assemblies must not stay loaded in the operator's session.
-    & $pwsh -NoProfile -File "$PSScriptRoot/docs/Export-ModuleHelp.ps1" -ModulePath $OutputPath
     "Built $OutputPath"
 }
 

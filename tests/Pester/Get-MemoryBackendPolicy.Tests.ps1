@@ -5,7 +5,7 @@ Describe 'Get-MemoryBackendPolicy' {
         $module = (Get-Module PsVm).ModuleBase
         $env:PSVM_DENY_PRIVATE_DISCARD = '1'
         try {
-            $policy = & ([Environment]::ProcessPath) -NoProfile -Command "Import-Module '$module'; Get-MemoryBackendPolicy | ConvertTo-Json"
+            $policy = & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command "Import-Module '$module'; Get-MemoryBackendPolicy | ConvertTo-Json"
             $policy | ConvertFrom-Json | Select-Object DenyPrivateDiscard, Source | Should -BeLike '*True*Environment*'
         }
         finally {

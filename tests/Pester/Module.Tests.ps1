@@ -12,7 +12,7 @@ BeforeAll {
 
     # Runs a script in a pwsh of its own, with the module's folder in $base; gives its output lines.
     function Invoke-Fresh([string] $script) {
-        & ([Environment]::ProcessPath) -NoProfile -Command "`$ErrorActionPreference = 'Stop'; `$base = '$base'; $script"
+        & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command "`$ErrorActionPreference = 'Stop'; `$base = '$base'; $script"
     }
 }
 
