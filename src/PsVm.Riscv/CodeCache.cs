@@ -1,3 +1,4 @@
+using PsVm.Riscv.Memory;
 using PsVm.Riscv.Translation;
 
 namespace PsVm.Riscv;

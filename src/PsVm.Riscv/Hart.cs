@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using PsVm.Riscv.Csr;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Interpreter;
+using PsVm.Riscv.Memory;
 using PsVm.Riscv.Mmu;
 using PsVm.Riscv.Translation;
 

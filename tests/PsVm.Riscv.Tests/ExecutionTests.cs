@@ -1,3 +1,4 @@
+using PsVm.Riscv.Memory;
 using static PsVm.Riscv.Tests.Asm;
 
 namespace PsVm.Riscv.Tests;

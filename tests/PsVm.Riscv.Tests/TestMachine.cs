@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.InteropServices;
 using System.Text;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Riscv.Tests;
 

@@ -1,5 +1,6 @@
 using PsVm.Machine.Devices;
 using PsVm.Riscv;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Machine.Board;
 

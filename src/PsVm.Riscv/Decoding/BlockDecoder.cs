@@ -1,3 +1,5 @@
+using PsVm.Riscv.Memory;
+
 namespace PsVm.Riscv.Decoding;
 
 /// <summary>Decodes a block: what runs from one instruction on until a jump, a branch back, a system instruction or the end

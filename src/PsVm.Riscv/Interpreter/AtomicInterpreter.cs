@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Memory;
 using PsVm.Riscv.Mmu;
 
 namespace PsVm.Riscv.Interpreter;

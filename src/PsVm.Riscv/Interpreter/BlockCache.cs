@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Memory;
 using PsVm.Riscv.Translation;
 
 namespace PsVm.Riscv.Interpreter;

@@ -2,6 +2,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using PsVm.Riscv.Csr;
 using PsVm.Riscv.Interpreter;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Riscv.Mmu;
 

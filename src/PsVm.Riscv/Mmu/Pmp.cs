@@ -1,4 +1,5 @@
 using System.Numerics;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Riscv.Mmu;
 

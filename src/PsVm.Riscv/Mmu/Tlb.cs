@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Riscv.Mmu;
 

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics.X86;
 using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Memory;
 using PsVm.Riscv.Mmu;
 using static PsVm.Riscv.Translation.Reg;
 

@@ -1,3 +1,5 @@
+using PsVm.Riscv.Memory;
+
 namespace PsVm.Riscv.Translation;
 
 /// <summary>A page of instructions as it was when a block was first decoded from it. Guarded by its space.</summary>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Interpreter;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Riscv.Translation;
 

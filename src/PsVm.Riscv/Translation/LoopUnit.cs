@@ -1,4 +1,5 @@
 using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Riscv.Translation;
 

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Interpreter;
+using PsVm.Riscv.Memory;
 using static PsVm.Riscv.Translation.Reg;
 
 namespace PsVm.Riscv.Translation;

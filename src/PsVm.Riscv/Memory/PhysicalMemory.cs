@@ -1,0 +1,146 @@
+using System.Diagnostics;
+
+namespace PsVm.Riscv.Memory;
+
+/// <summary>A guest's RAM: blocks at physical addresses. Shared by all harts of a guest, and by whatever else reaches RAM.</summary>
+/// <remarks>
+/// Harts have their fast way through the TLB, which is filled from here. Everybody else (SBI, loader, devices, checkpoints) reads and
+/// writes through this class alone: it knows the ends of blocks, holes and read-only blocks, answers with a value instead of failing,
+/// and tells of what was written to those who keep decoded code or count dirty pages.
+/// </remarks>
+public sealed unsafe partial class PhysicalMemory
+{
+    internal const int PageShift = 12;
+    internal const ulong PageSize = 1ul << PageShift;
+
+    private readonly List<Hart> _harts = [];
+    private Region[] _regions = [];
+    private DirtyPages? _dirty;
+
+    /// <summary>Pages in all ranges.</summary>
+    internal long PageCount => _regions.Length == 0 ? 0 : _regions[^1].FirstPage + (long)(_regions[^1].Length >> PageShift);
+
+    /// <summary>Adds a range of RAM; all ranges are added before the first hart is made.</summary>
+    /// <param name="address">Guest physical address; a multiple of 4096.</param>
+    /// <param name="host">Host address of the first byte; a multiple of 4096.</param>
+    /// <param name="length">Bytes; a multiple of 4096.</param>
+    /// <param name="readOnly">Stores by the guest are access faults.</param>
+    /// <exception cref="ArgumentException">Unaligned, empty, beyond the last address, or overlapping another range.</exception>
+    /// <exception cref="InvalidOperationException">A hart exists already.</exception>
+    public void AddRam(ulong address, nint host, ulong length, bool readOnly)
+    {
+        if (length == 0 || ((address | length | (ulong)host) & (PageSize - 1)) != 0)
+        {
+            throw new ArgumentException($"RAM at 0x{address:x}, host 0x{host:x}, {length} bytes: not whole pages of {PageSize} bytes");
+        }
+
+        // The last page is left out, so that one past the end of a range is always an address.
+        if (address > ulong.MaxValue - PageSize || length > ulong.MaxValue - PageSize - address)
+        {
+            throw new ArgumentException($"RAM at 0x{address:x}, {length} bytes, ends beyond the last address");
+        }
+
+        if (_regions.Any(r => address < r.Base + r.Length && r.Base < address + length))
+        {
+            throw new ArgumentException($"RAM at 0x{address:x}, {length} bytes, overlaps RAM that is there already");
+        }
+
+        if (_harts.Count != 0)
+        {
+            throw new InvalidOperationException("RAM cannot be added once a hart exists");
+        }
+
+        _regions = [.. _regions, new Region(address, length, (byte*)host, PageCount, readOnly)];
+    }
+
+    /// <summary>Begins to note which pages are written, all of them as not written yet, or ends it. Not while a hart runs.</summary>
+    /// <remarks>Only what is written through this class is noted.</remarks>
+    public void TrackDirtyPages(bool track) => Volatile.Write(ref _dirty, track ? new DirtyPages(PageCount) : null);
+
+    /// <summary>Which pages were written since they were last asked for, and from now on are not. Safe from any thread.</summary>
+    /// <returns>One bit a page, counted over all blocks in the order of their addresses; null: they are not tracked.</returns>
+    public ulong[]? TakeDirtyPages() => Volatile.Read(ref _dirty)?.Take();
+
+    /// <summary>Says that a device or the host wrote guest RAM, so that no hart runs stale decoded code. Safe from any thread.</summary>
+    /// <param name="address">Guest physical address.</param>
+    /// <param name="length">Bytes; what of them is not RAM is passed over.</param>
+    public void NotifyWritten(ulong address, ulong length)
+    {
+        if (length == 0 || _harts.Count == 0)
+        {
+            return;
+        }
+
+        ulong last = (length - 1 <= ulong.MaxValue - address ? address + (length - 1) : ulong.MaxValue) & ~(PageSize - 1);
+        foreach (Region region in _regions)
+        {
+            ulong first = Math.Max(address & ~(PageSize - 1), region.Base);
+            ulong end = Math.Min(last, region.Base + (region.Length - PageSize));
+            for (ulong page = first; page <= end; page += PageSize)
+            {
+                NotifyWritten(region.PageAt(page));
+            }
+        }
+    }
+
+    /// <summary>The block that holds an address, or null.</summary>
+    internal Region? Find(ulong address)
+    {
+        foreach (Region region in _regions)
+        {
+            if (address - region.Base < region.Length)
+            {
+                return region;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Number of the page behind a host address, which lies in RAM.</summary>
+    internal long PageAt(byte* host)
+    {
+        foreach (Region region in _regions)
+        {
+            if ((ulong)(host - region.Host) < region.Length)
+            {
+                return region.FirstPage + ((host - region.Host) >> PageShift);
+            }
+        }
+
+        throw new ArgumentException($"host address 0x{(nint)host:x} is not in RAM");
+    }
+
+    private void NotifyWritten(long page)
+    {
+        foreach (Hart hart in _harts)
+        {
+            if (hart.Blocks.HasCode(page))
+            {
+                hart.RequestInstructionFence();
+            }
+        }
+    }
+
+    internal void Register(Hart hart) => _harts.Add(hart);
+
+    internal bool HasSeveralHarts => _harts.Count > 1;
+
+    /// <summary>One range of RAM.</summary>
+    /// <remarks>Safety: whoever made the RAM keeps the host memory mapped until the last hart is disposed of.</remarks>
+    internal sealed class Region(ulong address, ulong length, byte* host, long firstPage, bool readOnly)
+    {
+        public readonly ulong Base = address;
+        public readonly ulong Length = length;
+        public readonly byte* Host = host;
+        public readonly long FirstPage = firstPage;
+        public readonly bool ReadOnly = readOnly;
+
+        /// <summary>Number of the page at an address, counted over all ranges.</summary>
+        public long PageAt(ulong address)
+        {
+            Debug.Assert(address - Base < Length, "an address of this block");
+            return FirstPage + (long)((address - Base) >> PageShift);
+        }
+    }
+}
