@@ -7,6 +7,7 @@ const string Usage = """
     clones   start of clones of a template, one at a time, and what each takes
     fleet    many clones at once
     soak     a guest of several harts that works for minutes, its checksums and the memory of the process
+    hostile  many guests that mean harm beside one that works: what that one gets, how fast an operator is obeyed
     docs/benchmarks.md has their options.
     """;
 
@@ -31,6 +32,9 @@ try
             return 0;
         case ["soak", .. string[] rest]:
             return SoakCommand.Soak(rest) ? 0 : 1;
+        case ["hostile", .. string[] rest]:
+            HostileCommand.Hostile(rest);
+            return 0;
         default:
             Console.Error.WriteLine(Usage);
             return 2;
