@@ -13,12 +13,12 @@ public sealed class MemoryBackends : IDisposable
     /// <summary>Id of every guest's default RAM (memory-backends rules, section 7); no other backend may take it.</summary>
     public const string DefaultRamId = "ram.default";
 
-    /// <summary>Environment variable that denies discards of private file memory when it is <c>1</c>.</summary>
-    public const string DenyVariable = "PSVM_DENY_PRIVATE_DISCARD";
+    // Names compare one way: so do those of guests and machine types.
+    private static readonly StringComparer Ids = StringComparer.OrdinalIgnoreCase;
 
     private readonly Lock _lock = new();
     private readonly List<MemoryBackend> _live = [];
-    private readonly HashSet<string> _reservedIds = [DefaultRamId];
+    private readonly HashSet<string> _reservedIds = new(Ids) { DefaultRamId };
     private readonly MappingBudget _budget;
     private readonly bool _isLinux;
     private MemoryBackendPolicy _policy;
@@ -26,6 +26,7 @@ public sealed class MemoryBackends : IDisposable
 
     /// <summary>Makes an empty manager.</summary>
     /// <param name="readVariable">Reads environment variables; null: the process's.</param>
+    /// <exception cref="MemoryBackendException">That of the policy makes no sense (PolicyVariableInvalid).</exception>
     public MemoryBackends(Func<string, string?>? readVariable = null)
         : this(readVariable, MappingBudget.Process, OperatingSystem.IsLinux())
     {
@@ -35,8 +36,7 @@ public sealed class MemoryBackends : IDisposable
     {
         _budget = budget;
         _isLinux = isLinux;
-        var denied = (readVariable ?? Environment.GetEnvironmentVariable)(DenyVariable) == "1";
-        _policy = new(denied, denied ? "Environment" : "Default");
+        _policy = MemoryBackendPolicy.FromVariable((readVariable ?? Environment.GetEnvironmentVariable)(MemoryBackendPolicy.Variable));
     }
 
     /// <summary>The policy for backends that do not say themselves.</summary>
@@ -57,7 +57,7 @@ public sealed class MemoryBackends : IDisposable
     {
         lock (_lock)
         {
-            _policy = new(denyPrivateDiscard, "Cmdlet");
+            _policy = new(denyPrivateDiscard, MemoryBackendPolicy.SetByCmdlet);
         }
     }
 
@@ -85,20 +85,6 @@ public sealed class MemoryBackends : IDisposable
     }
 
     /// <summary>Makes the default RAM of one guest, with the reserved id. Several guests may each have one.</summary>
-    /// <param name="path">The file, mapped private with FileAccessMode Auto; null: anonymous memory.</param>
-    /// <param name="size">Bytes.</param>
-    /// <param name="machineType">The machine type whose defaults apply.</param>
-    /// <param name="denyPrivateDiscard">Overrides the policy; null: the policy decides.</param>
-    /// <param name="cancellation">Stops what has not begun.</param>
-    /// <exception cref="MemoryBackendException">It cannot be had; nothing is left behind.</exception>
-    public MemoryBackend CreateDefaultRam(
-        string? path, long size, string machineType, bool? denyPrivateDiscard, CancellationToken cancellation = default)
-    {
-        return CreateDefaultRam(
-            new() { Path = path, Size = size, MachineType = machineType, DenyPrivateDiscard = denyPrivateDiscard }, cancellation);
-    }
-
-    /// <summary>Makes the default RAM of one guest, with the reserved id, from options.</summary>
     /// <param name="options">What is asked for; its id does not count.</param>
     /// <param name="cancellation">Stops what has not begun.</param>
     /// <exception cref="MemoryBackendException">It cannot be had; nothing is left behind.</exception>
@@ -164,7 +150,7 @@ public sealed class MemoryBackends : IDisposable
     {
         lock (_lock)
         {
-            var found = _live.FindAll(b => b.Id == id);
+            var found = _live.FindAll(b => Ids.Equals(b.Id, id));
             return found.Count switch
             {
                 1 => found[0],
@@ -186,7 +172,7 @@ public sealed class MemoryBackends : IDisposable
     {
         lock (_lock)
         {
-            return _live.FindAll(b => b.Id == id) is [var only] ? only : null;
+            return _live.FindAll(b => Ids.Equals(b.Id, id)) is [var only] ? only : null;
         }
     }
 
@@ -329,12 +315,13 @@ public sealed class MemoryBackends : IDisposable
     }
 
     private BackendError? UnusableId(string id) =>
-        id == DefaultRamId ? new(MemoryErrorIds.ReservedId, $"Id '{id}' belongs to the default RAM of guests.", "Use another id.")
-        : _reservedIds.Contains(id) || _live.Exists(b => b.Id == id)
+        Ids.Equals(id, DefaultRamId) ? new(MemoryErrorIds.ReservedId, $"Id '{id}' belongs to the default RAM of guests.", "Use another id.")
+        : _reservedIds.Contains(id) || _live.Exists(b => Ids.Equals(b.Id, id))
             ? new(MemoryErrorIds.DuplicateId, $"Another live backend has id '{id}'.", "Use another id, or remove that backend first.")
         : null;
 
-    private bool Denies(MemoryBackendOptions options) => options.DenyPrivateDiscard ?? Policy.DenyPrivateDiscard;
+    private bool Denies(MemoryBackendOptions options) =>
+        options.DenyPrivateDiscard || (Policy.DenyPrivateDiscard && !options.AllowPrivateDiscard);
 
     private bool IsMappedSharedWritable(FileIdentity file) => List().Any(b => b.IsMappedSharedWritable(file));
 

@@ -7,6 +7,11 @@ Describe 'Get-MemoryBackend' {
 
     AfterAll { Clear-PsVm }
 
+    It 'finds an id in any case, as a pattern does' {
+        (Get-MemoryBackend DB).Id | Should -Be db
+        (Get-MemoryBackend D*).Id | Should -Be db
+    }
+
     It 'gives all, in the order they were made' {
         (Get-MemoryBackend).Id | Should -Be web-1, web-2, db
     }

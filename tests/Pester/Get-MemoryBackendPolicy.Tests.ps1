@@ -1,12 +1,20 @@
 BeforeAll { . "$PSScriptRoot/Common.ps1" }
 
 Describe 'Get-MemoryBackendPolicy' {
-    It 'names the environment when it decides' {
+    It 'says <Expected> when the environment says <Variable>' -ForEach @(
+        @{ Variable = '1'; Expected = 'True Environment' }
+        @{ Variable = ' Yes'; Expected = 'True Environment' }
+        @{ Variable = 'off'; Expected = 'False Default' }
+        @{ Variable = 'enabled'; Expected = 'PolicyVariableInvalid' }
+    ) {
         $module = (Get-Module PsVm).ModuleBase
-        $env:PSVM_DENY_PRIVATE_DISCARD = '1'
+        $env:PSVM_DENY_PRIVATE_DISCARD = $Variable
         try {
-            $policy = & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command "Import-Module '$module'; Get-MemoryBackendPolicy | ConvertTo-Json"
-            $policy | ConvertFrom-Json | Select-Object DenyPrivateDiscard, Source | Should -BeLike '*True*Environment*'
+            & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command @"
+                Import-Module '$module'
+                try { Get-MemoryBackendPolicy -ErrorAction Stop | ForEach-Object { "`$(`$_.DenyPrivateDiscard) `$(`$_.Source)" } }
+                catch { (`$_.FullyQualifiedErrorId -split ',')[0] }
+"@ | Should -Be $Expected
         }
         finally {
             $env:PSVM_DENY_PRIVATE_DISCARD = $null

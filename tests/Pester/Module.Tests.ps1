@@ -83,6 +83,27 @@ Describe 'Import and removal' {
             Should -Be (Get-Command -Module PsVm).Count
     }
 
+    It 'loads once, however many runspaces import it first at the same time' {
+        Invoke-Fresh @'
+            $contexts = 1..32 | ForEach-Object -ThrottleLimit 16 -Parallel {
+                Import-Module $using:base
+                "$(@(Get-Command -Module PsVm).Count) $([PsVm.MappingOutcome].Assembly.GetHashCode())"
+            }
+            @($contexts | Select-Object -Unique).Count
+            @([AppDomain]::CurrentDomain.GetAssemblies().Where{ $_.GetName().Name -like 'PsVm.*' }.ForEach{ $_.GetName().Name } |
+                Group-Object | Where-Object Count -GT 1).Count
+'@ | Should -Be 1, 0
+    }
+
+    It 'loads from a folder whose name PowerShell takes for a pattern' {
+        $odd = "$TestDrive/a [1]'b,c"
+        $null = [IO.Directory]::CreateDirectory($odd)
+        Copy-Item $base -Destination ([WildcardPattern]::Escape("$odd/PsVm")) -Recurse
+        $env:ODD_MODULE = "$odd/PsVm/PsVm.psd1"
+        Invoke-Fresh 'Import-Module ([WildcardPattern]::Escape($env:ODD_MODULE)); (Get-Command -Module PsVm).Count; (Get-Help Get-Guest).Synopsis' |
+            Should -Be (Get-Command -Module PsVm).Count, (Get-Help Get-Guest).Synopsis
+    }
+
     It 'leaves nothing behind when it is removed' {
         Invoke-Fresh @'
             Import-Module $base

@@ -125,6 +125,15 @@ Describe 'New-MemoryBackend' {
         Get-MemoryBackend | Should -BeNullOrEmpty
     }
 
+    It 'refuses a path that is an unset variable' {
+        $unset = $null
+        (Get-ErrorOf { New-MemoryBackend -Path $unset -Size 1MB -Share }).Id | Should -Be PathRequired
+        (Get-ErrorOf { [PsVm.MemoryBackendOptions]@{ Path = $unset; Size = 1MB } | New-MemoryBackend }).Id | Should -Be PathRequired
+        (Get-ErrorOf { [pscustomobject]@{ Path = ''; Size = 1MB } | New-MemoryBackend }).Id | Should -Be PathRequired
+        Get-MemoryBackend | Should -BeNullOrEmpty
+        ((New-MemoryBackend -Size 1MB).Outcome | New-MemoryBackend -Id second).Outcome.Kind | Should -Be Anonymous
+    }
+
     It 'refuses an id that is taken' {
         $null = New-MemoryBackend -Size 1MB -Id a
         (Get-ErrorOf { New-MemoryBackend -Size 1MB -Id a }).Id | Should -Be DuplicateId
@@ -168,6 +177,10 @@ Describe 'New-MemoryBackend' {
     It 'makes one backend for each item' {
         1..3 | ForEach-Object { [pscustomobject]@{ Id = "clone$_"; Size = 1MB } } | New-MemoryBackend | ForEach-Object Id |
             Should -Be clone1, clone2, clone3
+    }
+
+    It 'takes a machine type in any case' {
+        (New-MemoryBackend -Size 1MB -MachineType VIRT-1.0).Outcome.MachineType | Should -Be virt-1.0
     }
 
     It 'completes machine types' {

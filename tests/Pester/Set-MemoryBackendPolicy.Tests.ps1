@@ -21,6 +21,38 @@ Describe 'Set-MemoryBackendPolicy' {
 
         $private = @{ Path = "$TestDrive/ram.img"; Size = 1MB; MachineType = 'virt-1.0' }
         (New-MemoryBackend @private).Outcome.EffectiveMode | Should -Be ReadOnly
-        (New-MemoryBackend @private -DenyPrivateDiscard:$false).Outcome.EffectiveMode | Should -Be ReadWrite
+        (New-MemoryBackend @private -AllowPrivateDiscard).Outcome.EffectiveMode | Should -Be ReadWrite
+    }
+
+    It 'is not lifted by a deny of <Value> that a wrapper passes on' -ForEach @(
+        @{ Value = $false }
+        @{ Value = $null }
+    ) {
+        [IO.File]::WriteAllBytes("$TestDrive/ram.img", [byte[]]::new(32MB))
+        Set-MemoryBackendPolicy -DenyPrivateDiscard
+
+        $deny = @{ MachineType = 'virt-1.0'; DenyPrivateDiscard = $Value }
+        (New-MemoryBackend "$TestDrive/ram.img" 1MB @deny).Outcome.EffectiveMode | Should -Be ReadOnly
+        (Test-BackendOptions "$TestDrive/ram.img" 1MB @deny -Detailed).EffectiveMode | Should -Be ReadOnly
+        (Start-Guest -MemPath "$TestDrive/ram.img" -Memory 32MB @deny).Backends.EffectiveMode | Should -Be ReadOnly
+        ([PsVm.MemoryBackendOptions](@{ Path = "$TestDrive/ram.img"; Size = 1MB } + $deny) | New-MemoryBackend).Outcome.EffectiveMode |
+            Should -Be ReadOnly
+    }
+
+    It 'is not lifted by an unset variable' {
+        Set-MemoryBackendPolicy -DenyPrivateDiscard
+        { Set-MemoryBackendPolicy -DenyPrivateDiscard:$null } | Should -Throw -ErrorId 'ParameterArgumentTransformationError,*'
+        $unset = @{ DenyPrivateDiscard = $null }
+        { Set-MemoryBackendPolicy @unset } | Should -Throw -ErrorId 'ParameterArgumentTransformationError,*'
+        (Get-MemoryBackendPolicy).DenyPrivateDiscard | Should -BeTrue
+    }
+
+    It 'stays when the module is imported again' {
+        & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command @"
+            Import-Module ([WildcardPattern]::Escape('$((Get-Module PsVm).ModuleBase)/PsVm.psd1'))
+            Set-MemoryBackendPolicy -DenyPrivateDiscard
+            Import-Module ([WildcardPattern]::Escape('$((Get-Module PsVm).ModuleBase)/PsVm.psd1')) -Force
+            Get-MemoryBackendPolicy | ForEach-Object { `$_.DenyPrivateDiscard, `$_.Source }
+"@ | Should -Be True, Cmdlet
     }
 }

@@ -52,11 +52,17 @@ public sealed class BackendRegistryTests
         using var backends = Make.Backends();
         backends.CreateFails(MemoryErrorIds.ReservedId, Good with { Id = "ram.default" });
 
-        var anonymous = backends.CreateDefaultRam(null, Make.Page, "virt", null);
+        var anonymous = backends.CreateDefaultRam(new() { Size = Make.Page });
         Assert.Equal(("ram.default", BackendKind.Anonymous), (anonymous.Id, anonymous.Outcome.Kind));
         Assert.Same(anonymous, backends.Get("ram.default"));
 
-        var ofFile = backends.CreateDefaultRam(folder.File("ram", Make.Page), Make.Page, "virt-1.0", true);
+        var ofFile = backends.CreateDefaultRam(new()
+        {
+            Path = folder.File("ram", Make.Page),
+            Size = Make.Page,
+            MachineType = "virt-1.0",
+            DenyPrivateDiscard = true,
+        });
         var outcome = ofFile.Outcome;
         Assert.Equal((BackendKind.File, false, FileAccessMode.Auto), (outcome.Kind, outcome.Share, outcome.RequestedMode));
         Assert.Equal((FileAccessMode.ReadOnly, "virt-1.0"), (outcome.EffectiveMode, outcome.MachineType));
@@ -105,7 +111,14 @@ public sealed class BackendRegistryTests
 
     [Theory]
     [InlineData("1", true, "Environment")]
+    [InlineData("true", true, "Environment")]
+    [InlineData(" Yes\t", true, "Environment")]
+    [InlineData("ON", true, "Environment")]
     [InlineData("0", false, "Default")]
+    [InlineData("False", false, "Default")]
+    [InlineData("no", false, "Default")]
+    [InlineData("off ", false, "Default")]
+    [InlineData(" ", false, "Default")]
     [InlineData("", false, "Default")]
     [InlineData(null, false, "Default")]
     public void The_policy_comes_from_the_environment_until_it_is_set(string? variable, bool deny, string source)
@@ -122,10 +135,30 @@ public sealed class BackendRegistryTests
         using var folder = new TestFolder();
         using var backends = Make.Backends(deny: true);
         var options = Good with { Path = folder.File("ram", Make.Page), MachineType = "virt-1.0" };
-        FileAccessMode Mode(bool? deny) => backends.CreateAsForetold(options with { DenyPrivateDiscard = deny }).Outcome.EffectiveMode;
-        Assert.Equal((FileAccessMode.ReadOnly, FileAccessMode.ReadWrite), (Mode(null), Mode(false)));
+        FileAccessMode Mode(bool deny, bool allow) => backends.CreateAsForetold(
+            options with { DenyPrivateDiscard = deny, AllowPrivateDiscard = allow }).Outcome.EffectiveMode;
+        Assert.Equal((FileAccessMode.ReadOnly, FileAccessMode.ReadWrite), (Mode(false, false), Mode(false, true)));
         backends.SetPolicy(false);
-        Assert.Equal((FileAccessMode.ReadWrite, FileAccessMode.ReadOnly), (Mode(null), Mode(true)));
+        Assert.Equal((FileAccessMode.ReadWrite, FileAccessMode.ReadOnly), (Mode(false, false), Mode(true, false)));
+    }
+
+    [Fact]
+    public void A_policy_of_the_environment_that_makes_no_sense_is_an_error()
+    {
+        var error = Assert.Throws<MemoryBackendException>(() => new MemoryBackends(_ => "enabled"));
+        Assert.Equal((MemoryErrorIds.PolicyVariableInvalid, "enabled"), (error.ErrorId, error.Target));
+        Assert.Contains("1, true, yes or on", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Ids_are_the_same_whatever_their_case()
+    {
+        using var backends = Make.Backends();
+        var ram = backends.Create(Good with { Id = "web" });
+        Assert.Same(ram, backends.Get("WEB"));
+        Assert.Equal(MemoryErrorIds.DuplicateId, Assert.Throws<MemoryBackendException>(() => backends.Create(Good with { Id = "Web" })).ErrorId);
+        Assert.Equal(
+            MemoryErrorIds.ReservedId, Assert.Throws<MemoryBackendException>(() => backends.Create(Good with { Id = "RAM.Default" })).ErrorId);
     }
 
     [Fact]

@@ -29,7 +29,7 @@ public sealed class ReportProperties
         from mode in Gen.Elements(Enum.GetValues<FileAccessMode>())
         from policy in Gen.Elements(Enum.GetValues<DiscardPolicy>())
         from machine in Gen.Frequency((8, Gen.Elements("virt", "virt-1.0", "virt-1.1")), (1, Gen.Constant("pc")))
-        from deny in Gen.Elements<bool?>(null, true, false)
+        from discard in Gen.Choose(0, 3)
         select new MemoryBackendOptions
         {
             Path = name,
@@ -40,7 +40,8 @@ public sealed class ReportProperties
             FileAccessMode = mode,
             DiscardPolicy = policy,
             MachineType = machine,
-            DenyPrivateDiscard = deny,
+            DenyPrivateDiscard = (discard & 1) != 0,
+            AllowPrivateDiscard = (discard & 2) != 0,
             Share = (flags & 1) != 0,
             ReadOnly = (flags & 6) == 6,
 

@@ -33,8 +33,13 @@ public sealed record GuestOptions
     /// <summary><c>virt</c>, <c>virt-1.0</c> or <c>virt-1.1</c>; null: <c>virt</c>, or the template's.</summary>
     public string? MachineType { get; init; }
 
-    /// <summary>Overrides the process policy for the default RAM and for a clone's; null: the policy decides.</summary>
-    public bool? DenyPrivateDiscard { get; init; }
+    /// <inheritdoc cref="MemoryBackendOptions.DenyPrivateDiscard"/>
+    /// <remarks>It is about the default RAM and a clone's.</remarks>
+    public bool DenyPrivateDiscard { get; init; }
+
+    /// <inheritdoc cref="MemoryBackendOptions.AllowPrivateDiscard"/>
+    /// <remarks>It is about the default RAM and a clone's.</remarks>
+    public bool AllowPrivateDiscard { get; init; }
 
     /// <summary>Folder of a template: the guest goes on where that one was checkpointed. It excludes all that boots.</summary>
     /// <remarks>

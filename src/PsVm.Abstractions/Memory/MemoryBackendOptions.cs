@@ -61,6 +61,9 @@ public sealed record MemoryBackendOptions
     /// <summary>The machine type whose defaults apply: <c>virt</c>, <c>virt-1.0</c> or <c>virt-1.1</c>.</summary>
     public string MachineType { get; init; } = "virt";
 
-    /// <summary>Overrides the process policy for this backend; null: the policy decides.</summary>
-    public bool? DenyPrivateDiscard { get; init; }
+    /// <summary>Denies discards of private file memory for this backend; false: the policy decides.</summary>
+    public bool DenyPrivateDiscard { get; init; }
+
+    /// <summary>Lifts the policy for this backend. Nothing else does, and not together with <see cref="DenyPrivateDiscard"/>.</summary>
+    public bool AllowPrivateDiscard { get; init; }
 }

@@ -56,6 +56,12 @@ public static class MemoryErrorIds
     /// <summary>An explicit ReadWrite on a private mapping under DenyPrivateDiscard.</summary>
     public const string PrivateReadWriteDenied = nameof(PrivateReadWriteDenied);
 
+    /// <summary>DenyPrivateDiscard together with AllowPrivateDiscard.</summary>
+    public const string PrivateDiscardConflict = nameof(PrivateDiscardConflict);
+
+    /// <summary>PSVM_DENY_PRIVATE_DISCARD is neither a yes nor a no.</summary>
+    public const string PolicyVariableInvalid = nameof(PolicyVariableInvalid);
+
     /// <summary>The number of preallocation threads is negative.</summary>
     public const string InvalidPreallocThreads = nameof(InvalidPreallocThreads);
 

@@ -54,12 +54,15 @@ internal sealed class GuestRam : IDisposable
             List<MemoryBackend> taken = [];
             if (options.BackendIds.Count == 0)
             {
-                MemoryBackend ram = backends.CreateDefaultRam(
-                    options.MemoryPath,
-                    options.Memory == 0 ? DefaultSize : options.Memory,
-                    options.MachineType!,
-                    options.DenyPrivateDiscard,
-                    cancellation);
+                MemoryBackendOptions wanted = new()
+                {
+                    Path = options.MemoryPath,
+                    Size = options.Memory == 0 ? DefaultSize : options.Memory,
+                    MachineType = options.MachineType!,
+                    DenyPrivateDiscard = options.DenyPrivateDiscard,
+                    AllowPrivateDiscard = options.AllowPrivateDiscard,
+                };
+                MemoryBackend ram = backends.CreateDefaultRam(wanted, cancellation);
                 owned.Add(ram);
                 taken.Add(ram);
             }

@@ -61,6 +61,7 @@ internal static class TemplateRam
             DiscardPolicy = options.DiscardPolicy,
             MachineType = options.MachineType!,
             DenyPrivateDiscard = options.DenyPrivateDiscard,
+            AllowPrivateDiscard = options.AllowPrivateDiscard,
         };
         MemoryBackend backend = block.BackendId == MemoryBackends.DefaultRamId
             ? backends.CreateDefaultRam(wanted, cancellation)

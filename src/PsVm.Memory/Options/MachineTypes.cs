@@ -17,7 +17,11 @@ public static class MachineTypes
     public static IReadOnlyList<string> Versions { get; } = [Virt10, Virt11];
 
     /// <summary>The versioned name that a name or the alias stands for; null when there is none.</summary>
-    public static string? Resolve(string name) => name == Alias ? Virt11 : Versions.FirstOrDefault(v => v == name);
+    /// <remarks>Case does not count.</remarks>
+    public static string? Resolve(string name) =>
+        Alias.Equals(name, StringComparison.OrdinalIgnoreCase)
+            ? Virt11
+            : Versions.FirstOrDefault(version => version.Equals(name, StringComparison.OrdinalIgnoreCase));
 
     internal static BackendError Unknown(string name) => new(
         MemoryErrorIds.UnknownMachineType,

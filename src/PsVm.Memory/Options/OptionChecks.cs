@@ -20,7 +20,10 @@ internal static class OptionChecks
 
         if (kind == BackendKind.File && string.IsNullOrEmpty(options.Path))
         {
-            yield return new(MemoryErrorIds.PathRequired, "Kind File without Path.", "Give the Path of a file or directory.");
+            yield return new(
+                MemoryErrorIds.PathRequired,
+                options.Path is null ? "Kind File without Path." : "Path was given and is empty.",
+                "Give the Path of a file or directory.");
         }
 
         if (kind != BackendKind.File && options.Path is not null)
@@ -58,6 +61,14 @@ internal static class OptionChecks
         if (MachineTypes.Resolve(options.MachineType) is null)
         {
             yield return MachineTypes.Unknown(options.MachineType);
+        }
+
+        if (options is { DenyPrivateDiscard: true, AllowPrivateDiscard: true })
+        {
+            yield return new(
+                MemoryErrorIds.PrivateDiscardConflict,
+                "DenyPrivateDiscard together with AllowPrivateDiscard.",
+                "Give one of them, or neither to follow the policy.");
         }
 
         if (options.PreallocThreads < 0)

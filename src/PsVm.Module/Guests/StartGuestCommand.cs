@@ -65,10 +65,15 @@ public sealed class StartGuestCommand : PsVmCmdlet
     [ValidateRange(1L, long.MaxValue)]
     public long Memory { get; set; } = 128L << 20;
 
-    /// <summary>Overrides the process policy for the default RAM and clones: files are opened ReadOnly, discarding refused.</summary>
+    /// <summary>For the default RAM and clones: files of private mappings are opened ReadOnly, discarding refused.</summary>
     [Parameter(ParameterSetName = "DefaultRam")]
     [Parameter(ParameterSetName = "Template")]
     public SwitchParameter DenyPrivateDiscard { get; set; }
+
+    /// <summary>Lifts the policy DenyPrivateDiscard for the default RAM and clones.</summary>
+    [Parameter(ParameterSetName = "DefaultRam")]
+    [Parameter(ParameterSetName = "Template")]
+    public SwitchParameter AllowPrivateDiscard { get; set; }
 
     /// <summary>The guest's name, unique among guests; generated when not given.</summary>
     [Parameter(Position = 0)]
@@ -140,7 +145,8 @@ public sealed class StartGuestCommand : PsVmCmdlet
             CommandLine = CommandLine,
             Harts = Harts,
             MachineType = MachineType,
-            DenyPrivateDiscard = WhenGiven(nameof(DenyPrivateDiscard), DenyPrivateDiscard),
+            DenyPrivateDiscard = DenyPrivateDiscard,
+            AllowPrivateDiscard = AllowPrivateDiscard,
             Template = ResolvePath(Template),
             Verify = Verify,
             KeepIdentity = KeepIdentity,

@@ -11,6 +11,9 @@ internal static class ModuleServices
     private static readonly Lock Gate = new();
     private static Instances? s_instances;
 
+    // What an operator has denied stays denied when the module is imported again.
+    private static MemoryBackendPolicy? s_policySet;
+
     /// <summary>The live backends.</summary>
     public static MemoryBackends Backends => Current.Backends;
 
@@ -26,7 +29,7 @@ internal static class ModuleServices
         {
             lock (Gate)
             {
-                return s_instances ??= new Instances();
+                return s_instances ??= new Instances(s_policySet);
             }
         }
     }
@@ -36,6 +39,11 @@ internal static class ModuleServices
     {
         lock (Gate)
         {
+            if (s_instances?.Backends.Policy is { Source: MemoryBackendPolicy.SetByCmdlet } policy)
+            {
+                s_policySet = policy;
+            }
+
             s_instances?.Dispose();
             s_instances = null;
         }
@@ -46,9 +54,14 @@ internal static class ModuleServices
         private readonly ILoggerFactory _loggers = LoggerFactory.Create(
             logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new CmdletLogger.Provider()));
 
-        public Instances()
+        public Instances(MemoryBackendPolicy? policy)
         {
             Backends = new MemoryBackends();
+            if (policy is not null)
+            {
+                Backends.SetPolicy(policy.DenyPrivateDiscard);
+            }
+
             Guests = new GuestHost(Backends, _loggers);
         }
 

@@ -42,10 +42,6 @@ public abstract class PsVmCmdlet : PSCmdlet, IDisposable
         }
     }
 
-    /// <summary>A switch that overrides a policy: null when the operator left it to the policy.</summary>
-    private protected bool? WhenGiven(string name, SwitchParameter value) =>
-        MyInvocation.BoundParameters.ContainsKey(name) ? value.IsPresent : null;
-
     /// <summary>A path as PowerShell means it: relative to the session's location, on its drives, wildcards taken literally.</summary>
     /// <exception cref="CmdletException">PathNotFileSystem: the path is of another provider.</exception>
     private protected string? ResolvePath(string? path)

@@ -5,8 +5,7 @@ using PsVm.Module.Hosting;
 namespace PsVm.Module.Memory;
 
 /// <summary>The base of cmdlets that take the options of a backend, as parameters or as one object.</summary>
-/// <remarks>Reports and outcomes bind by property name. <see cref="MemoryBackendOptions"/> binds by value: its
-/// DenyPrivateDiscard may be null, which PowerShell would bind to a switch as true.</remarks>
+/// <remarks>Reports and outcomes bind by property name, <see cref="MemoryBackendOptions"/> by value.</remarks>
 public abstract class BackendOptionsCmdlet : PsVmCmdlet
 {
     /// <summary>All options in one object.</summary>
@@ -96,18 +95,22 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
     [ArgumentCompleter(typeof(MachineTypeCompleter))]
     public string MachineType { get; set; } = "virt";
 
-    /// <summary>Overrides the process policy for this backend; left out, the policy decides.</summary>
+    /// <summary>Denies discards of private file memory for this backend; else the policy decides.</summary>
     [Parameter(ParameterSetName = "Parameters")]
     public SwitchParameter DenyPrivateDiscard { get; set; }
+
+    /// <summary>Lifts the policy for this backend.</summary>
+    [Parameter(ParameterSetName = "Parameters")]
+    public SwitchParameter AllowPrivateDiscard { get; set; }
 
     /// <summary>The options of this input item, with the path as the operating system knows it.</summary>
     private protected MemoryBackendOptions BindOptions()
     {
         MemoryBackendOptions options = Options ?? new MemoryBackendOptions
         {
-            Id = string.IsNullOrEmpty(Id) ? null : Id,
+            Id = NullIfEmpty(Id),
             Kind = Kind,
-            Path = Path,
+            Path = GivenPath(),
             Size = Size,
             Offset = Offset,
             Share = Share,
@@ -124,8 +127,15 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
             HostNodes = HostNodes,
             NumaPolicy = NumaPolicy,
             MachineType = MachineType,
-            DenyPrivateDiscard = WhenGiven(nameof(DenyPrivateDiscard), DenyPrivateDiscard),
+            DenyPrivateDiscard = DenyPrivateDiscard,
+            AllowPrivateDiscard = AllowPrivateDiscard,
         };
-        return options with { Path = ResolvePath(options.Path) };
+        return string.IsNullOrEmpty(options.Path) ? options : options with { Path = ResolvePath(options.Path) };
     }
+
+    // An empty path is an unset variable, and no wish for memory without a file. What has no file says so: an outcome's Kind.
+    private string? GivenPath() =>
+        MyInvocation.BoundParameters.ContainsKey(nameof(Path)) && Kind is null or BackendKind.File ? Path ?? string.Empty : NullIfEmpty(Path);
+
+    private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

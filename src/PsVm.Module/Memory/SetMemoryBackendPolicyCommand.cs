@@ -1,5 +1,6 @@
 using System.Management.Automation;
 using PsVm.Memory;
+using PsVm.Module.Completion;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
@@ -12,6 +13,7 @@ public sealed class SetMemoryBackendPolicyCommand : PsVmCmdlet
 {
     /// <summary>Private file mappings are read-only, create no file and refuse consumers that discard; :$false lifts it.</summary>
     [Parameter(Mandatory = true)]
+    [NotUnset]
     public SwitchParameter DenyPrivateDiscard { get; set; }
 
     internal static void Run(bool deny, MemoryBackends backends, ICmdletOutput output)

@@ -34,9 +34,13 @@ public sealed class RestoreGuestCommand : PsVmCmdlet
     [Parameter]
     public DiscardPolicy DiscardPolicy { get; set; }
 
-    /// <summary>Private file mappings are read-only and consumers that discard are refused; overrides the process policy.</summary>
+    /// <summary>The files of private mappings are opened ReadOnly, discarding is refused.</summary>
     [Parameter]
     public SwitchParameter DenyPrivateDiscard { get; set; }
+
+    /// <summary>Lifts the policy DenyPrivateDiscard for this guest.</summary>
+    [Parameter]
+    public SwitchParameter AllowPrivateDiscard { get; set; }
 
     internal static void Run(
         GuestOptions options, Func<string, GuestTemplate> read, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
@@ -60,7 +64,8 @@ public sealed class RestoreGuestCommand : PsVmCmdlet
             Verify = Verify,
             FileAccessMode = FileAccessMode,
             DiscardPolicy = DiscardPolicy,
-            DenyPrivateDiscard = WhenGiven(nameof(DenyPrivateDiscard), DenyPrivateDiscard),
+            DenyPrivateDiscard = DenyPrivateDiscard,
+            AllowPrivateDiscard = AllowPrivateDiscard,
         };
         return (output, cancellation) => Run(options, GuestTemplates.Read, ModuleServices.Guests, output, cancellation);
     }

@@ -91,7 +91,7 @@ public sealed class AccessModeResolverTests
     [InlineData("virt", "virt-1.1")]
     [InlineData("virt-1.1", "virt-1.1")]
     [InlineData("virt-1.0", "virt-1.0")]
-    [InlineData("VIRT", null)]
+    [InlineData("VIRT-1.0", "virt-1.0")]
     [InlineData("", null)]
     public void Machine_types_have_versions_and_one_alias(string name, string? version) =>
         Assert.Equal(version, MachineTypes.Resolve(name));

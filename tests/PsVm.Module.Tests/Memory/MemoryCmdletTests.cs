@@ -160,7 +160,7 @@ public sealed class MemoryCmdletTests : IDisposable
     [Fact]
     public void Measure_tells_default_RAMs_of_the_same_id_apart()
     {
-        MemoryBackend[] both = [.. Enumerable.Range(1, 2).Select(n => _backends.CreateDefaultRam(null, n * MiB, "virt", null))];
+        MemoryBackend[] both = [.. Enumerable.Range(1, 2).Select(n => _backends.CreateDefaultRam(new() { Size = n * MiB }))];
 
         MeasureMemoryBackendCommand.Run(BackendCmdlet.Select([], both, _backends), _output, CancellationToken.None);
 
