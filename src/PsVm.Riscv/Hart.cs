@@ -56,9 +56,9 @@ public sealed unsafe class Hart : IDisposable
         State->Box[0] = 0xffff_ffff_0000_0000;
         _crossing = (Op*)((BlockHeader*)NativeMemory.AllocZeroed(1, (nuint)(sizeof(BlockHeader) + (2 * sizeof(Op)))) + 1);
         _ownCode = code is null ? new CodeCache() : null;
-        Blocks = new BlockCache((code ?? _ownCode!).Space, State, memory.PageCount);
+        Blocks = new BlockCache((code ?? _ownCode!).Space, State, memory.PageCount, Isa.Extensions);
         TranslationThreshold = Blocks.Space.Translates ? (code ?? _ownCode!).Options.Threshold : int.MaxValue;
-        Csrs = new CsrFile(State, id, clock);
+        Csrs = new CsrFile(State, id, clock, Isa);
         Mmu = new HartMmu(State, Csrs, memory, bus, Blocks);
         Mmu.FlushAll();
         SelectContext();
@@ -298,11 +298,12 @@ public sealed unsafe class Hart : IDisposable
         }
     }
 
-    /// <summary>Points loads, stores and jumps to the tables of the mode in force.</summary>
+    /// <summary>Points loads, stores and jumps to the tables of the mode in force, and notes what that mode may do.</summary>
     internal void SelectContext()
     {
         State->DataTlb = Mmu.Tlb[Mmu.Context(Csrs.DataMode)];
         State->Jumps = Blocks.Jumps(Csrs.Mode);
+        State->MayZeroBlocks = Csrs.MayZeroBlocks ? 1u : 0;
     }
 
     /// <summary>FENCE.I: on one hart every store into decoded code was noticed; those of other harts were not.</summary>
@@ -419,7 +420,7 @@ public sealed unsafe class Hart : IDisposable
         }
 
         int offset = (int)(pc & (PhysicalMemory.PageSize - 1));
-        _crossing[0] = Decoder.Decode(low | (uint)*(ushort*)second << 16, offset);
+        _crossing[0] = Decoder.Decode(low | (uint)*(ushort*)second << 16, offset, Isa.Extensions);
         BlockHeader.Of(_crossing)->Heat = int.MinValue; // never translated: it may be another instruction next time
         _crossing[1] = new Op { Code = OpCode.End, Offset = (ushort)(offset + 4) };
         return _crossing;
@@ -467,19 +468,39 @@ public sealed unsafe class Hart : IDisposable
                 return HartExit.Budget;
             }
 
-            if (BlockInterpreter.Run(this) == BlockExit.WaitForInterrupt)
+            switch (BlockInterpreter.Run(this))
             {
-                if (!Csrs.HasWakeup)
-                {
-                    return HartExit.WaitForInterrupt;
-                }
-            }
-            else if (State->Limit != 0)
-            {
-                Sample();
+                case BlockExit.WaitForInterrupt:
+                    if (!Csrs.HasWakeup)
+                    {
+                        return HartExit.WaitForInterrupt;
+                    }
+
+                    break;
+                case BlockExit.WaitForStore:
+                    if (!Csrs.HasWakeup && IsReservationValid())
+                    {
+                        return HartExit.WaitForStore;
+                    }
+
+                    break;
+                default:
+                    if (State->Limit != 0)
+                    {
+                        Sample();
+                    }
+
+                    break;
             }
         }
     }
+
+    /// <summary>
+    /// Whether nothing was stored since LR, as far as the low word tells: the reservation's width is not known, and a wait that is one turn
+    /// too long does no harm.
+    /// </summary>
+    private bool IsReservationValid() =>
+        State->ReservedHost != 0 && Volatile.Read(ref *(uint*)State->ReservedHost) == (uint)State->ReservedValue;
 
     /// <summary>Where a slice ends is, more often than not, where the time goes.</summary>
     private void Sample()

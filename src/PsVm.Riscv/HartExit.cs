@@ -9,6 +9,12 @@ public enum HartExit
     /// <summary>The hart executed WFI and no enabled interrupt is pending.</summary>
     WaitForInterrupt,
 
+    /// <summary>
+    /// The hart executed WRS.NTO or WRS.STO and holds a reservation: it looks again when it runs again, which is to be soon, but others may
+    /// run first.
+    /// </summary>
+    WaitForStore,
+
     /// <summary><see cref="Hart.RequestExit"/> was called.</summary>
     Requested,
 }

@@ -78,6 +78,9 @@ internal unsafe struct HartState
 
     /// <summary>mstatus.FS: 0 off, 1 initial, 2 clean, 3 dirty.</summary>
     public uint FloatStatus;
+
+    /// <summary>Not 0: the mode the hart is in may use CBO.ZERO (menvcfg and senvcfg).</summary>
+    public uint MayZeroBlocks;
 }
 
 /// <summary>Why translated code left.</summary>

@@ -16,4 +16,8 @@ public interface IDeviceBus
     /// <param name="value">The value; bits above the size are to be ignored.</param>
     /// <returns>False: nothing there, which the guest sees as an access fault.</returns>
     bool TryWrite(ulong address, int size, ulong value);
+
+    /// <summary>Whether there is a device at an address, be it that it answers no access of some kind there.</summary>
+    /// <param name="address">Physical address.</param>
+    bool HasDevice(ulong address) => false;
 }

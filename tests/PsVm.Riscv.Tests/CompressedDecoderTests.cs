@@ -58,8 +58,8 @@ public class CompressedDecoderTests
             | (bits >> 6 & 1) << 7 | (bits >> 7 & 1) << 6 | (bits >> 1 & 7) << 3 | (bits >> 5 & 1) << 2;
         uint branch = 0xc001 | (bits >> 8 & 1) << 12 | (bits >> 3 & 3) << 10 | (bits >> 6 & 3) << 5 | (bits >> 1 & 3) << 3 | (bits >> 5 & 1) << 2;
 
-        Assert.Equal((OpCode.Jal, (long)(pageOffset + offset)), Target(Decoder.Decode(jump, pageOffset)));
-        Assert.Equal((OpCode.Beq, (long)(pageOffset + offset)), Target(Decoder.Decode(branch, pageOffset)));
+        Assert.Equal((OpCode.Jal, (long)(pageOffset + offset)), Target(Decoder.Decode(jump, pageOffset, IsaProfile.Base.Extensions)));
+        Assert.Equal((OpCode.Beq, (long)(pageOffset + offset)), Target(Decoder.Decode(branch, pageOffset, IsaProfile.Base.Extensions)));
     }
 
     [Theory]
@@ -74,7 +74,7 @@ public class CompressedDecoderTests
     [InlineData("c.ldsp to x0", 0x6002)]
     [InlineData("c.jr x0", 0x8002)]
     public void ReservedEncodingsAreIllegal(string what, uint bits) =>
-        Assert.True(OpCode.Illegal == Decoder.Decode(bits, 0).Code, what);
+        Assert.True(OpCode.Illegal == Decoder.Decode(bits, 0, IsaProfile.Full.Extensions).Code, what);
 
     private static (OpCode Code, long Target) Target(Op op) => (op.Code, op.Immediate);
 }

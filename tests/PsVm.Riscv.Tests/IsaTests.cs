@@ -43,8 +43,10 @@ public class IsaTests
         Skip.If(program.Length == 0, $"{Folder} names no folder of ISA test programs");
         Skip.IfNot(tier == Tier.Interpreter || Translation.BlockTranslator.IsSupported, "this host runs no translated code");
         byte[] elf = File.ReadAllBytes(Path.Combine(Environment.GetEnvironmentVariable(Folder)!, program));
-        using var machine = new TestMachine(code: new CodeCache(tier == Tier.Interpreter ? TranslatorOptions.Off : AtFirstSight));
-        using var reference = new TestMachine(code: new CodeCache(TranslatorOptions.Off));
+        using var cache = new CodeCache(tier == Tier.Interpreter ? TranslatorOptions.Off : AtFirstSight);
+        using var decoded = new CodeCache(TranslatorOptions.Off);
+        using var machine = new TestMachine(code: cache, isa: IsaProfile.Full);
+        using var reference = new TestMachine(code: decoded, isa: IsaProfile.Full);
         ulong tohost = machine.LoadElf(elf, "tohost");
         reference.LoadElf(elf, "tohost");
         machine.FixedTime = reference.FixedTime = tier == Tier.LockStep ? 0 : null;

@@ -13,14 +13,14 @@ internal sealed unsafe class TestMachine : IDeviceBus, IGuestClock, IDisposable
     private readonly byte* _ram;
     private readonly long _start = Stopwatch.GetTimestamp();
 
-    public TestMachine(ulong ramSize = 8 << 20, IExecutionEnvironment? environment = null, CodeCache? code = null)
+    public TestMachine(ulong ramSize = 8 << 20, IExecutionEnvironment? environment = null, CodeCache? code = null, IsaProfile? isa = null)
     {
         RamSize = ramSize;
         _ram = (byte*)NativeMemory.AlignedAlloc((nuint)ramSize, 4096);
         new Span<byte>(_ram, (int)ramSize).Clear();
         Memory = new PhysicalMemory();
         Memory.AddRam(RamBase, (nint)_ram, ramSize, readOnly: false);
-        Hart = new Hart(0, Memory, this, this, environment, code) { Pc = RamBase };
+        Hart = new Hart(0, Memory, this, this, environment, code, isa) { Pc = RamBase };
     }
 
     public ulong RamSize { get; }

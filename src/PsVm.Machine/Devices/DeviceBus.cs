@@ -64,4 +64,6 @@ internal sealed class DeviceBus : IDeviceBus
 
         return false;
     }
+
+    public bool HasDevice(ulong address) => Array.Exists(_ranges, range => address - range.Start < range.Size);
 }

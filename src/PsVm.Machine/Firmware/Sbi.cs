@@ -476,12 +476,13 @@ internal sealed class Sbi : ISupervisorEnvironment
         const ulong delegatedInterrupts = 0x222;
         const ulong allCounters = 7;
         const ulong supervisorTimerCompareEnable = 1ul << 63;
+        const ulong cacheBlockInstructions = 0xf0; // CBIE, CBCFE, CBZE: where harts have them, there is nothing to keep from a supervisor
         const ulong anyAccessNapot = 0x1f;
         hart.TryWriteCsr(Csr.MachineExceptionDelegation, delegatedExceptions);
         hart.TryWriteCsr(Csr.MachineInterruptDelegation, delegatedInterrupts);
         hart.TryWriteCsr(Csr.MachineCounterEnable, allCounters);
         hart.TryWriteCsr(Csr.SupervisorCounterEnable, allCounters);
-        hart.TryWriteCsr(Csr.MachineEnvironmentConfiguration, supervisorTimerCompareEnable);
+        hart.TryWriteCsr(Csr.MachineEnvironmentConfiguration, supervisorTimerCompareEnable | cacheBlockInstructions);
         hart.TryWriteCsr(Csr.PmpAddress0, ulong.MaxValue);
         hart.TryWriteCsr(Csr.PmpConfiguration0, anyAccessNapot);
 

@@ -91,6 +91,10 @@ internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart
             case HartExit.WaitForInterrupt:
                 _waitExits++;
                 return SliceEnd.Wait;
+            case HartExit.WaitForStore:
+                // Behind those that wait for the CPU: one of them may be about to store.
+                _waitExits++;
+                return SliceEnd.GoOn;
             case HartExit.Requested:
                 _requestedExits++;
                 return SliceEnd.GoOn;

@@ -20,7 +20,7 @@ internal enum CsrEffect
 }
 
 /// <summary>The control and status registers of one hart, with machine, supervisor and user mode, Sstc and the counters.</summary>
-internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock clock)
+internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock clock, IsaProfile isa)
 {
     private const ulong Sie = 1ul << 1, Mie = 1ul << 3, Spie = 1ul << 5, Mpie = 1ul << 7, Spp = 1ul << 8, Mpp = 3ul << MppShift;
     private const ulong Mprv = 1ul << 17, Sum = 1ul << 18, Mxr = 1ul << 19, Tvm = 1ul << 20, Tw = 1ul << 21, Tsr = 1ul << 22;
@@ -33,6 +33,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     private const ulong AllInterrupts = 0xaaa, SupervisorInterrupts = 0x222;
     private const ulong DelegableExceptions = 0xb3ff;
     private const ulong TimerCompareEnable = 1ul << 63, FenceOfIoImpliesMemory = 1;
+    private const ulong BlockInvalidate = 3ul << 4, BlockInvalidateIsFlush = 1ul << 4, BlockClean = 1ul << 6, BlockZero = 1ul << 7;
     private const ulong SatpPpn = (1ul << 44) - 1;
 
     /// <summary>
@@ -49,6 +50,8 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     ];
 
     private readonly Counter _cycle = new(), _instret = new();
+    private readonly ulong _writableEnvironment = FenceOfIoImpliesMemory
+        | (isa.Has(IsaExtensions.Zicbom) ? BlockInvalidate | BlockClean : 0) | (isa.Has(IsaExtensions.Zicboz) ? BlockZero : 0);
     private ulong _status, _medeleg, _mideleg, _mie, _mtvec, _mcounteren, _menvcfg, _mcountinhibit, _mscratch, _mepc, _mcause, _mtval;
     private ulong _stvec, _scounteren, _senvcfg, _sscratch, _sepc, _scause, _stval, _satp;
     private ulong _supervisorTimerCompare = ulong.MaxValue, _machineTimerCompare = ulong.MaxValue;
@@ -82,6 +85,15 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
 
     /// <summary>SFENCE.VMA and satp in supervisor mode trap.</summary>
     public bool TrapsVirtualMemory => (_status & Tvm) != 0;
+
+    /// <summary>CBO.INVAL is enabled in the mode the hart runs in.</summary>
+    public bool MayInvalidateBlocks => (Environment & BlockInvalidate) != 0;
+
+    /// <summary>CBO.CLEAN and CBO.FLUSH are enabled in the mode the hart runs in.</summary>
+    public bool MayCleanBlocks => (Environment & BlockClean) != 0;
+
+    /// <summary>CBO.ZERO is enabled in the mode the hart runs in.</summary>
+    public bool MayZeroBlocks => (Environment & BlockZero) != 0;
 
     /// <summary>mtimecmp of the ACLINT.</summary>
     public ulong MachineTimerCompare
@@ -307,7 +319,10 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
                 break;
             case CsrNumber.Stvec: _stvec = TrapVector(value); break;
             case CsrNumber.Scounteren: _scounteren = (uint)value; break;
-            case CsrNumber.Senvcfg: _senvcfg = value & FenceOfIoImpliesMemory; break;
+            case CsrNumber.Senvcfg:
+                _senvcfg = WriteEnvironment(_senvcfg, value, _writableEnvironment);
+                effect = CsrEffect.DataContext;
+                break;
             case CsrNumber.Sscratch: _sscratch = value; break;
             case CsrNumber.Sepc: _sepc = value & ~1ul; break;
             case CsrNumber.Scause: _scause = value; break;
@@ -339,8 +354,8 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
             case CsrNumber.Mtvec: _mtvec = TrapVector(value); break;
             case CsrNumber.Mcounteren: _mcounteren = (uint)value; break;
             case CsrNumber.Menvcfg:
-                _menvcfg = value & (TimerCompareEnable | FenceOfIoImpliesMemory);
-                effect = CsrEffect.Interrupts;
+                _menvcfg = WriteEnvironment(_menvcfg, value, TimerCompareEnable | _writableEnvironment);
+                effect = CsrEffect.Interrupts | CsrEffect.DataContext;
                 break;
             case CsrNumber.Mcountinhibit:
                 _mcountinhibit = value & 5;
@@ -403,6 +418,22 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
 
     private ulong Status =>
         _status | UserXlen | SupervisorXlen | (ulong)state->FloatStatus << FsShift | (state->FloatStatus == 3 ? StateDirty : 0);
+
+    /// <summary>What menvcfg and senvcfg enable in the mode the hart runs in.</summary>
+    private ulong Environment => Mode switch
+    {
+        PrivilegeMode.Machine => ulong.MaxValue,
+        PrivilegeMode.Supervisor => _menvcfg,
+        _ => _menvcfg & _senvcfg,
+    };
+
+    /// <summary>The new value of menvcfg or senvcfg; CBIE has one value that is reserved, which leaves it as it is.</summary>
+    private static ulong WriteEnvironment(ulong old, ulong value, ulong writable)
+    {
+        bool reserved = (value & BlockInvalidate) == (BlockInvalidate & ~BlockInvalidateIsFlush);
+        ulong kept = reserved ? BlockInvalidate : 0;
+        return ((value & ~kept) | (old & kept)) & writable;
+    }
 
     private static ulong TrapVector(ulong value) => value & ~2ul;
 

@@ -10,7 +10,11 @@ internal static unsafe class BlockDecoder
     public const int MaxOps = 128;
 
     /// <summary>Decodes a block whose first instruction does not cross the end of its page; gives the number of operations.</summary>
-    public static int Decode(Op* ops, byte* page, int offset)
+    /// <param name="ops">Room for <see cref="MaxOps"/>.</param>
+    /// <param name="page">The page's first byte.</param>
+    /// <param name="offset">Where the block begins.</param>
+    /// <param name="isa">The extensions that the hart has.</param>
+    public static int Decode(Op* ops, byte* page, int offset, IsaExtensions isa)
     {
         const int PageMask = (int)PhysicalMemory.PageSize - 1;
         int count = 0;
@@ -27,7 +31,7 @@ internal static unsafe class BlockDecoder
                 bits |= (uint)*(ushort*)(page + offset + 2) << 16;
             }
 
-            Op op = Decoder.Decode(bits, offset);
+            Op op = Decoder.Decode(bits, offset, isa);
             ops[count++] = op;
             offset += op.Length;
             if (Decoder.EndsBlock(op.Code))

@@ -1,6 +1,11 @@
+using PsVm.Riscv.FloatingPoint;
+
 namespace PsVm.Riscv.Decoding;
 
-/// <summary>Decodes RV64GC, Zba, Zbb, Zbs and the privileged instructions (unprivileged manual, chapter "RV32/64G Instruction Set Listings").</summary>
+/// <summary>
+/// Decodes the extensions of <see cref="IsaExtensions"/> and the privileged instructions (unprivileged manual, chapter "RV32/64G
+/// Instruction Set Listings" and those of the extensions).
+/// </summary>
 internal static class Decoder
 {
     private static readonly OpCode[] Branches =
@@ -26,14 +31,28 @@ internal static class Decoder
     /// <summary>Decodes one instruction.</summary>
     /// <param name="bits">The instruction; for a compressed one the upper half is ignored.</param>
     /// <param name="pageOffset">Its offset in the page.</param>
-    public static Op Decode(uint bits, int pageOffset)
+    /// <param name="isa">The extensions that the hart has; instructions of others are illegal.</param>
+    public static Op Decode(uint bits, int pageOffset, IsaExtensions isa)
     {
         bool full = IsFull(bits);
         Op op = Decode32(full ? bits : CompressedDecoder.Expand(bits & 0xffff), pageOffset);
+        op.Code = (Needs(op.Code) & ~isa) == 0 ? op.Code : op.Code == OpCode.Pause ? OpCode.Fence : OpCode.Illegal;
         op.Offset = (ushort)pageOffset;
         op.Length = (byte)(full ? 4 : 2);
         return op;
     }
+
+    /// <summary>The extension of an operation, of those that a hart can be without; prefetches are ORI to x0 without theirs, too.</summary>
+    private static IsaExtensions Needs(OpCode code) => code switch
+    {
+        OpCode.CzeroEqz or OpCode.CzeroNez => IsaExtensions.Zicond,
+        OpCode.Pause => IsaExtensions.Zihintpause,
+        OpCode.CboZero => IsaExtensions.Zicboz,
+        >= OpCode.CboInval and <= OpCode.CboFlush => IsaExtensions.Zicbom,
+        OpCode.WrsNto or OpCode.WrsSto => IsaExtensions.Zawrs,
+        >= OpCode.FliS and <= OpCode.FcvtmodWS or >= OpCode.FliD and <= OpCode.FcvtmodWD => IsaExtensions.Zfa,
+        _ => IsaExtensions.None,
+    };
 
     private static Op Decode32(uint bits, int pageOffset)
     {
@@ -59,7 +78,7 @@ internal static class Decoder
                 op.Rd = (byte)rd;
                 break;
             case 0x0f:
-                op.Code = funct3 switch { 0 => OpCode.Fence, 1 => OpCode.FenceI, _ => OpCode.Illegal };
+                op.Code = DecodeFence(bits, rd, funct3);
                 break;
             case 0x13:
                 DecodeImmediate(bits, funct3, ref op);
@@ -118,6 +137,17 @@ internal static class Decoder
 
         return op;
     }
+
+    private static OpCode DecodeFence(uint bits, uint rd, uint funct3) => (funct3, bits >> 20) switch
+    {
+        (0, _) => bits == 0x0100000f ? OpCode.Pause : OpCode.Fence, // FENCE W, 0
+        (1, _) => OpCode.FenceI,
+        (2, 0) when rd == 0 => OpCode.CboInval,
+        (2, 1) when rd == 0 => OpCode.CboClean,
+        (2, 2) when rd == 0 => OpCode.CboFlush,
+        (2, 4) when rd == 0 => OpCode.CboZero,
+        _ => OpCode.Illegal,
+    };
 
     private static void DecodeImmediate(uint bits, uint funct3, ref Op op)
     {
@@ -218,6 +248,8 @@ internal static class Decoder
         (0x05, 5) => OpCode.Minu,
         (0x05, 6) => OpCode.Max,
         (0x05, 7) => OpCode.Maxu,
+        (0x07, 5) => OpCode.CzeroEqz,
+        (0x07, 7) => OpCode.CzeroNez,
         (0x10, 2) => OpCode.Sh1add,
         (0x10, 4) => OpCode.Sh2add,
         (0x10, 6) => OpCode.Sh3add,
@@ -291,6 +323,8 @@ internal static class Decoder
             0x10200073 => OpCode.Sret,
             0x30200073 => OpCode.Mret,
             0x10500073 => OpCode.Wfi,
+            0x00d00073 => OpCode.WrsNto,
+            0x01d00073 => OpCode.WrsSto,
             _ => OpCode.Illegal,
         };
     }
@@ -313,9 +347,9 @@ internal static class Decoder
             _ => DecodeFloatOperation(bits >> 27, funct3, op.Rs2, format),
         };
         bool toInteger = code is OpCode.FeqS or OpCode.FltS or OpCode.FleS or OpCode.FclassS or OpCode.FmvXW
-            or (>= OpCode.FcvtWS and <= OpCode.FcvtLuS);
+            or (>= OpCode.FcvtWS and <= OpCode.FcvtLuS) or OpCode.FleqS or OpCode.FltqS or OpCode.FcvtmodWS;
         op.Rd = toInteger ? op.Rd : (byte)rd;
-        op.Immediate = funct3 | (bits >> 27) << 3;
+        op.Immediate = code == OpCode.FliS ? (long)FloatConstants.Bits(op.Rs1, wide: format == 1) : funct3 | (bits >> 27) << 3;
         op.Code = code == OpCode.Illegal || format == 0 ? code : code + (OpCode.FaddD - OpCode.FaddS);
     }
 
@@ -331,15 +365,23 @@ internal static class Decoder
         (0x04, 2) => OpCode.FsgnjxS,
         (0x05, 0) => OpCode.FminS,
         (0x05, 1) => OpCode.FmaxS,
+        (0x05, 2) => OpCode.FminmS,
+        (0x05, 3) => OpCode.FmaxmS,
         (0x08, _) when rs2 == 1 - format => OpCode.FcvtSD,
+        (0x08, _) when rs2 == 4 => OpCode.FroundS,
+        (0x08, _) when rs2 == 5 => OpCode.FroundnxS,
         (0x14, 2) => OpCode.FeqS,
         (0x14, 1) => OpCode.FltS,
         (0x14, 0) => OpCode.FleS,
+        (0x14, 4) => OpCode.FleqS,
+        (0x14, 5) => OpCode.FltqS,
         (0x18, _) when rs2 < 4 => OpCode.FcvtWS + rs2,
+        (0x18, 1) when rs2 == 8 && format == 1 => OpCode.FcvtmodWS,
         (0x1a, _) when rs2 < 4 => OpCode.FcvtSW + rs2,
         (0x1c, 0) when rs2 == 0 => OpCode.FmvXW,
         (0x1c, 1) when rs2 == 0 => OpCode.FclassS,
         (0x1e, 0) when rs2 == 0 => OpCode.FmvWX,
+        (0x1e, 0) when rs2 == 1 => OpCode.FliS,
         _ => OpCode.Illegal,
     };
 

@@ -22,23 +22,28 @@ internal enum OpCode : ushort
     Rol, Ror, Rori, Rolw, Rorw, Roriw,
     Clz, Ctz, Cpop, Clzw, Ctzw, Cpopw, OrcB, Rev8,
     Bclr, Bclri, Bext, Bexti, Binv, Binvi, Bset, Bseti,
-    Fence,
+    CzeroEqz, CzeroNez,
+    Fence, Pause,
     Flw, Fld, Fsw, Fsd,
+    CboZero,
 
     // Atomics.
     LrW, ScW, AmoSwapW, AmoAddW, AmoXorW, AmoAndW, AmoOrW, AmoMinW, AmoMaxW, AmoMinuW, AmoMaxuW,
     LrD, ScD, AmoSwapD, AmoAddD, AmoXorD, AmoAndD, AmoOrD, AmoMinD, AmoMaxD, AmoMinuD, AmoMaxuD,
 
-    // Floating point on registers.
+    // Floating point on registers: the same operations for each format, in the same order. FCVTMOD.W.D has none for single precision.
     FaddS, FsubS, FmulS, FdivS, FsqrtS, FmaddS, FmsubS, FnmsubS, FnmaddS,
     FsgnjS, FsgnjnS, FsgnjxS, FminS, FmaxS, FeqS, FltS, FleS, FclassS,
     FcvtWS, FcvtWuS, FcvtLS, FcvtLuS, FcvtSW, FcvtSWu, FcvtSL, FcvtSLu, FmvXW, FmvWX, FcvtSD,
+    FliS, FminmS, FmaxmS, FroundS, FroundnxS, FleqS, FltqS, FcvtmodWS,
     FaddD, FsubD, FmulD, FdivD, FsqrtD, FmaddD, FmsubD, FnmsubD, FnmaddD,
     FsgnjD, FsgnjnD, FsgnjxD, FminD, FmaxD, FeqD, FltD, FleD, FclassD,
     FcvtWD, FcvtWuD, FcvtLD, FcvtLuD, FcvtDW, FcvtDWu, FcvtDL, FcvtDLu, FmvXD, FmvDX, FcvtDS,
+    FliD, FminmD, FmaxmD, FroundD, FroundnxD, FleqD, FltqD, FcvtmodWD,
 
     // System: each ends its block.
     Csrrw, Csrrs, Csrrc, Csrrwi, Csrrsi, Csrrci,
-    Ecall, Ebreak, Mret, Sret, Wfi, SfenceVma, FenceI,
+    Ecall, Ebreak, Mret, Sret, Wfi, WrsNto, WrsSto, SfenceVma, FenceI,
+    CboInval, CboClean, CboFlush,
     Illegal,
 }

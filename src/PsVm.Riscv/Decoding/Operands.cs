@@ -24,7 +24,7 @@ internal readonly record struct Operands(uint Reads, uint Writes)
         uint rd = op->Rd < Op.Sink ? 1u << op->Rd : 0, rs1 = 1u << op->Rs1 & ~1u, rs2 = 1u << op->Rs2 & ~1u;
         return code switch
         {
-            OpCode.End or OpCode.Fence or >= OpCode.Csrrw => default,
+            OpCode.End or OpCode.Fence or OpCode.Pause or >= OpCode.Csrrw => default,
             OpCode.LoadImmediate or OpCode.Auipc or OpCode.Jal => new Operands(0, rd),
             >= OpCode.Beq and <= OpCode.Bgeu or >= OpCode.Sb and <= OpCode.Sd => new Operands(rs1 | rs2, 0),
             OpCode.Flw => new Operands(rs1, 0) { BoxedWrites = 1u << op->Rd },
@@ -38,7 +38,7 @@ internal readonly record struct Operands(uint Reads, uint Writes)
     private static bool ReadsOne(OpCode code) => code is
         >= OpCode.Addi and <= OpCode.Srai or >= OpCode.Addiw and <= OpCode.Sraiw or OpCode.Jalr or >= OpCode.Lb and <= OpCode.Lwu
         or OpCode.SlliUw or >= OpCode.SextB and <= OpCode.ZextH or OpCode.Rori or OpCode.Roriw or >= OpCode.Clz and <= OpCode.Rev8
-        or OpCode.Bclri or OpCode.Bexti or OpCode.Binvi or OpCode.Bseti or OpCode.LrW or OpCode.LrD;
+        or OpCode.Bclri or OpCode.Bexti or OpCode.Binvi or OpCode.Bseti or OpCode.CboZero or OpCode.LrW or OpCode.LrD;
 
     private static unsafe Operands OfFloat(Op* op, uint rd, uint rs1)
     {
@@ -60,9 +60,10 @@ internal readonly record struct Operands(uint Reads, uint Writes)
         (uint reads, bool toInteger, bool fromInteger) = code switch
         {
             >= OpCode.FmaddS and <= OpCode.FnmaddS => (first | second | 1u << (byte)(op->Immediate >> 3), false, false),
-            OpCode.FsqrtS => (first, false, false),
-            >= OpCode.FeqS and <= OpCode.FleS => (first | second, true, false),
-            OpCode.FclassS or >= OpCode.FcvtWS and <= OpCode.FcvtLuS => (first, true, false),
+            OpCode.FsqrtS or OpCode.FroundS or OpCode.FroundnxS => (first, false, false),
+            >= OpCode.FeqS and <= OpCode.FleS or OpCode.FleqS or OpCode.FltqS => (first | second, true, false),
+            OpCode.FclassS or >= OpCode.FcvtWS and <= OpCode.FcvtLuS or OpCode.FcvtmodWS => (first, true, false),
+            OpCode.FliS => (0u, false, false),
             >= OpCode.FcvtSW and <= OpCode.FcvtSLu or OpCode.FmvWX => (0u, false, true),
             _ => (first | second, false, false),
         };

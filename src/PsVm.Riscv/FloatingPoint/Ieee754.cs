@@ -132,6 +132,14 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
     public static ulong Max(ulong a, ulong b, ref FpFlags flags) =>
         IsNaN(a) || IsNaN(b) ? TheNumber(a, b, ref flags) : SortKey(a) < SortKey(b) ? b : a;
 
+    /// <summary>FMINM: as <see cref="Min"/>, but NaN when either operand is one.</summary>
+    public static ulong Minimum(ulong a, ulong b, ref FpFlags flags) =>
+        IsNaN(a) || IsNaN(b) ? PropagateNaN(a, b, ref flags) : Min(a, b, ref flags);
+
+    /// <summary>FMAXM: as <see cref="Max"/>, but NaN when either operand is one.</summary>
+    public static ulong Maximum(ulong a, ulong b, ref FpFlags flags) =>
+        IsNaN(a) || IsNaN(b) ? PropagateNaN(a, b, ref flags) : Max(a, b, ref flags);
+
     /// <summary>FEQ: a = b; only a signaling NaN is invalid.</summary>
     public static bool Eq(ulong a, ulong b, ref FpFlags flags)
     {
@@ -150,6 +158,20 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
     public static bool Le(ulong a, ulong b, ref FpFlags flags)
     {
         RaiseIfNaN(a, b, ref flags);
+        return FromBits(a) <= FromBits(b);
+    }
+
+    /// <summary>FLTQ: a &lt; b; only a signaling NaN is invalid.</summary>
+    public static bool LtQuiet(ulong a, ulong b, ref FpFlags flags)
+    {
+        RaiseIfSignaling(a, b, ref flags);
+        return FromBits(a) < FromBits(b);
+    }
+
+    /// <summary>FLEQ: a &lt;= b; only a signaling NaN is invalid.</summary>
+    public static bool LeQuiet(ulong a, ulong b, ref FpFlags flags)
+    {
+        RaiseIfSignaling(a, b, ref flags);
         return FromBits(a) <= FromBits(b);
     }
 
@@ -180,9 +202,7 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
         ulong rest = 0;
         if (value.Exponent < 64)
         {
-            int shift = 63 - value.Exponent;
-            magnitude = shift < 64 ? value.Significand >> shift : 0;
-            rest = shift == 0 ? 0 : shift <= 64 ? value.Significand << (64 - shift) : Sticky(value.Significand);
+            magnitude = IntegerPart(value, out rest);
             magnitude += RoundsAway(mode, negative, magnitude, rest);
         }
 
@@ -199,6 +219,42 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
 
         ulong result = negative ? 0 - magnitude : magnitude;
         return width == 32 ? (ulong)(int)result : result;
+    }
+
+    /// <summary>FCVTMOD.W: the integer part modulo 2^32, sign-extended; 0 for infinities and NaN. Flags are those of FCVT.W.</summary>
+    public static ulong ToIntegerModulo(ulong a, ref FpFlags flags)
+    {
+        _ = ToInteger(a, signed: true, 32, RoundingMode.TowardZero, ref flags);
+        Unpacked value = Unpack(a);
+        int up = value.Exponent - 63;
+        ulong magnitude = up <= 0 ? IntegerPart(value, out _) : up < 64 ? value.Significand << up : 0; // infinity and NaN: far up
+        return (ulong)(int)(IsNegative(a) ? 0 - magnitude : magnitude);
+    }
+
+    /// <summary>FROUND and FROUNDNX: the nearest integer that the mode takes, in the format.</summary>
+    /// <param name="a">The number.</param>
+    /// <param name="mode">The rounding mode.</param>
+    /// <param name="raisesInexact">FROUNDNX: another number than a is inexact.</param>
+    /// <param name="flags">What accrues.</param>
+    public static ulong RoundToInteger(ulong a, RoundingMode mode, bool raisesInexact, ref FpFlags flags)
+    {
+        if (IsNaN(a))
+        {
+            return PropagateNaN(a, a, ref flags);
+        }
+
+        Unpacked value = Unpack(a);
+        if (value.IsZero || value.Exponent >= FractionBits)
+        {
+            return a;
+        }
+
+        bool negative = IsNegative(a);
+        ulong magnitude = IntegerPart(value, out ulong rest);
+        magnitude += RoundsAway(mode, negative, magnitude, rest);
+        flags |= raisesInexact && rest != 0 ? FpFlags.Inexact : FpFlags.None;
+        FpFlags none = FpFlags.None; // the integer has no more digits than the format
+        return magnitude == 0 ? Signed(negative, 0) : Signed(negative, FromInteger(false, magnitude, mode, ref none));
     }
 
     /// <summary>FCVT from an integer, given as sign and magnitude.</summary>
@@ -470,6 +526,16 @@ internal static class Ieee754<T> where T : struct, IBinaryFloatingPointIeee754<T
             _ => false,
         };
         return away ? 1UL : 0UL;
+    }
+
+    /// <summary>The integer part of a magnitude below 2^64.</summary>
+    /// <param name="value">The magnitude.</param>
+    /// <param name="rest">The bits behind it, the highest at bit 63; bit 0 may be sticky.</param>
+    private static ulong IntegerPart(Unpacked value, out ulong rest)
+    {
+        int shift = 63 - value.Exponent;
+        rest = shift == 0 ? 0 : shift <= 64 ? value.Significand << (64 - shift) : Sticky(value.Significand);
+        return shift < 64 ? value.Significand >> shift : 0;
     }
 
     private static ulong Overflow(bool negative, RoundingMode mode, ref FpFlags flags)

@@ -16,6 +16,7 @@ internal sealed unsafe class BlockCache : IDisposable
 
     private readonly Dictionary<long, CodePage> _pages = [];
     private readonly HartState* _state;
+    private readonly IsaExtensions _isa;
     private readonly ulong[] _codePages;
     private readonly JumpEntry* _jumps = (JumpEntry*)NativeMemory.AlignedAlloc(JumpTables * JumpSize * (nuint)sizeof(JumpEntry), 64);
 
@@ -29,10 +30,12 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <param name="space">Where the blocks are.</param>
     /// <param name="state">The hart's state.</param>
     /// <param name="pageCount">Pages of RAM.</param>
-    public BlockCache(CodeSpace space, HartState* state, long pageCount)
+    /// <param name="isa">The hart's extensions.</param>
+    public BlockCache(CodeSpace space, HartState* state, long pageCount, IsaExtensions isa)
     {
         Space = space;
         _state = state;
+        _isa = isa;
         _codePages = new ulong[(pageCount + 63) / 64];
         space.Attach(this);
     }
@@ -168,7 +171,7 @@ internal sealed unsafe class BlockCache : IDisposable
         newCodePage = !_pages.TryGetValue(page, out CodePage? code);
         if (newCodePage)
         {
-            code = Space.FindPage(page, host - offset);
+            code = Space.FindPage(page, host - offset, _isa);
             _pages.Add(page, code);
             _codePages[page >> 6] |= 1ul << (int)(page & 63);
         }

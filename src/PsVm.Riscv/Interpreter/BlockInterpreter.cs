@@ -14,6 +14,9 @@ internal enum BlockExit
 
     /// <summary>WFI.</summary>
     WaitForInterrupt,
+
+    /// <summary>WRS.NTO or WRS.STO.</summary>
+    WaitForStore,
 }
 
 /// <summary>
@@ -676,6 +679,17 @@ internal static unsafe class BlockInterpreter
                     x[op->Rd] = x[op->Rs1] | (1ul << (int)op->Immediate);
                     break;
 
+                case OpCode.CzeroEqz:
+                    x[op->Rd] = x[op->Rs2] == 0 ? 0 : x[op->Rs1];
+                    break;
+
+                case OpCode.CzeroNez:
+                    x[op->Rd] = x[op->Rs2] != 0 ? 0 : x[op->Rs1];
+                    break;
+
+                case OpCode.Pause:
+                    break;
+
                 case OpCode.Fence:
                     Interlocked.MemoryBarrier();
                     break;
@@ -683,8 +697,17 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Flw or OpCode.Fld or OpCode.Fsw or OpCode.Fsd:
                     switch (FloatInterpreter.Move(hart, op))
                     {
-                        case FloatResult.Illegal: goto Illegal;
-                        case FloatResult.Fault: goto Fault;
+                        case AccessResult.Illegal: goto Illegal;
+                        case AccessResult.Fault: goto Fault;
+                    }
+
+                    break;
+
+                case OpCode.CboZero:
+                    switch (CacheBlockInterpreter.Zero(hart, op))
+                    {
+                        case AccessResult.Illegal: goto Illegal;
+                        case AccessResult.Fault: goto Fault;
                     }
 
                     break;
@@ -707,9 +730,10 @@ internal static unsafe class BlockInterpreter
 
                 default:
                     state->Retired += (ulong)(op - first);
-                    if (SystemInterpreter.Execute(hart, op, pageBase + op->Offset))
+                    BlockExit wanted = SystemInterpreter.Execute(hart, op, pageBase + op->Offset);
+                    if (wanted != BlockExit.Boundary)
                     {
-                        return BlockExit.WaitForInterrupt;
+                        return wanted;
                     }
 
                     pc = state->Pc;
@@ -735,36 +759,33 @@ internal static unsafe class BlockInterpreter
         goto NextBlock;
     }
 
-    /// <summary>Executes an operation that translated code leaves to this tier: atomics and floating point.</summary>
+    /// <summary>Executes an operation that translated code leaves to this tier: atomics, floating point, CBO.ZERO.</summary>
     /// <returns>False: it failed, as the state tells.</returns>
     public static bool ExecuteOne(Hart hart, Op* op)
     {
         HartState* state = hart.State;
-        bool legal = true;
+        AccessResult result;
         switch (op->Code)
         {
             case <= OpCode.Fsd:
-                FloatResult moved = FloatInterpreter.Move(hart, op);
-                if (moved != FloatResult.Illegal)
-                {
-                    return moved == FloatResult.Done;
-                }
-
-                legal = false;
+                result = FloatInterpreter.Move(hart, op);
+                break;
+            case OpCode.CboZero:
+                result = CacheBlockInterpreter.Zero(hart, op);
                 break;
             case <= OpCode.AmoMaxuD:
                 return AtomicInterpreter.Execute(hart, op);
             default:
-                legal = FloatInterpreter.Execute(state, op);
+                result = FloatInterpreter.Execute(state, op) ? AccessResult.Done : AccessResult.Illegal;
                 break;
         }
 
-        if (!legal)
+        if (result == AccessResult.Illegal)
         {
             state->TrapCause = ExceptionCause.IllegalInstruction;
         }
 
-        return legal;
+        return result == AccessResult.Done;
     }
 
     /// <summary>Each byte becomes 0xff unless it is 0.</summary>

@@ -6,12 +6,12 @@ using PsVm.Riscv.Mmu;
 
 namespace PsVm.Riscv.Interpreter;
 
-/// <summary>What became of a floating point load or store.</summary>
-internal enum FloatResult
+/// <summary>What became of a memory access that has to be enabled.</summary>
+internal enum AccessResult
 {
     Done,
 
-    /// <summary>The unit is off (mstatus.FS).</summary>
+    /// <summary>It is not enabled: the floating point unit is off (mstatus.FS), or cache-block instructions are (menvcfg, senvcfg).</summary>
     Illegal,
 
     /// <summary>The access failed.</summary>
@@ -25,12 +25,12 @@ internal static unsafe class FloatInterpreter
     private const byte DynamicRounding = 7;
 
     /// <summary>Loads or stores a floating point register.</summary>
-    public static FloatResult Move(Hart hart, Op* op)
+    public static AccessResult Move(Hart hart, Op* op)
     {
         HartState* state = hart.State;
         if (state->FloatStatus == 0)
         {
-            return FloatResult.Illegal;
+            return AccessResult.Illegal;
         }
 
         ulong address = state->X[op->Rs1] + (ulong)op->Immediate;
@@ -49,12 +49,12 @@ internal static unsafe class FloatInterpreter
                 break;
             case OpCode.Fsd when entry->Write == tag:
                 *(ulong*)host = state->F[op->Rs2];
-                return FloatResult.Done;
+                return AccessResult.Done;
             case OpCode.Fsw when entry->Write == tag:
                 *(uint*)host = (uint)state->F[op->Rs2];
-                return FloatResult.Done;
+                return AccessResult.Done;
             case OpCode.Fsd or OpCode.Fsw:
-                return hart.Mmu.Store(address, state->F[op->Rs2], size) ? FloatResult.Done : FloatResult.Fault;
+                return hart.Mmu.Store(address, state->F[op->Rs2], size) ? AccessResult.Done : AccessResult.Fault;
             default:
                 done = hart.Mmu.Load(address, size);
                 if (done)
@@ -66,7 +66,7 @@ internal static unsafe class FloatInterpreter
         }
 
         state->FloatStatus = done ? Dirty : state->FloatStatus;
-        return done ? FloatResult.Done : FloatResult.Fault;
+        return done ? AccessResult.Done : AccessResult.Fault;
     }
 
     /// <summary>Executes an operation on registers; false: it is illegal with this rounding mode, or the unit is off.</summary>
@@ -116,6 +116,11 @@ internal static unsafe class FloatInterpreter
             case OpCode.FcvtSL: result = FromInteger<T>((long)state->X[op->Rs1], mode, ref flags); break;
             case OpCode.FcvtSLu: result = Ieee754<T>.FromInteger(false, state->X[op->Rs1], mode, ref flags); break;
             case OpCode.FmvWX: result = state->X[op->Rs1]; break;
+            case OpCode.FliS: result = (ulong)op->Immediate; break;
+            case OpCode.FminmS: result = Ieee754<T>.Minimum(a, b, ref flags); break;
+            case OpCode.FmaxmS: result = Ieee754<T>.Maximum(a, b, ref flags); break;
+            case OpCode.FroundS: result = Ieee754<T>.RoundToInteger(a, mode, raisesInexact: false, ref flags); break;
+            case OpCode.FroundnxS: result = Ieee754<T>.RoundToInteger(a, mode, raisesInexact: true, ref flags); break;
             case OpCode.FcvtSD:
                 result = sizeof(T) == 4
                     ? Ieee754<float>.FromFormat<double>(Read<double>(state, op->Rs1), mode, ref flags)
@@ -145,12 +150,16 @@ internal static unsafe class FloatInterpreter
             OpCode.FcvtWuS => Ieee754<T>.ToInteger(a, false, 32, mode, ref flags),
             OpCode.FcvtLS => Ieee754<T>.ToInteger(a, true, 64, mode, ref flags),
             OpCode.FcvtLuS => Ieee754<T>.ToInteger(a, false, 64, mode, ref flags),
+            OpCode.FcvtmodWS => Ieee754<T>.ToIntegerModulo(a, ref flags),
+            OpCode.FltqS => Ieee754<T>.LtQuiet(a, b, ref flags) ? 1ul : 0,
+            OpCode.FleqS => Ieee754<T>.LeQuiet(a, b, ref flags) ? 1ul : 0,
             _ => sizeof(T) == 4 ? (ulong)(int)state->F[op->Rs1] : state->F[op->Rs1], // FMV.X.W, FMV.X.D: bits as they are
         };
 
     /// <summary>Comparisons, classification, sign injection and moves use the field for something else.</summary>
     private static bool UsesRounding(OpCode code) =>
-        code is <= OpCode.FnmaddS or (>= OpCode.FcvtWS and <= OpCode.FcvtSLu) or OpCode.FcvtSD;
+        code is <= OpCode.FnmaddS or (>= OpCode.FcvtWS and <= OpCode.FcvtSLu) or OpCode.FcvtSD
+            or OpCode.FroundS or OpCode.FroundnxS;
 
     private static ulong FromInteger<T>(long value, RoundingMode mode, ref FpFlags flags)
         where T : unmanaged, IBinaryFloatingPointIeee754<T> =>

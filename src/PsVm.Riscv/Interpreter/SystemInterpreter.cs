@@ -3,12 +3,12 @@ using PsVm.Riscv.Decoding;
 
 namespace PsVm.Riscv.Interpreter;
 
-/// <summary>CSR accesses, calls, returns from traps and fences. Each leaves the state's pc at what comes next.</summary>
+/// <summary>CSR accesses, calls, returns from traps, fences and waits. Each leaves the state's pc at what comes next.</summary>
 internal static unsafe class SystemInterpreter
 {
     /// <summary>Executes one; the state's count of retired instructions is right up to it.</summary>
-    /// <returns>The hart waits for an interrupt.</returns>
-    public static bool Execute(Hart hart, Op* op, ulong pc)
+    /// <returns>What the hart waits for; <see cref="BlockExit.Boundary"/>: it goes on.</returns>
+    public static BlockExit Execute(Hart hart, Op* op, ulong pc)
     {
         HartState* state = hart.State;
         CsrFile csrs = hart.Csrs;
@@ -49,7 +49,12 @@ internal static unsafe class SystemInterpreter
 
             case OpCode.Wfi when mode == PrivilegeMode.Machine || (mode == PrivilegeMode.Supervisor && !csrs.TrapsWfi):
                 state->Retired++;
-                return true;
+                return BlockExit.WaitForInterrupt;
+
+            // In every mode; with TW it would have to end within bounded time, which it does.
+            case OpCode.WrsNto or OpCode.WrsSto:
+                state->Retired++;
+                return BlockExit.WaitForStore;
 
             case OpCode.SfenceVma when mode == PrivilegeMode.Machine || (mode == PrivilegeMode.Supervisor && !csrs.TrapsVirtualMemory):
                 if (op->Rs1 == 0)
@@ -67,12 +72,21 @@ internal static unsafe class SystemInterpreter
                 hart.FenceInstructions();
                 break;
 
+            case >= OpCode.CboInval and <= OpCode.CboFlush:
+                switch (CacheBlockInterpreter.Manage(hart, op))
+                {
+                    case AccessResult.Illegal: return Illegal(hart, op, pc);
+                    case AccessResult.Fault: return Trap(hart, state->TrapCause, state->TrapValue, pc);
+                }
+
+                break;
+
             default:
                 return Illegal(hart, op, pc);
         }
 
         state->Retired++;
-        return false;
+        return BlockExit.Boundary;
     }
 
     private static bool AccessCsr(Hart hart, Op* op, PrivilegeMode mode)
@@ -116,12 +130,12 @@ internal static unsafe class SystemInterpreter
         return true;
     }
 
-    private static bool Illegal(Hart hart, Op* op, ulong pc) =>
+    private static BlockExit Illegal(Hart hart, Op* op, ulong pc) =>
         Trap(hart, ExceptionCause.IllegalInstruction, hart.InstructionBits(pc), pc);
 
-    private static bool Trap(Hart hart, ulong cause, ulong value, ulong pc)
+    private static BlockExit Trap(Hart hart, ulong cause, ulong value, ulong pc)
     {
         hart.Trap(cause, value, pc);
-        return false;
+        return BlockExit.Boundary;
     }
 }

@@ -10,7 +10,7 @@ namespace PsVm.Riscv.Mmu;
 /// Address translation and everything that the inline TLB probe cannot do: walks (Sv39, Sv48, Sv57), protection, devices,
 /// accesses across pages, stores into decoded code. A failing method leaves the exception in the hart's state and returns false or null.
 /// </summary>
-internal sealed unsafe class HartMmu(HartState* state, CsrFile csrs, PhysicalMemory memory, IDeviceBus bus, BlockCache blocks) : IDisposable
+internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, PhysicalMemory memory, IDeviceBus bus, BlockCache blocks) : IDisposable
 {
     private const ulong Valid = 1, Readable = 2, Writable = 4, Executable = 8, UserPage = 16, Accessed = 64, Dirty = 128;
     private const ulong ReservedPteBits = 0xffc0_0000_0000_0000, PpnMask = (1ul << 44) - 1;

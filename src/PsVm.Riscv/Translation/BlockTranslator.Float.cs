@@ -79,6 +79,13 @@ internal unsafe ref partial struct BlockTranslator
             case OpCode.FeqS: Compare(op, index, CompareQuiet, Cond.Equal, wide); break;
             case OpCode.FltS: Compare(op, index, CompareSignaling, Cond.Above, wide); break;
             case OpCode.FleS: Compare(op, index, CompareSignaling, Cond.AboveOrEqual, wide); break;
+            case OpCode.FltqS: Compare(op, index, CompareQuiet, Cond.Above, wide); break;
+            case OpCode.FleqS: Compare(op, index, CompareQuiet, Cond.AboveOrEqual, wide); break;
+            case OpCode.FliS:
+                _code.Mov(Rax, wide ? op->Immediate : (long)Float32.Box((uint)op->Immediate));
+                StoreFloatBits(op, wide, Rax);
+                SetDirty();
+                break;
             case OpCode.FcvtSW when nearest || (wide && rounding <= (uint)RoundingMode.NearestMaxMagnitude): // a word is exact in a double
                 ConvertInteger(op, index, false, wide);
                 break;

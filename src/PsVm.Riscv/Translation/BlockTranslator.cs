@@ -94,7 +94,7 @@ internal unsafe ref partial struct BlockTranslator
     public static int TranslateBlock(Stubs stubs, Op* ops, TranslationBuffer buffer)
     {
         buffer.Clear();
-        if (ops->Code is OpCode.Wfi or OpCode.End)
+        if (Waits(ops->Code) || ops->Code == OpCode.End)
         {
             return 0;
         }
@@ -125,7 +125,7 @@ internal unsafe ref partial struct BlockTranslator
                 case OpCode.End:
                     Jump(op->Offset, op->Offset - 1, index, isLast: true);
                     return;
-                case OpCode.Wfi:
+                case >= OpCode.Wfi and <= OpCode.WrsSto:
                     LeaveMidBlock(op, index);
                     return;
                 case >= OpCode.Csrrw:
@@ -150,8 +150,13 @@ internal unsafe ref partial struct BlockTranslator
                 case OpCode.Fence:
                     _code.Mfence();
                     break;
+                case OpCode.Pause:
+                    break;
                 case >= OpCode.Flw and <= OpCode.Fsd:
                     MoveFloat(op, index);
+                    break;
+                case OpCode.CboZero:
+                    ZeroBlock(op, index);
                     break;
                 case >= OpCode.LrW and <= OpCode.AmoMaxuD:
                     Atomic(op, index);
@@ -317,6 +322,8 @@ internal unsafe ref partial struct BlockTranslator
                 _code.Op(Alu.And, Rax, 1, wide: false);
                 Define(op, Rax);
                 break;
+            case OpCode.CzeroEqz: ZeroIf(op, Cond.Equal); break;
+            case OpCode.CzeroNez: ZeroIf(op, Cond.NotEqual); break;
             default:
                 throw new InvalidOperationException($"{op->Code} has no translation");
         }
@@ -687,6 +694,16 @@ internal unsafe ref partial struct BlockTranslator
         Define(op, Rax);
     }
 
+    private void ZeroIf(Op* op, Cond secondIs)
+    {
+        Read(Rax, op->Rs1);
+        Reg second = Use(op->Rs2, Rcx);
+        _code.Mov(Rdx, 0);
+        _code.Test(second, second);
+        _code.Cmov(secondIs, Rax, Rdx);
+        Define(op, Rax);
+    }
+
     private void Extend(Op* op, int size, bool signed)
     {
         Reg target = Target(op);
@@ -822,6 +839,24 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         AddLate(LateKind.SlowAccess, miss, _code.At, op, index);
+    }
+
+    private void ZeroBlock(Op* op, int index)
+    {
+        const byte Xor = 0x57;
+        const int VectorSize = 16;
+        _code.Op(Alu.Cmp, Field(nameof(HartState.MayZeroBlocks)), 0, wide: false);
+        byte* disabled = _code.Jcc(Cond.Equal);
+        byte* miss = Probe(op, 1, nameof(TlbEntry.Write));
+        _code.Op(Alu.And, Rax, -IsaProfile.CacheBlockSize);
+        _code.Sse(0, Xor, Xmm0, Xmm0);
+        for (int offset = 0; offset < IsaProfile.CacheBlockSize; offset += VectorSize)
+        {
+            _code.Sse(0, MoveStore, Xmm0, new Mem(Rax, offset, Rdx));
+        }
+
+        AddLate(LateKind.Interpret, disabled, _code.At, op, index);
+        AddLate(LateKind.Interpret, miss, _code.At, op, index);
     }
 
     /// <summary>Anything that is not worth code of its own: the interpreter's method does it.</summary>
@@ -1181,7 +1216,10 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     private static bool Stores(OpCode code) =>
-        code is >= OpCode.Sb and <= OpCode.Sd or OpCode.Fsw or OpCode.Fsd or >= OpCode.LrW and <= OpCode.AmoMaxuD;
+        code is >= OpCode.Sb and <= OpCode.Sd or OpCode.Fsw or OpCode.Fsd or OpCode.CboZero or >= OpCode.LrW and <= OpCode.AmoMaxuD;
+
+    /// <summary>Whether the hart may have to leave its thread then, which translated code does not decide.</summary>
+    private static bool Waits(OpCode code) => code is >= OpCode.Wfi and <= OpCode.WrsSto;
 
     private readonly void AddLate(LateKind kind, byte* jump, byte* back, Op* op, int index, long target = 0) =>
         _late.Add(new Late(kind, jump, back, op, index, target));

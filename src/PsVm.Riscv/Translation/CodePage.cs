@@ -7,7 +7,8 @@ namespace PsVm.Riscv.Translation;
 /// <param name="key">A hash of its content.</param>
 /// <param name="bytes">Its content.</param>
 /// <param name="id">Its number in the space.</param>
-internal sealed unsafe class CodePage(long number, int key, byte* bytes, int id)
+/// <param name="isa">The extensions of the harts that use it.</param>
+internal sealed unsafe class CodePage(long number, int key, byte* bytes, int id, IsaExtensions isa)
 {
     /// <summary>Number of the page where it was seen first, counted over all RAM of that guest.</summary>
     public long Number => number;
@@ -20,6 +21,9 @@ internal sealed unsafe class CodePage(long number, int key, byte* bytes, int id)
 
     /// <summary>Its number in the space.</summary>
     public int Id => id;
+
+    /// <summary>The extensions of the harts that use it: what else it holds are illegal instructions.</summary>
+    public IsaExtensions Isa => isa;
 
     /// <summary>Decoded blocks by offset.</summary>
     public Dictionary<int, nint> Blocks { get; } = [];

@@ -113,10 +113,11 @@ internal sealed unsafe class CodeSpace : IDisposable
         }
     }
 
-    /// <summary>The shared page with the content of a hart's page, wherever it is.</summary>
+    /// <summary>The shared page with the content of a hart's page, wherever it is, as instructions of the same extensions.</summary>
     /// <param name="number">Number of the page, counted over all RAM of its guest; for dumps.</param>
     /// <param name="host">Its first byte.</param>
-    public CodePage FindPage(long number, byte* host)
+    /// <param name="isa">The hart's extensions.</param>
+    public CodePage FindPage(long number, byte* host, IsaExtensions isa)
     {
         const int Size = (int)PhysicalMemory.PageSize;
         ReadOnlySpan<byte> content = new(host, Size);
@@ -132,7 +133,7 @@ internal sealed unsafe class CodeSpace : IDisposable
 
             foreach (CodePage known in variants)
             {
-                if (new ReadOnlySpan<byte>(known.Bytes, Size).SequenceEqual(content))
+                if (known.Isa == isa && new ReadOnlySpan<byte>(known.Bytes, Size).SequenceEqual(content))
                 {
                     known.LastUse = ++_clock;
                     _sharedPages++;
@@ -140,7 +141,7 @@ internal sealed unsafe class CodeSpace : IDisposable
                 }
             }
 
-            var page = new CodePage(number, key, (byte*)NativeMemory.Alloc(Size), AddNumber()) { LastUse = ++_clock };
+            var page = new CodePage(number, key, (byte*)NativeMemory.Alloc(Size), AddNumber(), isa) { LastUse = ++_clock };
             _byNumber[page.Id] = page;
             content.CopyTo(new Span<byte>(page.Bytes, Size));
             variants.Add(page);
@@ -353,7 +354,7 @@ internal sealed unsafe class CodeSpace : IDisposable
     private Op* Decode(CodePage page, int offset)
     {
         Op* decoded = stackalloc Op[BlockDecoder.MaxOps];
-        int count = BlockDecoder.Decode(decoded, page.Bytes, offset);
+        int count = BlockDecoder.Decode(decoded, page.Bytes, offset, page.Isa);
         int bytes = sizeof(BlockHeader) + (count * sizeof(Op));
         var header = (BlockHeader*)NativeMemory.Alloc((nuint)bytes);
         *header = new BlockHeader { Page = page.Id };
