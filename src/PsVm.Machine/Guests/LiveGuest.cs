@@ -88,7 +88,7 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
                 return _description with
                 {
                     State = _state,
-                    StopReason = IsOver ? _end?.Reason : null,
+                    StopReason = IsOver ? StopReason : null,
                     Instructions = IsOver ? _finalInstructions : CountInstructions(),
                     GenerationId = _board.Generation,
                     CpuTime = TimeSpan.FromTicks(_harts.Harts.Sum(hart => hart.CpuTime.Ticks)),
@@ -98,6 +98,8 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
             }
         }
     }
+
+    private string? StopReason => _harts.Unheard is { } unheard ? $"{_end?.Reason}; telling of it: {unheard.Message}" : _end?.Reason;
 
     private bool IsOver => _state is GuestState.Stopped or GuestState.Failed;
 
@@ -312,9 +314,23 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     {
         // Nothing more will be printed, and its backends are free, once those who wait learn of the end.
         Console.Close();
-        _ram.Dispose();
+        Exception? wrong = null;
+        try
+        {
+            _ram.Dispose();
+        }
+        catch (Exception failure)
+        {
+            wrong = failure;
+        }
+
         lock (_gate)
         {
+            if (wrong is not null)
+            {
+                _end = (GuestState.Failed, $"{_end!.Value.Reason}; giving back its RAM: {wrong.GetType().Name}: {wrong.Message}");
+            }
+
             _uptime.Stop();
             _finalInstructions = CountInstructions();
             SetState(_end!.Value.State);

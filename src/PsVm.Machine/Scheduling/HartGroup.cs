@@ -37,6 +37,9 @@ internal sealed class HartGroup
     /// <summary>It was stopped, and whoever wants to know has been told.</summary>
     public bool HasEnded { get; set; }
 
+    /// <summary>What was thrown by those who were to be told of a failure or of the end; null: nothing.</summary>
+    public Exception? Unheard { get; set; }
+
     /// <summary>Harts that are on a thread.</summary>
     public int Running { get; set; }
 

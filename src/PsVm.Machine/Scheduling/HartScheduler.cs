@@ -159,8 +159,7 @@ internal sealed class HartScheduler : IDisposable
             }
             catch (Exception failure)
             {
-                // Whatever it is, it is this guest's end and no one else's.
-                hart.Group.Fail(failure);
+                Fail(hart.Group, failure);
             }
 
             // What the thread did between two slices counts for the second: nobody else can be asked to pay for it.
@@ -238,10 +237,35 @@ internal sealed class HartScheduler : IDisposable
         }
     }
 
+    /// <summary>Ends a group because of an exception: whatever it is, it is this guest's end and no one else's.</summary>
+    private void Fail(HartGroup group, Exception failure)
+    {
+        try
+        {
+            group.Fail(failure);
+        }
+        catch (Exception another)
+        {
+            group.Unheard = new AggregateException(failure, another);
+            Stop(group);
+        }
+    }
+
+    /// <summary>Tells the end of a group. Its guest's failure to hear of it must neither end this thread nor keep others waiting.</summary>
     private void TellEnd(HartGroup group)
     {
-        group.TellEnd();
-        Change(() => group.HasEnded = true);
+        try
+        {
+            group.TellEnd();
+        }
+        catch (Exception failure)
+        {
+            group.Unheard = failure;
+        }
+        finally
+        {
+            Change(() => group.HasEnded = true);
+        }
     }
 
     private void Interrupt(HartGroup group)

@@ -160,6 +160,20 @@ public sealed unsafe class HartSchedulerTests : IDisposable
     }
 
     [Fact]
+    public void Who_cannot_be_told_of_an_end_ends_neither_the_thread_nor_the_wait_of_others()
+    {
+        Machine failing = Make(1, PowerOff);
+        failing.OnPower = () => throw new InvalidOperationException("the switch broke");
+        failing.OnFailure = () => throw new InvalidOperationException("nobody listens");
+        failing.OnEnd = () => throw new InvalidOperationException("nobody is there");
+        failing.Group.Release();
+        failing.Group.WaitUntilEnded();
+
+        Assert.Equal("nobody is there", failing.Group.Unheard?.Message);
+        RunSomethingElse();
+    }
+
+    [Fact]
     public void The_end_is_told_once_whoever_stops_the_group()
     {
         Machine[] guests = [Make(2, JumpToItself), Make(1, WaitForInterrupt), Make(1, PowerOff), Make(1, JumpToItself)];
@@ -280,7 +294,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
             MemoryMarshal.AsBytes<uint>(program).CopyTo(new Span<byte>(_ram, (int)RamSize));
             Board = new(new GuestMemory([((nint)_ram, RamSize, false)]), harts, environment: null, _code, new GuestConsole(), (_, _) => OnPower());
             Board.PowerOn(new BootEntry(MemoryMap.RamStart, 0, 0));
-            Group = new HartGroup(scheduler, Board, Fail, () => Ends++);
+            Group = new HartGroup(scheduler, Board, Fail, End);
         }
 
         public GuestBoard Board { get; }
@@ -288,6 +302,10 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         public HartGroup Group { get; }
 
         public Action OnPower { get; set; } = () => { };
+
+        public Action OnFailure { get; set; } = () => { };
+
+        public Action OnEnd { get; set; } = () => { };
 
         public List<Exception> Failures { get; } = [];
 
@@ -304,8 +322,15 @@ public sealed unsafe class HartSchedulerTests : IDisposable
             NativeMemory.AlignedFree(_ram);
         }
 
+        private void End()
+        {
+            Ends++;
+            OnEnd();
+        }
+
         private void Fail(Exception failure)
         {
+            OnFailure();
             Failures.Add(failure);
             Group.Stop();
         }
