@@ -32,6 +32,13 @@ public sealed class MemoryBackend : IDisposable
     /// <summary>Unique among live backends, but for <see cref="MemoryBackends.DefaultRamId"/>, which each guest may have one of.</summary>
     public string Id => Outcome.Id;
 
+    /// <summary>It as a value.</summary>
+    public MemoryBackendInfo Info =>
+        new() { Id = Id, InstanceId = InstanceId, Options = Options, Outcome = Outcome, File = File };
+
+    /// <summary>Tells this backend from an earlier or later one of the same id.</summary>
+    public Guid InstanceId { get; } = Guid.NewGuid();
+
     /// <summary>What was asked for, with the id it got.</summary>
     public MemoryBackendOptions Options { get; }
 

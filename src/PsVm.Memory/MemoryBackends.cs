@@ -140,27 +140,32 @@ public sealed class MemoryBackends : IDisposable
         }
     }
 
-    /// <summary>The live backend with an id.</summary>
-    /// <param name="id">The id.</param>
+    /// <summary>A live backend.</summary>
+    /// <param name="wanted">Which one.</param>
     /// <exception cref="MemoryBackendException">
     /// There is none (<see cref="MemoryErrorIds.BackendNotFound"/>), or several guests have a default RAM
     /// (<see cref="MemoryErrorIds.AmbiguousId"/>).
     /// </exception>
-    public MemoryBackend Get(string id)
+    public MemoryBackend Get(BackendReference wanted)
     {
         lock (_lock)
         {
-            var found = _live.FindAll(b => Ids.Equals(b.Id, id));
+            var named = _live.FindAll(b => Ids.Equals(b.Id, wanted.Id));
+            var found = wanted.InstanceId is null ? named : named.FindAll(b => b.InstanceId == wanted.InstanceId);
             return found.Count switch
             {
                 1 => found[0],
+                0 when named.Count > 0 => throw NotFound(wanted, named[0]),
                 0 => throw new MemoryBackendException(
                     MemoryErrorIds.BackendNotFound,
-                    $"No backend has id '{id}'; there are {_live.Count} backends.",
-                    id,
+                    $"No backend has id '{wanted.Id}'; there are {_live.Count} backends.",
+                    wanted.Id,
                     "List them with Get-MemoryBackend."),
                 _ => throw new MemoryBackendException(
-                    MemoryErrorIds.AmbiguousId, $"{found.Count} guests have a default RAM '{id}'.", id, "Name the guest instead."),
+                    MemoryErrorIds.AmbiguousId,
+                    $"{found.Count} guests have a default RAM '{wanted.Id}'.",
+                    wanted.Id,
+                    "Give the object of one: Get-MemoryBackend lists them."),
             };
         }
     }
@@ -177,11 +182,11 @@ public sealed class MemoryBackends : IDisposable
     }
 
     /// <summary>Unmaps and forgets a backend; its file stays.</summary>
-    /// <param name="id">The id.</param>
+    /// <param name="wanted">Which one.</param>
     /// <exception cref="MemoryBackendException">
     /// There is no such backend, or a guest uses it (<see cref="MemoryErrorIds.BackendInUse"/>).
     /// </exception>
-    public void Remove(string id) => Get(id).Remove();
+    public void Remove(BackendReference wanted) => Get(wanted).Remove();
 
     /// <summary>Disposes every backend; memory that a guest is attached to stays mapped until its lease is disposed.</summary>
     public void Dispose()
@@ -192,6 +197,14 @@ public sealed class MemoryBackends : IDisposable
         }
     }
 
+    internal static MemoryBackendException NotFound(BackendReference wanted, MemoryBackend now) => new(
+        MemoryErrorIds.BackendNotFound,
+        wanted.InstanceId is null || wanted.InstanceId == now.InstanceId
+            ? $"Expected backend '{wanted.Id}' to be live, found that it was removed."
+            : $"Expected the backend '{wanted.Id}' that was made first, found that it was removed and that another one has its id.",
+        wanted.Id,
+        "List the backends with Get-MemoryBackend.");
+
     internal void Forget(MemoryBackend backend)
     {
         lock (_lock)
@@ -200,7 +213,7 @@ public sealed class MemoryBackends : IDisposable
         }
     }
 
-    internal static MemoryBackendException ToException(BackendError error, object? target) =>
+    internal static MemoryBackendException ToException(BackendError error, string? target) =>
         new(error.Id, error.Message, target, error.RecommendedAction);
 
     private MemoryBackend Build(string id, MemoryBackendOptions options, CancellationToken cancellation)
@@ -328,7 +341,7 @@ public sealed class MemoryBackends : IDisposable
     private static BackendError RequiresLinux() => new(
         MemoryErrorIds.RequiresLinux, $"Guest RAM is mapped on Linux only; this is {Environment.OSVersion.Platform}.", null);
 
-    private static void ThrowIfAny(BackendError? error, object target)
+    private static void ThrowIfAny(BackendError? error, string target)
     {
         if (error is not null)
         {

@@ -14,6 +14,20 @@ Describe 'Remove-MemoryBackend' {
         (Get-Item "$TestDrive/ram.img").Length | Should -Be 1MB
     }
 
+    It 'leaves a new backend alone that has the id of the one meant' {
+        $old = New-MemoryBackend -Size 32MB -Id ram
+        $old | Remove-MemoryBackend
+        $new = New-MemoryBackend -Size 32MB -Id ram
+
+        (Get-ErrorOf { $old | Remove-MemoryBackend }).Id | Should -Be BackendNotFound
+        (Get-ErrorOf { $old | Measure-MemoryBackend }).Id | Should -Be BackendNotFound
+        (Get-ErrorOf { Get-MemoryBackend $old }).Id | Should -Be BackendNotFound
+        (Get-ErrorOf { $old | Clear-MemoryBackend -Offset 0 -Length 1MB }).Id | Should -Be BackendNotFound
+        (Get-ErrorOf { $old | Start-Guest }).Id | Should -Be BackendNotFound
+        ($new | Measure-MemoryBackend).Size | Should -Be 32MB
+        ($new | Start-Guest).State | Should -Be Running
+    }
+
     It 'takes objects and ids, by position and from the pipeline' {
         $a, $b, $c, $d = 'a', 'b', 'c', 'd' | ForEach-Object { New-MemoryBackend -Size 1MB -Id $_ }
 

@@ -19,6 +19,26 @@ Describe 'Stop-Guest' {
         $guest.State | Should -Be Running
     }
 
+    It 'leaves a new guest alone that has the name of the one meant' {
+        $old = $guest
+        $old | Remove-Guest -Force
+        $new = Start-Guest -Name web -Memory 32MB
+
+        foreach ($name in 'Stop-Guest', 'Suspend-Guest', 'Resume-Guest', 'Measure-Guest', 'Receive-GuestConsole', 'Get-Guest') {
+            (Get-ErrorOf { $old | & $name }).Id | Should -Be GuestNotFound -Because $name
+            (Get-ErrorOf { & $name $old.Info }).Id | Should -Be GuestNotFound -Because $name
+        }
+
+        (Get-ErrorOf { $old | Remove-Guest -Force }).Id | Should -Be GuestNotFound
+        (Get-ErrorOf { $old | Select-Object Name, Id | Stop-Guest }).Id | Should -Be GuestNotFound
+        (Get-ErrorOf { $old | Send-GuestConsole -Text off }).Id | Should -Be GuestNotFound
+        (Get-ErrorOf { $old | Checkpoint-Guest -Path "$TestDrive/t" }).Id | Should -Be GuestNotFound
+        (Get-ErrorOf { $old | Wait-Guest -Timeout 0.1 }).Id | Should -Be GuestNotFound
+        $new.State | Should -Be Running
+        $old.State | Should -Be Stopped
+        ($new | Stop-Guest).State | Should -Be Stopped
+    }
+
     It 'says that there is no such guest' {
         (Get-ErrorOf { Stop-Guest nope }).Id | Should -Be GuestNotFound
     }

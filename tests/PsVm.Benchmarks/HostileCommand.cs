@@ -52,7 +52,7 @@ internal static class HostileCommand
         string[] ended = [.. host.List().Where(guest => guest.State != GuestState.Running).Select(guest => $"{guest.Name}: {guest.StopReason}")];
 
         double[] suspends = Latencies(guests, name => host.Suspend(name));
-        Array.ForEach(Names(guests), host.Resume);
+        Array.ForEach(Names(guests), name => host.Resume(name));
         double[] stops = Latencies(guests, name => host.Stop(name));
         return new
         {

@@ -18,6 +18,9 @@ public sealed class Guest
         _last = info;
     }
 
+    /// <inheritdoc cref="GuestInfo.Id"/>
+    public Guid Id => _last.Id;
+
     /// <summary>The guest's name.</summary>
     public string Name => _last.Name;
 
@@ -29,6 +32,12 @@ public sealed class Guest
 
     /// <inheritdoc cref="GuestInfo.StopReason"/>
     public string? StopReason => Refresh().StopReason;
+
+    /// <inheritdoc cref="GuestInfo.EndedAt"/>
+    public DateTimeOffset? EndedAt => Refresh().EndedAt;
+
+    /// <inheritdoc cref="GuestInfo.Failure"/>
+    public PsVmError? Failure => Refresh().Failure;
 
     /// <inheritdoc cref="GuestInfo.MachineType"/>
     public string MachineType => _last.MachineType;
@@ -69,21 +78,17 @@ public sealed class Guest
     /// <inheritdoc/>
     public override string ToString() => Name;
 
-    // A later guest may have taken the name, and only a guest that no longer runs can be removed.
-    private GuestInfo Refresh()
+    // Only a guest that no longer runs can be removed.
+    private GuestInfo Refresh() => _last = Find() ?? _last with
     {
-        GuestInfo? now = Find();
-        return _last = now?.Id == _last.Id ? now : _last with
-        {
-            State = _last.State == GuestState.Failed ? GuestState.Failed : GuestState.Stopped,
-        };
-    }
+        State = _last.State == GuestState.Failed ? GuestState.Failed : GuestState.Stopped,
+    };
 
     private GuestInfo? Find()
     {
         try
         {
-            return _host.Get(Name);
+            return _host.Get(_last.Reference);
         }
         catch (GuestException)
         {

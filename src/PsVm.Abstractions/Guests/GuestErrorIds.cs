@@ -20,6 +20,12 @@ public static class GuestErrorIds
     /// <summary>The guest has not stopped; what was asked needs one that has.</summary>
     public const string GuestNotStopped = nameof(GuestNotStopped);
 
+    /// <summary>The guest failed: the host could not go on running it. Never thrown; <see cref="GuestInfo.Failure"/> has it.</summary>
+    public const string GuestFailed = nameof(GuestFailed);
+
+    /// <summary>The guest told the host that it failed. Never thrown; <see cref="GuestInfo.Failure"/> has it.</summary>
+    public const string GuestReportedFailure = nameof(GuestReportedFailure);
+
     /// <summary>The guest does not read its console, and no more input can wait.</summary>
     public const string ConsoleInputFull = nameof(ConsoleInputFull);
 

@@ -9,11 +9,17 @@ public sealed record GuestInfo
     /// <summary>The guest's name.</summary>
     public required string Name { get; init; }
 
+    /// <summary>Means this very guest.</summary>
+    public GuestReference Reference => new(Name, Id);
+
     /// <summary>Where it is in its life.</summary>
     public GuestState State { get; init; }
 
     /// <summary>Why it stopped or failed; null while it runs.</summary>
     public string? StopReason { get; init; }
+
+    /// <summary>What went wrong, when it failed; else null.</summary>
+    public PsVmError? Failure { get; init; }
 
     /// <summary>The versioned machine type.</summary>
     public required string MachineType { get; init; }
@@ -35,6 +41,9 @@ public sealed record GuestInfo
 
     /// <summary>When it started (UTC).</summary>
     public DateTimeOffset StartedAt { get; init; }
+
+    /// <summary>When it stopped or failed (UTC); null while it runs.</summary>
+    public DateTimeOffset? EndedAt { get; init; }
 
     /// <summary>Time since the start, or from the start to the stop.</summary>
     public TimeSpan Uptime { get; init; }

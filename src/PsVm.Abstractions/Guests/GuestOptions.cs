@@ -6,8 +6,8 @@ public sealed record GuestOptions
     /// <summary>Unique among guests; null: generated.</summary>
     public string? Name { get; init; }
 
-    /// <summary>Ids of live backends that make up the RAM, in address order from 0x80000000; empty: see <see cref="MemoryPath"/>.</summary>
-    public IReadOnlyList<string> BackendIds { get; init; } = [];
+    /// <summary>Live backends that make up the RAM, in address order from 0x80000000; empty: see <see cref="MemoryPath"/>.</summary>
+    public IReadOnlyList<BackendReference> BackendIds { get; init; } = [];
 
     /// <summary>The default RAM (<c>ram.default</c>) as a private mapping of this file; null: anonymous memory.</summary>
     public string? MemoryPath { get; init; }

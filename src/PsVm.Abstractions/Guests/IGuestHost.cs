@@ -1,7 +1,10 @@
 namespace PsVm;
 
-/// <summary>Owns guests: names, life cycle, consoles. Guests are spoken of by name; nothing here is a pointer or a lock.</summary>
-/// <remarks>Methods that take a name throw <see cref="GuestException"/> with id <c>GuestNotFound</c> for an unknown one.</remarks>
+/// <summary>Owns guests: names, life cycle, consoles. Guests are spoken of by reference; nothing here is a pointer or a lock.</summary>
+/// <remarks>
+/// Methods that take a guest throw <see cref="GuestException"/> with id <c>GuestNotFound</c> when there is none of that name, or when the
+/// reference means a certain guest that is no more. What may wait can be cancelled.
+/// </remarks>
 public interface IGuestHost
 {
     /// <summary>Puts a guest together and starts it; returns once it runs.</summary>
@@ -10,58 +13,60 @@ public interface IGuestHost
     GuestInfo Start(GuestOptions options, CancellationToken cancellation);
 
     /// <summary>All guests, in the order of their start.</summary>
-    IReadOnlyList<GuestInfo> List();
+    IReadOnlyList<GuestInfo> List(CancellationToken cancellation = default);
 
     /// <summary>A guest as it is now.</summary>
-    GuestInfo Get(string name);
+    GuestInfo Get(GuestReference guest, CancellationToken cancellation = default);
 
     /// <summary>What a guest costs and does.</summary>
-    /// <param name="name">The guest.</param>
+    /// <param name="guest">The guest.</param>
     /// <param name="detailed">
     /// Each backend's accounting too, which makes the kernel visit all mappings of the process: 0.1 s with 1,000 guests.
     /// </param>
-    GuestMeasurement Measure(string name, bool detailed);
+    /// <param name="cancellation">Gives up.</param>
+    GuestMeasurement Measure(GuestReference guest, bool detailed, CancellationToken cancellation = default);
 
-    /// <summary>What several guests cost and do, in the order of their names; the mappings of the process are visited once for all.</summary>
-    /// <param name="names">The guests.</param>
-    /// <param name="detailed">See <see cref="Measure(string, bool)"/>.</param>
-    IReadOnlyList<GuestMeasurement> Measure(IReadOnlyList<string> names, bool detailed);
+    /// <summary>What several guests cost and do, in their order; the mappings of the process are visited once for all.</summary>
+    /// <param name="guests">The guests.</param>
+    /// <param name="detailed">See <see cref="Measure(GuestReference, bool, CancellationToken)"/>.</param>
+    /// <param name="cancellation">Gives up.</param>
+    IReadOnlyList<GuestMeasurement> Measure(IReadOnlyList<GuestReference> guests, bool detailed, CancellationToken cancellation = default);
 
     /// <summary>Holds the harts; returns once none runs.</summary>
-    void Suspend(string name);
+    void Suspend(GuestReference guest, CancellationToken cancellation = default);
 
     /// <summary>Lets the harts go on.</summary>
-    void Resume(string name);
+    void Resume(GuestReference guest, CancellationToken cancellation = default);
 
     /// <summary>Powers the guest off at once; returns once no hart runs. Does nothing when it is stopped.</summary>
     /// <remarks>A guest that has stopped or failed, for whatever reason, has released its backends.</remarks>
-    void Stop(string name);
+    void Stop(GuestReference guest, CancellationToken cancellation = default);
 
     /// <summary>Makes a template of a guest that runs or is suspended; it is held meanwhile, and then goes on as it was.</summary>
     /// <remarks>With <see cref="CheckpointOptions.UseRamFile"/> it is stopped instead.</remarks>
-    /// <param name="name">The guest.</param>
+    /// <param name="guest">The guest.</param>
     /// <param name="options">What is asked for.</param>
     /// <param name="progress">Told how much of the RAM is written, from 0 to 1; null: no one asks. Called on any thread.</param>
     /// <param name="cancellation">Gives up and leaves no template.</param>
     /// <exception cref="GuestException">There is no template, or still the old one, and the guest is as it was.</exception>
-    GuestTemplate Checkpoint(string name, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation);
+    GuestTemplate Checkpoint(GuestReference guest, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation);
 
     /// <summary>Forgets a stopped guest, its console included.</summary>
-    void Remove(string name);
+    void Remove(GuestReference guest, CancellationToken cancellation = default);
 
     /// <summary>Waits until the text appears on the console, in what its bounded buffer holds or in what follows.</summary>
     /// <returns>False when the time ran out or the guest stopped first.</returns>
-    bool WaitForText(string name, string text, TimeSpan timeout, CancellationToken cancellation);
+    bool WaitForText(GuestReference guest, string text, TimeSpan timeout, CancellationToken cancellation);
 
     /// <summary>Waits for a state.</summary>
     /// <returns>False when the time ran out, or the guest ended in another state.</returns>
-    bool WaitForState(string name, GuestState state, TimeSpan timeout, CancellationToken cancellation);
+    bool WaitForState(GuestReference guest, GuestState state, TimeSpan timeout, CancellationToken cancellation);
 
     /// <summary>Console output from a position on (characters since the start).</summary>
-    ConsoleText ReadConsole(string name, long position);
+    ConsoleText ReadConsole(GuestReference guest, long position, CancellationToken cancellation = default);
 
     /// <summary>Types text on the guest's console.</summary>
-    void WriteConsole(string name, string text);
+    void WriteConsole(GuestReference guest, string text, CancellationToken cancellation = default);
 }
 
 /// <summary>A piece of console output.</summary>

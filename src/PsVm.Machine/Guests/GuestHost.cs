@@ -117,7 +117,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<GuestInfo> List()
+    public IReadOnlyList<GuestInfo> List(CancellationToken cancellation = default)
     {
         LiveGuest[] guests;
         lock (_gate)
@@ -129,85 +129,96 @@ public sealed class GuestHost : IGuestHost, IDisposable
     }
 
     /// <inheritdoc/>
-    public GuestInfo Get(string name) => Find(name).Info;
+    public GuestInfo Get(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Info;
 
     /// <inheritdoc/>
-    public GuestMeasurement Measure(string name, bool detailed) => Measure([name], detailed)[0];
+    public GuestMeasurement Measure(GuestReference guest, bool detailed, CancellationToken cancellation = default) =>
+        Measure([guest], detailed, cancellation)[0];
 
     /// <inheritdoc/>
-    public IReadOnlyList<GuestMeasurement> Measure(IReadOnlyList<string> names, bool detailed)
+    public IReadOnlyList<GuestMeasurement> Measure(
+        IReadOnlyList<GuestReference> guests, bool detailed, CancellationToken cancellation = default)
     {
-        ArgumentNullException.ThrowIfNull(names);
-        LiveGuest[] guests = [.. names.Select(Find)];
+        ArgumentNullException.ThrowIfNull(guests);
+        LiveGuest[] found = [.. guests.Select(Find)];
         ProcessMappings? mappings = detailed ? ProcessMappings.Read() : null;
         TranslationUsage translation = MeasureTranslation();
-        return [.. guests.Select(guest => guest.Measure(mappings) with { Translation = translation })];
+        List<GuestMeasurement> measurements = [];
+        foreach (LiveGuest guest in found)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            measurements.Add(guest.Measure(mappings) with { Translation = translation });
+        }
+
+        return measurements;
     }
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">It has stopped (<see cref="GuestErrorIds.GuestStopped"/>).</exception>
-    public void Suspend(string name) => Find(name).Suspend();
+    public void Suspend(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Suspend();
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">It has stopped (<see cref="GuestErrorIds.GuestStopped"/>).</exception>
-    public void Resume(string name) => Find(name).Resume();
+    public void Resume(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Resume();
 
     /// <inheritdoc/>
-    public void Stop(string name) => Find(name).Stop();
+    public void Stop(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Stop();
 
     /// <inheritdoc/>
-    public GuestTemplate Checkpoint(string name, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation) =>
-        new Checkpoint(_backends, Find(name), options).Run(progress, cancellation);
+    public GuestTemplate Checkpoint(
+        GuestReference guest, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation) =>
+        new Checkpoint(_backends, Find(guest), options).Run(progress, cancellation);
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">It has not stopped (<see cref="GuestErrorIds.GuestNotStopped"/>).</exception>
-    public void Remove(string name)
+    public void Remove(GuestReference guest, CancellationToken cancellation = default)
     {
-        LiveGuest guest = Find(name);
-        if (guest.Info.State is GuestState.Running or GuestState.Suspended)
+        LiveGuest found = Find(guest);
+        if (found.Info.State is GuestState.Running or GuestState.Suspended)
         {
             throw new GuestException(
                 GuestErrorIds.GuestNotStopped,
-                $"Expected guest '{guest.Name}' to have stopped, found it {(guest.Info.State == GuestState.Running ? "running" : "suspended")}.",
-                guest.Name,
+                $"Expected guest '{found.Name}' to have stopped, found it {(found.Info.State == GuestState.Running ? "running" : "suspended")}.",
+                found.Name,
                 "Stop it first.");
         }
 
         bool removed;
         lock (_gate)
         {
-            removed = _guests.TryGetValue(guest.Name, out LiveGuest? current) && current == guest && _guests.Remove(guest.Name);
+            removed = _guests.TryGetValue(found.Name, out LiveGuest? current) && current == found && _guests.Remove(found.Name);
         }
 
         if (removed)
         {
-            guest.Dispose();
-            _logger.LogInformation("Guest {Name} removed", guest.Name);
+            found.Dispose();
+            _logger.LogInformation("Guest {Name} removed", found.Name);
         }
     }
 
     /// <inheritdoc/>
-    public bool WaitForText(string name, string text, TimeSpan timeout, CancellationToken cancellation)
+    public bool WaitForText(GuestReference guest, string text, TimeSpan timeout, CancellationToken cancellation)
     {
         ArgumentException.ThrowIfNullOrEmpty(text);
-        return Find(name).Console.WaitForText(text, timeout, cancellation);
+        return Find(guest).Console.WaitForText(text, timeout, cancellation);
     }
 
     /// <inheritdoc/>
-    public bool WaitForState(string name, GuestState state, TimeSpan timeout, CancellationToken cancellation) =>
-        Find(name).WaitForState(state, timeout, cancellation);
+    public bool WaitForState(GuestReference guest, GuestState state, TimeSpan timeout, CancellationToken cancellation) =>
+        Find(guest).WaitForState(state, timeout, cancellation);
 
     /// <inheritdoc/>
-    public ConsoleText ReadConsole(string name, long position) => Find(name).Console.Read(position);
+    public ConsoleText ReadConsole(GuestReference guest, long position, CancellationToken cancellation = default) =>
+        Find(guest).Console.Read(position);
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">
     /// It has stopped (<see cref="GuestErrorIds.GuestStopped"/>), or it does not read (<see cref="GuestErrorIds.ConsoleInputFull"/>).
     /// </exception>
-    public void WriteConsole(string name, string text)
+    public void WriteConsole(GuestReference guest, string text, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(text);
-        Find(name).Type(text);
+        Find(guest).Type(text);
     }
 
     /// <summary>Stops and removes all guests.</summary>
@@ -374,17 +385,26 @@ public sealed class GuestHost : IGuestHost, IDisposable
         }
     }
 
-    private LiveGuest Find(string name)
+    private LiveGuest Find(GuestReference wanted)
     {
-        ArgumentNullException.ThrowIfNull(name);
+        ArgumentNullException.ThrowIfNull(wanted.Name, nameof(wanted));
         lock (_gate)
         {
-            return _guests.TryGetValue(name, out LiveGuest? guest)
+            if (!_guests.TryGetValue(wanted.Name, out LiveGuest? guest))
+            {
+                throw new GuestException(
+                    GuestErrorIds.GuestNotFound,
+                    $"Expected a guest named '{wanted.Name}', found {(_guests.Count == 0 ? "no guests" : string.Join(", ", _guests.Keys))}.",
+                    wanted.Name);
+            }
+
+            return wanted.Id is null || wanted.Id == guest.Description.Id
                 ? guest
                 : throw new GuestException(
                     GuestErrorIds.GuestNotFound,
-                    $"Expected a guest named '{name}', found {(_guests.Count == 0 ? "no guests" : string.Join(", ", _guests.Keys))}.",
-                    name);
+                    $"Expected the guest '{wanted.Name}' that has the id {wanted.Id}, found that it was removed and that another one has its name.",
+                    wanted.Name,
+                    $"Get the guest that has the name now: Get-Guest '{wanted.Name}'.");
         }
     }
 

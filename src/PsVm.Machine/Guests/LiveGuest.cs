@@ -22,7 +22,8 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     private readonly Stopwatch _uptime = new();
 
     private GuestState _state = GuestState.Running;
-    private (GuestState State, string Reason)? _end;
+    private (GuestState State, string Reason, PsVmError? Failure)? _end;
+    private DateTimeOffset? _endedAt;
     private TaskCompletionSource _stateChanged = new();
     private StartTimes _startTimes = new();
     private TimeSpan _startLatency;
@@ -89,6 +90,8 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
                 {
                     State = _state,
                     StopReason = IsOver ? StopReason : null,
+                    Failure = _state == GuestState.Failed ? _end?.Failure : null,
+                    EndedAt = _endedAt,
                     Instructions = IsOver ? _finalInstructions : CountInstructions(),
                     GenerationId = _board.Generation,
                     CpuTime = TimeSpan.FromTicks(_harts.Harts.Sum(hart => hart.CpuTime.Ticks)),
@@ -292,23 +295,27 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
                 End(GuestState.Stopped, "reboot requested by the guest");
                 break;
             default:
-                End(GuestState.Failed, $"the guest reported a failure, code {code}");
+                Fail(new PsVmError(GuestErrorIds.GuestReportedFailure, $"the guest reported a failure, code {code}") { Target = Name });
                 break;
         }
     }
 
     /// <summary>Asks all harts to stop; the first reason counts.</summary>
-    private void End(GuestState state, string reason)
+    private void End(GuestState state, string reason, PsVmError? failure = null)
     {
         lock (_gate)
         {
-            _end ??= (state, reason);
+            _end ??= (state, reason, failure);
         }
 
         _harts.Stop();
     }
 
-    private void OnHartFailed(Exception failure) => End(GuestState.Failed, $"{failure.GetType().Name}: {failure.Message}");
+    private void Fail(PsVmError failure) => End(GuestState.Failed, failure.Message, failure);
+
+    private void OnHartFailed(Exception failure) => Fail(failure is PsVmException { Error: var known }
+        ? known
+        : new PsVmError(GuestErrorIds.GuestFailed, $"{failure.GetType().Name}: {failure.Message}") { Target = Name });
 
     private void OnHartsEnded()
     {
@@ -328,10 +335,12 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         {
             if (wrong is not null)
             {
-                _end = (GuestState.Failed, $"{_end!.Value.Reason}; giving back its RAM: {wrong.GetType().Name}: {wrong.Message}");
+                string reason = $"{_end!.Value.Reason}; giving back its RAM: {wrong.GetType().Name}: {wrong.Message}";
+                _end = (GuestState.Failed, reason, new PsVmError(GuestErrorIds.GuestFailed, reason) { Target = Name });
             }
 
             _uptime.Stop();
+            _endedAt = DateTimeOffset.UtcNow;
             _finalInstructions = CountInstructions();
             SetState(_end!.Value.State);
         }

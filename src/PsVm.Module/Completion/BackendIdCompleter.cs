@@ -6,5 +6,5 @@ namespace PsVm.Module.Completion;
 internal sealed class BackendIdCompleter : ValueCompleter
 {
     /// <inheritdoc/>
-    protected override IEnumerable<string> Values() => ModuleServices.Backends.List().Select(backend => backend.Id);
+    protected override IEnumerable<string> Values() => ModuleServices.Memory.List().Select(backend => backend.Id);
 }

@@ -14,25 +14,25 @@ public sealed class GetGuestCommand : PsVmCmdlet
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
-    [Identity("Name")]
+    [GuestIdentity]
     [ArgumentCompleter(typeof(GuestNameCompleter))]
-    public string[] Name { get; set; } = ["*"];
+    public GuestReference[] Name { get; set; } = ["*"];
 
-    internal static void Run(IEnumerable<string> names, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
-        CmdletWorks.ForEach(names, output, name =>
+    internal static void Run(IEnumerable<GuestReference> guests, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        CmdletWorks.ForEach(guests, output, guest =>
         {
-            IEnumerable<GuestInfo> found = NamePattern.IsPattern(name)
-                ? host.List().Where(guest => NamePattern.Matches(name, guest.Name))
-                : [host.Get(name)];
-            foreach (GuestInfo guest in found)
+            IEnumerable<GuestInfo> found = guest.Id is null && NamePattern.IsPattern(guest.Name)
+                ? host.List(cancellation).Where(info => NamePattern.Matches(guest.Name, info.Name))
+                : [host.Get(guest, cancellation)];
+            foreach (GuestInfo info in found)
             {
-                output.WriteObject(new Guest(host, guest));
+                output.WriteObject(new Guest(host, info));
             }
         }, cancellation);
 
     private protected override CmdletWork Bind()
     {
-        string[] names = Name;
-        return (output, cancellation) => Run(names, ModuleServices.Guests, output, cancellation);
+        GuestReference[] guests = Name;
+        return (output, cancellation) => Run(guests, ModuleServices.Guests, output, cancellation);
     }
 }

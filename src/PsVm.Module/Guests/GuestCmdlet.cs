@@ -5,37 +5,37 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Guests;
 
-/// <summary>The base of cmdlets that act on guests by name.</summary>
+/// <summary>The base of cmdlets that act on guests.</summary>
 public abstract class GuestCmdlet : PsVmCmdlet
 {
-    /// <summary>Names of guests; a guest object does as well.</summary>
+    /// <summary>Guests, by name or as objects; an object means the very guest, whoever has its name now.</summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
-    [Identity("Name")]
+    [GuestIdentity]
     [ArgumentCompleter(typeof(GuestNameCompleter))]
-    public string[] Name { get; set; } = [];
+    public GuestReference[] Name { get; set; } = [];
 
     /// <summary>Work on the guests that this input item names.</summary>
-    private protected CmdletWork OnGuests(Action<IEnumerable<string>, IGuestHost, ICmdletOutput, CancellationToken> run)
+    private protected CmdletWork OnGuests(Action<IEnumerable<GuestReference>, IGuestHost, ICmdletOutput, CancellationToken> run)
     {
-        string[] names = Name;
-        return (output, cancellation) => run(names, ModuleServices.Guests, output, cancellation);
+        GuestReference[] guests = Name;
+        return (output, cancellation) => run(guests, ModuleServices.Guests, output, cancellation);
     }
 
     /// <summary>Changes guests one by one and sends each down the pipeline.</summary>
     internal static void Change(
         string verb,
-        IEnumerable<string> names,
-        Action<string> change,
+        IEnumerable<GuestReference> guests,
+        Action<GuestReference, CancellationToken> change,
         IGuestHost host,
         ICmdletOutput output,
         CancellationToken cancellation) =>
-        CmdletWorks.ForEach(names, output, name =>
+        CmdletWorks.ForEach(guests, output, guest =>
         {
-            if (output.ShouldProcess($"{verb} guest '{name}'"))
+            if (output.ShouldProcess($"{verb} guest '{guest}'"))
             {
-                change(name);
-                output.WriteObject(new Guest(host, host.Get(name)));
+                change(guest, cancellation);
+                output.WriteObject(new Guest(host, host.Get(guest, cancellation)));
             }
         }, cancellation);
 }

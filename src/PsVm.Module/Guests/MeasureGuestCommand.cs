@@ -9,38 +9,38 @@ namespace PsVm.Module.Guests;
 [OutputType(typeof(GuestMeasurement))]
 public sealed class MeasureGuestCommand : GuestCmdlet
 {
-    private readonly List<string> _names = [];
+    private readonly List<GuestReference> _guests = [];
 
     /// <summary>Each backend's accounting too, which makes the kernel visit all mappings of the process.</summary>
     [Parameter]
     public SwitchParameter Detailed { get; set; }
 
     internal static void Run(
-        IReadOnlyList<string> names, bool detailed, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
+        IReadOnlyList<GuestReference> guests, bool detailed, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
     {
         try
         {
-            foreach (GuestMeasurement measurement in host.Measure(names, detailed))
+            foreach (GuestMeasurement measurement in host.Measure(guests, detailed, cancellation))
             {
                 output.WriteObject(measurement);
             }
         }
-        catch (GuestException) when (names.Count > 1)
+        catch (GuestException) when (guests.Count > 1)
         {
             // One is not there: the others are measured all the same.
-            CmdletWorks.ForEach(names, output, name => output.WriteObject(host.Measure(name, detailed)), cancellation);
+            CmdletWorks.ForEach(guests, output, guest => output.WriteObject(host.Measure(guest, detailed, cancellation)), cancellation);
         }
     }
 
     private protected override CmdletWork? Bind()
     {
-        _names.AddRange(Name);
+        _guests.AddRange(Name);
         return null;
     }
 
     private protected override CmdletWork? BindEnd()
     {
         bool detailed = Detailed;
-        return _names.Count == 0 ? null : (output, cancellation) => Run(_names, detailed, ModuleServices.Guests, output, cancellation);
+        return _guests.Count == 0 ? null : (output, cancellation) => Run(_guests, detailed, ModuleServices.Guests, output, cancellation);
     }
 }

@@ -25,7 +25,7 @@ public sealed class ReceiveGuestConsoleCommand : GuestCmdlet
     public SwitchParameter Wait { get; set; }
 
     internal static void Run(
-        IEnumerable<string> names,
+        IEnumerable<GuestReference> guests,
         bool all,
         bool raw,
         bool wait,
@@ -33,20 +33,21 @@ public sealed class ReceiveGuestConsoleCommand : GuestCmdlet
         ConsoleReadings readings,
         ICmdletOutput output,
         CancellationToken cancellation) =>
-        CmdletWorks.ForEach(names, output, name =>
+        CmdletWorks.ForEach(guests, output, guest =>
         {
-            GuestInfo guest = host.Get(name);
-            long position = all ? 0 : readings.Position(guest.Id);
+            // The very guest that is there now: another may get the name meanwhile.
+            GuestInfo info = host.Get(guest, cancellation);
+            long position = all ? 0 : readings.Position(info.Id);
             ConsoleLines lines = new();
             bool more = true;
             while (more)
             {
                 // The state first: whatever is written before the end is then read.
-                more = wait && host.Get(name).State is GuestState.Running or GuestState.Suspended;
-                ConsoleText piece = host.ReadConsole(name, position);
+                more = wait && host.Get(info.Reference, cancellation).State is GuestState.Running or GuestState.Suspended;
+                ConsoleText piece = host.ReadConsole(info.Reference, position, cancellation);
                 Write(piece, raw, lines, output);
                 position = piece.NextPosition;
-                readings.Advance(guest.Id, position);
+                readings.Advance(info.Id, position);
                 if (more && piece.Text.Length == 0 && cancellation.WaitHandle.WaitOne(Poll))
                 {
                     cancellation.ThrowIfCancellationRequested();
@@ -62,8 +63,8 @@ public sealed class ReceiveGuestConsoleCommand : GuestCmdlet
     private protected override CmdletWork Bind()
     {
         (bool all, bool raw, bool wait) = (All, Raw, Wait);
-        return OnGuests((names, host, output, cancellation) =>
-            Run(names, all, raw, wait, host, ModuleServices.ConsoleReadings, output, cancellation));
+        return OnGuests((guests, host, output, cancellation) =>
+            Run(guests, all, raw, wait, host, ModuleServices.ConsoleReadings, output, cancellation));
     }
 
     private static void Write(ConsoleText piece, bool raw, ConsoleLines lines, ICmdletOutput output)

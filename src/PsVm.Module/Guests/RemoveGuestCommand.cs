@@ -14,23 +14,23 @@ public sealed class RemoveGuestCommand : GuestCmdlet
     public SwitchParameter Force { get; set; }
 
     internal static void Run(
-        IEnumerable<string> names, bool force, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
-        CmdletWorks.ForEach(names, output, name =>
+        IEnumerable<GuestReference> guests, bool force, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        CmdletWorks.ForEach(guests, output, guest =>
         {
-            if (output.ShouldProcess(force ? $"Stop and remove guest '{name}'" : $"Remove guest '{name}'"))
+            if (output.ShouldProcess(force ? $"Stop and remove guest '{guest}'" : $"Remove guest '{guest}'"))
             {
                 if (force)
                 {
-                    host.Stop(name);
+                    host.Stop(guest, cancellation);
                 }
 
-                host.Remove(name);
+                host.Remove(guest, cancellation);
             }
         }, cancellation);
 
     private protected override CmdletWork Bind()
     {
         bool force = Force;
-        return OnGuests((names, host, output, cancellation) => Run(names, force, host, output, cancellation));
+        return OnGuests((guests, host, output, cancellation) => Run(guests, force, host, output, cancellation));
     }
 }

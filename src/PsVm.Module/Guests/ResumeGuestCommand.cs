@@ -8,8 +8,8 @@ namespace PsVm.Module.Guests;
 [OutputType(typeof(Guest))]
 public sealed class ResumeGuestCommand : GuestCmdlet
 {
-    internal static void Run(IEnumerable<string> names, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
-        Change("Resume", names, host.Resume, host, output, cancellation);
+    internal static void Run(IEnumerable<GuestReference> guests, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        Change("Resume", guests, host.Resume, host, output, cancellation);
 
     private protected override CmdletWork Bind() => OnGuests(Run);
 }

@@ -19,18 +19,18 @@ public sealed class SendGuestConsoleCommand : GuestCmdlet
     public SwitchParameter NoNewline { get; set; }
 
     internal static void Run(
-        IEnumerable<string> names, string text, bool noNewline, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
-        CmdletWorks.ForEach(names, output, name =>
+        IEnumerable<GuestReference> guests, string text, bool noNewline, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        CmdletWorks.ForEach(guests, output, guest =>
         {
-            if (output.ShouldProcess($"Type '{text}' on the console of guest '{name}'"))
+            if (output.ShouldProcess($"Type '{text}' on the console of guest '{guest}'"))
             {
-                host.WriteConsole(name, noNewline ? text : text + "\n");
+                host.WriteConsole(guest, noNewline ? text : text + "\n", cancellation);
             }
         }, cancellation);
 
     private protected override CmdletWork Bind()
     {
         (string text, bool noNewline) = (Text, NoNewline);
-        return OnGuests((names, host, output, cancellation) => Run(names, text, noNewline, host, output, cancellation));
+        return OnGuests((guests, host, output, cancellation) => Run(guests, text, noNewline, host, output, cancellation));
     }
 }

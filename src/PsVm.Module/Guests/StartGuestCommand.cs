@@ -15,9 +15,9 @@ public sealed class StartGuestCommand : PsVmCmdlet
     /// <summary>The backends that make up the RAM, in address order; ids do as well. Each pipeline item starts its own guest.</summary>
     [Parameter(Mandatory = true, ParameterSetName = "MemoryBackend", ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
-    [Identity("Id")]
+    [BackendIdentity]
     [ArgumentCompleter(typeof(BackendIdCompleter))]
-    public string[] MemoryBackend { get; set; } = [];
+    public BackendReference[] MemoryBackend { get; set; } = [];
 
     /// <summary>The folder of the template that clones start from; a template object does as well.</summary>
     [Parameter(Mandatory = true, ParameterSetName = "Template")]

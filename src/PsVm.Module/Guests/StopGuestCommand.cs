@@ -12,8 +12,8 @@ public sealed class StopGuestCommand : GuestCmdlet
     [Parameter]
     public SwitchParameter Force { get; set; }
 
-    internal static void Run(IEnumerable<string> names, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
-        Change("Stop", names, host.Stop, host, output, cancellation);
+    internal static void Run(IEnumerable<GuestReference> guests, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        Change("Stop", guests, host.Stop, host, output, cancellation);
 
     private protected override CmdletWork Bind() => OnGuests(Run);
 }

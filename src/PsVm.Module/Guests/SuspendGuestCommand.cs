@@ -8,8 +8,8 @@ namespace PsVm.Module.Guests;
 [OutputType(typeof(Guest))]
 public sealed class SuspendGuestCommand : GuestCmdlet
 {
-    internal static void Run(IEnumerable<string> names, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
-        Change("Suspend", names, host.Suspend, host, output, cancellation);
+    internal static void Run(IEnumerable<GuestReference> guests, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        Change("Suspend", guests, host.Suspend, host, output, cancellation);
 
     private protected override CmdletWork Bind() => OnGuests(Run);
 }

@@ -24,7 +24,7 @@ public sealed class WaitGuestCommand : GuestCmdlet
     public double? Timeout { get; set; }
 
     internal static void Run(
-        IEnumerable<string> names,
+        IEnumerable<GuestReference> guests,
         string? text,
         GuestState state,
         TimeSpan timeout,
@@ -33,19 +33,19 @@ public sealed class WaitGuestCommand : GuestCmdlet
         CancellationToken cancellation)
     {
         string expected = text is null ? $"to be {state}" : $"to write '{text}'";
-        CmdletWorks.ForEach(names, output, name =>
+        CmdletWorks.ForEach(guests, output, guest =>
         {
-            using ProgressTicker progress = new(output, $"Waiting for guest '{name}' {expected}", timeout);
+            using ProgressTicker progress = new(output, $"Waiting for guest '{guest}' {expected}", timeout);
             bool reached = text is null
-                ? host.WaitForState(name, state, timeout, cancellation)
-                : host.WaitForText(name, text, timeout, cancellation);
-            GuestInfo guest = host.Get(name);
+                ? host.WaitForState(guest, state, timeout, cancellation)
+                : host.WaitForText(guest, text, timeout, cancellation);
+            GuestInfo info = host.Get(guest, cancellation);
             if (!reached)
             {
-                throw NotReached(guest, expected, timeout, LastLine(host.ReadConsole(name, 0).Text));
+                throw NotReached(info, expected, timeout, LastLine(host.ReadConsole(guest, 0, cancellation).Text));
             }
 
-            output.WriteObject(new Guest(host, guest));
+            output.WriteObject(new Guest(host, info));
         }, cancellation);
     }
 
@@ -53,23 +53,23 @@ public sealed class WaitGuestCommand : GuestCmdlet
     {
         (string? text, GuestState state) = (ForText, State);
         TimeSpan timeout = Timeout is { } seconds ? TimeSpan.FromSeconds(seconds) : System.Threading.Timeout.InfiniteTimeSpan;
-        return OnGuests((names, host, output, cancellation) => Run(names, text, state, timeout, host, output, cancellation));
+        return OnGuests((guests, host, output, cancellation) => Run(guests, text, state, timeout, host, output, cancellation));
     }
 
-    private static CmdletException NotReached(GuestInfo guest, string expected, TimeSpan timeout, string lastLine)
+    private static CmdletException NotReached(GuestInfo info, string expected, TimeSpan timeout, string lastLine)
     {
         string console = lastLine.Length == 0 ? "it has written nothing" : $"its last line is '{lastLine}'";
-        return guest.State is GuestState.Stopped or GuestState.Failed
+        return info.State is GuestState.Stopped or GuestState.Failed
             ? new CmdletException(
                 ModuleErrorIds.GuestStoppedFirst,
-                $"Guest '{guest.Name}' was expected {expected}, but it is {guest.State} ({guest.StopReason}); {console}.",
-                guest.Name,
-                $"Read its console: Receive-GuestConsole '{guest.Name}' -All.")
+                $"Guest '{info.Name}' was expected {expected}, but it is {info.State} ({info.StopReason}); {console}.",
+                info.Name,
+                $"Read its console: Receive-GuestConsole '{info.Name}' -All.")
             : new CmdletException(
                 ModuleErrorIds.GuestWaitTimeout,
-                $"Guest '{guest.Name}' was expected {expected} within {timeout.TotalSeconds:0.###} s, but it is {guest.State}; {console}.",
-                guest.Name,
-                $"Give a longer -Timeout, or read its console: Receive-GuestConsole '{guest.Name}' -All.");
+                $"Guest '{info.Name}' was expected {expected} within {timeout.TotalSeconds:0.###} s, but it is {info.State}; {console}.",
+                info.Name,
+                $"Give a longer -Timeout, or read its console: Receive-GuestConsole '{info.Name}' -All.");
     }
 
     private static string LastLine(string console) =>

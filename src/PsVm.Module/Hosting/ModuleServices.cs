@@ -14,8 +14,8 @@ internal static class ModuleServices
     // What an operator has denied stays denied when the module is imported again.
     private static MemoryBackendPolicy? s_policySet;
 
-    /// <summary>The live backends.</summary>
-    public static MemoryBackends Backends => Current.Backends;
+    /// <summary>Guest RAM.</summary>
+    public static IMemoryHost Memory => Current.Memory;
 
     /// <summary>The guests.</summary>
     public static IGuestHost Guests => Current.Guests;
@@ -39,7 +39,7 @@ internal static class ModuleServices
     {
         lock (Gate)
         {
-            if (s_instances?.Backends.Policy is { Source: MemoryBackendPolicy.SetByCmdlet } policy)
+            if (s_instances?.Memory.Policy is { Source: MemoryBackendPolicy.SetByCmdlet } policy)
             {
                 s_policySet = policy;
             }
@@ -54,18 +54,20 @@ internal static class ModuleServices
         private readonly ILoggerFactory _loggers = LoggerFactory.Create(
             logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new CmdletLogger.Provider()));
 
+        private readonly MemoryBackends _backends = new();
+
         public Instances(MemoryBackendPolicy? policy)
         {
-            Backends = new MemoryBackends();
+            Memory = new MemoryHost(_backends);
             if (policy is not null)
             {
-                Backends.SetPolicy(policy.DenyPrivateDiscard);
+                Memory.SetPolicy(policy.DenyPrivateDiscard);
             }
 
-            Guests = new GuestHost(Backends, _loggers);
+            Guests = new GuestHost(_backends, _loggers);
         }
 
-        public MemoryBackends Backends { get; }
+        public MemoryHost Memory { get; }
 
         public GuestHost Guests { get; }
 
@@ -74,7 +76,7 @@ internal static class ModuleServices
         public void Dispose()
         {
             Guests.Dispose();
-            Backends.Dispose();
+            _backends.Dispose();
             _loggers.Dispose();
         }
     }

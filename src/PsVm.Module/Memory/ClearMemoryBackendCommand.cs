@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Memory;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
@@ -23,19 +22,20 @@ public sealed class ClearMemoryBackendCommand : BackendCmdlet
     public DiscardPolicy? DiscardPolicy { get; set; }
 
     internal static void Run(
-        IEnumerable<Func<MemoryBackend>> selected,
+        IEnumerable<BackendReference> backends,
         long offset,
         long length,
         DiscardPolicy? policy,
+        IMemoryHost host,
         ICmdletOutput output,
         CancellationToken cancellation) =>
-        CmdletWorks.ForEach(selected, output, select =>
+        CmdletWorks.ForEach(backends, output, backend =>
         {
-            MemoryBackend backend = select();
-            DiscardPolicy effective = policy ?? backend.Outcome.EffectiveDiscardPolicy;
-            if (output.ShouldProcess($"Discard {length} bytes at offset {offset} of memory backend '{backend.Id}' by {effective}"))
+            MemoryBackendInfo found = host.Get(backend, cancellation);
+            DiscardPolicy effective = policy ?? found.Outcome.EffectiveDiscardPolicy;
+            if (output.ShouldProcess($"Discard {length} bytes at offset {offset} of memory backend '{found}' by {effective}"))
             {
-                DiscardOutcome outcome = backend.Discard(offset, length, policy);
+                DiscardOutcome outcome = host.Discard(found.Reference, offset, length, policy, cancellation);
                 output.WriteWarnings(outcome.Warnings);
                 output.WriteObject(outcome);
             }
@@ -43,8 +43,8 @@ public sealed class ClearMemoryBackendCommand : BackendCmdlet
 
     private protected override CmdletWork Bind()
     {
-        IEnumerable<Func<MemoryBackend>> selected = Selected();
         (long offset, long length, DiscardPolicy? policy) = (Offset, Length, DiscardPolicy);
-        return (output, cancellation) => Run(selected, offset, length, policy, output, cancellation);
+        return OnBackends((backends, host, output, cancellation) =>
+            Run(backends, offset, length, policy, host, output, cancellation));
     }
 }

@@ -1,39 +1,38 @@
 using System.Management.Automation;
-using PsVm.Memory;
 using PsVm.Module.Completion;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
 namespace PsVm.Module.Memory;
 
-/// <summary>Gets live backends.</summary>
+/// <summary>Gets live host.</summary>
 [Cmdlet(VerbsCommon.Get, "MemoryBackend")]
-[OutputType(typeof(MemoryBackend))]
+[OutputType(typeof(MemoryBackendInfo))]
 public sealed class GetMemoryBackendCommand : PsVmCmdlet
 {
     /// <summary>Ids, or patterns with * and ?; none: every backend.</summary>
     [Parameter(Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
-    [Identity("Id")]
+    [BackendIdentity]
     [ArgumentCompleter(typeof(BackendIdCompleter))]
-    public string[] Id { get; set; } = ["*"];
+    public BackendReference[] Id { get; set; } = ["*"];
 
-    internal static void Run(IEnumerable<string> ids, MemoryBackends backends, ICmdletOutput output, CancellationToken cancellation) =>
-        CmdletWorks.ForEach(ids, output, id =>
+    internal static void Run(IEnumerable<BackendReference> backends, IMemoryHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        CmdletWorks.ForEach(backends, output, backend =>
         {
-            IEnumerable<MemoryBackend> found = NamePattern.IsPattern(id)
-                ? backends.List().Where(backend => NamePattern.Matches(id, backend.Id))
-                : [backends.Get(id)];
-            foreach (MemoryBackend backend in found)
+            IEnumerable<MemoryBackendInfo> found = backend.InstanceId is null && NamePattern.IsPattern(backend.Id)
+                ? host.List(cancellation).Where(info => NamePattern.Matches(backend.Id, info.Id))
+                : [host.Get(backend, cancellation)];
+            foreach (MemoryBackendInfo info in found)
             {
-                output.WriteObject(backend);
+                output.WriteObject(info);
             }
         }, cancellation);
 
     private protected override CmdletWork Bind()
     {
-        string[] ids = Id;
-        return (output, cancellation) => Run(ids, ModuleServices.Backends, output, cancellation);
+        BackendReference[] backends = Id;
+        return (output, cancellation) => Run(backends, ModuleServices.Memory, output, cancellation);
     }
 }

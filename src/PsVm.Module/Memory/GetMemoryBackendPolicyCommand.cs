@@ -1,16 +1,15 @@
 using System.Management.Automation;
-using PsVm.Memory;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
 namespace PsVm.Module.Memory;
 
-/// <summary>Gets the process-wide policy for backends.</summary>
+/// <summary>Gets the process-wide policy for host.</summary>
 [Cmdlet(VerbsCommon.Get, "MemoryBackendPolicy")]
 [OutputType(typeof(MemoryBackendPolicy))]
 public sealed class GetMemoryBackendPolicyCommand : PsVmCmdlet
 {
-    internal static void Run(MemoryBackends backends, ICmdletOutput output) => output.WriteObject(backends.Policy);
+    internal static void Run(IMemoryHost host, ICmdletOutput output) => output.WriteObject(host.Policy);
 
-    private protected override CmdletWork Bind() => (output, _) => Run(ModuleServices.Backends, output);
+    private protected override CmdletWork Bind() => (output, _) => Run(ModuleServices.Memory, output);
 }

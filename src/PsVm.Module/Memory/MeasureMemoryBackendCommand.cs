@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Memory;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
@@ -10,12 +9,9 @@ namespace PsVm.Module.Memory;
 [OutputType(typeof(MemoryUsage))]
 public sealed class MeasureMemoryBackendCommand : BackendCmdlet
 {
-    internal static void Run(IEnumerable<Func<MemoryBackend>> selected, ICmdletOutput output, CancellationToken cancellation) =>
-        CmdletWorks.ForEach(selected, output, select => output.WriteObject(select().Measure()), cancellation);
+    internal static void Run(
+        IEnumerable<BackendReference> backends, IMemoryHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        CmdletWorks.ForEach(backends, output, backend => output.WriteObject(host.Measure(backend, cancellation)), cancellation);
 
-    private protected override CmdletWork Bind()
-    {
-        IEnumerable<Func<MemoryBackend>> selected = Selected();
-        return (output, cancellation) => Run(selected, output, cancellation);
-    }
+    private protected override CmdletWork Bind() => OnBackends(Run);
 }

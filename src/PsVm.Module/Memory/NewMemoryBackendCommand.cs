@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Memory;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
@@ -7,18 +6,18 @@ namespace PsVm.Module.Memory;
 
 /// <summary>Opens, creates and maps guest RAM.</summary>
 [Cmdlet(VerbsCommon.New, "MemoryBackend", SupportsShouldProcess = true, DefaultParameterSetName = "Parameters")]
-[OutputType(typeof(MemoryBackend))]
+[OutputType(typeof(MemoryBackendInfo))]
 public sealed class NewMemoryBackendCommand : BackendOptionsCmdlet
 {
-    internal static void Run(MemoryBackendOptions options, MemoryBackends backends, ICmdletOutput output, CancellationToken cancellation)
+    internal static void Run(MemoryBackendOptions options, IMemoryHost host, ICmdletOutput output, CancellationToken cancellation)
     {
-        if (!output.ShouldProcess(Describe(backends.Test(options))))
+        if (!output.ShouldProcess(Describe(host.Test(options, cancellation))))
         {
             return;
         }
 
         using ProgressTicker progress = new(output, $"Mapping {ByteSize.ToText(options.Size)} of guest RAM", Timeout.InfiniteTimeSpan);
-        MemoryBackend backend = backends.Create(options, cancellation);
+        MemoryBackendInfo backend = host.Create(options, cancellation);
         output.WriteWarnings(backend.Outcome.Warnings);
         output.WriteObject(backend);
     }
@@ -26,7 +25,7 @@ public sealed class NewMemoryBackendCommand : BackendOptionsCmdlet
     private protected override CmdletWork Bind()
     {
         MemoryBackendOptions options = BindOptions();
-        return (output, cancellation) => Run(options, ModuleServices.Backends, output, cancellation);
+        return (output, cancellation) => Run(options, ModuleServices.Memory, output, cancellation);
     }
 
     // What -WhatIf shows: the decision and its reason, or why there would be none.

@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Memory;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
@@ -11,19 +10,15 @@ namespace PsVm.Module.Memory;
 public sealed class RemoveMemoryBackendCommand : BackendCmdlet
 {
     internal static void Run(
-        IEnumerable<Func<MemoryBackend>> selected, MemoryBackends backends, ICmdletOutput output, CancellationToken cancellation) =>
-        CmdletWorks.ForEach(selected, output, select =>
+        IEnumerable<BackendReference> backends, IMemoryHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        CmdletWorks.ForEach(backends, output, backend =>
         {
-            string id = select().Id;
-            if (output.ShouldProcess($"Remove memory backend '{id}'"))
+            MemoryBackendInfo found = host.Get(backend, cancellation);
+            if (output.ShouldProcess($"Remove memory backend '{found}'"))
             {
-                backends.Remove(id);
+                host.Remove(found.Reference, cancellation);
             }
         }, cancellation);
 
-    private protected override CmdletWork Bind()
-    {
-        IEnumerable<Func<MemoryBackend>> selected = Selected();
-        return (output, cancellation) => Run(selected, ModuleServices.Backends, output, cancellation);
-    }
+    private protected override CmdletWork Bind() => OnBackends(Run);
 }

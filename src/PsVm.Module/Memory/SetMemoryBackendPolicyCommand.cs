@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Memory;
 using PsVm.Module.Completion;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
@@ -16,17 +15,17 @@ public sealed class SetMemoryBackendPolicyCommand : PsVmCmdlet
     [NotUnset]
     public SwitchParameter DenyPrivateDiscard { get; set; }
 
-    internal static void Run(bool deny, MemoryBackends backends, ICmdletOutput output)
+    internal static void Run(bool deny, IMemoryHost host, ICmdletOutput output)
     {
         if (output.ShouldProcess($"Set DenyPrivateDiscard to {deny} for this process"))
         {
-            backends.SetPolicy(deny);
+            host.SetPolicy(deny);
         }
     }
 
     private protected override CmdletWork Bind()
     {
         bool deny = DenyPrivateDiscard;
-        return (output, _) => Run(deny, ModuleServices.Backends, output);
+        return (output, _) => Run(deny, ModuleServices.Memory, output);
     }
 }

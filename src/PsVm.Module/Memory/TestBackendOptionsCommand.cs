@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Memory;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
@@ -14,9 +13,10 @@ public sealed class TestBackendOptionsCommand : BackendOptionsCmdlet
     [Parameter]
     public SwitchParameter Detailed { get; set; }
 
-    internal static void Run(MemoryBackendOptions options, bool detailed, MemoryBackends backends, ICmdletOutput output)
+    internal static void Run(
+        MemoryBackendOptions options, bool detailed, IMemoryHost host, ICmdletOutput output, CancellationToken cancellation)
     {
-        BackendReport report = backends.Test(options);
+        BackendReport report = host.Test(options, cancellation);
         if (detailed)
         {
             output.WriteObject(report);
@@ -37,6 +37,6 @@ public sealed class TestBackendOptionsCommand : BackendOptionsCmdlet
     {
         MemoryBackendOptions options = BindOptions();
         bool detailed = Detailed;
-        return (output, _) => Run(options, detailed, ModuleServices.Backends, output);
+        return (output, cancellation) => Run(options, detailed, ModuleServices.Memory, output, cancellation);
     }
 }

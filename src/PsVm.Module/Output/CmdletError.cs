@@ -10,7 +10,7 @@ namespace PsVm.Module.Output;
 /// <param name="RecommendedAction">What to do; null where there is nothing to advise.</param>
 /// <param name="Exception">The cause; null when the error was found without one.</param>
 internal sealed record CmdletError(
-    string Id, ErrorCategory Category, object? Target, string Message, string? RecommendedAction, Exception? Exception = null)
+    string Id, ErrorCategory Category, string? Target, string Message, string? RecommendedAction, Exception? Exception = null)
 {
     /// <summary>The error that an exception of the core stands for.</summary>
     public static CmdletError From(PsVmException exception) => new(

@@ -5,5 +5,5 @@ namespace PsVm.Module.Output;
 /// <param name="message">What was expected and what was found.</param>
 /// <param name="target">What the error is about.</param>
 /// <param name="recommendedAction">What to do; null where there is nothing to advise.</param>
-internal sealed class CmdletException(string errorId, string message, object? target = null, string? recommendedAction = null)
-    : PsVmException(errorId, message, target, recommendedAction, inner: null);
+internal sealed class CmdletException(string errorId, string message, string? target = null, string? recommendedAction = null)
+    : PsVmException(new PsVmError(errorId, message) { Target = target, RecommendedAction = recommendedAction }, inner: null);

@@ -32,17 +32,17 @@ public sealed class CheckpointGuestCommand : GuestCmdlet
     public SwitchParameter Force { get; set; }
 
     internal static void Run(
-        IEnumerable<string> names, CheckpointOptions options, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
-        CmdletWorks.ForEach(names, output, name =>
+        IEnumerable<GuestReference> guests, CheckpointOptions options, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        CmdletWorks.ForEach(guests, output, guest =>
         {
-            if (!output.ShouldProcess(Describe(name, options)))
+            if (!output.ShouldProcess(Describe(guest, options)))
             {
                 return;
             }
 
             WrittenPart written = new();
-            using ProgressTicker progress = new(output, _ => written.At($"Checkpointing guest '{name}'"));
-            output.WriteObject(host.Checkpoint(name, options, written, cancellation));
+            using ProgressTicker progress = new(output, _ => written.At($"Checkpointing guest '{guest}'"));
+            output.WriteObject(host.Checkpoint(guest, options, written, cancellation));
         }, cancellation);
 
     private protected override CmdletWork Bind()
@@ -55,10 +55,10 @@ public sealed class CheckpointGuestCommand : GuestCmdlet
             Differential = Differential,
             Force = Force,
         };
-        return OnGuests((names, host, output, cancellation) => Run(names, options, host, output, cancellation));
+        return OnGuests((guests, host, output, cancellation) => Run(guests, options, host, output, cancellation));
     }
 
-    private static string Describe(string name, CheckpointOptions options)
+    private static string Describe(GuestReference guest, CheckpointOptions options)
     {
         string how = options switch
         {
@@ -66,7 +66,7 @@ public sealed class CheckpointGuestCommand : GuestCmdlet
             { Differential: true } => ", of what changed since it was started",
             _ => string.Empty,
         };
-        return $"Make {(options.Force ? "or replace " : string.Empty)}template '{options.Path}' of guest '{name}'{how}";
+        return $"Make {(options.Force ? "or replace " : string.Empty)}template '{options.Path}' of guest '{guest}'{how}";
     }
 
     private sealed class WrittenPart : IProgress<double>

@@ -52,7 +52,7 @@ public sealed class FleetTests : IDisposable
 
         Array.ForEach(calm, Check);
 
-        Assert.All(_host.Measure(busy, detailed: false), guest => Assert.NotEqual(0, guest.Exits.Slice));
+        Assert.All(_host.Measure([.. busy], detailed: false), guest => Assert.NotEqual(0, guest.Exits.Slice));
     }
 
     [Fact]
@@ -62,13 +62,13 @@ public sealed class FleetTests : IDisposable
         Array.ForEach(names, name => _host.WriteConsole(name, Endless));
         for (int i = 0; i < 50; i++)
         {
-            Array.ForEach(names, _host.Suspend);
+            Array.ForEach(names, name => _host.Suspend(name));
             long[] held = [.. names.Select(name => _host.Get(name).Instructions)];
             Assert.Equal(held, names.Select(name => _host.Get(name).Instructions));
-            Array.ForEach(names, _host.Resume);
+            Array.ForEach(names, name => _host.Resume(name));
         }
 
-        Array.ForEach(names, _host.Stop);
+        Array.ForEach(names, name => _host.Stop(name));
         Assert.All(_host.List(), guest => Assert.Equal(GuestState.Stopped, guest.State));
     }
 

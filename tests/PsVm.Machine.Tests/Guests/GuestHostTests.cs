@@ -197,7 +197,26 @@ public sealed class GuestHostTests : IDisposable
 
         Assert.True(_host.WaitForState("g", state, Patience, CancellationToken.None));
 
-        Assert.Equal(reason, _host.Get("g").StopReason);
+        GuestInfo guest = _host.Get("g");
+        Assert.Equal(reason, guest.StopReason);
+        Assert.InRange(guest.EndedAt!.Value, guest.StartedAt, DateTimeOffset.UtcNow);
+        PsVmError? failure = state == GuestState.Failed ? new(GuestErrorIds.GuestReportedFailure, reason) { Target = "g" } : null;
+        Assert.Equal(failure, guest.Failure);
+    }
+
+    [Fact]
+    public void A_reference_with_an_id_means_that_guest_alone()
+    {
+        GuestInfo old = _host.Get(Start("g", Kernel(GuestProgram.Wait)));
+        Assert.Null(old.EndedAt);
+        _host.Stop(old.Reference);
+        _host.Remove(old.Reference);
+        GuestInfo now = _host.Get(Start("g", Kernel(GuestProgram.Wait)));
+
+        Fails(GuestErrorIds.GuestNotFound, () => _host.Stop(old.Reference));
+        Fails(GuestErrorIds.GuestNotFound, () => _host.Remove(old.Reference));
+        Assert.Equal(GuestState.Running, _host.Get(now.Reference).State);
+        Assert.Equal(now.Id, _host.Get("G").Id);
     }
 
     [Fact]
@@ -255,9 +274,9 @@ public sealed class GuestHostTests : IDisposable
         Assert.All(names, name => Until(() => _host.Get(name).Instructions > 1_000_000));
         Assert.All(_host.List(), guest => Assert.Equal(GuestState.Running, guest.State));
 
-        Parallel.ForEach(names, _host.Stop);
+        Parallel.ForEach(names, name => _host.Stop(name));
         Assert.All(_host.List(), guest => Assert.Equal(GuestState.Stopped, guest.State));
-        Parallel.ForEach(names, _host.Remove);
+        Parallel.ForEach(names, name => _host.Remove(name));
         Assert.Empty(_host.List());
     }
 

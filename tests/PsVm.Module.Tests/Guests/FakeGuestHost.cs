@@ -50,56 +50,62 @@ internal sealed class FakeGuestHost : IGuestHost
         return Add(options.Name ?? "guest1");
     }
 
-    public IReadOnlyList<GuestInfo> List() => [.. _guests.Values];
+    public IReadOnlyList<GuestInfo> List(CancellationToken cancellation = default) => [.. _guests.Values];
 
-    public GuestInfo Get(string name) =>
-        _guests.GetValueOrDefault(name) ?? throw new GuestException(GuestErrorIds.GuestNotFound, "not found", name);
+    public GuestInfo Get(GuestReference guest, CancellationToken cancellation = default) =>
+        _guests.GetValueOrDefault(guest.Name) is { } found && (guest.Id ?? found.Id) == found.Id
+            ? found
+            : throw new GuestException(GuestErrorIds.GuestNotFound, "not found", guest.Name);
 
-    public GuestMeasurement Measure(string name, bool detailed) => Measure([name], detailed)[0];
+    public GuestMeasurement Measure(GuestReference guest, bool detailed, CancellationToken cancellation = default) =>
+        Measure([guest], detailed, cancellation)[0];
 
-    public IReadOnlyList<GuestMeasurement> Measure(IReadOnlyList<string> names, bool detailed)
+    public IReadOnlyList<GuestMeasurement> Measure(
+        IReadOnlyList<GuestReference> guests, bool detailed, CancellationToken cancellation = default)
     {
-        Calls.Add($"measure {string.Join(' ', names)} {detailed}");
-        return [.. names.Select(name => new GuestMeasurement { Name = Get(name).Name, State = Get(name).State })];
+        Calls.Add($"measure {string.Join(' ', guests)} {detailed}");
+        return [.. guests.Select(guest => new GuestMeasurement { Name = Get(guest).Name, State = Get(guest).State })];
     }
 
-    public void Suspend(string name) => Change("suspend", name, GuestState.Suspended);
+    public void Suspend(GuestReference guest, CancellationToken cancellation = default) => Change("suspend", guest, GuestState.Suspended);
 
-    public void Resume(string name) => Change("resume", name, GuestState.Running);
+    public void Resume(GuestReference guest, CancellationToken cancellation = default) => Change("resume", guest, GuestState.Running);
 
-    public void Stop(string name) => Change("stop", name, GuestState.Stopped);
+    public void Stop(GuestReference guest, CancellationToken cancellation = default) => Change("stop", guest, GuestState.Stopped);
 
-    public GuestTemplate Checkpoint(string name, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation)
+    public GuestTemplate Checkpoint(
+        GuestReference guest, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation)
     {
-        Calls.Add($"checkpoint {Get(name).Name}");
+        Calls.Add($"checkpoint {Get(guest, cancellation).Name}");
         Checkpoints.Add(options);
-        return Template(options.Path, name);
+        return Template(options.Path, guest.Name);
     }
 
     public static GuestTemplate Template(string path, string guest) =>
         new() { Path = path, Guest = guest, MachineType = "virt-1.1", Board = "virt", Isa = "rv64", Boot = "embedded guest" };
 
-    public void Remove(string name)
+    public void Remove(GuestReference guest, CancellationToken cancellation = default)
     {
-        Calls.Add($"remove {Get(name).Name}");
-        _guests.Remove(name);
+        Calls.Add($"remove {Get(guest, cancellation).Name}");
+        _guests.Remove(guest.Name);
     }
 
-    public bool WaitForText(string name, string text, TimeSpan timeout, CancellationToken cancellation) =>
-        Wait($"text {text}", name, timeout);
+    public bool WaitForText(GuestReference guest, string text, TimeSpan timeout, CancellationToken cancellation) =>
+        Wait($"text {text}", guest.Name, timeout);
 
-    public bool WaitForState(string name, GuestState state, TimeSpan timeout, CancellationToken cancellation) =>
-        Wait($"state {state}", name, timeout);
+    public bool WaitForState(GuestReference guest, GuestState state, TimeSpan timeout, CancellationToken cancellation) =>
+        Wait($"state {state}", guest.Name, timeout);
 
-    public ConsoleText ReadConsole(string name, long position)
+    public ConsoleText ReadConsole(GuestReference guest, long position, CancellationToken cancellation = default)
     {
-        OnRead(name);
+        OnRead(guest.Name);
         long from = Math.Max(position, FirstHeld);
-        string text = _consoles[Get(name).Name];
+        string text = _consoles[Get(guest, cancellation).Name];
         return new ConsoleText(text[(int)from..], text.Length, from - position);
     }
 
-    public void WriteConsole(string name, string text) => Calls.Add($"type {Get(name).Name} {text}");
+    public void WriteConsole(GuestReference guest, string text, CancellationToken cancellation = default) =>
+        Calls.Add($"type {Get(guest, cancellation).Name} {text}");
 
     private bool Wait(string what, string name, TimeSpan timeout)
     {
@@ -107,9 +113,9 @@ internal sealed class FakeGuestHost : IGuestHost
         return OnWait(name);
     }
 
-    private void Change(string call, string name, GuestState state)
+    private void Change(string call, GuestReference guest, GuestState state)
     {
-        Calls.Add($"{call} {Get(name).Name}");
-        SetState(name, state);
+        Calls.Add($"{call} {Get(guest).Name}");
+        SetState(guest.Name, state);
     }
 }

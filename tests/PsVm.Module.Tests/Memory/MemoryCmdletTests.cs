@@ -9,7 +9,10 @@ public sealed class MemoryCmdletTests : IDisposable
     private const long MiB = 1 << 20;
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("psvm");
     private readonly MemoryBackends _backends = new(_ => null);
+    private readonly MemoryHost _host;
     private readonly RecordingOutput _output = new();
+
+    public MemoryCmdletTests() => _host = new MemoryHost(_backends);
 
     public void Dispose()
     {
@@ -20,10 +23,10 @@ public sealed class MemoryCmdletTests : IDisposable
     [Fact]
     public void New_maps_and_gives_the_live_backend()
     {
-        NewMemoryBackendCommand.Run(File("ram.img", share: true), _backends, _output, CancellationToken.None);
+        NewMemoryBackendCommand.Run(File("ram.img", share: true), _host, _output, CancellationToken.None);
 
-        MemoryBackend backend = Assert.IsType<MemoryBackend>(Assert.Single(_output.Objects));
-        Assert.Same(backend, Assert.Single(_backends.List()));
+        MemoryBackendInfo backend = Assert.IsType<MemoryBackendInfo>(Assert.Single(_output.Objects));
+        Assert.Equal(backend, Assert.Single(_host.List()));
         Assert.Equal(MiB, new FileInfo(backend.Outcome.Path!).Length);
     }
 
@@ -32,7 +35,7 @@ public sealed class MemoryCmdletTests : IDisposable
     {
         RecordingOutput whatIf = new() { Answer = false };
 
-        NewMemoryBackendCommand.Run(File("ram.img", share: true), _backends, whatIf, CancellationToken.None);
+        NewMemoryBackendCommand.Run(File("ram.img", share: true), _host, whatIf, CancellationToken.None);
 
         string action = Assert.Single(whatIf.Actions);
         Assert.StartsWith("Create the file and map 1 MiB of ", action, StringComparison.Ordinal);
@@ -46,7 +49,7 @@ public sealed class MemoryCmdletTests : IDisposable
     {
         RecordingOutput whatIf = new() { Answer = false };
 
-        NewMemoryBackendCommand.Run(File("missing.img", share: false), _backends, whatIf, CancellationToken.None);
+        NewMemoryBackendCommand.Run(File("missing.img", share: false), _host, whatIf, CancellationToken.None);
 
         Assert.Contains(MemoryErrorIds.FileNotFound, Assert.Single(whatIf.Actions), StringComparison.Ordinal);
     }
@@ -56,7 +59,7 @@ public sealed class MemoryCmdletTests : IDisposable
     {
         _backends.Create(File("ram.img", share: true));
 
-        NewMemoryBackendCommand.Run(File("ram.img", share: false), _backends, _output, CancellationToken.None);
+        NewMemoryBackendCommand.Run(File("ram.img", share: false), _host, _output, CancellationToken.None);
 
         Assert.StartsWith($"[{MemoryWarningIds.PrivateMappingOfSharedFile}] ", Assert.Single(_output.Warnings), StringComparison.Ordinal);
     }
@@ -66,7 +69,7 @@ public sealed class MemoryCmdletTests : IDisposable
     {
         MemoryBackendOptions options = File("ram.img", share: true) with { FileAccessMode = FileAccessMode.ReadOnly };
 
-        TestBackendOptionsCommand.Run(options, detailed: false, _backends, _output);
+        TestBackendOptionsCommand.Run(options, detailed: false, _host, _output, CancellationToken.None);
 
         CmdletError error = Assert.Single(_output.Errors);
         Assert.Equal((MemoryErrorIds.SharedWritableNeedsWritableFile, options.Path), (error.Id, error.Target));
@@ -80,7 +83,7 @@ public sealed class MemoryCmdletTests : IDisposable
     {
         _backends.Create(File("ram.img", share: true));
 
-        TestBackendOptionsCommand.Run(File("ram.img", share: false), detailed: false, _backends, _output);
+        TestBackendOptionsCommand.Run(File("ram.img", share: false), detailed: false, _host, _output, CancellationToken.None);
 
         Assert.Equal([true], _output.Objects);
         Assert.StartsWith($"[{MemoryWarningIds.PrivateMappingOfSharedFile}] ", Assert.Single(_output.Warnings), StringComparison.Ordinal);
@@ -89,7 +92,7 @@ public sealed class MemoryCmdletTests : IDisposable
     [Fact]
     public void Test_in_detail_gives_the_report_and_leaves_the_streams_alone()
     {
-        TestBackendOptionsCommand.Run(File("missing.img", share: false), detailed: true, _backends, _output);
+        TestBackendOptionsCommand.Run(File("missing.img", share: false), detailed: true, _host, _output, CancellationToken.None);
 
         BackendReport report = Assert.IsType<BackendReport>(Assert.Single(_output.Objects));
         Assert.Equal(MemoryErrorIds.FileNotFound, Assert.Single(report.Errors).Id);
@@ -103,9 +106,9 @@ public sealed class MemoryCmdletTests : IDisposable
         MemoryBackend b = Anonymous("web-2");
         MemoryBackend c = Anonymous("db");
 
-        GetMemoryBackendCommand.Run(["db", "nope", "web*", "x*"], _backends, _output, CancellationToken.None);
+        GetMemoryBackendCommand.Run(["db", "nope", "web*", "x*"], _host, _output, CancellationToken.None);
 
-        Assert.Equal([c, a, b], _output.Objects);
+        Assert.Equal([c.Info, a.Info, b.Info], _output.Objects);
         Assert.Equal(MemoryErrorIds.BackendNotFound, Assert.Single(_output.Errors).Id);
     }
 
@@ -116,7 +119,7 @@ public sealed class MemoryCmdletTests : IDisposable
         Anonymous("b");
         Anonymous("c");
 
-        RemoveMemoryBackendCommand.Run(BackendCmdlet.Select(["b"], [a], _backends), _backends, _output, CancellationToken.None);
+        RemoveMemoryBackendCommand.Run([a.Info.Reference, "b"], _host, _output, CancellationToken.None);
 
         Assert.Equal("c", Assert.Single(_backends.List()).Id);
         Assert.Equal(["Remove memory backend 'a'", "Remove memory backend 'b'"], _output.Actions);
@@ -128,7 +131,7 @@ public sealed class MemoryCmdletTests : IDisposable
         MemoryBackend a = Anonymous("a");
 
         RemoveMemoryBackendCommand.Run(
-            BackendCmdlet.Select([], [a], _backends), _backends, new RecordingOutput { Answer = false }, CancellationToken.None);
+            [a.Info.Reference], _host, new RecordingOutput { Answer = false }, CancellationToken.None);
 
         Assert.Same(a, Assert.Single(_backends.List()));
     }
@@ -140,7 +143,7 @@ public sealed class MemoryCmdletTests : IDisposable
         MemoryBackend free = Anonymous("free");
         using IDisposable lease = used.Attach("web");
 
-        RemoveMemoryBackendCommand.Run(BackendCmdlet.Select([], [used, free], _backends), _backends, _output, CancellationToken.None);
+        RemoveMemoryBackendCommand.Run([used.Info.Reference, free.Info.Reference], _host, _output, CancellationToken.None);
 
         Assert.Equal(MemoryErrorIds.BackendInUse, Assert.Single(_output.Errors).Id);
         Assert.Same(used, Assert.Single(_backends.List()));
@@ -152,7 +155,7 @@ public sealed class MemoryCmdletTests : IDisposable
         MemoryBackend gone = Anonymous("gone");
         _backends.Remove("gone");
 
-        MeasureMemoryBackendCommand.Run(BackendCmdlet.Select([], [gone], _backends), _output, CancellationToken.None);
+        MeasureMemoryBackendCommand.Run([gone.Info.Reference], _host, _output, CancellationToken.None);
 
         Assert.Equal(MemoryErrorIds.BackendNotFound, Assert.Single(_output.Errors).Id);
     }
@@ -162,7 +165,7 @@ public sealed class MemoryCmdletTests : IDisposable
     {
         MemoryBackend[] both = [.. Enumerable.Range(1, 2).Select(n => _backends.CreateDefaultRam(new() { Size = n * MiB }))];
 
-        MeasureMemoryBackendCommand.Run(BackendCmdlet.Select([], both, _backends), _output, CancellationToken.None);
+        MeasureMemoryBackendCommand.Run([.. both.Select(ram => ram.Info.Reference)], _host, _output, CancellationToken.None);
 
         Assert.Equal([MiB, 2 * MiB], _output.Objects.Cast<MemoryUsage>().Select(usage => usage.Size));
     }
@@ -172,7 +175,7 @@ public sealed class MemoryCmdletTests : IDisposable
     {
         MemoryBackend ram = Anonymous("a");
 
-        ClearMemoryBackendCommand.Run(BackendCmdlet.Select([], [ram], _backends), 0, MiB, null, _output, CancellationToken.None);
+        ClearMemoryBackendCommand.Run([ram.Info.Reference], 0, MiB, null, _host, _output, CancellationToken.None);
 
         DiscardOutcome outcome = Assert.IsType<DiscardOutcome>(Assert.Single(_output.Objects));
         Assert.Equal(("a", 0, MiB), (outcome.BackendId, outcome.Offset, outcome.BytesAsked));
@@ -187,7 +190,7 @@ public sealed class MemoryCmdletTests : IDisposable
         MemoryBackend ram = _backends.Create(File("ram.img", share: false) with { FileAccessMode = FileAccessMode.ReadWrite });
 
         ClearMemoryBackendCommand.Run(
-            BackendCmdlet.Select([], [ram], _backends), 0, MiB, DiscardPolicy.PunchHole, _output, CancellationToken.None);
+            [ram.Info.Reference], 0, MiB, DiscardPolicy.PunchHole, _host, _output, CancellationToken.None);
 
         Assert.Equal(DiscardPolicy.PunchHole, Assert.IsType<DiscardOutcome>(Assert.Single(_output.Objects)).Policy);
         Assert.StartsWith($"[{MemoryWarningIds.PunchHoleChangesFile}] ", Assert.Single(_output.Warnings), StringComparison.Ordinal);
@@ -199,7 +202,7 @@ public sealed class MemoryCmdletTests : IDisposable
         MemoryBackend ram = Anonymous("a");
         RecordingOutput whatIf = new() { Answer = false };
 
-        ClearMemoryBackendCommand.Run(BackendCmdlet.Select([], [ram], _backends), 0, MiB, null, whatIf, CancellationToken.None);
+        ClearMemoryBackendCommand.Run([ram.Info.Reference], 0, MiB, null, _host, whatIf, CancellationToken.None);
 
         Assert.Empty(whatIf.Objects);
     }
@@ -207,8 +210,8 @@ public sealed class MemoryCmdletTests : IDisposable
     [Fact]
     public void The_policy_is_set_and_shown()
     {
-        SetMemoryBackendPolicyCommand.Run(deny: true, _backends, _output);
-        GetMemoryBackendPolicyCommand.Run(_backends, _output);
+        SetMemoryBackendPolicyCommand.Run(deny: true, _host, _output);
+        GetMemoryBackendPolicyCommand.Run(_host, _output);
 
         Assert.Equal([new MemoryBackendPolicy(true, "Cmdlet")], _output.Objects);
     }
@@ -216,7 +219,7 @@ public sealed class MemoryCmdletTests : IDisposable
     [Fact]
     public void The_policy_stays_under_WhatIf()
     {
-        SetMemoryBackendPolicyCommand.Run(deny: true, _backends, new RecordingOutput { Answer = false });
+        SetMemoryBackendPolicyCommand.Run(deny: true, _host, new RecordingOutput { Answer = false });
 
         Assert.False(_backends.Policy.DenyPrivateDiscard);
     }

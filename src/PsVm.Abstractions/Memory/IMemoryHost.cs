@@ -1,0 +1,47 @@
+namespace PsVm;
+
+/// <summary>Owns guest RAM: makes, lists, measures, discards and removes backends, all in values. Nothing here is a mapping.</summary>
+/// <remarks>
+/// Methods that take a backend throw <see cref="MemoryBackendException"/> with id <c>BackendNotFound</c> when there is none of that id, or
+/// when the reference means a certain backend that is no more; with <c>AmbiguousId</c> when several guests have a default RAM of that id.
+/// What may wait can be cancelled.
+/// </remarks>
+public interface IMemoryHost
+{
+    /// <summary>The policy for backends that do not say themselves.</summary>
+    MemoryBackendPolicy Policy { get; }
+
+    /// <summary>Sets the policy for backends made from now on.</summary>
+    /// <param name="denyPrivateDiscard">See <see cref="MemoryBackendPolicy.DenyPrivateDiscard"/>.</param>
+    void SetPolicy(bool denyPrivateDiscard);
+
+    /// <summary>Opens, creates and maps what the options ask for.</summary>
+    /// <exception cref="MemoryBackendException">It cannot be had; nothing is left behind.</exception>
+    MemoryBackendInfo Create(MemoryBackendOptions options, CancellationToken cancellation = default);
+
+    /// <summary>Foretells what <see cref="Create"/> would do. Opens nothing for writing, creates and maps nothing.</summary>
+    BackendReport Test(MemoryBackendOptions options, CancellationToken cancellation = default);
+
+    /// <summary>The live backends, in the order they were made.</summary>
+    IReadOnlyList<MemoryBackendInfo> List(CancellationToken cancellation = default);
+
+    /// <summary>A live backend.</summary>
+    MemoryBackendInfo Get(BackendReference backend, CancellationToken cancellation = default);
+
+    /// <summary>What a backend costs the host now, from the kernel's accounting.</summary>
+    MemoryUsage Measure(BackendReference backend, CancellationToken cancellation = default);
+
+    /// <summary>Gives a range of guest memory back to the host. Guests may run meanwhile.</summary>
+    /// <param name="backend">The backend.</param>
+    /// <param name="offset">Bytes from the start of the block; a multiple of the backing page size.</param>
+    /// <param name="length">Bytes; a multiple of the backing page size.</param>
+    /// <param name="policy">What to do; null: the backend's policy. A backend that denies discards denies each.</param>
+    /// <param name="cancellation">Gives up before it begins.</param>
+    /// <exception cref="MemoryBackendException">The range or policy is impossible or denied, or the kernel refused.</exception>
+    DiscardOutcome Discard(
+        BackendReference backend, long offset, long length, DiscardPolicy? policy, CancellationToken cancellation = default);
+
+    /// <summary>Unmaps and forgets a backend; its file stays.</summary>
+    /// <exception cref="MemoryBackendException">A guest uses it (<c>BackendInUse</c>).</exception>
+    void Remove(BackendReference backend, CancellationToken cancellation = default);
+}
