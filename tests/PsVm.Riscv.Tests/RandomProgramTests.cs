@@ -17,6 +17,7 @@ public unsafe class RandomProgramTests(ITestOutputHelper output)
     private const int RamSize = 1 << 20, CodeBytes = 3 * 4096, DataBytes = 3 * 4096;
     private const int DataPointer = 2, CodePointer = 3;
     private const int Fcsr = 0x003, Stvec = 0x105, Scounteren = 0x106, Sscratch = 0x140, Satp = 0x180, Sepc = 0x141;
+    private const int Menvcfg = 0x30a, Senvcfg = 0x10a;
     private const int Mstatus = 0x300, Medeleg = 0x302, Mideleg = 0x303, Mie = 0x304, Mtvec = 0x305, Mcounteren = 0x306;
     private const int Mscratch = 0x340, Mepc = 0x341, Mcause = 0x342, Mip = 0x344, Pmpcfg0 = 0x3a0, Pmpaddr0 = 0x3b0;
     private const ulong V = 1, R = 2, W = 4, X = 8, U = 16, A = 64, D = 128;
@@ -31,7 +32,7 @@ public unsafe class RandomProgramTests(ITestOutputHelper output)
     ];
 
     private static readonly uint[] Functions =
-        [0x00, 0x00, 0x01, 0x04, 0x05, 0x10, 0x14, 0x20, 0x24, 0x30, 0x34, 0x08, 0x0c, 0x2c, 0x60, 0x61, 0x68, 0x69, 0x70, 0x71, 0x78, 0x79, 0x50, 0x51, 0x21];
+        [0x00, 0x00, 0x01, 0x04, 0x05, 0x07, 0x10, 0x14, 0x20, 0x24, 0x30, 0x34, 0x08, 0x0c, 0x2c, 0x60, 0x61, 0x68, 0x69, 0x70, 0x71, 0x78, 0x79, 0x50, 0x51, 0x21];
 
     private static readonly uint[] BitImmediates = [0x600, 0x601, 0x602, 0x604, 0x605, 0x287, 0x6b8];
 
@@ -47,9 +48,9 @@ public unsafe class RandomProgramTests(ITestOutputHelper output)
         int seed = int.Parse(Environment.GetEnvironmentVariable("PSVM_TEST_SEED") ?? Random.Shared.Next().ToString());
         output.WriteLine($"PSVM_TEST_SEED={seed}");
         using var caches = new Caches();
-        using var reference = new TestMachine(RamSize, code: caches.Decoded) { FixedTime = 0 };
-        using var atFirstSight = new TestMachine(RamSize, code: caches.Translated) { FixedTime = 0 };
-        using var warmedUp = new TestMachine(RamSize, code: caches.TranslatedLater) { FixedTime = 0 };
+        using var reference = new TestMachine(RamSize, code: caches.Decoded, isa: IsaProfile.Full) { FixedTime = 0 };
+        using var atFirstSight = new TestMachine(RamSize, code: caches.Translated, isa: IsaProfile.Full) { FixedTime = 0 };
+        using var warmedUp = new TestMachine(RamSize, code: caches.TranslatedLater, isa: IsaProfile.Full) { FixedTime = 0 };
         ulong done = 0, traps = 0;
         for (int program = 0; done < wanted; program++)
         {
@@ -59,8 +60,8 @@ public unsafe class RandomProgramTests(ITestOutputHelper output)
             if (difference is not null)
             {
                 // Block by block it shows where it arises, unless it needs the long runs.
-                using var again = new TestMachine(RamSize, code: caches.Decoded) { FixedTime = 0 };
-                using var suspect = new TestMachine(RamSize, code: caches.Translated) { FixedTime = 0 };
+                using var again = new TestMachine(RamSize, code: caches.Decoded, isa: IsaProfile.Full) { FixedTime = 0 };
+                using var suspect = new TestMachine(RamSize, code: caches.Translated, isa: IsaProfile.Full) { FixedTime = 0 };
                 string? precise = Run(again, suspect, seed, program, maxBudget: 1);
                 Assert.Fail($"PSVM_TEST_SEED={seed}, program {program}: {difference}; block by block: {precise ?? "they agree"}");
             }
@@ -182,6 +183,7 @@ public unsafe class RandomProgramTests(ITestOutputHelper output)
             (Mstatus, (dice.OneIn(16) ? 0 : (uint)dice.Next(1, 4)) << 13 | (uint)dice.Next(4) << 18 | (uint)dice.Next(2) << 3),
             (Medeleg, delegated), (Mideleg, 0), (Mie, 2), (Mip, 0), (Mtvec, Handler), (Stvec, SupervisorHandler),
             (Mcounteren, (ulong)dice.Next(8)), (Scounteren, 7), (Mscratch, SaveArea), (Sscratch, 0), (Mepc, 0), (Sepc, 0), (Mcause, 0),
+            (Menvcfg, (ulong)dice.Next(16) << 4), (Senvcfg, dice.OneIn(2) ? 0xf0 : (ulong)dice.Next(16) << 4),
             (0x142, 0), (0x143, 0), (0x343, 0), (0xb00, 0), (0xb02, 0), (Pmpaddr0, ulong.MaxValue), (Pmpcfg0, 0x1f),
             (Satp, translated ? 8ul << 60 | Tables >> 12 : 0),
         ];
@@ -445,9 +447,12 @@ public unsafe class RandomProgramTests(ITestOutputHelper output)
                 bits = bits & 0x01ff_ffff | Functions[dice.Next(Functions.Length)] << 25;
                 if (dice.Next(2) == 0)
                 {
-                    bits = bits & ~(31u << 20) | (uint)dice.Next(4) << 20;
+                    bits = bits & ~(31u << 20) | (uint)dice.Next(9) << 20;
                 }
 
+                break;
+            case 0x0f when dice.Next(2) == 0:
+                bits = dice.Next(4) == 0 ? 0x0100000f : CacheBlock(dice, DataPointer);
                 break;
             case 0x13 or 0x1b when dice.Next(4) == 0:
                 bits = bits & 0xf_ffff | BitImmediates[dice.Next(BitImmediates.Length)] << 20;
@@ -459,7 +464,7 @@ public unsafe class RandomProgramTests(ITestOutputHelper output)
                 bits = bits & 0xfff | ((uint)dice.Next(1 << 10) << 21) | ((uint)dice.Next(2) == 0 ? 0 : 0x800f_f000);
                 break;
             case 0x73:
-                bits = dice.Next(3) switch
+                bits = dice.Next(16) == 0 ? (dice.Next(2) == 0 ? 0x00d0_0073u : 0x01d0_0073) : dice.Next(3) switch // wrs.nto, wrs.sto
                 {
                     0 => bits & 0xfff | ReadableCsrs[dice.Next(ReadableCsrs.Length)] << 20 | 2u << 12, // csrr
                     1 => 0x0000_100f, // fence.i
@@ -472,6 +477,9 @@ public unsafe class RandomProgramTests(ITestOutputHelper output)
         uint rd = bits >> 7 & 31;
         return opcode is not (0x23 or 0x27 or 0x63) && rd is DataPointer or CodePointer ? bits & ~(31u << 7) | 5u << 7 : bits;
     }
+
+    /// <summary>CBO.INVAL, CBO.CLEAN, CBO.FLUSH or CBO.ZERO.</summary>
+    internal static uint CacheBlock(Dice dice, int pointer) => dice.Pick<uint>([0, 1, 2, 4, 4]) << 20 | (uint)pointer << 15 | 0x200f;
 
     private static ulong Value(Dice dice) => dice.Next(6) switch
     {

@@ -9,7 +9,7 @@ namespace PsVm.Riscv.Tests;
 /// </summary>
 internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
 {
-    private const int Fflags = 1, Frm = 2, Fcsr = 3, Sstatus = 0x100, Sepc = 0x141, Mstatus = 0x300, Mip = 0x344;
+    private const int Fflags = 1, Frm = 2, Fcsr = 3, Sstatus = 0x100, Sepc = 0x141, Mstatus = 0x300, Mip = 0x344, Menvcfg = 0x30a, Senvcfg = 0x10a;
     private const int ShortRange = 2040;
 
     // funct7 and funct3 of what there is; for the bit immediates, the upper 12 bits and funct3.
@@ -18,7 +18,7 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
         (0, 0), (0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (0, 6), (0, 7), (0x20, 0), (0x20, 5), (0, 0), (0x20, 0), (0, 4), (0, 7),
         (1, 0), (1, 1), (1, 2), (1, 3), (1, 4), (1, 5), (1, 6), (1, 7),
         (0x20, 4), (0x20, 6), (0x20, 7), (5, 4), (5, 5), (5, 6), (5, 7), (0x10, 2), (0x10, 4), (0x10, 6),
-        (0x14, 1), (0x24, 1), (0x24, 5), (0x34, 1), (0x30, 1), (0x30, 5),
+        (0x14, 1), (0x24, 1), (0x24, 5), (0x34, 1), (0x30, 1), (0x30, 5), (7, 5), (7, 7), (7, 5), (7, 7),
     ];
 
     private static readonly (int Funct7, int Funct3)[] WordRegisters =
@@ -140,10 +140,15 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
                 code.Emit(Csr(5, dice.OneIn(2) ? 0 : Dest(), Frm, dice.OneIn(12) ? dice.Next(8) : dice.Next(5)));
                 break;
             case 14:
-                // LR and SC with something between.
+                // LR and SC with something between, be it a wait.
                 int pointer = Pointer(), width = dice.Next(2, 4);
                 code.Emit(Atomic(2, width, Dest(), pointer, 0));
                 Straight(dice.Next(3));
+                if (dice.OneIn(4))
+                {
+                    code.Emit(dice.OneIn(2) ? 0x00d0_0073u : 0x01d0_0073);
+                }
+
                 code.Emit(Atomic(3, width, Dest(), pointer, Any()));
                 break;
             default:
@@ -353,7 +358,7 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
                 code.Emit(FenceI);
                 break;
             case 3:
-                code.Emit(0x0330_000fu); // fence
+                code.Emit(dice.Pick<uint>([0x0330_000f, 0x0100_000f, 0x00d0_0073, 0x01d0_0073])); // fence, pause, wrs.nto, wrs.sto
                 break;
             case 4 or 5 or 6:
                 // FS: off, or on again, as initial, clean or dirty.
@@ -392,6 +397,11 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
             case 15:
                 code.Emit(Csr(1, Dest(), dice.OneIn(2) ? Fflags : Fcsr, Any()));
                 break;
+            case 16:
+                // What the cache-block instructions of lower modes may do.
+                code.Emit(Addi(temporary, 0, dice.Next(16) << 4));
+                code.Emit(Csr(dice.Next(1, 4), Dest(), dice.OneIn(2) ? Menvcfg : Senvcfg, temporary));
+                break;
             default:
                 code.Emit(Csr(2, Dest(), dice.Pick<int>(CountersAndFlags), 0));
                 break;
@@ -402,8 +412,11 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
     {
         for (int i = 0; i < count; i++)
         {
-            switch (dice.Next(_usesFloats ? 20 : 13))
+            switch (dice.OneIn(24) ? -1 : dice.Next(_usesFloats ? 20 : 13))
             {
+                case -1:
+                    code.Emit(RandomProgramTests.CacheBlock(dice, Pointer()));
+                    break;
                 case < 5:
                     if (_slots.Count < 40 && dice.OneIn(3))
                     {
@@ -526,8 +539,18 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
     {
         int format = dice.Next(2), rounding = dice.OneIn(40) ? dice.Next(8) : dice.OneIn(4) ? dice.Next(5) : 7;
         int rd = dice.Next(32), rs1 = dice.Next(32), rs2 = dice.Next(32);
-        switch (dice.Next(24))
+        switch (dice.Next(28))
         {
+            case 24:
+                return R(0x53, 0, 0x1e << 2 | format, rd, rs1, 1); // fli
+            case 25:
+                return R(0x53, dice.Next(2, 4), 5 << 2 | format, rd, rs1, rs2); // fminm, fmaxm
+            case 26:
+                return R(0x53, rounding, 8 << 2 | format, rd, rs1, dice.Next(4, 6)); // fround, froundnx
+            case 27:
+                return dice.OneIn(3)
+                    ? R(0x53, 1, 0x61, Dest(), rs1, 8) // fcvtmod.w.d
+                    : R(0x53, dice.Next(4, 6), 0x14 << 2 | format, Dest(), rs1, rs2); // fleq, fltq
             case < 8:
                 return R(0x53, rounding, dice.Next(3) << 2 | format, rd, rs1, rs2);
             case < 12:

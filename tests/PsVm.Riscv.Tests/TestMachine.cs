@@ -13,13 +13,24 @@ internal sealed unsafe class TestMachine : IDeviceBus, IGuestClock, IDisposable
     private readonly byte* _ram;
     private readonly long _start = Stopwatch.GetTimestamp();
 
-    public TestMachine(ulong ramSize = 8 << 20, IExecutionEnvironment? environment = null, CodeCache? code = null, IsaProfile? isa = null)
+    public TestMachine(
+        ulong ramSize = 8 << 20,
+        IExecutionEnvironment? environment = null,
+        CodeCache? code = null,
+        IsaProfile? isa = null,
+        ulong? rom = null)
     {
+        const uint RomSize = 4096;
         RamSize = ramSize;
-        _ram = (byte*)NativeMemory.AlignedAlloc((nuint)ramSize, 4096);
-        new Span<byte>(_ram, (int)ramSize).Clear();
+        _ram = (byte*)NativeMemory.AlignedAlloc((nuint)ramSize + RomSize, 4096);
+        new Span<byte>(_ram, (int)(ramSize + RomSize)).Clear();
         Memory = new PhysicalMemory();
         Memory.AddRam(RamBase, (nint)_ram, ramSize, readOnly: false);
+        if (rom is { } address)
+        {
+            Memory.AddRam(address, (nint)(_ram + ramSize), RomSize, readOnly: true);
+        }
+
         Hart = new Hart(0, Memory, this, this, environment, code, isa) { Pc = RamBase };
     }
 
@@ -31,6 +42,9 @@ internal sealed unsafe class TestMachine : IDeviceBus, IGuestClock, IDisposable
 
     /// <summary>What <see cref="Now"/> says; null: the host's time.</summary>
     public ulong? FixedTime { get; set; }
+
+    /// <summary>Where there are devices, which answer nothing: address and bytes.</summary>
+    public (ulong Address, ulong Length) Devices { get; set; }
 
     public ulong Frequency => 10_000_000;
 
@@ -60,6 +74,8 @@ internal sealed unsafe class TestMachine : IDeviceBus, IGuestClock, IDisposable
     }
 
     public bool TryWrite(ulong address, int size, ulong value) => false;
+
+    public bool HasDevice(ulong address) => address - Devices.Address < Devices.Length;
 
     public void Dispose()
     {

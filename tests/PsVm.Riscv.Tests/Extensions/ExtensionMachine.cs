@@ -18,11 +18,11 @@ internal sealed class ExtensionMachine : IDisposable
     private const ulong FloatOn = 1ul << 13;
     private readonly CodeCache _cache;
 
-    public ExtensionMachine(Tier tier, IsaProfile? isa = null, CodeCache? cache = null)
+    public ExtensionMachine(Tier tier, IsaProfile? isa = null, ulong? rom = null)
     {
         Skip.IfNot(tier == Tier.Interpreter || Translation.BlockTranslator.IsSupported, "this host runs no translated code");
-        _cache = cache ?? new CodeCache(tier == Tier.Interpreter ? TranslatorOptions.Off : new TranslatorOptions { Threshold = 1 });
-        Machine = new TestMachine(code: _cache, isa: isa ?? IsaProfile.Full) { FixedTime = 0 };
+        _cache = new CodeCache(tier == Tier.Interpreter ? TranslatorOptions.Off : new TranslatorOptions { Threshold = 1 });
+        Machine = new TestMachine(code: _cache, isa: isa ?? IsaProfile.Full, rom: rom) { FixedTime = 0 };
         Machine.Program(Handler, Jal(Zero, 0));
         Set(Mtvec, Handler);
         Set(Mstatus, FloatOn);
@@ -46,7 +46,7 @@ internal sealed class ExtensionMachine : IDisposable
         Set(Mcause, 0);
         Hart.Pc = Code;
         Hart.Mode = mode;
-        Hart.Run((ulong)instructions.Length + 2);
+        Hart.Run((ulong)instructions.Length + 16);
         ulong cause = Cause;
         Assert.Equal(cause == 0 ? Code + ((ulong)instructions.Length * 4) : Handler, Hart.Pc);
         return cause;

@@ -118,6 +118,44 @@ internal sealed class ExactArithmetic(int width, int fractionBits)
 
     public Outcome Max(ulong a, ulong b) => Extremum(a, b, (x, y) => x >= y);
 
+    public Outcome Minimum(ulong a, ulong b) => NaNAmong(a, b) ?? Min(a, b);
+
+    public Outcome Maximum(ulong a, ulong b) => NaNAmong(a, b) ?? Max(a, b);
+
+    public Outcome LtQuiet(ulong a, ulong b) => NaNAmong(a, b) is { } nan ? nan with { Bits = 0 } : Lt(a, b);
+
+    public Outcome LeQuiet(ulong a, ulong b) => NaNAmong(a, b) is { } nan ? nan with { Bits = 0 } : Le(a, b);
+
+    public Outcome RoundToInteger(ulong a, RoundingMode mode, bool raisesInexact)
+    {
+        if (NaNAmong(a) is { } nan)
+        {
+            return nan;
+        }
+
+        if (IsInfinite(a) || IsZero(a))
+        {
+            return new(a, 0);
+        }
+
+        (BigInteger integer, bool exact) = RoundToInteger(IsNegative(a), Magnitude(a), mode);
+        return new(
+            Round(IsNegative(a), new Fraction(integer, BigInteger.One), RoundingMode.TowardZero).Bits,
+            raisesInexact && !exact ? FpFlags.Inexact : 0);
+    }
+
+    public Outcome ToIntegerModulo(ulong a)
+    {
+        FpFlags flags = ToInteger(a, signed: true, 32, RoundingMode.TowardZero).Flags;
+        if (IsNaN(a) || IsInfinite(a))
+        {
+            return new(0, flags);
+        }
+
+        (BigInteger value, _) = RoundToInteger(IsNegative(a), Magnitude(a), RoundingMode.TowardZero);
+        return new((ulong)(int)(uint)((IsNegative(a) ? -value : value) & uint.MaxValue), flags);
+    }
+
     public Outcome Eq(ulong a, ulong b) => IsNaN(a) || IsNaN(b)
         ? new(0, IsSignaling(a) || IsSignaling(b) ? FpFlags.Invalid : 0)
         : Truth(Comparable(a) == Comparable(b));
