@@ -24,13 +24,15 @@ internal sealed class GuestBoard : IHartLines, IDisposable
     /// <param name="code">Where the harts keep decoded and translated code.</param>
     /// <param name="console">The console.</param>
     /// <param name="power">Called with what the guest asks of the board's power, on a hart's thread.</param>
+    /// <param name="isa">The harts' instruction set; null: <see cref="IsaProfile.Base"/>.</param>
     public GuestBoard(
         GuestMemory memory,
         int harts,
         Func<GuestBoard, ISupervisorEnvironment>? environment,
         CodeCache code,
         GuestConsole console,
-        Action<PowerRequest, uint> power)
+        Action<PowerRequest, uint> power,
+        IsaProfile? isa = null)
     {
         _harts = new Hart[harts];
         Environment = environment?.Invoke(this);
@@ -48,7 +50,7 @@ internal sealed class GuestBoard : IHartLines, IDisposable
             (MemoryMap.SysCon, new SysCon(power)));
         for (int hart = 0; hart < harts; hart++)
         {
-            _harts[hart] = new Hart(hart, memory.Physical, _bus, Clock, Environment, code);
+            _harts[hart] = new Hart(hart, memory.Physical, _bus, Clock, Environment, code, isa);
         }
     }
 

@@ -36,6 +36,19 @@ public class DeviceBusTests
         Assert.Equal(0ul, value);
     }
 
+    [Theory]
+    [InlineData(0xfff, false)]
+    [InlineData(0x1000, true)]
+    [InlineData(0x1fff, true)]
+    [InlineData(0x200f, true)]
+    [InlineData(0x2010, false)]
+    [InlineData(ulong.MaxValue, false)]
+    public void It_knows_where_a_device_is_without_an_access(ulong address, bool there)
+    {
+        Assert.Equal(there, MakeBus().HasDevice(address));
+        Assert.Empty(_first.Accesses);
+    }
+
     private DeviceBus MakeBus() => new((new AddressRange(0x1000, 0x1000), _first), (new AddressRange(0x2000, 0x10), _second));
 
     /// <summary>Reads as the offset.</summary>

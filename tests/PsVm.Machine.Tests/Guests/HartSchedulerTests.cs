@@ -71,6 +71,18 @@ public sealed unsafe class HartSchedulerTests : IDisposable
     }
 
     [Fact]
+    public void A_hart_that_waits_for_a_store_goes_to_the_end_of_the_queue_and_never_sleeps()
+    {
+        // auipc a0, 0; lr.w a1, (a0); wrs.nto; j .-8: nobody stores there.
+        Machine guest = Make(2, 0x0000_0517, 0x1005_25af, 0x00d0_0073, 0xff9f_f06f);
+        guest.Group.Release();
+        WaitFor(() => guest.Group.Harts.All(hart => hart.Exits.Wait > 1_000)); // on one thread: they give way to each other
+
+        Assert.All(guest.Group.Harts, hart => Assert.Equal((0, 0), (hart.Exits.Slice, hart.Exits.Requested)));
+        RunSomethingElse();
+    }
+
+    [Fact]
     public void A_timer_wakes_its_hart()
     {
         Machine guest = Make(2, WaitForInterrupt, JumpToItself);
@@ -292,7 +304,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         {
             NativeMemory.Clear(_ram, (nuint)RamSize);
             MemoryMarshal.AsBytes<uint>(program).CopyTo(new Span<byte>(_ram, (int)RamSize));
-            Board = new(new GuestMemory([((nint)_ram, RamSize, false)]), harts, environment: null, _code, new GuestConsole(), (_, _) => OnPower());
+            Board = new(new GuestMemory([((nint)_ram, RamSize, false)]), harts, environment: null, _code, new GuestConsole(), (_, _) => OnPower(), IsaProfile.Full);
             Board.PowerOn(new BootEntry(MemoryMap.RamStart, 0, 0));
             Group = new HartGroup(scheduler, Board, Fail, End);
         }
