@@ -21,7 +21,7 @@ public sealed unsafe class Hart : IDisposable
 
     private readonly PhysicalMemory _memory;
     private readonly IExecutionEnvironment? _environment;
-    private readonly Op* _crossing;
+    private readonly Op* _alone;
     private readonly CodeCache? _ownCode;
     private readonly long[] _codeExits = new long[Enum.GetValues<CodeExit>().Length];
     private long _lookups, _systemInstructions;
@@ -54,7 +54,7 @@ public sealed unsafe class Hart : IDisposable
         State = (HartState*)NativeMemory.AlignedAlloc((nuint)sizeof(HartState), 64);
         *State = default;
         State->Box[0] = 0xffff_ffff_0000_0000;
-        _crossing = (Op*)((BlockHeader*)NativeMemory.AllocZeroed(1, (nuint)(sizeof(BlockHeader) + (2 * sizeof(Op)))) + 1);
+        _alone = (Op*)((BlockHeader*)NativeMemory.AllocZeroed(1, (nuint)(sizeof(BlockHeader) + (2 * sizeof(Op)))) + 1);
         _ownCode = code is null ? new CodeCache() : null;
         Blocks = new BlockCache((code ?? _ownCode!).Space, State, memory.PageCount, Isa.Extensions);
         TranslationThreshold = Blocks.Space.Translates ? (code ?? _ownCode!).Options.Threshold : int.MaxValue;
@@ -195,6 +195,7 @@ public sealed unsafe class Hart : IDisposable
         State->Pc = snapshot.Pc;
         Mode = snapshot.Mode;
         Mmu.FlushAll();
+        Blocks.Fence();
     }
 
     /// <summary>Runs until the budget is used up, the hart waits for an interrupt, or an exit is requested.</summary>
@@ -245,7 +246,7 @@ public sealed unsafe class Hart : IDisposable
             _disposed = true;
             Mmu.Dispose();
             Blocks.Dispose();
-            NativeMemory.Free(BlockHeader.Of(_crossing));
+            NativeMemory.Free(BlockHeader.Of(_alone));
             _ownCode?.Dispose();
             GCHandle.FromIntPtr(State->Hart).Free();
             NativeMemory.AlignedFree(State);
@@ -306,35 +307,27 @@ public sealed unsafe class Hart : IDisposable
         State->MayZeroBlocks = Csrs.MayZeroBlocks ? 1u : 0;
     }
 
-    /// <summary>FENCE.I: on one hart every store into decoded code was noticed; those of other harts were not.</summary>
-    internal void FenceInstructions()
-    {
-        if (_memory.HasSeveralHarts)
-        {
-            Blocks.Clear();
-        }
-    }
-
     /// <summary>The block at an address, which is also kept in the jump table; null: fetching it failed.</summary>
     internal Op* FindBlock(ulong pc)
     {
         const ulong PageMask = PhysicalMemory.PageSize - 1;
         _lookups++;
-        byte* host = Mmu.FetchPointer(pc, out long page);
+        byte* host = Mmu.FetchPointer(pc, out FetchedPage page);
         if (host is null)
         {
             return null;
         }
 
-        if ((pc & PageMask) == PageMask - 1 && Decoder.IsFull(*(ushort*)host))
+        bool crosses = (pc & PageMask) == PageMask - 1 && Decoder.IsFull(*(ushort*)host);
+        if (crosses || !page.IsWhole)
         {
-            return DecodeCrossing(pc, *(ushort*)host);
+            return DecodeAlone(pc, *(ushort*)host);
         }
 
-        Op* ops = Blocks.Get(host, page, out bool newCodePage);
+        Op* ops = Blocks.Get(host, page.Number, out bool newCodePage);
         if (newCodePage)
         {
-            Mmu.Tlb.ProtectHostPage((byte*)((ulong)host & ~PageMask));
+            Mmu.Tlb.ProtectHostPage((byte*)page.Host);
         }
 
         Blocks.AddJump(State->Jumps + ((pc >> 1) & BlockCache.JumpMask), pc, ops);
@@ -348,9 +341,9 @@ public sealed unsafe class Hart : IDisposable
     internal Exception? Failure { get; set; }
 
     /// <summary>Runs translated code until it leaves, and takes the trap if that is why.</summary>
-    internal CodeExit RunTranslated(byte* code, ulong pc)
+    internal CodeExit RunTranslated(BlockHeader* block, ulong pc)
     {
-        Blocks.Space.Run(State, code, pc);
+        Blocks.Space.Run(State, block, pc);
         FoldHostFlags();
         var exit = (CodeExit)State->CodeExit;
         _codeExits[(int)exit]++;
@@ -410,20 +403,28 @@ public sealed unsafe class Hart : IDisposable
         return high is null ? 0 : *(ushort*)low | (ulong)*(ushort*)high << 16;
     }
 
-    /// <summary>An instruction that lies on two pages is a block of its own, and decoded anew each time.</summary>
-    private Op* DecodeCrossing(ulong pc, uint low)
+    /// <summary>
+    /// An instruction that lies on two pages, or in a page that may not be fetched as a whole, is a block of its own: checked and decoded
+    /// anew each time, and never translated.
+    /// </summary>
+    private Op* DecodeAlone(ulong pc, uint bits)
     {
-        byte* second = Mmu.FetchPointer(pc + 2, out _);
-        if (second is null)
+        if (Decoder.IsFull(bits))
         {
-            return null;
+            byte* second = Mmu.FetchPointer(pc + 2, out _);
+            if (second is null)
+            {
+                return null;
+            }
+
+            bits |= (uint)*(ushort*)second << 16;
         }
 
         int offset = (int)(pc & (PhysicalMemory.PageSize - 1));
-        _crossing[0] = Decoder.Decode(low | (uint)*(ushort*)second << 16, offset, Isa.Extensions);
-        BlockHeader.Of(_crossing)->Heat = int.MinValue; // never translated: it may be another instruction next time
-        _crossing[1] = new Op { Code = OpCode.End, Offset = (ushort)(offset + 4) };
-        return _crossing;
+        _alone[0] = Decoder.Decode(bits, offset, Isa.Extensions);
+        BlockHeader.Of(_alone)->Heat = int.MinValue; // never translated: it may be another instruction next time
+        _alone[1] = new Op { Code = OpCode.End, Offset = (ushort)(offset + _alone[0].Length) };
+        return _alone;
     }
 
     private static int CheckRegister(int register)
@@ -517,7 +518,7 @@ public sealed unsafe class Hart : IDisposable
         uint requests = Interlocked.Exchange(ref _requests, 0);
         if ((requests & InstructionFenceRequest) != 0)
         {
-            Blocks.Clear();
+            Blocks.Fence();
         }
 
         if ((requests & AddressFenceRequest) != 0)

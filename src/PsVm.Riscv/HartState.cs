@@ -55,6 +55,9 @@ internal unsafe struct HartState
     /// <summary>End of the jump, in executable memory, that wants to be pointed to the next block; 0: none.</summary>
     public ulong ChainFrom;
 
+    /// <summary>The page of code that this jump is in: <see cref="BlockHeader.Page"/>.</summary>
+    public ulong ChainPage;
+
     /// <summary>Why translated code left: a <see cref="CodeExit"/>.</summary>
     public ulong CodeExit;
 

@@ -14,7 +14,7 @@ internal sealed unsafe class BlockCache : IDisposable
     private const int JumpBits = 10, JumpSize = 1 << JumpBits, JumpTables = 3;
     private const int JumpPageSlots = 4096;
 
-    private readonly Dictionary<long, CodePage> _pages = [];
+    private readonly Dictionary<long, KnownPage> _pages = [];
     private readonly HartState* _state;
     private readonly IsaExtensions _isa;
     private readonly ulong[] _codePages;
@@ -24,6 +24,7 @@ internal sealed unsafe class BlockCache : IDisposable
     private readonly ushort[] _usedJumps = new ushort[JumpTables * JumpSize];
     private readonly ulong[] _jumpPages = new ulong[JumpPageSlots / 64];
     private int _usedJumpCount = JumpTables * JumpSize;
+    private long _fences;
     private long _seen;
     private bool _running;
 
@@ -55,7 +56,23 @@ internal sealed unsafe class BlockCache : IDisposable
     });
 
     /// <summary>Whether the page holds instructions that are cached.</summary>
-    public bool HasCode(long page) => (_codePages[page >> 6] >> (int)(page & 63) & 1) != 0;
+    public bool HasCode(long page) => (Volatile.Read(ref _codePages[page >> 6]) >> (int)(page & 63) & 1) != 0;
+
+    /// <summary>Whether one of the pages does, the last included. Safe from any thread.</summary>
+    public bool HasCode(long firstPage, long lastPage)
+    {
+        for (long word = firstPage >> 6; word <= lastPage >> 6; word++)
+        {
+            ulong mask = word == firstPage >> 6 ? ulong.MaxValue << (int)(firstPage & 63) : ulong.MaxValue;
+            mask &= word == lastPage >> 6 ? ulong.MaxValue >> (int)(63 - (lastPage & 63)) : ulong.MaxValue;
+            if ((Volatile.Read(ref _codePages[word]) & mask) != 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     /// <summary>How often it was forgotten where blocks begin.</summary>
     public long Forgotten { get; private set; }
@@ -106,12 +123,14 @@ internal sealed unsafe class BlockCache : IDisposable
         }
     }
 
-    /// <summary>Forgets what the pages held. Must not be called while a block runs.</summary>
-    public void Clear()
+    /// <summary>
+    /// FENCE.I: each page is compared with what was decoded from it before a block of it runs again, for harts, other processes and
+    /// devices may have written it. Must not be called while a block runs.
+    /// </summary>
+    public void Fence()
     {
+        _fences++;
         ForgetJumps();
-        _pages.Clear();
-        Array.Clear(_codePages);
     }
 
     /// <summary>Forgets what one page held; a block that runs may run to its end.</summary>
@@ -143,9 +162,9 @@ internal sealed unsafe class BlockCache : IDisposable
         }
 
         ForgetJumps();
-        foreach ((long page, CodePage code) in _pages)
+        foreach ((long page, KnownPage known) in _pages)
         {
-            if (code.IsLeaving)
+            if (known.Code.IsLeaving)
             {
                 _pages.Remove(page);
                 _codePages[page >> 6] &= ~(1ul << (int)(page & 63));
@@ -168,15 +187,22 @@ internal sealed unsafe class BlockCache : IDisposable
     public Op* Get(byte* host, long page, out bool newCodePage)
     {
         int offset = (int)((nint)host & ((int)PhysicalMemory.PageSize - 1));
-        newCodePage = !_pages.TryGetValue(page, out CodePage? code);
+        byte* content = host - offset;
+        newCodePage = !HasCode(page);
         if (newCodePage)
         {
-            code = Space.FindPage(page, host - offset, _isa);
-            _pages.Add(page, code);
             _codePages[page >> 6] |= 1ul << (int)(page & 63);
+            Interlocked.MemoryBarrier(); // who writes the page either sees that it holds code, or is seen below
         }
 
-        return Space.FindBlock(code!, offset);
+        ref KnownPage known = ref CollectionsMarshal.GetValueRefOrAddDefault(_pages, page, out bool exists);
+        if (!exists || (known.Fences != _fences && !known.Code.Holds(content)))
+        {
+            known.Code = Space.FindPage(page, content, _isa);
+        }
+
+        known.Fences = _fences;
+        return Space.FindBlock(known.Code, offset);
     }
 
     public void Dispose()
@@ -189,5 +215,12 @@ internal sealed unsafe class BlockCache : IDisposable
     {
         ulong page = address >> PhysicalMemory.PageShift;
         return (int)((page ^ (page >> 12)) & (JumpPageSlots - 1));
+    }
+
+    /// <summary>What a page was found equal to, and how many fences there had been then.</summary>
+    private struct KnownPage
+    {
+        public CodePage Code;
+        public long Fences;
     }
 }

@@ -60,7 +60,7 @@ internal static unsafe class BlockInterpreter
         if (header->Code != null || (++header->Heat >= threshold && hart.Blocks.Space.Request(first)))
         {
             jump->Code = header->Code;
-            CodeExit exit = hart.RunTranslated(header->Code, pc);
+            CodeExit exit = hart.RunTranslated(header, pc);
             pc = state->Pc;
             if (exit != CodeExit.MidBlock)
             {

@@ -69,7 +69,7 @@ internal static unsafe class SystemInterpreter
                 break;
 
             case OpCode.FenceI:
-                hart.FenceInstructions();
+                hart.Blocks.Fence();
                 break;
 
             case >= OpCode.CboInval and <= OpCode.CboFlush:

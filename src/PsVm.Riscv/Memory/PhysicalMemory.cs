@@ -61,7 +61,10 @@ public sealed unsafe partial class PhysicalMemory
     /// <returns>One bit a page, counted over all blocks in the order of their addresses; null: they are not tracked.</returns>
     public ulong[]? TakeDirtyPages() => Volatile.Read(ref _dirty)?.Take();
 
-    /// <summary>Says that a device or the host wrote guest RAM, so that no hart runs stale decoded code. Safe from any thread.</summary>
+    /// <summary>
+    /// Says that somebody who is not a hart wrote guest RAM, or took what was in it away, so that no hart runs stale decoded code. Called
+    /// after the write, from any thread. Holes and addresses beyond RAM may be part of the range.
+    /// </summary>
     /// <param name="address">Guest physical address.</param>
     /// <param name="length">Bytes; what of them is not RAM is passed over.</param>
     public void NotifyWritten(ulong address, ulong length)
@@ -71,14 +74,42 @@ public sealed unsafe partial class PhysicalMemory
             return;
         }
 
-        ulong last = (length - 1 <= ulong.MaxValue - address ? address + (length - 1) : ulong.MaxValue) & ~(PageSize - 1);
+        Interlocked.MemoryBarrier(); // a hart that comes to a page either sees what was written, or has marked it below
+        ulong last = address + Math.Min(length - 1, ulong.MaxValue - address);
         foreach (Region region in _regions)
         {
-            ulong first = Math.Max(address & ~(PageSize - 1), region.Base);
-            ulong end = Math.Min(last, region.Base + (region.Length - PageSize));
-            for (ulong page = first; page <= end; page += PageSize)
+            ulong first = Math.Max(address, region.Base), end = Math.Min(last, region.Base + (region.Length - 1));
+            if (first <= end)
             {
-                NotifyWritten(region.PageAt(page));
+                NotifyWritten(region.PageAt(first), region.PageAt(end));
+            }
+        }
+    }
+
+    /// <summary>As <see cref="NotifyWritten(ulong, ulong)"/>, for all RAM: anything may be another now.</summary>
+    public void NotifyAllWritten() => _harts.ForEach(hart => hart.RequestInstructionFence());
+
+    /// <summary>Whether a hart has decoded instructions of a page, by its number. Safe from any thread.</summary>
+    internal bool HasCode(long page)
+    {
+        foreach (Hart hart in _harts)
+        {
+            if (hart.Blocks.HasCode(page))
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private void NotifyWritten(long firstPage, long lastPage)
+    {
+        foreach (Hart hart in _harts)
+        {
+            if (hart.Blocks.HasCode(firstPage, lastPage))
+            {
+                hart.RequestInstructionFence();
             }
         }
     }
@@ -111,20 +142,7 @@ public sealed unsafe partial class PhysicalMemory
         throw new ArgumentException($"host address 0x{(nint)host:x} is not in RAM");
     }
 
-    private void NotifyWritten(long page)
-    {
-        foreach (Hart hart in _harts)
-        {
-            if (hart.Blocks.HasCode(page))
-            {
-                hart.RequestInstructionFence();
-            }
-        }
-    }
-
     internal void Register(Hart hart) => _harts.Add(hart);
-
-    internal bool HasSeveralHarts => _harts.Count > 1;
 
     /// <summary>One range of RAM.</summary>
     /// <remarks>Safety: whoever made the RAM keeps the host memory mapped until the last hart is disposed of.</remarks>

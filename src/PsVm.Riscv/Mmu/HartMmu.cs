@@ -20,6 +20,9 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
     private ulong _superpageAddress = ulong.MaxValue;
     private ulong _superpageMask;
 
+    // What instructions are fetched from. Blocks are found by virtual address only while their page is here.
+    private readonly FetchTable _fetched = new();
+
     /// <summary>The translations that accesses use without coming here.</summary>
     public Tlb Tlb { get; } = new();
 
@@ -30,6 +33,7 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
     public void FlushAll()
     {
         Tlb.FlushAll();
+        _fetched.Clear();
         blocks.ForgetJumps();
         _superpageAddress = ulong.MaxValue;
         _superpageMask = 0;
@@ -45,6 +49,7 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
         }
 
         Tlb.FlushPage(address);
+        _fetched.Remove(address);
         blocks.ForgetJumpsInPage(address);
     }
 
@@ -163,32 +168,51 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
         return region.Host + (physical - region.Base);
     }
 
-    /// <summary>The host address of an instruction's half-word and the number of its page, or null.</summary>
-    public byte* FetchPointer(ulong address, out long page)
+    /// <summary>The host address of an instruction's half-word, which may be fetched, or null.</summary>
+    /// <param name="address">Virtual address.</param>
+    /// <param name="page">The page it is in.</param>
+    public byte* FetchPointer(ulong address, out FetchedPage page)
     {
+        const ulong HalfWord = 2;
         PrivilegeMode mode = csrs.Mode;
-        TlbEntry* entry = Tlb[Context(mode)] + Tlb.Index(address);
-        if (entry->Fetch == (address & ~PageMask))
-        {
-            byte* known = (byte*)(address + entry->Addend);
-            page = memory.PageAt(known);
-            return known;
-        }
-
-        page = 0;
-        if (!Translate(address, Access.Fetch, mode, out ulong physical))
+        if (!_fetched.TryGet(address, mode, out page) && !FindFetchedPage(address, mode, out page))
         {
             return null;
         }
 
-        if (!Pmp.Allows(physical, 2, Access.Fetch, mode) || memory.Find(physical) is not { } region)
+        if (!page.IsWhole && !Pmp.Allows(page.Physical | (address & PageMask), HalfWord, Access.Fetch, mode))
         {
             Fail(ExceptionCause.InstructionAccessFault, address);
             return null;
         }
 
-        page = region.PageAt(physical);
-        return region.Host + (physical - region.Base);
+        return (byte*)page.Host + (address & PageMask);
+    }
+
+    private bool FindFetchedPage(ulong address, PrivilegeMode mode, out FetchedPage page)
+    {
+        page = default;
+        if (!Translate(address, Access.Fetch, mode, out ulong physical))
+        {
+            return false;
+        }
+
+        physical &= ~PageMask;
+        if (memory.Find(physical) is not { } region)
+        {
+            return AccessFault(address, Access.Fetch);
+        }
+
+        if (_fetched.IsFull)
+        {
+            _fetched.Clear();
+            blocks.ForgetJumps();
+        }
+
+        page = new FetchedPage(
+            (nint)(region.Host + (physical - region.Base)), physical, region.PageAt(physical), Pmp.AllowsWholePage(physical, Access.Fetch, mode));
+        _fetched.Add(address, mode, page);
+        return true;
     }
 
     /// <summary>The TLB that data accesses use with a mode.</summary>
@@ -335,7 +359,6 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
 
         entry->Read = MayKeep(Readable, Access.Load) ? tag : TlbEntry.Invalid;
         entry->Write = !region.ReadOnly && !blocks.HasCode(page) && MayKeep(Writable | Dirty, Access.Store) ? tag : TlbEntry.Invalid;
-        entry->Fetch = MayKeep(Executable, Access.Fetch) ? tag : TlbEntry.Invalid;
         entry->Addend = (ulong)region.Host + ((physical & ~PageMask) - region.Base) - tag;
     }
 

@@ -17,9 +17,6 @@ internal struct TlbEntry
     /// <summary>Tag for stores; absent while the page holds decoded code, so that stores there are noticed.</summary>
     public ulong Write;
 
-    /// <summary>Tag for instruction fetch.</summary>
-    public ulong Fetch;
-
     /// <summary>Host address minus virtual address.</summary>
     public ulong Addend;
 }
@@ -47,7 +44,7 @@ internal sealed unsafe class Tlb : IDisposable
         for (int context = 0; context < Count; context++)
         {
             TlbEntry* entry = this[context] + Index(address);
-            entry->Read = entry->Write = entry->Fetch = TlbEntry.Invalid;
+            entry->Read = entry->Write = TlbEntry.Invalid;
         }
     }
 

@@ -1161,6 +1161,7 @@ internal unsafe ref partial struct BlockTranslator
                 case LateKind.Chain:
                     PageOffset(Rax, late.Target);
                     _code.LeaCode(Rcx, late.Jump);
+                    _code.Mov(Field(nameof(HartState.ChainPage)), BlockHeader.Of(_ops)->Page);
                     JumpOut(_stubs.LeaveToChain);
                     break;
                 case LateKind.Fault:

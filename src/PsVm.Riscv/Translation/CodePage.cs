@@ -10,6 +10,8 @@ namespace PsVm.Riscv.Translation;
 /// <param name="isa">The extensions of the harts that use it.</param>
 internal sealed unsafe class CodePage(long number, int key, byte* bytes, int id, IsaExtensions isa)
 {
+    private const int Size = (int)PhysicalMemory.PageSize;
+
     /// <summary>Number of the page where it was seen first, counted over all RAM of that guest.</summary>
     public long Number => number;
 
@@ -24,6 +26,9 @@ internal sealed unsafe class CodePage(long number, int key, byte* bytes, int id,
 
     /// <summary>The extensions of the harts that use it: what else it holds are illegal instructions.</summary>
     public IsaExtensions Isa => isa;
+
+    /// <summary>Whether a page holds the same. Its content does not change, so this needs no lock.</summary>
+    public bool Holds(byte* other) => new ReadOnlySpan<byte>(bytes, Size).SequenceEqual(new ReadOnlySpan<byte>(other, Size));
 
     /// <summary>Decoded blocks by offset.</summary>
     public Dictionary<int, nint> Blocks { get; } = [];

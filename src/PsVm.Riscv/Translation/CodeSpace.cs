@@ -133,7 +133,7 @@ internal sealed unsafe class CodeSpace : IDisposable
 
             foreach (CodePage known in variants)
             {
-                if (known.Isa == isa && new ReadOnlySpan<byte>(known.Bytes, Size).SequenceEqual(content))
+                if (known.Isa == isa && known.Holds(host))
                 {
                     known.LastUse = ++_clock;
                     _sharedPages++;
@@ -204,17 +204,41 @@ internal sealed unsafe class CodeSpace : IDisposable
     }
 
     /// <summary>Runs translated code until it leaves; pc and the count of retired instructions are right then.</summary>
-    public void Run(HartState* state, byte* code, ulong pc)
+    /// <remarks>
+    /// A direct jump is bound only within one page of code. Guests that share the page share the jump, and where the next page lies each
+    /// of them decides with its page table; so every other jump is looked up, by the physical page and the mode. A page of code is freed
+    /// as a whole, so a bound jump never outlives its target.
+    /// </remarks>
+    public void Run(HartState* state, BlockHeader* block, ulong pc)
     {
+        byte* code = (byte*)Volatile.Read(ref *(nint*)&block->Code);
         if (state->ChainFrom != 0)
         {
-            // Other harts may be running the jump: it is aligned, so they see the old target or the new one.
-            X64Assembler.Bind(_memory!.Writable((byte*)state->ChainFrom), _memory.Writable(code));
+            if (state->ChainPage == (ulong)block->Page)
+            {
+                AssertWithinPage(block->Page, (byte*)state->ChainFrom, code);
+
+                // Other harts may be running the jump: it is aligned, so they see the old target or the new one.
+                X64Assembler.Bind(_memory!.Writable((byte*)state->ChainFrom), _memory.Writable(code));
+            }
+
             state->ChainFrom = 0;
         }
 
         state->PageBase = pc & ~(PhysicalMemory.PageSize - 1);
         _stubs!.Enter(state, code);
+    }
+
+    [Conditional("DEBUG")]
+    private void AssertWithinPage(int number, byte* jumpEnd, byte* target)
+    {
+        lock (_gate)
+        {
+            CodePage page = _byNumber[number]!;
+            bool Owns(byte* executable) => page.Code.Any(piece =>
+                _memory!.Writable(executable) >= (byte*)piece.Place && _memory.Writable(executable) <= (byte*)piece.Place + piece.Length);
+            Debug.Assert(Owns(jumpEnd) && Owns(target), "a direct jump is bound only within one page of code");
+        }
     }
 
     private void Enqueue(Op* ops, bool loop)
@@ -320,6 +344,8 @@ internal sealed unsafe class CodeSpace : IDisposable
 
     private void Place(CodePage page, BlockHeader* header, LoopUnit? unit, int length)
     {
+        Debug.Assert(
+            unit is null || unit.Blocks.All(block => BlockHeader.Of(block.Ops)->Page == page.Id), "a loop lies in one page of code");
         byte* place = _memory!.Allocate(length);
         if (place is null)
         {
