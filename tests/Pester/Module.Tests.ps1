@@ -48,7 +48,7 @@ Describe 'The load context' {
     It 'holds the module and its dependencies, apart from everybody else''s' {
         $null = New-MemoryBackend -Size 4KB
         $contexts = [AppDomain]::CurrentDomain.GetAssemblies() | Group-Object { $_.GetName().Name } -AsHashTable
-        foreach ($name in 'PsVm.Module', 'PsVm.Machine', 'PsVm.Memory', 'Mono.Posix.NETStandard', 'Microsoft.Extensions.Logging') {
+        foreach ($name in 'PsVm.Module', 'PsVm.Machine', 'PsVm.Memory', 'Mono.Posix.NETStandard') {
             $contexts[$name] | ForEach-Object { [System.Runtime.Loader.AssemblyLoadContext]::GetLoadContext($_).Name } |
                 Should -Be PsVm -Because $name
         }
@@ -67,12 +67,12 @@ Describe 'The load context' {
 
     It 'does not mind another version of a dependency' {
         Invoke-Fresh @"
-            `$other = '$TestDrive/Microsoft.Extensions.Logging.Abstractions.dll'
-            Add-Type -TypeDefinition 'namespace Microsoft.Extensions.Logging { public interface ILogger { } }' -OutputAssembly `$other
+            `$other = '$TestDrive/Mono.Posix.NETStandard.dll'
+            Add-Type -TypeDefinition 'namespace Mono.Unix { public class UnixPath { } }' -OutputAssembly `$other
             Add-Type -Path `$other
             Import-Module `$base
             (Start-Guest -Memory 32MB).State
-            [Microsoft.Extensions.Logging.ILogger].Assembly.GetName().Version.ToString()
+            [Mono.Unix.UnixPath].Assembly.GetName().Version.ToString()
 "@ | Should -Be Running, 0.0.0.0
     }
 }

@@ -67,6 +67,11 @@ public interface IGuestHost
 
     /// <summary>Types text on the guest's console.</summary>
     void WriteConsole(GuestReference guest, string text, CancellationToken cancellation = default);
+
+    /// <summary>What happened from a position on (events since the host began); the log is bounded.</summary>
+    /// <param name="position">Where the last reading ended; <see cref="long.MaxValue"/>: from now on.</param>
+    /// <param name="cancellation">Gives up.</param>
+    HostEvents ReadEvents(long position, CancellationToken cancellation = default);
 }
 
 /// <summary>A piece of console output.</summary>

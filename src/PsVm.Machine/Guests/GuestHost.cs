@@ -1,6 +1,4 @@
 using System.Globalization;
-using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Logging.Abstractions;
 using PsVm.Machine.Board;
 using PsVm.Machine.Boot;
 using PsVm.Machine.Scheduling;
@@ -17,7 +15,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
     public const string CodeBytesVariable = "PSVM_CODE_BYTES";
 
     private readonly MemoryBackends _backends;
-    private readonly ILogger _logger;
+    private readonly HostEventLog _events = new();
     private readonly HartScheduler _scheduler = new(Environment.ProcessorCount);
     private readonly CodeCache _code;
     private readonly Lock _gate = new();
@@ -30,16 +28,14 @@ public sealed class GuestHost : IGuestHost, IDisposable
 
     /// <summary>Makes a host without guests.</summary>
     /// <param name="backends">The backends that guests may name.</param>
-    /// <param name="loggers">Where the life of guests is logged; null: nowhere.</param>
     /// <param name="translation">How guest code is translated, and how much memory that may take; null: as measured best, or as
     /// <see cref="CodeBytesVariable"/> says.</param>
     /// <exception cref="GuestException">That variable is no size that is possible.</exception>
-    public GuestHost(MemoryBackends backends, ILoggerFactory? loggers = null, TranslatorOptions? translation = null)
+    public GuestHost(MemoryBackends backends, TranslatorOptions? translation = null)
     {
         ArgumentNullException.ThrowIfNull(backends);
         _backends = backends;
         _code = new CodeCache(translation ?? OptionsFromEnvironment());
-        _logger = (loggers ?? NullLoggerFactory.Instance).CreateLogger<GuestHost>();
     }
 
     private static TranslatorOptions OptionsFromEnvironment()
@@ -104,7 +100,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
             }
 
             GuestInfo info = guest.Info;
-            _logger.LogInformation("Guest {Name} started: {Boot}, {Memory} bytes, {Harts} harts", name, info.Boot, info.Memory, info.Harts);
+            Note(HostEventIds.GuestStarted, info, $"Guest {name} started: {info.Boot}, {info.Memory} bytes, {info.Harts} harts");
             return info;
         }
         finally
@@ -192,7 +188,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
         if (removed)
         {
             found.Dispose();
-            _logger.LogInformation("Guest {Name} removed", found.Name);
+            Note(HostEventIds.GuestRemoved, found.Description, $"Guest {found.Name} removed");
         }
     }
 
@@ -220,6 +216,9 @@ public sealed class GuestHost : IGuestHost, IDisposable
         ArgumentNullException.ThrowIfNull(text);
         Find(guest).Type(text);
     }
+
+    /// <inheritdoc/>
+    public HostEvents ReadEvents(long position, CancellationToken cancellation = default) => _events.Read(position);
 
     /// <summary>Stops and removes all guests.</summary>
     public void Dispose()
@@ -412,11 +411,13 @@ public sealed class GuestHost : IGuestHost, IDisposable
     {
         if (guest.State == GuestState.Failed)
         {
-            _logger.LogError("Guest {Name} failed: {Reason}", guest.Name, guest.StopReason);
+            _events.Add(HostEventLevel.Error, HostEventIds.GuestFailed, guest, $"Guest {guest.Name} failed: {guest.StopReason}");
         }
         else
         {
-            _logger.LogInformation("Guest {Name} stopped: {Reason}", guest.Name, guest.StopReason);
+            Note(HostEventIds.GuestStopped, guest, $"Guest {guest.Name} stopped: {guest.StopReason}");
         }
     }
+
+    private void Note(string id, GuestInfo guest, string message) => _events.Add(HostEventLevel.Information, id, guest, message);
 }

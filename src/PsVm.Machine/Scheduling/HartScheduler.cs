@@ -331,7 +331,8 @@ internal sealed class HartScheduler : IDisposable
         {
             var worker = new Worker(this, _workers.Count + 1);
             _workers.Add(worker);
-            worker.Thread.Start();
+            // Without the context of whoever happened to start the first guest: it would stay with the thread for ever.
+            worker.Thread.UnsafeStart();
         }
     }
 

@@ -18,12 +18,14 @@ public sealed class GetGuestCommand : PsVmCmdlet
     [ArgumentCompleter(typeof(GuestNameCompleter))]
     public GuestReference[] Name { get; set; } = ["*"];
 
-    internal static void Run(IEnumerable<GuestReference> guests, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+    internal static void Run(
+        IEnumerable<GuestReference> guests, IGuestHost host, Session session, ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(guests, output, guest =>
         {
-            IEnumerable<GuestInfo> found = guest.Id is null && NamePattern.IsPattern(guest.Name)
-                ? host.List(cancellation).Where(info => NamePattern.Matches(guest.Name, info.Name))
+            IReadOnlyList<GuestInfo> found = guest.Id is null && NamePattern.IsPattern(guest.Name)
+                ? [.. host.List(cancellation).Where(info => NamePattern.Matches(guest.Name, info.Name))]
                 : [host.Get(guest, cancellation)];
+            session.WarnOfFailures(found, output);
             foreach (GuestInfo info in found)
             {
                 output.WriteObject(new Guest(host, info));
@@ -33,6 +35,7 @@ public sealed class GetGuestCommand : PsVmCmdlet
     private protected override CmdletWork Bind()
     {
         GuestReference[] guests = Name;
-        return (output, cancellation) => Run(guests, ModuleServices.Guests, output, cancellation);
+        Session session = Session.Current;
+        return (output, cancellation) => Run(guests, ModuleServices.Guests, session, output, cancellation);
     }
 }

@@ -16,10 +16,20 @@ public abstract class GuestCmdlet : PsVmCmdlet
     public GuestReference[] Name { get; set; } = [];
 
     /// <summary>Work on the guests that this input item names.</summary>
-    private protected CmdletWork OnGuests(Action<IEnumerable<GuestReference>, IGuestHost, ICmdletOutput, CancellationToken> run)
+    private protected CmdletWork OnGuests(Action<IReadOnlyList<GuestReference>, IGuestHost, ICmdletOutput, CancellationToken> run) =>
+        OnGuests(Name, run);
+
+    /// <summary>Work on guests; the operator is told first of those that have failed meanwhile.</summary>
+    private protected static CmdletWork OnGuests(
+        IReadOnlyList<GuestReference> guests, Action<IReadOnlyList<GuestReference>, IGuestHost, ICmdletOutput, CancellationToken> run)
     {
-        GuestReference[] guests = Name;
-        return (output, cancellation) => run(guests, ModuleServices.Guests, output, cancellation);
+        Session session = Session.Current;
+        IGuestHost host = ModuleServices.Guests;
+        return (output, cancellation) =>
+        {
+            session.WarnOfFailures(guests, host, output, cancellation);
+            run(guests, host, output, cancellation);
+        };
     }
 
     /// <summary>Changes guests one by one and sends each down the pipeline.</summary>

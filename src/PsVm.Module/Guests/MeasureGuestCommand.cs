@@ -41,6 +41,8 @@ public sealed class MeasureGuestCommand : GuestCmdlet
     private protected override CmdletWork? BindEnd()
     {
         bool detailed = Detailed;
-        return _guests.Count == 0 ? null : (output, cancellation) => Run(_guests, detailed, ModuleServices.Guests, output, cancellation);
+        return _guests.Count == 0
+            ? null
+            : OnGuests(_guests, (guests, host, output, cancellation) => Run(guests, detailed, host, output, cancellation));
     }
 }

@@ -16,7 +16,7 @@ public sealed class ReceiveGuestConsoleCommand : GuestCmdlet
     [Parameter]
     public SwitchParameter All { get; set; }
 
-    /// <summary>The text as it came, instead of lines.</summary>
+    /// <summary>The text as it came, control characters included, instead of lines in which they are shown as text.</summary>
     [Parameter]
     public SwitchParameter Raw { get; set; }
 
@@ -56,7 +56,7 @@ public sealed class ReceiveGuestConsoleCommand : GuestCmdlet
 
             if (lines.TakeRest() is { } rest)
             {
-                output.WriteObject(rest);
+                output.WriteObject(VisibleText.Of(rest));
             }
         }, cancellation);
 
@@ -78,7 +78,7 @@ public sealed class ReceiveGuestConsoleCommand : GuestCmdlet
         {
             foreach (string line in lines.Add(piece.Text))
             {
-                output.WriteObject(line);
+                output.WriteObject(VisibleText.Of(line));
             }
         }
         else if (piece.Text.Length > 0)

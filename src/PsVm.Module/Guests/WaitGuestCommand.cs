@@ -42,7 +42,7 @@ public sealed class WaitGuestCommand : GuestCmdlet
             GuestInfo info = host.Get(guest, cancellation);
             if (!reached)
             {
-                throw NotReached(info, expected, timeout, LastLine(host.ReadConsole(guest, 0, cancellation).Text));
+                throw NotReached(info, expected, timeout, VisibleText.Of(LastLine(host.ReadConsole(guest, 0, cancellation).Text)));
             }
 
             output.WriteObject(new Guest(host, info));

@@ -1,4 +1,3 @@
-using Microsoft.Extensions.Logging;
 using PsVm.Machine.Guests;
 using PsVm.Memory;
 using PsVm.Module.Guests;
@@ -51,9 +50,6 @@ internal static class ModuleServices
 
     private sealed class Instances : IDisposable
     {
-        private readonly ILoggerFactory _loggers = LoggerFactory.Create(
-            logging => logging.SetMinimumLevel(LogLevel.Trace).AddProvider(new CmdletLogger.Provider()));
-
         private readonly MemoryBackends _backends = new();
 
         public Instances(MemoryBackendPolicy? policy)
@@ -64,7 +60,7 @@ internal static class ModuleServices
                 Memory.SetPolicy(policy.DenyPrivateDiscard);
             }
 
-            Guests = new GuestHost(_backends, _loggers);
+            Guests = new GuestHost(_backends);
         }
 
         public MemoryHost Memory { get; }
@@ -77,7 +73,6 @@ internal static class ModuleServices
         {
             Guests.Dispose();
             _backends.Dispose();
-            _loggers.Dispose();
         }
     }
 }

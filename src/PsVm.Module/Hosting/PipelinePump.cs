@@ -38,7 +38,6 @@ internal static class PipelinePump
 
     private static void Work(CmdletWork work, QueuedOutput queue, CancellationToken cancellation)
     {
-        CmdletLogger.Current = queue;
         try
         {
             work(queue, cancellation);

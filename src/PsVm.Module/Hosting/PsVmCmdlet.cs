@@ -3,7 +3,7 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Hosting;
 
-/// <summary>The base of every cmdlet: cancellation by Ctrl+C, logging to the streams, and work off the pipeline thread.</summary>
+/// <summary>The base of every cmdlet: cancellation by Ctrl+C, the host's log on the verbose stream, and work off the pipeline thread.</summary>
 public abstract class PsVmCmdlet : PSCmdlet, IDisposable
 {
     private readonly CancellationTokenSource _stopping = new();
@@ -68,7 +68,11 @@ public abstract class PsVmCmdlet : PSCmdlet, IDisposable
         {
             if (bind() is { } work)
             {
+                DateTimeOffset began = DateTimeOffset.UtcNow;
+                IGuestHost host = ModuleServices.Guests;
+                Session.Current.Attend(host);
                 PipelinePump.Run(work, output, _stopping.Token);
+                Session.Current.WriteLog(host, output, began);
             }
         }
         catch (PsVmException error)

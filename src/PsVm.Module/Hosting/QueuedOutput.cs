@@ -4,10 +4,16 @@ using PsVm.Module.Output;
 namespace PsVm.Module.Hosting;
 
 /// <summary>The output that a worker sees: it posts what it has to say to a queue that the pipeline thread drains.</summary>
-/// <remarks>Any thread may use it. Once closed it swallows what comes, such as log lines of a guest that outlives its start.</remarks>
+/// <remarks>
+/// Any thread may use it. Whoever posts waits while the queue is full, so that a guest that prints without end fills no memory when the
+/// next cmdlet is slow. Once closed it swallows what comes.
+/// </remarks>
 internal sealed class QueuedOutput(CancellationToken cancellation) : ICmdletOutput
 {
-    private readonly Channel<Action<ICmdletOutput>> _messages = Channel.CreateUnbounded<Action<ICmdletOutput>>();
+    /// <summary>Most messages that wait.</summary>
+    public const int Capacity = 32;
+
+    private readonly Channel<Action<ICmdletOutput>> _messages = Channel.CreateBounded<Action<ICmdletOutput>>(Capacity);
 
     public void WriteObject(object value) => Post(output => output.WriteObject(value));
 
@@ -19,7 +25,18 @@ internal sealed class QueuedOutput(CancellationToken cancellation) : ICmdletOutp
 
     public void WriteDebug(string message) => Post(output => output.WriteDebug(message));
 
-    public void WriteProgress(CmdletProgress progress) => Post(output => output.WriteProgress(progress));
+    /// <remarks>When there is much to write, how far it is can wait: only the end is always told.</remarks>
+    public void WriteProgress(CmdletProgress progress)
+    {
+        if (progress.Completed)
+        {
+            Post(output => output.WriteProgress(progress));
+        }
+        else
+        {
+            _messages.Writer.TryWrite(output => output.WriteProgress(progress));
+        }
+    }
 
     public bool ShouldProcess(string action)
     {
@@ -43,5 +60,10 @@ internal sealed class QueuedOutput(CancellationToken cancellation) : ICmdletOutp
         }
     }
 
-    private void Post(Action<ICmdletOutput> message) => _messages.Writer.TryWrite(message);
+    private void Post(Action<ICmdletOutput> message)
+    {
+        while (!_messages.Writer.TryWrite(message) && _messages.Writer.WaitToWriteAsync(cancellation).AsTask().GetAwaiter().GetResult())
+        {
+        }
+    }
 }

@@ -12,15 +12,15 @@ internal sealed class PipelineOutput(PSCmdlet cmdlet) : ICmdletOutput
         Exception exception = error.Exception ?? new CmdletException(error.Id, error.Message, error.Target, error.RecommendedAction);
         cmdlet.WriteError(new ErrorRecord(exception, error.Id, error.Category, error.Target)
         {
-            ErrorDetails = new ErrorDetails(error.Message) { RecommendedAction = error.RecommendedAction ?? string.Empty },
+            ErrorDetails = new ErrorDetails(VisibleText.Of(error.Message)) { RecommendedAction = error.RecommendedAction ?? string.Empty },
         });
     }
 
-    public void WriteWarning(string message) => cmdlet.WriteWarning(message);
+    public void WriteWarning(string message) => cmdlet.WriteWarning(VisibleText.Of(message));
 
-    public void WriteVerbose(string message) => cmdlet.WriteVerbose(message);
+    public void WriteVerbose(string message) => cmdlet.WriteVerbose(VisibleText.Of(message));
 
-    public void WriteDebug(string message) => cmdlet.WriteDebug(message);
+    public void WriteDebug(string message) => cmdlet.WriteDebug(VisibleText.Of(message));
 
     public void WriteProgress(CmdletProgress progress) => cmdlet.WriteProgress(
         new ProgressRecord(activityId: 0, progress.Activity, progress.Status)

@@ -258,7 +258,7 @@ internal sealed unsafe class CodeSpace : IDisposable
 
         // Not one of the pool's: those may all be busy for long.
         _translating = true;
-        new Thread(TranslateRequested) { IsBackground = true, Name = "PsVm translator" }.Start();
+        new Thread(TranslateRequested) { IsBackground = true, Name = "PsVm translator" }.UnsafeStart();
     }
 
     private void TranslateRequested()

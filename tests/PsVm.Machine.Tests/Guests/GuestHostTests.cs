@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using PsVm.Machine.Board;
 using PsVm.Machine.Guests;
@@ -202,6 +203,45 @@ public sealed class GuestHostTests : IDisposable
         Assert.InRange(guest.EndedAt!.Value, guest.StartedAt, DateTimeOffset.UtcNow);
         PsVmError? failure = state == GuestState.Failed ? new(GuestErrorIds.GuestReportedFailure, reason) { Target = "g" } : null;
         Assert.Equal(failure, guest.Failure);
+    }
+
+    [Fact]
+    public void What_happened_to_guests_can_be_read_by_whoever_comes_later()
+    {
+        string path = Kernel(new GuestProgram().Store32(0x10_0000, 0x7_3333).ToKernel());
+        Start("g", path);
+        Assert.True(_host.WaitForState("g", GuestState.Failed, Patience, CancellationToken.None));
+        GuestInfo guest = _host.Get("g");
+        Until(() => _host.ReadEvents(0).Events.Count == 2);
+        _host.Remove("g");
+
+        HostEvents log = _host.ReadEvents(0);
+        Assert.Equal(
+            [HostEventIds.GuestStarted, HostEventIds.GuestFailed, HostEventIds.GuestRemoved], log.Events.Select(happened => happened.Id));
+        Assert.All(log.Events, happened => Assert.Equal(guest.Reference, happened.Guest));
+        Assert.Equal((HostEventLevel.Error, "Guest g failed: the guest reported a failure, code 7"), (log.Events[1].Level, log.Events[1].Message));
+        Assert.Empty(_host.ReadEvents(log.NextPosition).Events);
+        Assert.Equal(log.NextPosition, _host.ReadEvents(long.MaxValue).NextPosition);
+        Assert.Equal(log.Events[2], Assert.Single(_host.ReadEvents(2).Events));
+    }
+
+    [Fact]
+    public void No_thread_of_the_host_keeps_the_context_of_whoever_started_a_guest()
+    {
+        ConcurrentBag<string> carriers = [];
+        AsyncLocal<string?> mine = new(change =>
+        {
+            if (change is { ThreadContextChanged: true, CurrentValue: not null })
+            {
+                carriers.Add(Thread.CurrentThread.Name ?? "");
+            }
+        });
+        mine.Value = "the first cmdlet's";
+        Start("g", Kernel(GuestProgram.Spin));
+        Until(() => _host.Measure("g", detailed: false).Translation.Blocks > 0);
+        mine.Value = null;
+
+        Assert.DoesNotContain(carriers, name => name.StartsWith("PsVm", StringComparison.Ordinal));
     }
 
     [Fact]

@@ -10,6 +10,9 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public List<GuestOptions> Started { get; } = [];
 
+    /// <summary>What has happened.</summary>
+    public List<HostEvent> Events { get; } = [];
+
     /// <summary>Mapping outcomes of the next guest.</summary>
     public IReadOnlyList<MappingOutcome> Backends { get; init; } = [];
 
@@ -106,6 +109,12 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public void WriteConsole(GuestReference guest, string text, CancellationToken cancellation = default) =>
         Calls.Add($"type {Get(guest, cancellation).Name} {text}");
+
+    public HostEvents ReadEvents(long position, CancellationToken cancellation = default)
+    {
+        long start = Math.Min(position, Events.Count);
+        return new HostEvents([.. Events.Skip((int)start)], Events.Count, 0);
+    }
 
     private bool Wait(string what, string name, TimeSpan timeout)
     {

@@ -1,4 +1,5 @@
 using PsVm.Module.Guests;
+using PsVm.Module.Hosting;
 
 namespace PsVm.Module.Tests.Guests;
 
@@ -69,7 +70,7 @@ public class GuestCmdletTests
             _host.Add(name);
         }
 
-        GetGuestCommand.Run(["db", "nope", "web*"], _host, _output, CancellationToken.None);
+        GetGuestCommand.Run(["db", "nope", "web*"], _host, new Session(), _output, CancellationToken.None);
 
         Assert.Equal(["db", "web-1", "web-2"], Names());
         Assert.Equal(GuestErrorIds.GuestNotFound, Assert.Single(_output.Errors).Id);

@@ -39,6 +39,15 @@ public class ReceiveGuestConsoleCommandTests
     }
 
     [Fact]
+    public void Lines_show_what_would_control_the_terminal_and_Raw_leaves_it()
+    {
+        _host.Add("web", console: "\u001b[2Jone\r\n10 %\r20 %\r\n\u001b[6n");
+
+        Assert.Equal([@"\x1b[2Jone", @"10 %\x0d20 %", @"\x1b[6n"], Receive());
+        Assert.Equal(["\u001b[2Jone\r\n10 %\r20 %\r\n\u001b[6n"], Receive(all: true, raw: true));
+    }
+
+    [Fact]
     public void A_later_guest_of_the_same_name_is_received_from_its_start()
     {
         _host.Add("web", console: "one\n");

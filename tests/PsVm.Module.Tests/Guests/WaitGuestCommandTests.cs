@@ -40,6 +40,17 @@ public class WaitGuestCommandTests
         Assert.Empty(_output.Objects);
     }
 
+    [Fact]
+    public void A_last_line_that_would_control_the_terminal_is_quoted_as_text()
+    {
+        _host.Add("web", console: "\u001b]0;x\u0007\u001b[2Jgone\n");
+        _host.OnWait = _ => false;
+
+        Wait("GUEST-UP");
+
+        Assert.EndsWith(@"its last line is '\x1b]0;x\x07\x1b[2Jgone'.", Assert.Single(_output.Errors).Message, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("GUEST-UP", "to write 'GUEST-UP'")]
     [InlineData(null, "to be Stopped")]

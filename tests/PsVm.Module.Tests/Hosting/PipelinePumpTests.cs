@@ -152,6 +152,53 @@ public class PipelinePumpTests
     }
 
     [Fact]
+    public void A_slow_pipeline_slows_the_work_down()
+    {
+        int written = 0, ahead = 0;
+        RecordingOutput pipeline = new();
+        pipeline = new RecordingOutput
+        {
+            OnWrite = () =>
+            {
+                Thread.Sleep(1);
+                ahead = Math.Max(ahead, Volatile.Read(ref written) - pipeline.Objects.Count);
+            },
+        };
+
+        PipelinePump.Run(
+            (output, _) =>
+            {
+                for (int i = 0; i < 2000; i++)
+                {
+                    output.WriteObject(i);
+                    Volatile.Write(ref written, i + 1);
+                }
+            },
+            pipeline,
+            CancellationToken.None);
+
+        Assert.Equal(Enumerable.Range(0, 2000).Cast<object>(), pipeline.Objects);
+        Assert.InRange(ahead, 1, QueuedOutput.Capacity + 2);
+    }
+
+    [Fact]
+    public void A_worker_whose_output_nobody_takes_is_cancelled_too()
+    {
+        RecordingOutput pipeline = new() { OnWrite = () => throw new PipelineStoppedException() };
+
+        Assert.Throws<PipelineStoppedException>(() => PipelinePump.Run(
+            (output, _) =>
+            {
+                while (true)
+                {
+                    output.WriteObject("y");
+                }
+            },
+            pipeline,
+            CancellationToken.None));
+    }
+
+    [Fact]
     public void What_is_said_after_the_end_is_swallowed()
     {
         ICmdletOutput? kept = null;
