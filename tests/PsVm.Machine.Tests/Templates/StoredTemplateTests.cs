@@ -1,0 +1,45 @@
+using System.IO.Compression;
+using PsVm.Machine.Templates;
+
+namespace PsVm.Machine.Tests.Templates;
+
+/// <summary>Templates that were made by earlier versions, and are in <c>Stored</c> as they were made, start for ever.</summary>
+/// <remarks>
+/// <c>version-1.zip</c> holds what the code of commit 3a567f8 made, format version 1: <c>virt-1.0</c> of a guest of one hart with a named
+/// backend and one of ROM, <c>virt-1.1</c> of one with two harts and default RAM, and <c>differential</c> of a clone of the latter.
+/// </remarks>
+public sealed class StoredTemplateTests : TemplateTest
+{
+    [Theory]
+    [InlineData("virt-1.0", "virt-1.0", 1, "check: ok pages=15 good=15 zero=0 bad=0 checksum=0x90f6bcd33ded7f26")]
+    [InlineData("virt-1.1", "virt-1.1", 2, "check: ok pages=15 good=15 zero=0 bad=0 checksum=0x90f6bcd33ded7f26")]
+    [InlineData("differential", "virt-1.1", 2, "check: ok pages=15 good=15 zero=0 bad=0 checksum=0x59533bec771a13e1")]
+    public void A_template_of_version_1_starts_and_answers(string name, string machineType, int harts, string check)
+    {
+        Unpack();
+
+        // Unpacked files have other inodes, so it is their content that counts.
+        Assert.Empty(GuestTemplates.Test(At(name), verify: true).Errors);
+        GuestTemplate template = GuestTemplates.Read(At(name));
+        string clone = Clone(new GuestOptions { Template = At(name), Verify = true });
+
+        Assert.Equal((1, harts, machineType), (template.FormatVersion, template.Harts, template.MachineType));
+        Assert.Equal((harts, machineType), (Host.Get(clone).Harts, Host.Get(clone).MachineType));
+        Assert.Equal(check, Check(clone));
+        Ask(clone, "touch 3", "touch: ");
+        Check(clone);
+
+        // And what is made of it now starts without being verified.
+        Check(Clone(Make(clone, new CheckpointOptions { Path = At("again") })));
+    }
+
+    private void Unpack()
+    {
+        using Stream? stored = typeof(StoredTemplateTests).Assembly.GetManifestResourceStream("version-1.zip");
+        ZipFile.ExtractToDirectory(stored!, Folder);
+        string manifest = Path.Combine(At("differential"), "template.json");
+        string moved = File.ReadAllText(manifest).Replace("/psvm-stored/", Folder + "/", StringComparison.Ordinal);
+        File.Delete(manifest);
+        File.WriteAllText(manifest, moved);
+    }
+}
