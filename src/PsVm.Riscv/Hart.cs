@@ -27,6 +27,7 @@ public sealed unsafe class Hart : IDisposable
     private long _lookups, _systemInstructions;
     private uint _requests;
     private ulong _traps;
+    private ulong _charged;
     private bool _running;
     private bool _disposed;
 
@@ -199,7 +200,9 @@ public sealed unsafe class Hart : IDisposable
     }
 
     /// <summary>Runs until the budget is used up, the hart waits for an interrupt, or an exit is requested.</summary>
-    /// <param name="maxInstructions">Budget of instructions and traps; the run may pass it by less than a block.</param>
+    /// <param name="maxInstructions">
+    /// Budget of instructions, traps and what is charged; the run may pass it by less than a block, or by one request.
+    /// </param>
     public HartExit Run(ulong maxInstructions)
     {
         Volatile.Write(ref _running, true);
@@ -250,6 +253,21 @@ public sealed unsafe class Hart : IDisposable
             _ownCode?.Dispose();
             GCHandle.FromIntPtr(State->Hart).Free();
             NativeMemory.AlignedFree(State);
+        }
+    }
+
+    /// <summary>
+    /// Counts what the host did for the hart against the budget of its run, so that dear requests make short runs. On the hart's thread.
+    /// </summary>
+    /// <param name="instructions">As if the hart had executed so many instructions.</param>
+    public void Charge(ulong instructions)
+    {
+        _charged += instructions;
+        ulong limit = Volatile.Read(ref State->Limit);
+        if (limit != 0)
+        {
+            // Whoever sets it to 0 meanwhile wins.
+            Interlocked.CompareExchange(ref State->Limit, limit - Math.Min(limit, instructions), limit);
         }
     }
 
@@ -443,13 +461,16 @@ public sealed unsafe class Hart : IDisposable
     /// <summary>A racing store of the owner's may undo this, but the owner looks at requests and lines after that store.</summary>
     private void LeaveBlockLoop() => Volatile.Write(ref State->Limit, 0);
 
+    /// <summary>What counts against budgets.</summary>
+    private ulong Spent => State->Retired + _traps + _charged;
+
     private HartExit RunBlocks(ulong maxInstructions)
     {
         // Traps count too: a handler that traps at once retires nothing, and must not hold the caller for ever.
-        ulong begin = State->Retired + _traps;
+        ulong begin = Spent;
         while (true)
         {
-            ulong done = State->Retired + _traps - begin;
+            ulong done = Spent - begin;
             State->ChainFrom = 0;
             State->Limit = State->Retired + Math.Min(maxInstructions - Math.Min(done, maxInstructions), Slice);
             Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next ones
@@ -464,7 +485,7 @@ public sealed unsafe class Hart : IDisposable
                 Trap(interrupt, 0, State->Pc);
             }
 
-            if (State->Retired + _traps - begin >= maxInstructions)
+            if (Spent - begin >= maxInstructions)
             {
                 return HartExit.Budget;
             }

@@ -9,6 +9,20 @@ public class ExecutionTests
     private const int Mepc = 0x341, Mcause = 0x342, Mtval = 0x343, Mtvec = 0x305, Minstret = 0xb02, Mstatus = 0x300;
 
     [Fact]
+    public void What_is_charged_shortens_the_run_and_no_more()
+    {
+        using TestMachine machine = new(0x1000, new ChargingEnvironment(1000));
+        machine.Program(TestMachine.RamBase, Asm.Ecall, Asm.Jal(Asm.Zero, -4));
+        machine.Hart.Mode = PrivilegeMode.Supervisor;
+
+        Assert.Equal(HartExit.Budget, machine.Hart.Run(100_000));
+        Assert.InRange(machine.Hart.InstructionsRetired, 190ul, 210ul);
+
+        Assert.Equal(HartExit.Budget, machine.Hart.Run(100_000)); // and is not charged again
+        Assert.InRange(machine.Hart.InstructionsRetired, 380ul, 420ul);
+    }
+
+    [Fact]
     public void WritesToX0GoNowhere()
     {
         using var machine = new TestMachine();
@@ -348,5 +362,14 @@ public class ExecutionTests
         public ulong Value => _hart.TryReadCsr(Mtval, out ulong value) ? value : 0;
 
         public void Dispose() => _hart.Dispose();
+    }
+
+    private sealed class ChargingEnvironment(ulong instructions) : IExecutionEnvironment
+    {
+        public bool TryHandleCall(Hart hart)
+        {
+            hart.Charge(instructions);
+            return true;
+        }
     }
 }

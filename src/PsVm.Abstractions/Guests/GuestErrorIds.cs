@@ -92,8 +92,11 @@ public static class GuestErrorIds
     /// <summary>The initial RAM disk does not fit in the RAM that is left.</summary>
     public const string InitrdTooLarge = nameof(InitrdTooLarge);
 
-    /// <summary>Something must be loaded where the RAM is read-only.</summary>
+    /// <summary>Something must be loaded where the RAM is read-only, or RAM starts with a read-only backend.</summary>
     public const string RamReadOnly = nameof(RamReadOnly);
+
+    /// <summary>The host cannot give the pages of RAM that something is loaded into.</summary>
+    public const string RamLost = nameof(RamLost);
 
     /// <summary>Kernel and firmware want the same addresses.</summary>
     public const string BootImagesOverlap = nameof(BootImagesOverlap);

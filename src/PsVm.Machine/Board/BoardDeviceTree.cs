@@ -5,12 +5,12 @@ namespace PsVm.Machine.Board;
 
 /// <summary>What a kernel is told of its board.</summary>
 /// <param name="Harts">Number of harts.</param>
-/// <param name="Ram">Ranges of RAM in address order.</param>
+/// <param name="Ram">Blocks of RAM in address order, ROM among them.</param>
 /// <param name="CommandLine">The kernel's command line.</param>
 /// <param name="Initrd">Where the initial RAM disk is; null: none.</param>
 /// <param name="Seed">Random bytes for the kernel's random pool and the place it moves itself to; at least 8.</param>
 internal sealed record BoardDescription(
-    int Harts, IReadOnlyList<AddressRange> Ram, string CommandLine, AddressRange? Initrd, byte[] Seed);
+    int Harts, IReadOnlyList<RamBlock> Ram, string CommandLine, AddressRange? Initrd, byte[] Seed);
 
 /// <summary>The board as a device tree, with the nodes and names of QEMU's <c>virt</c> machine.</summary>
 internal static class BoardDeviceTree
@@ -38,12 +38,9 @@ internal static class BoardDeviceTree
         tree.Property("compatible", "riscv-virtio");
         tree.Property("model", "PsVm virt");
         AddChosen(tree, board);
-        foreach (AddressRange ram in board.Ram)
+        foreach (RamBlock block in board.Ram)
         {
-            tree.BeginNode($"memory@{ram.Start:x}");
-            tree.Property("device_type", "memory");
-            tree.Reg(ram);
-            tree.EndNode();
+            AddRam(tree, block);
         }
 
         AddHarts(tree, board.Harts);
@@ -71,6 +68,29 @@ internal static class BoardDeviceTree
 
         tree.Property("rng-seed", board.Seed.AsSpan(KaslrSeedSize));
         tree.Property("kaslr-seed", board.Seed.AsSpan(0, KaslrSeedSize));
+        tree.EndNode();
+    }
+
+    /// <summary>
+    /// What is read-only is no memory: the specification (devicetree 0.4, section 3.4) has memory nodes for what can be written, and a
+    /// kernel would put its pages there. It is memory-mapped ROM (Linux, bindings <c>mtd/mtd-physmap.yaml</c>).
+    /// </summary>
+    private static void AddRam(DeviceTreeWriter tree, RamBlock block)
+    {
+        const uint bankWidth = 4;
+        if (block.ReadOnly)
+        {
+            tree.BeginNode($"rom@{block.Range.Start:x}");
+            tree.Property("compatible", "mtd-rom");
+            tree.Property("bank-width", bankWidth);
+        }
+        else
+        {
+            tree.BeginNode($"memory@{block.Range.Start:x}");
+            tree.Property("device_type", "memory");
+        }
+
+        tree.Reg(block.Range);
         tree.EndNode();
     }
 

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Mono.Unix.Native;
 using PsVm.Machine.Board;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Machine.Boot;
 
@@ -71,7 +72,8 @@ internal sealed class BootFiles : IDisposable
     }
 
     /// <summary>Puts kernel and firmware in guest memory.</summary>
-    public void Load(GuestMemory memory)
+    /// <exception cref="GuestException">A file cannot be read, or the RAM cannot be written.</exception>
+    public void Load(PhysicalMemory memory)
     {
         Firmware?.Load(_firmwareFile!, memory);
         Kernel?.Load(_kernelFile!, memory);

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using PsVm.Machine.Board;
 using PsVm.Machine.Devices;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Machine.Boot;
 
@@ -105,17 +106,40 @@ internal sealed record BootImage(string Name, BootRole Role, ulong Entry, IReadO
         : Plain(file, name, BootRole.Firmware, MemoryMap.RamStart);
 
     /// <summary>Puts the pieces in guest memory, which has room for them.</summary>
-    /// <exception cref="GuestException">The file cannot be read.</exception>
-    public void Load(Stream file, GuestMemory memory)
+    /// <exception cref="GuestException">The file cannot be read or is shorter than it was, or the RAM cannot be written.</exception>
+    public void Load(Stream file, PhysicalMemory memory)
     {
+        foreach (BootSegment segment in Segments)
+        {
+            GuestAddress start = new(segment.Address);
+            RamOutcome read = ReadInto(memory, start, file, segment);
+            if (read.Status == RamStatus.Incomplete)
+            {
+                throw Role.Unreadable(Name, $"it ended {segment.FileSize - read.Bytes} bytes early");
+            }
+
+            BootLoader.ThrowIfNotDone(read, start, segment.FileSize, Name);
+            ulong rest = segment.MemorySize - segment.FileSize;
+            if (rest > 0 && start.TryAdd(segment.FileSize, out GuestAddress end))
+            {
+                BootLoader.ThrowIfNotDone(memory.Fill(end, rest, 0), end, rest, Name);
+            }
+        }
+    }
+
+    /// <summary>Reads a piece of the file straight into guest memory.</summary>
+    private RamOutcome ReadInto(PhysicalMemory memory, GuestAddress start, Stream file, BootSegment segment)
+    {
+        const int badAddress = 14; // EFAULT
         try
         {
-            foreach (BootSegment segment in Segments)
-            {
-                file.Position = (long)segment.FileOffset;
-                memory.Load(segment.Address, file, segment.FileSize);
-                memory.Clear(segment.Address + segment.FileSize, segment.MemorySize - segment.FileSize);
-            }
+            file.Position = (long)segment.FileOffset;
+            return memory.Visit(
+                start, segment.FileSize, RamUse.Write, part => file.ReadAtLeast(part, part.Length, throwOnEndOfStream: false));
+        }
+        catch (IOException cause) when (cause.HResult == badAddress)
+        {
+            throw BootLoader.RamLost(start, segment.FileSize, Name, cause);
         }
         catch (IOException cause)
         {

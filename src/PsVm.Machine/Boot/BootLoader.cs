@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Security.Cryptography;
 using PsVm.Machine.Board;
 using PsVm.Machine.Devices;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Machine.Boot;
 
@@ -15,9 +16,18 @@ internal static class BootLoader
     private static readonly AddressRange s_firmwareDeviceTree = new(MemoryMap.RamStart + 0x220_0000, 0x20_0000);
 
     /// <summary>Decides places, loads, and writes the device tree.</summary>
-    /// <exception cref="GuestException">Something has no room, or its file fails.</exception>
+    /// <exception cref="GuestException">Something has no room, its file fails, or RAM starts with ROM.</exception>
     public static BootEntry Load(GuestMemory memory, BootFiles files, int harts, string commandLine)
     {
+        if (memory.Blocks[0].ReadOnly)
+        {
+            throw new GuestException(
+                GuestErrorIds.RamReadOnly,
+                $"Expected a writable backend at the start of RAM, 0x{MemoryMap.RamStart:x}, for what boots, found a read-only one.",
+                files.Name,
+                "Make a writable backend the first; read-only ones may follow it.");
+        }
+
         BootPlan plan = new(memory.Blocks);
         if (files.Firmware is not null)
         {
@@ -37,7 +47,7 @@ internal static class BootLoader
         AddressRange? initrd = PlaceInitrd(plan, files);
         byte[] tree = BoardDeviceTree.Build(new BoardDescription(
             harts,
-            [.. memory.Blocks.Select(block => block.Range)],
+            memory.Blocks,
             commandLine,
             initrd,
             RandomNumberGenerator.GetBytes(SeedSize)));
@@ -47,16 +57,47 @@ internal static class BootLoader
         AddressRange place = plan.TakeHighest(size, PageSize)
             ?? throw plan.NoRoom(GuestErrorIds.RamTooSmall, files.Name, "device tree", size);
 
-        files.Load(memory);
+        files.Load(memory.Physical);
         if (initrd is AddressRange range)
         {
-            BootImage.Plain(files.Initrd!, files.InitrdName!, BootRole.Initrd, range.Start).Load(files.Initrd!, memory);
+            BootImage.Plain(files.Initrd!, files.InitrdName!, BootRole.Initrd, range.Start).Load(files.Initrd!, memory.Physical);
         }
 
-        memory.Write(place.Start, tree);
-        memory.Write(place.Start + infoOffset, info);
+        Write(memory.Physical, place.Start, tree, files.Name);
+        Write(memory.Physical, place.Start + infoOffset, info, files.Name);
         return new BootEntry(
             (files.Firmware ?? files.Kernel)!.Entry, place.Start, files.Firmware is null ? null : place.Start + infoOffset);
+    }
+
+    /// <summary>Throws when RAM did not take what the plan has a place for.</summary>
+    /// <param name="outcome">What became of it.</param>
+    /// <param name="start">Where it was to go.</param>
+    /// <param name="size">Its bytes.</param>
+    /// <param name="name">What boots.</param>
+    /// <exception cref="GuestException">Not all of it was written.</exception>
+    public static void ThrowIfNotDone(RamOutcome outcome, GuestAddress start, ulong size, string name)
+    {
+        if (!outcome.IsDone)
+        {
+            throw new GuestException(
+                outcome.Status == RamStatus.ReadOnly ? GuestErrorIds.RamReadOnly : GuestErrorIds.OutsideRam,
+                $"Expected {size} bytes of writable RAM at {start}, found {outcome.Status} after {outcome.Bytes} bytes.",
+                name);
+        }
+    }
+
+    /// <summary>The error for RAM whose pages the host cannot give.</summary>
+    public static GuestException RamLost(GuestAddress start, ulong size, string name, Exception cause) => new(
+        GuestErrorIds.RamLost,
+        $"Expected {size} bytes of RAM at {start}, found that the host cannot give their pages: {cause.Message}",
+        name,
+        "Look at the backend's file: it may have been truncated, or its file system, quota or huge pages used up.",
+        cause);
+
+    private static void Write(PhysicalMemory memory, ulong start, byte[] bytes, string name)
+    {
+        GuestAddress address = new(start);
+        ThrowIfNotDone(memory.Write(address, bytes), address, (ulong)bytes.Length, name);
     }
 
     private static AddressRange? PlaceInitrd(BootPlan plan, BootFiles files)

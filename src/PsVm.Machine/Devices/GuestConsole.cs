@@ -146,6 +146,29 @@ internal sealed class GuestConsole
         }
     }
 
+    /// <summary>Takes as much of the input as there is and fits.</summary>
+    /// <returns>How many bytes.</returns>
+    public int TakeInput(Span<byte> to)
+    {
+        int taken = 0;
+        lock (_gate)
+        {
+            while (taken < to.Length && _input.TryDequeue(out byte value))
+            {
+                to[taken++] = value;
+            }
+
+            _inputCount = _input.Count;
+        }
+
+        if (taken > 0)
+        {
+            InputChanged?.Invoke();
+        }
+
+        return taken;
+    }
+
     /// <summary>Takes a byte of input.</summary>
     public bool TryTakeInput(out byte value)
     {

@@ -5,6 +5,9 @@ namespace PsVm.Machine.State;
 /// <summary>A part of a machine whose state goes into templates.</summary>
 internal interface IStateful
 {
+    /// <summary>Version of what it writes; it reads this one and all before, by the stream's.</summary>
+    uint StateVersion => 1;
+
     /// <summary>Takes its state to the stream or from it; one method for both, so that the two cannot differ.</summary>
     /// <exception cref="InvalidDataException">The stream does not hold a state of this part.</exception>
     void Transfer(StateStream state);
@@ -18,16 +21,21 @@ internal sealed class StateStream
     private int _position;
 
     /// <summary>A stream to write to.</summary>
-    public StateStream()
-    {
-    }
+    /// <param name="version">The version that is written.</param>
+    public StateStream(uint version = 1) => Version = version;
 
     /// <summary>A stream to read from.</summary>
-    public StateStream(ReadOnlyMemory<byte> source)
+    /// <param name="source">What was written.</param>
+    /// <param name="version">The version that it was written as.</param>
+    public StateStream(ReadOnlyMemory<byte> source, uint version = 1)
     {
         _source = source;
+        Version = version;
         IsReading = true;
     }
+
+    /// <summary>The version of the content; see <see cref="IStateful.StateVersion"/>.</summary>
+    public uint Version { get; }
 
     /// <summary>Values come from the template.</summary>
     public bool IsReading { get; }

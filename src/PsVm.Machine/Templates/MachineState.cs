@@ -1,4 +1,5 @@
 using PsVm.Machine.Board;
+using PsVm.Machine.Firmware;
 using PsVm.Machine.State;
 using PsVm.Memory;
 
@@ -9,13 +10,23 @@ namespace PsVm.Machine.Templates;
 /// <param name="sections">Its sections.</param>
 internal sealed class MachineState(string path, IReadOnlyList<StateSection> sections)
 {
-    // One for all sections: none has changed yet.
-    private const uint Version = 1;
     private const string Machine = "machine";
     private const string Changes = "changes";
 
-    private static readonly string[] s_known =
-        [Machine, Changes, "clock", "harts", "aclint", "plic", "uart", "rtc", "generation", "sbi"];
+    // The newest version of each section; older ones are read too.
+    private static readonly Dictionary<string, uint> s_known = new()
+    {
+        [Machine] = 1,
+        [Changes] = 1,
+        ["clock"] = 1,
+        ["harts"] = 1,
+        ["aclint"] = 1,
+        ["plic"] = 1,
+        ["uart"] = 1,
+        ["rtc"] = 1,
+        ["generation"] = 1,
+        ["sbi"] = Sbi.NewestState,
+    };
 
     private readonly Dictionary<string, StateSection> _sections = sections.ToDictionary(section => section.Name);
 
@@ -33,7 +44,7 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
     public static byte[] Save(Guid template, GuestBoard board, Guid uuid, IReadOnlyList<IReadOnlyList<PageRange>>? changes)
     {
         List<StateSection> sections = [Section(Machine, stream => TransferIdentity(stream, new(board.Harts.Count, board.Environment is null, uuid)))];
-        sections.AddRange(board.Parts.Select(part => Section(part.Name, part.Part.Transfer)));
+        sections.AddRange(board.Parts.Select(part => Section(part.Name, part.Part.Transfer, part.Part.StateVersion)));
         if (changes is not null)
         {
             sections.Add(Section(Changes, stream => TransferChanges(stream, changes)));
@@ -49,11 +60,11 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
         IReadOnlyList<StateSection> sections = StateFile.Read(path, file, template);
         foreach (StateSection section in sections)
         {
-            if (!s_known.Contains(section.Name) || section.Version > Version)
+            if (!s_known.TryGetValue(section.Name, out uint newest) || section.Version > newest)
             {
                 throw new GuestException(
                     GuestErrorIds.TemplateStateUnsupported,
-                    $"Expected in '{path}' sections {string.Join(", ", s_known)} of version {Version}, "
+                    $"Expected in '{path}' sections {string.Join(", ", s_known.Select(known => $"{known.Key} {known.Value}"))} or older, "
                     + $"found section '{section.Name}' of version {section.Version}.",
                     path,
                     "Use a newer version of PsVm, or make the template again with this one.");
@@ -96,11 +107,11 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
         }
     }
 
-    private static StateSection Section(string name, Action<StateStream> transfer)
+    private static StateSection Section(string name, Action<StateStream> transfer, uint version = 1)
     {
-        StateStream stream = new();
+        StateStream stream = new(version);
         transfer(stream);
-        return new StateSection(name, Version, stream.ToArray());
+        return new StateSection(name, version, stream.ToArray());
     }
 
     private static Identity TransferIdentity(StateStream stream, Identity identity)
@@ -143,7 +154,7 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
 
         try
         {
-            StateStream stream = new(section.Content);
+            StateStream stream = new(section.Content, section.Version);
             transfer(stream);
             stream.End();
         }

@@ -10,7 +10,12 @@ public class BoardDeviceTreeTests
 {
     private static readonly BoardDescription TwoHarts = new(
         Harts: 2,
-        Ram: [new AddressRange(0x8000_0000, 0x800_0000), new AddressRange(0x8800_0000, 0x1_0000_0000)],
+        Ram:
+        [
+            new RamBlock(new AddressRange(0x8000_0000, 0x800_0000), ReadOnly: false),
+            new RamBlock(new AddressRange(0x8800_0000, 0x1_0000_0000), ReadOnly: false),
+            new RamBlock(new AddressRange(0x1_8800_0000, 0x10_0000), ReadOnly: true),
+        ],
         CommandLine: "console=ttyS0 quiet",
         Initrd: new AddressRange(0x8700_0000, 0x1234),
         Seed: [.. Enumerable.Range(0, 72).Select(value => (byte)value)]);
@@ -21,8 +26,17 @@ public class BoardDeviceTreeTests
     public void Each_block_of_RAM_is_a_memory_node()
     {
         Assert.Equal(["memory"], _tree.Texts("/memory@80000000/device_type"));
-        Assert.Equal(TwoHarts.Ram[0], _tree.Reg("/memory@80000000"));
-        Assert.Equal(TwoHarts.Ram[1], _tree.Reg("/memory@88000000"));
+        Assert.Equal(TwoHarts.Ram[0].Range, _tree.Reg("/memory@80000000"));
+        Assert.Equal(TwoHarts.Ram[1].Range, _tree.Reg("/memory@88000000"));
+    }
+
+    [Fact]
+    public void A_read_only_block_is_no_memory_but_ROM()
+    {
+        Assert.False(_tree.Has("/memory@188000000/reg"));
+        Assert.False(_tree.Has("/rom@188000000/device_type"));
+        Assert.Equal(["mtd-rom"], _tree.Texts("/rom@188000000/compatible"));
+        Assert.Equal(TwoHarts.Ram[2].Range, _tree.Reg("/rom@188000000"));
     }
 
     [Fact]

@@ -95,6 +95,29 @@ public sealed class BootLoaderTests : IDisposable
     }
 
     [Fact]
+    public void RAM_that_starts_with_ROM_is_an_error_even_where_the_kernel_would_not_be_in_it()
+    {
+        using TestRam ram = new((MiB, true), (16 * MiB, false));
+
+        GuestException error = Fails(GuestErrorIds.RamReadOnly, ram, new GuestOptions { Kernel = Write("kernel", s_kernel) });
+
+        Assert.Equal("Make a writable backend the first; read-only ones may follow it.", error.RecommendedAction);
+        Assert.Contains("0x80000000", error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void ROM_is_not_told_to_the_kernel_as_memory()
+    {
+        using TestRam ram = new((8 * MiB, false), (MiB, true));
+
+        DeviceTree tree = ReadTree(ram, Load(ram, new GuestOptions { Kernel = Write("kernel", s_kernel) }));
+
+        Assert.True(tree.Has("/memory@80000000/reg"));
+        Assert.False(tree.Has("/memory@80800000/reg"));
+        Assert.Equal(new AddressRange(0x8080_0000, MiB), tree.Reg("/rom@80800000"));
+    }
+
+    [Fact]
     public void RAM_that_is_too_small_for_the_kernel_is_an_error()
     {
         using TestRam ram = new((4 * MiB, false));

@@ -83,7 +83,7 @@ public class BootPlanTests
         List<RamBlock> blocks = [];
         foreach ((ulong size, bool readOnly) in sizes)
         {
-            blocks.Add(new RamBlock(new AddressRange(blocks.Count == 0 ? Start : blocks[^1].Range.End, size), 0, readOnly));
+            blocks.Add(new RamBlock(new AddressRange(blocks.Count == 0 ? Start : blocks[^1].Range.End, size), readOnly));
         }
 
         return new BootPlan(blocks);

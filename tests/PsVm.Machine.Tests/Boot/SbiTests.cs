@@ -9,7 +9,7 @@ using PsVm.Riscv.Tests;
 
 namespace PsVm.Machine.Tests.Boot;
 
-/// <summary>The calls of the SBI specification 2.0, one by one, and mostly on harts that do not run.</summary>
+/// <summary>The calls of the SBI specification 3.0, one by one, and mostly on harts that do not run.</summary>
 public sealed class SbiTests : IDisposable
 {
     private const ulong Base = 0x10, Timer = 0x54494d45, Ipi = 0x735049, Fence = 0x52464e43, HartState = 0x48534d;
@@ -18,9 +18,9 @@ public sealed class SbiTests : IDisposable
     private const ulong Started = 0, Stopped = 1, StartPending = 2, StopPending = 3, Suspended = 4;
 
     private const int SupervisorTimerCompare = 0x14d;
-    private const ulong Entry = MemoryMap.RamStart + 0x1000;
+    private const ulong Entry = MemoryMap.RamStart + 0x1000, Rom = MemoryMap.RamStart + 0x2_0000;
 
-    private readonly TestRam _ram = new((0x1_0000, false), (0x1_0000, false));
+    private readonly TestRam _ram = new((0x1_0000, false), (0x1_0000, false), (0x1000, true));
     private readonly GuestConsole _console = new();
     private readonly FakeHarts _lines = new(3);
     private readonly Hart[] _harts = new Hart[3];
@@ -54,7 +54,7 @@ public sealed class SbiTests : IDisposable
     [Fact]
     public void The_base_extension_tells_what_there_is()
     {
-        Assert.Equal((Success, 0x0200_0000ul), Call(Base, 0));
+        Assert.Equal((Success, 0x0300_0000ul), Call(Base, 0));
         Assert.Equal(Success, Call(Base, 1).Error);
         Assert.Equal(Success, Call(Base, 2).Error);
         Assert.Equal((Success, 0ul), Call(Base, 4));
@@ -73,12 +73,19 @@ public sealed class SbiTests : IDisposable
     [InlineData(DebugConsole, 1)]
     [InlineData(1, 1)] // the legacy console
     [InlineData(4, 0)] // legacy interrupts take pointers, and no kernel of today needs them
-    [InlineData(0x504d55, 0)] // performance monitoring
+    [InlineData(0x504d55, 1)] // performance monitoring
+    [InlineData(0x53555350, 1)] // system suspend
+    [InlineData(0x46574654, 1)] // firmware features
+    [InlineData(0x4d505859, 0)] // message proxy
+    [InlineData(ulong.MaxValue, 0)]
     public void A_probe_finds_the_extensions_that_are_there(ulong extension, ulong found) =>
         Assert.Equal((Success, found), Call(Base, 3, extension));
 
     [Theory]
-    [InlineData(0x504d55, 0)]
+    [InlineData(0x504d55, 7)]
+    [InlineData(0x53555350, 1)]
+    [InlineData(0x46574654, 2)]
+    [InlineData(0x4d505859, 0)]
     [InlineData(Timer, 1)]
     [InlineData(Ipi, 1)]
     [InlineData(Fence, 3)]
@@ -336,7 +343,7 @@ public sealed class SbiTests : IDisposable
     public void The_debug_console_prints_from_memory()
     {
         const ulong acrossBackends = MemoryMap.RamStart + 0x1_0000 - 3;
-        _ram.Memory.Write(acrossBackends, "hello\n"u8);
+        _ram.Write(acrossBackends, "hello\n"u8);
 
         Assert.Equal((Success, 6ul), Call(DebugConsole, 0, 6, acrossBackends));
         Assert.Equal((Success, 0ul), Call(DebugConsole, 2, 0x100 + '!'));
@@ -359,7 +366,12 @@ public sealed class SbiTests : IDisposable
     [Theory]
     [InlineData(0, 1, 0x1000, 0)]
     [InlineData(1, 1, 0x1000, 0)]
-    [InlineData(0, 0x2_0001, MemoryMap.RamStart, 0)]
+    [InlineData(0, 0x2_1001, MemoryMap.RamStart, 0)]
+    [InlineData(0, ulong.MaxValue, MemoryMap.RamStart, 0)]
+    [InlineData(0, 2, ulong.MaxValue, 0)]
+    [InlineData(1, 2, ulong.MaxValue, 0)]
+    [InlineData(1, 1, Rom, 0)]
+    [InlineData(1, 2, Rom - 1, 0)]
     [InlineData(0, 1, MemoryMap.RamStart, 1)]
     public void The_debug_console_reaches_RAM_only(ulong function, ulong length, ulong low, ulong high)
     {
@@ -368,6 +380,37 @@ public sealed class SbiTests : IDisposable
         Assert.Equal((InvalidParameter, 0ul), Call(DebugConsole, function, length, low, high));
 
         Assert.Equal(("", 1), (_console.Read(0).Text, _console.InputCount));
+        Assert.Equal(0xa5, _ram.Read(Rom, 1)[0]);
+    }
+
+    [Fact]
+    public void The_debug_console_prints_ROM_too() => Assert.Equal((Success, 1ul), Call(DebugConsole, 0, 1, Rom));
+
+    [Fact]
+    public void The_debug_console_moves_some_bytes_and_says_how_many()
+    {
+        const ulong most = 4096;
+        _console.TryType(new byte[5000]);
+
+        Assert.Equal((Success, most), Call(DebugConsole, 0, 0x2_0000, MemoryMap.RamStart));
+        Assert.Equal((Success, most), Call(DebugConsole, 1, 0x2_0000, MemoryMap.RamStart));
+        Assert.Equal((Success, 5000 - most), Call(DebugConsole, 1, 0x2_0000, MemoryMap.RamStart));
+
+        Assert.Equal((int)most, _console.Read(0).Text.Length); // bytes that are no text, each a character
+    }
+
+    [Fact]
+    public void A_call_counts_against_the_budget_of_the_run()
+    {
+        const ulong budget = 1_000_000;
+        Write(Entry, Asm.Ecall, Asm.Jal(Asm.Zero, -4));
+        Hart hart = _harts[0];
+        (hart[17], hart[16], hart[10]) = (HartState, 2, 0);
+
+        Assert.Equal(HartExit.Budget, hart.Run(budget));
+
+        // Two instructions a turn, and a call takes far longer than they do.
+        Assert.InRange(hart.InstructionsRetired, 2ul, budget / 2);
     }
 
     [Fact]
@@ -392,7 +435,7 @@ public sealed class SbiTests : IDisposable
     }
 
     private void Write(ulong address, params ReadOnlySpan<uint> instructions) =>
-        _ram.Memory.Write(address, MemoryMarshal.AsBytes(instructions));
+        _ram.Write(address, MemoryMarshal.AsBytes(instructions));
 
     private (long Error, ulong Value) Call(ulong extension, ulong function, ulong a0 = 0, ulong a1 = 0, ulong a2 = 0) =>
         Call(_harts[0], extension, function, a0, a1, a2);

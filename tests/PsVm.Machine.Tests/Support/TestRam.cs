@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using PsVm.Machine.Board;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Machine.Tests.Support;
 
@@ -18,15 +19,12 @@ internal sealed unsafe class TestRam : IDisposable
     public byte[] Read(ulong address, int length)
     {
         byte[] bytes = new byte[length];
-        for (int done = 0; done < length;)
-        {
-            Span<byte> part = Memory.SpanAt(address + (ulong)done, (ulong)(length - done));
-            part.CopyTo(bytes.AsSpan(done));
-            done += part.Length;
-        }
-
+        Assert.True(Memory.Physical.Read(new GuestAddress(address), bytes).IsDone, $"{length} bytes of RAM at 0x{address:x}");
         return bytes;
     }
+
+    public void Write(ulong address, ReadOnlySpan<byte> bytes) =>
+        Assert.True(Memory.Physical.Write(new GuestAddress(address), bytes).IsDone, $"{bytes.Length} writable bytes of RAM at 0x{address:x}");
 
     public void Dispose() => _allocated.ForEach(address => NativeMemory.AlignedFree((void*)address));
 
