@@ -38,6 +38,13 @@ function Build {
         dotnet publish "$PSScriptRoot/src/PsVm.Module" --nologo --verbosity quiet -c $Configuration -o $fresh $noBuildFlag
         # In a process of its own: the module's assemblies must not stay loaded in the operator's session.
         & $pwsh -NoProfile -File "$PSScriptRoot/docs/Export-ModuleHelp.ps1" -ModulePath $fresh
+        $env:PSVM_BUILT_MODULE = [IO.Path]::Combine($fresh, 'PsVm.psd1')
+        $names = & $pwsh -NoProfile -Command @'
+            Import-Module ([WildcardPattern]::Escape($env:PSVM_BUILT_MODULE))
+            (Get-Command -Module PsVm).Name | Sort-Object
+'@
+        $manifest = [IO.File]::ReadAllText($env:PSVM_BUILT_MODULE)
+        [IO.File]::WriteAllText($env:PSVM_BUILT_MODULE, $manifest.Replace("'*'", "@('$($names -join "', '")')"))
         if (Test-Path -LiteralPath $OutputPath) {
             [IO.Directory]::Move($OutputPath, [IO.Path]::Combine($scratch, 'old'))
         }

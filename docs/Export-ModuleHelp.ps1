@@ -197,7 +197,7 @@ function Write-Command($command, $page) {
 }
 
 $null = New-Item -ItemType Directory -Path $target -Force
-Import-Module $ModulePath
+Import-Module ([WildcardPattern]::Escape([IO.Path]::Combine($ModulePath, 'PsVm.psd1')))
 $settings = [System.Xml.XmlWriterSettings]@{ Indent = $true; Encoding = [System.Text.UTF8Encoding]::new($false) }
 $xml = [System.Xml.XmlWriter]::Create((Join-Path $target 'PsVm.Module.dll-Help.xml'), $settings)
 $xml.WriteStartElement('helpItems', 'http://msh')

@@ -10,31 +10,8 @@
     CompatiblePSEditions = @('Core')
     TypesToProcess       = @('PsVm.Types.ps1xml')
     FormatsToProcess     = @('PsVm.Format.ps1xml')
-    CmdletsToExport      = @(
-        'Checkpoint-Guest'
-        'Clear-MemoryBackend'
-        'Get-Guest'
-        'Get-GuestTemplate'
-        'Get-MemoryBackend'
-        'Get-MemoryBackendPolicy'
-        'Measure-Guest'
-        'Measure-MemoryBackend'
-        'New-MemoryBackend'
-        'Receive-GuestConsole'
-        'Remove-Guest'
-        'Remove-GuestTemplate'
-        'Remove-MemoryBackend'
-        'Restore-Guest'
-        'Resume-Guest'
-        'Send-GuestConsole'
-        'Set-MemoryBackendPolicy'
-        'Start-Guest'
-        'Stop-Guest'
-        'Suspend-Guest'
-        'Test-BackendOptions'
-        'Test-GuestTemplate'
-        'Wait-Guest'
-    )
+    # All that the assembly has. build.ps1 writes their names here, by which PowerShell finds them without loading the module.
+    CmdletsToExport      = '*'
     FunctionsToExport    = @()
     AliasesToExport      = @()
     VariablesToExport    = @()

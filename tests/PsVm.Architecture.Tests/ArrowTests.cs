@@ -52,6 +52,17 @@ public class ArrowTests
         Assert.Empty(homeless);
     }
 
+    [Fact]
+    public void Cmdlets_know_hosts_by_their_interfaces_alone()
+    {
+        TestResult result = Types.InAssembly(Assembly.Load("PsVm.Module"))
+            .That().DoNotHaveNameStartingWith("ModuleServices").And().DoNotHaveName("Instances")
+            .ShouldNot().HaveDependencyOnAny(Machine, "PsVm.Memory", "PsVm.Riscv")
+            .GetResult();
+
+        Assert.True(result.IsSuccessful, string.Join(", ", result.FailingTypes?.Select(type => type.FullName) ?? []));
+    }
+
     [Theory]
     [InlineData("PsVm.Abstractions")]
     [InlineData("PsVm.Riscv")]

@@ -7,6 +7,9 @@ namespace PsVm;
 /// </remarks>
 public interface IGuestHost
 {
+    /// <summary>Names of the machine types that guests can be of, an alias of the newest first.</summary>
+    IReadOnlyList<string> MachineTypes { get; }
+
     /// <summary>Puts a guest together and starts it; returns once it runs.</summary>
     /// <exception cref="GuestException">The guest cannot be put together; nothing is left behind.</exception>
     /// <exception cref="MemoryBackendException">Its default RAM cannot be had.</exception>

@@ -57,6 +57,9 @@ public sealed class GuestHost : IGuestHost, IDisposable
                 text);
     }
 
+    /// <inheritdoc/>
+    IReadOnlyList<string> IGuestHost.MachineTypes => [MachineTypes.Alias, .. MachineTypes.Versions];
+
     /// <summary>The code that its guests share.</summary>
     public TranslationUsage MeasureTranslation()
     {

@@ -1,4 +1,4 @@
-using PsVm.Memory;
+using PsVm.Module.Hosting;
 
 namespace PsVm.Module.Completion;
 
@@ -6,5 +6,5 @@ namespace PsVm.Module.Completion;
 internal sealed class MachineTypeCompleter : ValueCompleter
 {
     /// <inheritdoc/>
-    protected override IEnumerable<string> Values() => [MachineTypes.Alias, .. MachineTypes.Versions];
+    protected override IEnumerable<string> Values() => ModuleServices.Guests.MachineTypes;
 }

@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Machine.Templates;
 using PsVm.Module.Completion;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
@@ -162,7 +161,7 @@ public sealed class StartGuestCommand : PsVmCmdlet
         return (output, cancellation) => Fleet.Start(
             options,
             names,
-            (path, verify) => GuestTemplates.Test(path, verify, cancellation),
+            (path, verify) => ModuleServices.Templates.Test(path, verify, cancellation),
             ModuleServices.Guests,
             output,
             cancellation);

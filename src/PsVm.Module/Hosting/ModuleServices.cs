@@ -1,4 +1,5 @@
 using PsVm.Machine.Guests;
+using PsVm.Machine.Templates;
 using PsVm.Memory;
 using PsVm.Module.Guests;
 
@@ -18,6 +19,9 @@ internal static class ModuleServices
 
     /// <summary>The guests.</summary>
     public static IGuestHost Guests => Current.Guests;
+
+    /// <summary>Templates on disk.</summary>
+    public static ITemplateHost Templates => Current.Templates;
 
     /// <summary>How far each console has been received.</summary>
     public static ConsoleReadings ConsoleReadings => Current.ConsoleReadings;
@@ -66,6 +70,8 @@ internal static class ModuleServices
         public MemoryHost Memory { get; }
 
         public GuestHost Guests { get; }
+
+        public TemplateHost Templates { get; } = new();
 
         public ConsoleReadings ConsoleReadings { get; } = new();
 

@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Machine.Templates;
 using PsVm.Module.Completion;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
@@ -32,13 +31,13 @@ public sealed class GetGuestTemplateCommand : PsVmCmdlet
         if (ParameterSetName == "Path")
         {
             string[] paths = [.. Path.Select(path => ResolvePath(path)!)];
-            return (output, cancellation) => Run(paths, GuestTemplates.Read, output, cancellation);
+            return (output, cancellation) => Run(paths, path => ModuleServices.Templates.Read(path, cancellation), output, cancellation);
         }
 
         string folder = ResolvePath(Folder)!;
-        return (output, _) =>
+        return (output, cancellation) =>
         {
-            foreach (GuestTemplate template in GuestTemplates.List(folder))
+            foreach (GuestTemplate template in ModuleServices.Templates.List(folder, cancellation))
             {
                 output.WriteObject(template);
             }

@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Machine.Templates;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
@@ -22,6 +21,6 @@ public sealed class RemoveGuestTemplateCommand : TemplateCmdlet
     private protected override CmdletWork Bind()
     {
         string[] paths = ResolvedPaths();
-        return (output, cancellation) => Run(paths, GuestTemplates.Remove, output, cancellation);
+        return (output, cancellation) => Run(paths, path => ModuleServices.Templates.Remove(path, cancellation), output, cancellation);
     }
 }

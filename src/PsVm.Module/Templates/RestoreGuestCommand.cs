@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Machine.Templates;
 using PsVm.Module.Completion;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
@@ -67,6 +66,6 @@ public sealed class RestoreGuestCommand : PsVmCmdlet
             DenyPrivateDiscard = DenyPrivateDiscard,
             AllowPrivateDiscard = AllowPrivateDiscard,
         };
-        return (output, cancellation) => Run(options, GuestTemplates.Read, ModuleServices.Guests, output, cancellation);
+        return (output, cancellation) => Run(options, path => ModuleServices.Templates.Read(path, cancellation), ModuleServices.Guests, output, cancellation);
     }
 }

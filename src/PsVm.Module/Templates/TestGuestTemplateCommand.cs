@@ -1,5 +1,4 @@
 using System.Management.Automation;
-using PsVm.Machine.Templates;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
@@ -55,7 +54,7 @@ public sealed class TestGuestTemplateCommand : TemplateCmdlet
             using ProgressTicker? progress = verify
                 ? new ProgressTicker(output, "Reading RAM files", Timeout.InfiniteTimeSpan)
                 : null;
-            Run(paths, detailed, path => GuestTemplates.Test(path, verify, cancellation), output, cancellation);
+            Run(paths, detailed, path => ModuleServices.Templates.Test(path, verify, cancellation), output, cancellation);
         };
     }
 }

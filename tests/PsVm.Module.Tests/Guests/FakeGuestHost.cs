@@ -6,6 +6,8 @@ internal sealed class FakeGuestHost : IGuestHost
     private readonly Dictionary<string, GuestInfo> _guests = [];
     private readonly Dictionary<string, string> _consoles = [];
 
+    public IReadOnlyList<string> MachineTypes { get; } = ["virt", "virt-1.1"];
+
     public List<string> Calls { get; } = [];
 
     public List<GuestOptions> Started { get; } = [];
