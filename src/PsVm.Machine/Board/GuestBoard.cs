@@ -139,6 +139,8 @@ internal sealed class GuestBoard : IHartLines, IDisposable
 
     public void Wake(int hart) => HartSignalled?.Invoke(hart);
 
+    public void NoteSource() => Environment?.WakeMachine();
+
     public ulong GetTimer(int hart) => _harts[hart].MachineTimerCompare;
 
     public void SetTimer(int hart, ulong compare)

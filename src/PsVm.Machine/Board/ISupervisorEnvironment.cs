@@ -28,6 +28,9 @@ internal interface ISupervisorEnvironment : IExecutionEnvironment, IStateful
     /// <param name="argument">What it finds in a1.</param>
     void Start(int hart, ulong entry, ulong argument);
 
+    /// <summary>Wakes the machine when its supervisor has suspended all of it.</summary>
+    void WakeMachine();
+
     /// <summary>Brings a hart to where its supervisor wants it before it runs, on the hart's thread.</summary>
     HartActivity Prepare(Hart hart);
 }

@@ -11,6 +11,9 @@ internal interface IHartLines
     /// <summary>Makes a hart that waits look again at what it waits for.</summary>
     void Wake(int hart);
 
+    /// <summary>Says that an interrupt source was raised, whether or not a hart has it enabled: it wakes a machine that sleeps.</summary>
+    void NoteSource();
+
     /// <summary>The machine timer's comparator of a hart.</summary>
     ulong GetTimer(int hart);
 

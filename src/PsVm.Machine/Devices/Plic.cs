@@ -47,6 +47,7 @@ internal sealed class Plic(int harts, IHartLines lines) : IDevice, IStateful
             if (level)
             {
                 _pending[word] |= bit & ~_claimed[word];
+                lines.NoteSource();
             }
             else
             {
@@ -63,6 +64,7 @@ internal sealed class Plic(int harts, IHartLines lines) : IDevice, IStateful
         lock (_gate)
         {
             _pending[source / 32] |= 1u << (source % 32);
+            lines.NoteSource();
             Update();
         }
     }

@@ -14,7 +14,7 @@ namespace PsVm.Machine.Firmware;
 internal sealed class Sbi : ISupervisorEnvironment
 {
     /// <summary>
-    /// Version of the state: 1 has the harts alone; 2 has counters and features behind them. See <see cref="ISbiExtension"/>.
+    /// Version of the state: 1 has the harts alone; 2 has whether they were woken, counters and features behind them. See <see cref="ISbiExtension"/>.
     /// </summary>
     public const uint NewestState = 2;
 
@@ -74,6 +74,8 @@ internal sealed class Sbi : ISupervisorEnvironment
 
     public void Start(int hart, ulong entry, ulong argument) => _supervised.TryStart(hart, entry, argument);
 
+    public void WakeMachine() => _supervised.WakeMachine();
+
     public HartActivity Prepare(Hart hart) => _supervised.Prepare(hart);
 
     public void Transfer(StateStream state)
@@ -84,6 +86,7 @@ internal sealed class Sbi : ISupervisorEnvironment
             return;
         }
 
+        _supervised.TransferWoken(state);
         foreach (ISbiExtension extension in _extensions)
         {
             (extension as IStateful)?.Transfer(state);

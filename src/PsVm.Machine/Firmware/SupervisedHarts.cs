@@ -18,10 +18,15 @@ internal enum HartStatus
 /// <summary>What the supervisor wants of each hart: to run, to stop, to sleep, and where to go on. Safe from any thread.</summary>
 internal sealed class SupervisedHarts : IStateful
 {
+    private const int Nobody = -1;
+
     private readonly IHartLines _lines;
     private readonly Action<int> _begins;
     private readonly Lock _gate = new();
     private readonly Supervised[] _harts;
+
+    // The hart that suspended the machine; none otherwise. Looked at without the gate, for sources are raised often.
+    private volatile int _asleep = Nobody;
 
     /// <param name="harts">Number of harts, all of them stopped.</param>
     /// <param name="lines">The wires to the harts.</param>
@@ -95,7 +100,25 @@ internal sealed class SupervisedHarts : IStateful
             }
 
             Suspend(caller, entry, argument);
+            _asleep = caller.Id;
             return true;
+        }
+    }
+
+    /// <summary>
+    /// Wakes the machine when it is suspended. A kernel masks the interrupts that it does not count on to wake it, but whoever sleeps
+    /// with all there is has to hear what the board has to say, such as that it is a clone now.
+    /// </summary>
+    public void WakeMachine()
+    {
+        if (_asleep is var sleeper and not Nobody)
+        {
+            lock (_gate)
+            {
+                _harts[sleeper] = _harts[sleeper] with { Woken = _harts[sleeper].Status == HartStatus.Suspended };
+            }
+
+            _lines.Wake(sleeper);
         }
     }
 
@@ -112,7 +135,7 @@ internal sealed class SupervisedHarts : IStateful
                     return HartActivity.Run;
                 case HartStatus.StartPending:
                     break;
-                case HartStatus.Suspended when !hart.HasWakeup:
+                case HartStatus.Suspended when !state.Woken && !hart.HasWakeup:
                     return HartActivity.Wait;
                 case HartStatus.Suspended:
                     break;
@@ -121,6 +144,7 @@ internal sealed class SupervisedHarts : IStateful
                     return HartActivity.None;
             }
 
+            _asleep = Nobody; // whichever hart it is: if one runs, the machine is not suspended
             if (state.Entry is ulong entry)
             {
                 SupervisorMode.Enter(hart, entry, state.Argument);
@@ -149,16 +173,42 @@ internal sealed class SupervisedHarts : IStateful
                 state.Transfer(ref hasEntry);
                 state.Transfer(ref entry);
                 state.Transfer(ref argument);
-                hart = new Supervised((HartStatus)status, hasEntry ? entry : null, argument);
                 if (state.IsReading)
                 {
+                    hart = new Supervised((HartStatus)status, hasEntry ? entry : null, argument);
                     Check(hart, entry);
                 }
             }
 
-            if (state.IsReading && Array.TrueForAll(_harts, hart => hart.Status is HartStatus.Stopped or HartStatus.StopPending))
+            if (!state.IsReading)
+            {
+                return;
+            }
+
+            if (Array.TrueForAll(_harts, hart => hart.Status is HartStatus.Stopped or HartStatus.StopPending))
             {
                 throw new InvalidDataException("no hart that runs, sleeps or starts: nothing could ever start one");
+            }
+
+            int sleeper = Array.FindIndex(_harts, hart => hart is { Status: HartStatus.Suspended, Entry: not null });
+            _asleep = _harts.Count(hart => hart.Status != HartStatus.Stopped) == 1 ? sleeper : Nobody;
+        }
+    }
+
+    /// <summary>Whether harts that sleep were woken, which version 1 did not know.</summary>
+    public void TransferWoken(StateStream state)
+    {
+        lock (_gate)
+        {
+            foreach (ref Supervised hart in _harts.AsSpan())
+            {
+                bool woken = hart.Woken;
+                state.Transfer(ref woken);
+                hart = hart with { Woken = woken };
+                if (woken && hart.Status != HartStatus.Suspended)
+                {
+                    throw new InvalidDataException($"hart state {(uint)hart.Status}, woken");
+                }
             }
         }
     }
@@ -198,5 +248,6 @@ internal sealed class SupervisedHarts : IStateful
     /// <param name="Status">Its state.</param>
     /// <param name="Entry">Where it begins when it starts or resumes; null: where it was.</param>
     /// <param name="Argument">What it finds in a1 then.</param>
-    private readonly record struct Supervised(HartStatus Status, ulong? Entry = null, ulong Argument = 0);
+    /// <param name="Woken">It sleeps, and something other than an interrupt that it has enabled has woken it.</param>
+    private readonly record struct Supervised(HartStatus Status, ulong? Entry = null, ulong Argument = 0, bool Woken = false);
 }

@@ -4,8 +4,9 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Machine.Firmware;
 
 /// <summary>
-/// Suspend to RAM (chapter "System Suspend Extension"). The last hart sleeps until an interrupt that it has enabled is pending: console
-/// input, the real-time clock's alarm, its timer, or, in a clone, the new generation id. It costs no more than an idle guest.
+/// Suspend to RAM (chapter "System Suspend Extension"). The last hart sleeps until an interrupt that it has enabled is pending, such as its
+/// timer's, or the board raises an interrupt source, enabled or not: console input where the UART is left on, the real-time clock's alarm
+/// and, in a clone, the new generation id. It costs no more than an idle guest.
 /// </summary>
 internal sealed class SystemSuspendExtension(SbiContext context) : ISbiExtension
 {

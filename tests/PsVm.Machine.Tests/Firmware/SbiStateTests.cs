@@ -66,7 +66,8 @@ public sealed class SbiStateTests : IDisposable
     public void Counters_and_locks_that_there_are_not_are_refused()
     {
         byte[] state = _sbi.Save();
-        int counters = 2 * HartSize;
+        int counters = (2 * HartSize) + 2;
+        AssertRefused(2 * HartSize, 1); // runs, and was woken
         AssertRefused(counters, 2); // the place of time is started
         AssertRefused(counters + 7, 0x80);
         AssertRefused(counters + 8, 1); // an event that the firmware does not count

@@ -1,4 +1,5 @@
 using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
 using PsVm.Machine.Tests.Support;
 using PsVm.Riscv;
 
@@ -72,6 +73,46 @@ public sealed class SystemSuspendTests : IDisposable
     }
 
     [Fact]
+    public void A_source_that_is_raised_wakes_it_even_where_it_is_masked()
+    {
+        Hart hart = _sbi.Harts[0];
+        _sbi.Sbi.WakeMachine(); // not asleep
+        _sbi.Call(Suspend, 0, 0, SbiHarts.Entry + 8, 99);
+        Assert.Equal(HartActivity.Wait, _sbi.Sbi.Prepare(hart));
+        _sbi.Lines.Woken.Clear();
+
+        _sbi.Sbi.WakeMachine();
+
+        Assert.Equal([0], _sbi.Lines.Woken);
+        using SbiHarts clone = new();
+        clone.Restore(_sbi.Save());
+        Assert.Equal(HartActivity.Run, clone.Sbi.Prepare(clone.Harts[0]));
+        Assert.Equal(HartActivity.Run, _sbi.Sbi.Prepare(hart));
+        Assert.Equal((SbiHarts.Entry + 8, 99ul), (hart.Pc, hart[11]));
+        _sbi.Call(SbiHarts.HartState, 3, 0x8000_0000, SbiHarts.Entry, 0);
+        _sbi.Sbi.WakeMachine(); // a hart's own suspension is another matter
+        Assert.Equal(HartActivity.Wait, _sbi.Sbi.Prepare(hart));
+    }
+
+    [Fact]
+    public void The_clocks_alarm_wakes_it()
+    {
+        ManualTime time = new();
+        Plic plic = new(2, new WakingLines(_sbi.Sbi, _sbi.Lines));
+        using GoldfishRtc rtc = new(time, level => plic.SetLevel(MemoryMap.RtcInterrupt, level));
+        rtc.Write(0x0c, 0);
+        rtc.Write(0x08, 2_000_000_000);
+        rtc.Write(0x10, 1);
+        _sbi.Call(Suspend, 0, 0, SbiHarts.Entry, 0);
+        time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(HartActivity.Wait, _sbi.Sbi.Prepare(_sbi.Harts[0]));
+
+        time.Advance(TimeSpan.FromSeconds(2));
+
+        Assert.Equal(HartActivity.Run, _sbi.Sbi.Prepare(_sbi.Harts[0]));
+    }
+
+    [Fact]
     public void It_sleeps_on_in_a_clone()
     {
         _sbi.Call(Suspend, 0, 0, SbiHarts.Entry + 4, 7);
@@ -83,5 +124,33 @@ public sealed class SystemSuspendTests : IDisposable
         clone.Harts[0].SetInterrupt(InterruptLines.SupervisorExternal, true);
         Assert.Equal(HartActivity.Run, clone.Sbi.Prepare(clone.Harts[0]));
         Assert.Equal((SbiHarts.Entry + 4, 7ul), (clone.Harts[0].Pc, clone.Harts[0][11]));
+    }
+
+    [Fact]
+    public void A_clone_that_sleeps_is_woken_by_its_new_generation()
+    {
+        _sbi.Call(Suspend, 0, 0, SbiHarts.Entry + 4, 7);
+        using SbiHarts clone = new();
+        clone.Restore(_sbi.Save());
+        Plic plic = new(2, new WakingLines(clone.Sbi, clone.Lines));
+
+        new GenerationId(() => plic.Pulse(MemoryMap.GenerationInterrupt)).Renew();
+
+        Assert.Equal(HartActivity.Run, clone.Sbi.Prepare(clone.Harts[0]));
+        Assert.Equal((SbiHarts.Entry + 4, 7ul), (clone.Harts[0].Pc, clone.Harts[0][11]));
+    }
+
+    /// <summary>Lines of a board that tells its SBI of sources, as the real one does.</summary>
+    private sealed class WakingLines(ISupervisorEnvironment environment, IHartLines lines) : IHartLines
+    {
+        public void SetInterrupt(int hart, InterruptLines interrupts, bool level) => lines.SetInterrupt(hart, interrupts, level);
+
+        public void Wake(int hart) => lines.Wake(hart);
+
+        public void NoteSource() => environment.WakeMachine();
+
+        public ulong GetTimer(int hart) => lines.GetTimer(hart);
+
+        public void SetTimer(int hart, ulong compare) => lines.SetTimer(hart, compare);
     }
 }

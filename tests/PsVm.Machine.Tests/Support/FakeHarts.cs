@@ -11,12 +11,16 @@ internal sealed class FakeHarts(int harts) : IHartLines
 
     public InterruptLines this[int hart] => _lines[hart];
 
+    public int Sources { get; private set; }
+
     public List<int> Woken { get; } = [];
 
     public void SetInterrupt(int hart, InterruptLines lines, bool level) =>
         _lines[hart] = level ? _lines[hart] | lines : _lines[hart] & ~lines;
 
     public void Wake(int hart) => Woken.Add(hart);
+
+    public void NoteSource() => Sources++;
 
     public ulong GetTimer(int hart) => _timers[hart];
 

@@ -1,0 +1,99 @@
+using System.Globalization;
+using PsVm.Machine.Tests.Templates;
+
+namespace PsVm.Machine.Tests;
+
+/// <summary>What Debian's kernel makes of the built-in SBI.</summary>
+public sealed class LinuxFirmwareTests : TemplateTest
+{
+    private const string Awake = "PM: suspend exit";
+
+    [SkippableFact]
+    public void It_finds_the_extensions()
+    {
+        string guest = BootLinux();
+
+        string[] lines = Run(guest, "dmesg | grep -E 'SBI|pmu-sbi' | cut -d']' -f2 | tr '\\n' '|'").Split('|', StringSplitOptions.TrimEntries);
+
+        Assert.Contains("SBI specification v3.0 detected", lines);
+        Assert.Contains("suspend: SBI SUSP extension detected", lines);
+        Assert.Contains("riscv-pmu-sbi: SBI PMU extension is available", lines);
+        Assert.Contains("riscv-pmu-sbi: 16 firmware and 2 hardware counters", lines);
+        Assert.Equal("cpu", Run(guest, "ls /sys/bus/event_source/devices | grep '^cpu$'"));
+    }
+
+    [SkippableTheory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void Suspended_to_RAM_it_uses_nothing_and_console_input_wakes_it(int harts)
+    {
+        string guest = BootLinux(harts);
+        Suspend(guest);
+        GuestInfo asleep = Host.Get(guest);
+        Thread.Sleep(500);
+        Assert.Equal((asleep.Instructions, GuestState.Running), (Host.Get(guest).Instructions, Host.Get(guest).State));
+
+        Host.WriteConsole(guest, "\n");
+
+        WaitFor(guest, Awake);
+        WaitFor(guest, "back");
+        Assert.Equal($"{harts}", Run(guest, "nproc"));
+        AssertHostsTime(guest);
+    }
+
+    [SkippableFact]
+    public void A_clone_of_a_suspended_guest_wakes_and_has_the_hosts_time()
+    {
+        string guest = BootLinux();
+        Suspend(guest);
+        GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("asleep") });
+        End(guest);
+        Thread.Sleep(3000); // what a clone would be behind with the time that it had
+
+        string clone = Clone(template);
+
+        WaitFor(clone, Awake);
+        WaitFor(clone, "back");
+        AssertHostsTime(clone);
+        Assert.Contains("crng reseeded due to virtual machine fork", Run(clone, "dmesg | grep crng | tail -2 | head -1"), StringComparison.Ordinal);
+    }
+
+    private string BootLinux(int harts = 1)
+    {
+        LinuxGuest linux = LinuxGuest.GetOrSkip();
+        string guest = Boot(new GuestOptions
+        {
+            Memory = 256 << 20,
+            Harts = harts,
+            Kernel = linux.Kernel,
+            Initrd = linux.Initrd,
+            CommandLine = "console=ttyS0",
+        });
+        Run(guest, "true");
+        return guest;
+    }
+
+    /// <summary>Suspends it, with its console left on, and waits until no hart has anything to do.</summary>
+    private void Suspend(string guest)
+    {
+        Run(guest, "echo enabled >/sys/class/tty/ttyS0/power/wakeup; echo set");
+        Host.WriteConsole(guest, "echo mem >/sys/power/state; echo ba''ck\n");
+        WaitFor(guest, "Suspending console(s)");
+        long before = -1;
+        Assert.True(SpinWait.SpinUntil(
+            () =>
+            {
+                (long last, before) = (before, Host.Get(guest).Instructions);
+                Thread.Sleep(300);
+                return last == before;
+            },
+            Patience));
+    }
+
+    private void AssertHostsTime(string guest)
+    {
+        long earliest = DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 1; // the real-time clock tells whole seconds
+        long time = long.Parse(Run(guest, "date +%s"), CultureInfo.InvariantCulture);
+        Assert.InRange(time, earliest - 1, DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 1);
+    }
+}
