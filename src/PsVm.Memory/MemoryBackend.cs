@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 using PsVm.Memory.Copying;
 using PsVm.Memory.Discarding;
@@ -16,6 +17,7 @@ public sealed class MemoryBackend : IDisposable
     private readonly RamMapping _mapping;
     private readonly Discarder _discarder;
     private string? _consumer;
+    private RamFault? _fault;
     private bool _disposed;
     private bool _unmapped;
 
@@ -28,6 +30,12 @@ public sealed class MemoryBackend : IDisposable
         Outcome = outcome;
         Options = plan.Options with { Id = outcome.Id };
     }
+
+    /// <summary>
+    /// Raised when a discard, copy or the like finds that a page could not be had, on the thread that found out. Whoever touches the memory by
+    /// its address looks at <see cref="Fault"/> itself, when <see cref="MemoryBackends.RamFaultCount"/> has changed.
+    /// </summary>
+    public event Action<RamFault>? Faulted;
 
     /// <summary>Unique among live backends, but for <see cref="MemoryBackends.DefaultRamId"/>, which each guest may have one of.</summary>
     public string Id => Outcome.Id;
@@ -55,6 +63,12 @@ public sealed class MemoryBackend : IDisposable
     /// <summary>Which file it was when it was opened; null without a named file.</summary>
     public FileIdentity? File => HasNamedFile ? _plan.Facts!.Identity : null;
 
+    /// <summary>
+    /// The first page that could not be had when somebody touched it, because the file was truncated, its file system is full, or the like;
+    /// null: all is well. The RAM reads as zeros there; it cannot be used any more, only removed. Cheap while there is none.
+    /// </summary>
+    public RamFault? Fault => _fault ?? (_mapping.Fault is { } note ? DescribeFault(note) : null);
+
     internal bool IsMappedSharedWritable(FileIdentity file) =>
         _plan is { Kind: BackendKind.File, Options: { Share: true, ReadOnly: false } } && _plan.Facts!.Identity.IsSameFile(file);
 
@@ -67,14 +81,8 @@ public sealed class MemoryBackend : IDisposable
     /// <exception cref="MemoryBackendException">
     /// The range is misaligned or outside the block, the policy is impossible on this mapping or denied, or the kernel refused.
     /// </exception>
-    public DiscardOutcome Discard(long offset, long length, DiscardPolicy? policy = null)
-    {
-        lock (_lock)
-        {
-            ObjectDisposedException.ThrowIf(_unmapped, this);
-            return _discarder.Discard(offset, length, policy);
-        }
-    }
+    public DiscardOutcome Discard(long offset, long length, DiscardPolicy? policy = null) =>
+        OnRam(() => _discarder.Discard(offset, length, policy));
 
     /// <summary>What the backend costs the host now, from the kernel's accounting. Walks the process's page tables.</summary>
     public MemoryUsage Measure() => Measure(null);
@@ -155,13 +163,17 @@ public sealed class MemoryBackend : IDisposable
 
     /// <summary>Takes the backend for one guest: it cannot be removed, nor taken by another, until the lease is disposed.</summary>
     /// <param name="consumerName">The guest's name.</param>
-    /// <exception cref="MemoryBackendException">Another guest has it (<see cref="MemoryErrorIds.BackendInUse"/>).</exception>
+    /// <exception cref="MemoryBackendException">
+    /// Another guest has it (<see cref="MemoryErrorIds.BackendInUse"/>), or a page of it could not be had
+    /// (<see cref="MemoryErrorIds.RamFault"/>).
+    /// </exception>
     public IDisposable Attach(string consumerName)
     {
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, this);
             ThrowIfInUse("attached to a second guest");
+            ThrowIfFaulted();
             _consumer = consumerName;
             return new Lease(this);
         }
@@ -195,13 +207,57 @@ public sealed class MemoryBackend : IDisposable
         _owner.Forget(this);
     }
 
-    private T WithCopier<T>(Func<RamCopier, T> work)
+    private T WithCopier<T>(Func<RamCopier, T> work) => OnRam(() =>
+    {
+        RamCopier copier = new(Id, _plan, _mapping, _discarder.Layout);
+        T result = work(copier);
+        copier.NoteTruncation();
+        return result;
+    });
+
+    /// <summary>Does something with the memory; what it gives counts only when every page could be had.</summary>
+    /// <exception cref="MemoryBackendException">A page could not be had, now or before (<see cref="MemoryErrorIds.RamFault"/>).</exception>
+    private T OnRam<T>(Func<T> work)
     {
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_unmapped, this);
-            return work(new RamCopier(Id, _plan, _mapping, _discarder.Layout));
+            if (Fault is null)
+            {
+                try
+                {
+                    T result = work();
+                    if (Fault is null)
+                    {
+                        return result;
+                    }
+                }
+                catch (Exception failure) when (failure is IOException or MemoryBackendException && Fault is not null)
+                {
+                    // The fault says why.
+                }
+            }
         }
+
+        // Not under the lock: whoever uses the RAM ends now, and may give its lease back.
+        Faulted?.Invoke(Fault!);
+        ThrowIfFaulted();
+        throw new UnreachableException();
+    }
+
+    private void ThrowIfFaulted()
+    {
+        if (Fault is { } fault)
+        {
+            throw new MemoryBackendException(
+                MemoryErrorIds.RamFault, fault.ToString(), Id, "Mend the file or its file system, then remove the backend and make it anew.");
+        }
+    }
+
+    private RamFault DescribeFault(RamFaultNote note)
+    {
+        RamFault fault = RamFaultCauses.Describe(Id, _plan, note);
+        return Interlocked.CompareExchange(ref _fault, fault, null) ?? fault;
     }
 
     private void ThrowIfInUse(string action)

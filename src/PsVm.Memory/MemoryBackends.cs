@@ -39,6 +39,12 @@ public sealed class MemoryBackends : IDisposable
         _policy = MemoryBackendPolicy.FromVariable((readVariable ?? Environment.GetEnvironmentVariable)(MemoryBackendPolicy.Variable));
     }
 
+    /// <summary>
+    /// How often a page of guest RAM of this process could not be had. It only grows, and costs one read: when it has changed, look at
+    /// <see cref="MemoryBackend.Fault"/>.
+    /// </summary>
+    public static long RamFaultCount => RamFaultTable.Count;
+
     /// <summary>The policy for backends that do not say themselves.</summary>
     public MemoryBackendPolicy Policy
     {

@@ -166,6 +166,12 @@ public static class MemoryErrorIds
     /// <summary>The mapping failed for another reason, which the message names.</summary>
     public const string MapFailed = nameof(MapFailed);
 
+    /// <summary>More blocks of guest RAM than one process can watch for pages that cannot be had.</summary>
+    public const string TooManyMappings = nameof(TooManyMappings);
+
+    /// <summary>A page of the backend's RAM could not be had when it was touched; see <see cref="PsVm.RamFault"/>.</summary>
+    public const string RamFault = nameof(RamFault);
+
     /// <summary>The NUMA policy cannot be applied.</summary>
     public const string NumaBindFailed = nameof(NumaBindFailed);
 

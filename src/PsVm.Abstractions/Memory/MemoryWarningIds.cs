@@ -27,4 +27,7 @@ public static class MemoryWarningIds
 
     /// <summary>Merge was asked for, and the kernel has no same-page merging.</summary>
     public const string MergeUnavailable = nameof(MergeUnavailable);
+
+    /// <summary>Here a page of the file that cannot be had, as after a truncation, ends the process and not just the guest.</summary>
+    public const string RamFaultsEndProcess = nameof(RamFaultsEndProcess);
 }

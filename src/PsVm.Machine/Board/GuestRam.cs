@@ -10,6 +10,7 @@ internal sealed class GuestRam : IDisposable
     private readonly Lock _gate = new();
     private readonly List<IDisposable> _owned;
     private bool _released;
+    private long _faultsSeen;
 
     /// <param name="backends">The backends, in address order.</param>
     /// <param name="owned">What goes with it, the last first.</param>
@@ -19,6 +20,13 @@ internal sealed class GuestRam : IDisposable
         Backends = backends;
         Outcomes = [.. backends.Select(backend => backend.Outcome)];
         Memory = new GuestMemory(backends.Select(backend => (backend.Address, (ulong)backend.Size, backend.Options.ReadOnly)));
+    }
+
+    /// <summary>A discard, copy or the like found that a page could not be had. Raised on the thread that found out.</summary>
+    public event Action<RamFault>? Faulted
+    {
+        add => Array.ForEach([.. Backends], backend => backend.Faulted += value);
+        remove => Array.ForEach([.. Backends], backend => backend.Faulted -= value);
     }
 
     /// <summary>The backends, in address order.</summary>
@@ -76,6 +84,45 @@ internal sealed class GuestRam : IDisposable
             Release(owned);
             throw;
         }
+    }
+
+    /// <summary>The first page that could not be had; null: none. Costs one read while no page of the process is missing.</summary>
+    public RamFault? FindFault()
+    {
+        long count = MemoryBackends.RamFaultCount;
+        if (count == Volatile.Read(ref _faultsSeen))
+        {
+            return null;
+        }
+
+        // What is found is found by everybody who looks: it is marked as seen only where there is nothing.
+        RamFault? found = Backends.Select(backend => backend.Fault).FirstOrDefault(fault => fault is not null);
+        if (found is null)
+        {
+            Volatile.Write(ref _faultsSeen, count);
+        }
+
+        return found;
+    }
+
+    /// <summary>Does something that touches the RAM; what it gives counts only when every page could be had.</summary>
+    /// <exception cref="MemoryBackendException">A page could not be had (<see cref="MemoryErrorIds.RamFault"/>).</exception>
+    public T Whole<T>(Func<T> work)
+    {
+        T result;
+        try
+        {
+            result = work();
+        }
+        catch (PsVmException failure) when (FindFault() is { } fault)
+        {
+            throw Unusable(fault, failure);
+        }
+
+        return FindFault() is { } missing ? throw Unusable(missing, null) : result;
+
+        static MemoryBackendException Unusable(RamFault fault, Exception? failure) => new(
+            MemoryErrorIds.RamFault, fault.ToString(), fault.BackendId, "Mend the file or its file system, then start the guest again.", failure);
     }
 
     /// <summary>Measures each backend in some way, in address order; empty when the RAM was given back.</summary>

@@ -139,6 +139,8 @@ internal sealed record BootImage(string Name, BootRole Role, ulong Entry, IReadO
         }
         catch (IOException cause) when (cause.HResult == badAddress)
         {
+            // The kernel met a page that cannot be had, and says no more: touched here, it is noted with its cause.
+            memory.Fill(start, segment.FileSize, 0);
             throw BootLoader.RamLost(start, segment.FileSize, Name, cause);
         }
         catch (IOException cause)

@@ -320,7 +320,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
         {
             clock.Mapped();
             GuestInfo description = Describe(options, ram, files.Name);
-            BootEntry entry = BootLoader.Load(ram.Memory, files, description.Harts, options.CommandLine ?? "");
+            BootEntry entry = ram.Whole(() => BootLoader.Load(ram.Memory, files, description.Harts, options.CommandLine ?? ""));
             LiveGuest guest = new(_scheduler, _code, description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
             clock.Restored();
             return guest;

@@ -58,7 +58,8 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
             code,
             Console,
             OnPowerRequest);
-        _harts = new HartGroup(scheduler, _board, OnHartFailed, OnHartsEnded);
+        _harts = new HartGroup(scheduler, _board, OnSliceEnded, OnHartFailed, OnHartsEnded);
+        ram.Faulted += OnRamFault;
         try
         {
             begin(_board);
@@ -305,7 +306,8 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     {
         lock (_gate)
         {
-            _end ??= (state, reason, failure);
+            // What a guest does once its RAM has failed, such as to power off, is of no account.
+            _end ??= _ram.FindFault() is { } fault ? (GuestState.Failed, fault.ToString(), ToError(fault)) : (state, reason, failure);
         }
 
         _harts.Stop();
@@ -317,10 +319,24 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         ? known
         : new PsVmError(GuestErrorIds.GuestFailed, $"{failure.GetType().Name}: {failure.Message}") { Target = Name });
 
+    /// <summary>A guest whose RAM is not what it stored does not run on.</summary>
+    private void OnSliceEnded()
+    {
+        if (_ram.FindFault() is { } fault)
+        {
+            OnRamFault(fault);
+        }
+    }
+
+    private void OnRamFault(RamFault fault) => Fail(ToError(fault));
+
+    private static PsVmError ToError(RamFault fault) => new(MemoryErrorIds.RamFault, fault.ToString()) { Target = fault.BackendId };
+
     private void OnHartsEnded()
     {
         // Nothing more will be printed, and its backends are free, once those who wait learn of the end.
         Console.Close();
+        _ram.Faulted -= OnRamFault;
         Exception? wrong = null;
         try
         {

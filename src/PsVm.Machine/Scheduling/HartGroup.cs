@@ -7,6 +7,7 @@ namespace PsVm.Machine.Scheduling;
 internal sealed class HartGroup
 {
     private readonly HartScheduler _scheduler;
+    private readonly Action _ran;
     private readonly Action<Exception> _failed;
     private readonly Action _ended;
     private long _firstRun;
@@ -14,11 +15,13 @@ internal sealed class HartGroup
     /// <summary>Makes a group that is held; the board's signals wake its harts from now on.</summary>
     /// <param name="scheduler">Where they run.</param>
     /// <param name="board">The guest's board.</param>
+    /// <param name="ran">Called after each slice, on its thread; is to stop the group when something is amiss.</param>
     /// <param name="failed">Called when a hart throws; is to stop the group.</param>
     /// <param name="ended">Called once, when the group was stopped and no hart runs.</param>
-    public HartGroup(HartScheduler scheduler, GuestBoard board, Action<Exception> failed, Action ended)
+    public HartGroup(HartScheduler scheduler, GuestBoard board, Action ran, Action<Exception> failed, Action ended)
     {
         _scheduler = scheduler;
+        _ran = ran;
         _failed = failed;
         _ended = ended;
         Harts = [.. board.Harts.Select(hart => new ScheduledHart(this, board, hart))];
@@ -78,6 +81,9 @@ internal sealed class HartGroup
             _scheduler.Change(() => _firstRun = _firstRun == 0 ? now : _firstRun);
         }
     }
+
+    /// <summary>A hart ran for a slice, and has not begun its next.</summary>
+    internal void NoteSlice() => _ran();
 
     /// <summary>A hart threw.</summary>
     internal void Fail(Exception failure) => _failed(failure);

@@ -156,6 +156,7 @@ internal sealed class HartScheduler : IDisposable
             try
             {
                 end = hart.RunSlice();
+                hart.Group.NoteSlice();
             }
             catch (Exception failure)
             {

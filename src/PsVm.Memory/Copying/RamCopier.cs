@@ -1,6 +1,7 @@
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 using PsVm.Memory.Discarding;
+using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
 using PsVm.Memory.Native;
 
@@ -84,8 +85,25 @@ internal sealed unsafe class RamCopier(string id, BackendPlan plan, RamMapping m
         {
             for (long position = range.Offset; position < range.End;)
             {
-                int read = RandomAccess.Read(source, mapping.Bytes(position, (int)Math.Min(ChunkSize, range.End - position)), position);
+                int length = (int)Math.Min(ChunkSize, range.End - position);
+                int read = Reach(position, length, write: true, bytes => RandomAccess.Read(source, bytes, position));
                 position += read > 0 ? read : throw new EndOfStreamException($"nothing at offset {position}");
+            }
+        }
+    }
+
+    /// <summary>
+    /// Touches the RAM behind the end of a file that was truncated, so that the fault is noted: to who reads the file, what is gone looks
+    /// like a hole, and private copies went with it.
+    /// </summary>
+    public void NoteTruncation()
+    {
+        if (plan.File is { } file && FileFacts.Of(file.Fd) is { Error: 0 } facts && facts.Size < plan.Options.Offset + mapping.Size)
+        {
+            long end = (Math.Max(0, facts.Size - plan.Options.Offset) + plan.PageSize - 1) & -plan.PageSize;
+            if (end < mapping.Size)
+            {
+                mapping.Touch(end, write: false);
             }
         }
     }
@@ -140,6 +158,11 @@ internal sealed unsafe class RamCopier(string id, BackendPlan plan, RamMapping m
             {
                 var read = Syscall.pread(plan.File!.Fd, bytes + done, (ulong)(chunk.Length - done), offset + done);
                 var error = Errors.Of(read);
+                if (read == 0)
+                {
+                    NoteTruncation();
+                }
+
                 if (error != Errno.EINTR)
                 {
                     done += error == 0 && read > 0 ? (int)read : throw new MemoryBackendException(
@@ -161,10 +184,32 @@ internal sealed unsafe class RamCopier(string id, BackendPlan plan, RamMapping m
             {
                 cancellation.ThrowIfCancellationRequested();
                 var length = (int)Math.Min(ChunkSize, range.End - position);
-                WriteNonZero(target, mapping.Bytes(position, length), position, punch);
+                Reach(position, length, write: false, bytes =>
+                {
+                    WriteNonZero(target, bytes, position, punch);
+                    return true;
+                });
                 position += length;
                 advance(length);
             }
+        }
+    }
+
+    /// <summary>Gives a part of the block to a system call; when it fails, the pages are touched, so that one it could not reach is noted.</summary>
+    private T Reach<T>(long position, int length, bool write, Func<Span<byte>, T> call)
+    {
+        try
+        {
+            return call(mapping.Bytes(position, length));
+        }
+        catch (IOException)
+        {
+            for (long page = position; page < position + length; page += s_pageSize)
+            {
+                mapping.Touch(page, write);
+            }
+
+            throw;
         }
     }
 

@@ -168,6 +168,11 @@ internal sealed class Discarder(string id, BackendPlan plan, RamMapping mapping,
             var read = Syscall.pread(
                 plan.File!.Fd, mapping.Address + (nint)position, (ulong)(part.End - position), plan.Options.Offset + position);
             var error = Errors.Of(read);
+            if (error == Errno.EFAULT)
+            {
+                mapping.Touch(position, write: true);
+            }
+
             if (error != Errno.EINTR)
             {
                 ThrowIfFailed(read == 0 ? Errno.EIO : error, "pread", position, part.End - position);

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Mono.Unix.Native;
 using PsVm.Memory.Native;
 
@@ -11,12 +12,16 @@ internal sealed class RamMapping : IDisposable
     // The one behind stops an overrun; the one before also keeps the kernel from merging the block with a neighbour of somebody else's.
     private static readonly nint Guard = Environment.SystemPageSize;
 
+    private const int NoSlot = -1;
+
     private readonly BackendPlan _plan;
     private readonly MmapFlags _flags;
     private readonly MmapProts _protection;
     private readonly int _fd;
     private nint _reserved;
     private long _reservedLength;
+    private int _faultSlot = NoSlot;
+    private RamFaultNote? _lastFault;
 
     private RamMapping(BackendPlan plan, nint reserved, long reservedLength)
     {
@@ -35,6 +40,18 @@ internal sealed class RamMapping : IDisposable
 
     /// <summary>Bytes.</summary>
     public long Size => _plan.Options.Size;
+
+    /// <summary>Where it was touched first without a page to be had; null: nowhere.</summary>
+    public RamFaultNote? Fault
+    {
+        get
+        {
+            // Another mapping may get the slot while this one is disposed; what was found then is not this one's.
+            int slot = Volatile.Read(ref _faultSlot);
+            RamFaultNote? found = slot == NoSlot ? null : RamFaultTable.Find(slot);
+            return slot != NoSlot && slot == Volatile.Read(ref _faultSlot) ? found : _lastFault;
+        }
+    }
 
     /// <summary>Maps the plan's file or anonymous memory, or says why not and leaves nothing mapped.</summary>
     public static (RamMapping? Mapping, BackendError? Error) Map(BackendPlan plan)
@@ -55,6 +72,16 @@ internal sealed class RamMapping : IDisposable
         }
 
         mapping.Trim();
+        mapping._faultSlot = RamFaultTable.Add(mapping.Address, mapping.Size, plan.PageSize, mapping._protection) ?? NoSlot;
+        if (mapping._faultSlot == NoSlot && RamFaultTable.Unavailable is null)
+        {
+            mapping.Dispose();
+            return (null, new(
+                MemoryErrorIds.TooManyMappings,
+                $"This process has {RamFaultTable.Capacity} blocks of guest RAM mapped, which is as many as it can watch.",
+                "Remove backends, or use another process."));
+        }
+
         return (mapping, null);
     }
 
@@ -98,12 +125,33 @@ internal sealed class RamMapping : IDisposable
             : 0;
     }
 
+    /// <summary>
+    /// Touches a page that a system call could not reach, which tells it by EFAULT and not by a signal, so that the fault is noted.
+    /// </summary>
+    /// <param name="offset">Where the call failed.</param>
+    /// <param name="write">The call was to write there; the content stays as it is.</param>
+    /// <remarks>Safety: the offset is inside the block, which is mapped; memory that is written is mapped writable.</remarks>
+    public unsafe void Touch(long offset, bool write)
+    {
+        Debug.Assert(offset >= 0 && offset < Size && _reserved != 0, "not in the block");
+        ref int word = ref *(int*)(Address + (nint)(offset & -sizeof(int)));
+        _ = write && _protection.HasFlag(MmapProts.PROT_WRITE) ? Interlocked.Or(ref word, 0) : Volatile.Read(ref word);
+    }
+
     /// <summary>A view of a range; valid while mapped.</summary>
+    /// <remarks>Safety: the range is inside the block, and the backend's lock keeps it mapped while the view is used.</remarks>
     public unsafe Span<byte> Bytes(long offset, int length) => new((byte*)Address + offset, length);
 
     /// <inheritdoc/>
     public void Dispose()
     {
+        if (_faultSlot is var slot and not NoSlot)
+        {
+            _lastFault = RamFaultTable.Find(slot);
+            Volatile.Write(ref _faultSlot, NoSlot);
+            RamFaultTable.Remove(slot);
+        }
+
         if (_reserved != 0)
         {
             _ = Syscall.munmap(_reserved, (ulong)_reservedLength);

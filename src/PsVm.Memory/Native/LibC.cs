@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace PsVm.Memory.Native;
@@ -70,6 +71,10 @@ internal static partial class LibC
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     public static partial int PageMapScan(int pageMap, ulong request, ref PageScanArguments arguments);
 
+    // glibc and musl agree on the layout of struct sigaction on x86-64, where alone it is used.
+    [LibraryImport("libc", EntryPoint = "sigaction", SetLastError = true)]
+    public static unsafe partial int SigAction(int signal, SignalAction* action, SignalAction* previous);
+
     // glibc has no mbind(2); libnuma would be one more thing to install.
     public static unsafe int Mbind(nint address, nuint length, int mode, ReadOnlySpan<ulong> nodeMask, uint flags)
     {
@@ -83,6 +88,23 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial nint Syscall6(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
+
+    /// <summary>struct sigaction.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct SignalAction
+    {
+        public nint Handler;
+        public SignalMask Mask;
+        public int Flags;
+        public nint Restorer;
+    }
+
+    /// <summary>sigset_t.</summary>
+    [InlineArray(16)]
+    public struct SignalMask
+    {
+        private ulong _word;
+    }
 
     /// <summary>struct statfs.</summary>
     [StructLayout(LayoutKind.Sequential, Size = 120)]

@@ -306,7 +306,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
             MemoryMarshal.AsBytes<uint>(program).CopyTo(new Span<byte>(_ram, (int)RamSize));
             Board = new(new GuestMemory([((nint)_ram, RamSize, false)]), harts, environment: null, _code, new GuestConsole(), (_, _) => OnPower(), IsaProfile.Full);
             Board.PowerOn(new BootEntry(MemoryMap.RamStart, 0, 0));
-            Group = new HartGroup(scheduler, Board, Fail, End);
+            Group = new HartGroup(scheduler, Board, () => { }, Fail, End);
         }
 
         public GuestBoard Board { get; }

@@ -1,10 +1,11 @@
 using PsVm.Machine.Guests;
 using PsVm.Machine.Templates;
+using PsVm.Machine.Tests.RamFaults;
 using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>The helper process of <see cref="CrashTests"/>: makes the same template again and again until it is killed.</summary>
+/// <summary>The helper process of tests that need one. For <see cref="CrashTests"/> it makes the same template again and again until it is killed.</summary>
 internal static class Program
 {
     /// <summary>What it prints before it begins.</summary>
@@ -12,6 +13,12 @@ internal static class Program
 
     public static void Main(string[] arguments)
     {
+        if (arguments is [RamFaultProgram.Argument, var scenario, var folder, var option])
+        {
+            RamFaultProgram.Run(scenario, folder, option);
+            return;
+        }
+
         using MemoryBackends backends = new();
         using GuestHost host = new(backends);
         string guest = host.Start(new GuestOptions { Memory = 4 << 20 }, CancellationToken.None).Name;
