@@ -3,7 +3,10 @@ using System.Diagnostics;
 namespace PsVm.Riscv.Memory;
 
 /// <summary>One bit for each 4 KiB page of a guest's RAM: whether it was written since the bits were last taken. Safe from any thread.</summary>
-/// <remarks>A page is marked after it was written, so a mark that is taken covers what was written before it was taken.</remarks>
+/// <remarks>
+/// Whoever is no hart marks a page after it has written there, so that a mark that is taken covers all that was written before. Harts mark
+/// before they write: see <see cref="PhysicalMemory.TakeDirtyPages"/>.
+/// </remarks>
 internal sealed class DirtyPages(long pageCount)
 {
     private readonly ulong[] _words = new ulong[(pageCount + 63) / 64];

@@ -53,13 +53,28 @@ public sealed unsafe partial class PhysicalMemory
         _regions = [.. _regions, new Region(address, length, (byte*)host, PageCount, readOnly)];
     }
 
-    /// <summary>Begins to note which pages are written, all of them as not written yet, or ends it. Not while a hart runs.</summary>
-    /// <remarks>Only what is written through this class is noted.</remarks>
-    public void TrackDirtyPages(bool track) => Volatile.Write(ref _dirty, track ? new DirtyPages(PageCount) : null);
+    /// <summary>Begins to note which pages are written, all of them as not written yet, or ends it. Not on a hart's thread.</summary>
+    public void TrackDirtyPages(bool track)
+    {
+        Volatile.Write(ref _dirty, track ? new DirtyPages(PageCount) : null);
+        ForgetTranslations();
+    }
 
-    /// <summary>Which pages were written since they were last asked for, and from now on are not. Safe from any thread.</summary>
+    /// <summary>Which pages were written since they were last asked for, and from now on are not. Not on a hart's thread.</summary>
+    /// <remarks>
+    /// Harts may run: what they wrote to these pages is there when this returns, and what they write later marks its page again.
+    /// </remarks>
     /// <returns>One bit a page, counted over all blocks in the order of their addresses; null: they are not tracked.</returns>
-    public ulong[]? TakeDirtyPages() => Volatile.Read(ref _dirty)?.Take();
+    public ulong[]? TakeDirtyPages()
+    {
+        ulong[]? taken = Volatile.Read(ref _dirty)?.Take();
+        if (taken is not null)
+        {
+            ForgetTranslations();
+        }
+
+        return taken;
+    }
 
     /// <summary>
     /// Says that somebody who is not a hart wrote guest RAM, or took what was in it away, so that no hart runs stale decoded code. Called
@@ -140,6 +155,30 @@ public sealed unsafe partial class PhysicalMemory
         }
 
         throw new ArgumentException($"host address 0x{(nint)host:x} is not in RAM");
+    }
+
+    /// <summary>Notes that a hart is about to write a page, by its number.</summary>
+    internal void MarkDirty(long page) => Volatile.Read(ref _dirty)?.Mark(page, 1);
+
+    /// <summary>The first write to a page would be noted, so a hart must not be able to write there unnoticed.</summary>
+    internal bool WantsToKnowWriteTo(long page) => Volatile.Read(ref _dirty) is { } dirty && !dirty.IsMarked(page);
+
+    /// <summary>Returns when no hart can write where it could write unnoticed before.</summary>
+    /// <remarks>
+    /// A hart that runs marks a page before it writes there and lets the page be written unnoticed from then on. It has done that write,
+    /// and forgotten the page, when it has served a fence that was asked for later.
+    /// </remarks>
+    private void ForgetTranslations()
+    {
+        _harts.ForEach(hart => hart.RequestAddressFence());
+        foreach (Hart hart in _harts)
+        {
+            SpinWait spin = default;
+            while (hart.IsFencePending)
+            {
+                spin.SpinOnce(sleep1Threshold: -1);
+            }
+        }
     }
 
     internal void Register(Hart hart) => _harts.Add(hart);

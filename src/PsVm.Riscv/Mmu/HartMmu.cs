@@ -341,6 +341,11 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
             state->Limit = 0; // translated blocks of the page jump to each other: they must come out
         }
 
+        if (store)
+        {
+            memory.MarkDirty(page);
+        }
+
         Remember(address, physical, region, page, permissions, mode);
         if (levelShift > PhysicalMemory.PageShift)
         {
@@ -358,7 +363,7 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
             (permissions & permission) == permission && Pmp.AllowsWholePage(physical, access, mode);
 
         entry->Read = MayKeep(Readable, Access.Load) ? tag : TlbEntry.Invalid;
-        entry->Write = !region.ReadOnly && !blocks.HasCode(page) && MayKeep(Writable | Dirty, Access.Store) ? tag : TlbEntry.Invalid;
+        entry->Write = !region.ReadOnly && !blocks.HasCode(page) && !memory.WantsToKnowWriteTo(page) && MayKeep(Writable | Dirty, Access.Store) ? tag : TlbEntry.Invalid;
         entry->Addend = (ulong)region.Host + ((physical & ~PageMask) - region.Base) - tag;
     }
 
@@ -483,6 +488,7 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
         }
 
         changed = Interlocked.CompareExchange(ref *entry, wanted, pte) != pte;
+        memory.MarkDirty(region.PageAt(entryAddress));
         pte = wanted;
         return !changed;
     }

@@ -14,7 +14,7 @@ internal struct TlbEntry
     /// <summary>Tag for loads.</summary>
     public ulong Read;
 
-    /// <summary>Tag for stores; absent while the page holds decoded code, so that stores there are noticed.</summary>
+    /// <summary>Tag for stores; absent while the page holds decoded code, or is not dirty and somebody counts dirty pages, so that stores there are noticed.</summary>
     public ulong Write;
 
     /// <summary>Host address minus virtual address.</summary>

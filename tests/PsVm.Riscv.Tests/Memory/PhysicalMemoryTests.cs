@@ -229,6 +229,103 @@ public sealed unsafe class PhysicalMemoryTests : IDisposable
     }
 
     [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void What_a_hart_writes_is_dirty_each_time_it_is_asked_for(bool translate)
+    {
+        using CodeCache code = new(translate ? new TranslatorOptions() : TranslatorOptions.Off);
+        using TestMachine machine = new(0x8000, code: code);
+        ulong data = TestMachine.RamBase + 0x3000;
+        machine.Program(TestMachine.RamBase, Asm.Sd(Asm.A1, Asm.A0, 0), Asm.Addi(Asm.A1, Asm.A1, 1), Asm.Jal(Asm.Zero, -8));
+        machine.Hart[Asm.A0] = data;
+        machine.Hart.Run(50_000);
+        machine.Memory.TrackDirtyPages(true);
+
+        for (int round = 0; round < 3; round++)
+        {
+            machine.Hart.Run(50_000);
+            Assert.Equal([0b1000ul], machine.Memory.TakeDirtyPages()!);
+        }
+
+        Assert.Equal([0ul], machine.Memory.TakeDirtyPages()!);
+    }
+
+    [Fact]
+    public void A_page_table_that_a_walk_writes_is_dirty()
+    {
+        using TestMachine machine = new(0x8000);
+        const ulong root = TestMachine.RamBase + 0x2000;
+        const ulong leafWithoutAccessed = 0b1111; // V R W X
+        machine.WriteRam(root + (2 * 8), (0x8000_0000ul >> 12 << 10) | leafWithoutAccessed);
+        machine.Program(TestMachine.RamBase, Asm.Jal(Asm.Zero, 0));
+        machine.Hart.TryWriteCsr(0x3b0, ulong.MaxValue);
+        machine.Hart.TryWriteCsr(0x3a0, 0x1f);
+        machine.Hart.TryWriteCsr(0x180, (8ul << 60) | (root >> 12));
+        machine.Hart.Mode = PrivilegeMode.Supervisor;
+        machine.Memory.TrackDirtyPages(true);
+
+        machine.Hart.Run(10);
+
+        Assert.Equal([0b100ul], machine.Memory.TakeDirtyPages()!);
+    }
+
+    [Fact]
+    public void No_write_of_a_hart_that_runs_is_lost_between_two_looks()
+    {
+        const int pages = 4;
+        using TestMachine machine = new(0x8000);
+        ulong data = TestMachine.RamBase + 0x1000;
+        List<uint> program = [Asm.Addi(Asm.A1, Asm.A1, 1)];
+        for (uint page = 0; page < pages; page++)
+        {
+            program.AddRange([Asm.Lui(Asm.A2, page), Asm.Add(Asm.A2, Asm.A2, Asm.A0), Asm.Sd(Asm.A1, Asm.A2, 0)]);
+        }
+
+        machine.Program(TestMachine.RamBase, [.. program, Asm.Jal(Asm.Zero, -4 * program.Count)]);
+        machine.Hart[Asm.A0] = data;
+        machine.Memory.TrackDirtyPages(true);
+        bool stop = false;
+        var runner = new Thread(() =>
+        {
+            while (!Volatile.Read(ref stop))
+            {
+                machine.Hart.Run(100_000);
+            }
+        });
+        runner.Start();
+
+        // The copy of a checkpoint: a page that is not marked is as it was copied last.
+        ulong[] copies = new ulong[pages];
+        for (int round = 0; round < 2000; round++)
+        {
+            Copy();
+        }
+
+        Volatile.Write(ref stop, true);
+        machine.Hart.RequestExit();
+        runner.Join();
+        Copy();
+
+        Assert.NotEqual(0ul, copies[0]);
+        for (int page = 0; page < pages; page++)
+        {
+            Assert.Equal(machine.ReadRam(data + ((ulong)page << 12)), copies[page]);
+        }
+
+        void Copy()
+        {
+            ulong marks = machine.Memory.TakeDirtyPages()![0];
+            for (int page = 0; page < pages; page++)
+            {
+                if ((marks >> (page + 1) & 1) != 0)
+                {
+                    Assert.True(machine.Memory.TryLoad(new GuestAddress(data + ((ulong)page << 12)), out copies[page]));
+                }
+            }
+        }
+    }
+
+    [Theory]
     [InlineData(First + Page, 0, Page)]
     [InlineData(Hole, 1, 0)]
     [InlineData(First - Page, 0, 2 * Page)]
