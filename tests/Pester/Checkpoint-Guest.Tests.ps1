@@ -76,4 +76,22 @@ Describe 'Checkpoint-Guest' {
         $guest | Checkpoint-Guest -Path ./web -WhatIf | Should -BeNullOrEmpty
         './web' | Should -Not -Exist
     }
+
+    It 'refuses one path for several guests before it does anything' {
+        $other = Start-Guest -Name db -Memory 32MB
+        $null = $guest | Checkpoint-Guest -Path ./t
+        $before = (Get-GuestTemplate ./t).Id
+        $found = Get-ErrorOf { $guest, $other | Checkpoint-Guest -Path ./t -Force }
+        $found.Id | Should -Be CheckpointPathRepeated
+        $found.Message | Should -BeLike "*for 'web', 'db'."
+        (Get-ErrorOf { Checkpoint-Guest web, db ./t/ -Force -UseRamFile }).Id | Should -Be CheckpointPathRepeated
+        (Get-GuestTemplate ./t).Id | Should -Be $before
+        (Get-Guest).State | Should -Be Running, Running
+    }
+
+    It 'makes the path of each guest by a script block' {
+        $null = Start-Guest -Name db -Memory 32MB
+        (Get-Guest | Checkpoint-Guest -Path { "./$($_.Name)-t" }).Guest | Should -Be web, db
+        (Get-GuestTemplate ./web-t, ./db-t).Guest | Should -Be web, db
+    }
 }

@@ -29,4 +29,9 @@ Describe 'Remove-Guest' {
         $null = $again | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
         Receive-GuestConsole web | Should -Contain 'GUEST-UP'
     }
+
+    It 'does not take an unset variable for Force' {
+        { $guest | Remove-Guest -Force:$unset } | Should -Throw -ErrorId 'ParameterArgumentTransformationError,*'
+        $guest.State | Should -Be Running
+    }
 }

@@ -41,6 +41,12 @@ Describe 'Set-MemoryBackendPolicy' {
 
     It 'is not lifted by an unset variable' {
         Set-MemoryBackendPolicy -DenyPrivateDiscard
+        $allow = @{ AllowPrivateDiscard = $null }
+        foreach ($call in { New-MemoryBackend -Size 1MB @allow }, { Test-BackendOptions -Size 1MB @allow }, { Start-Guest @allow },
+            { Restore-Guest ./none @allow }) {
+            $call | Should -Throw -ErrorId 'ParameterArgumentTransformationError,*'
+        }
+
         { Set-MemoryBackendPolicy -DenyPrivateDiscard:$null } | Should -Throw -ErrorId 'ParameterArgumentTransformationError,*'
         $unset = @{ DenyPrivateDiscard = $null }
         { Set-MemoryBackendPolicy @unset } | Should -Throw -ErrorId 'ParameterArgumentTransformationError,*'

@@ -2,7 +2,8 @@ using System.Management.Automation;
 
 namespace PsVm.Module.Completion;
 
-/// <summary>Refuses <c>$null</c>, an unset variable most likely, where PowerShell would make a switch that is off of it.</summary>
+/// <summary>Refuses <c>$null</c>, an unset variable most likely, of which PowerShell makes a switch that is on.</summary>
+/// <remarks>For switches that lift a rule or destroy something.</remarks>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class NotUnsetAttribute : ArgumentTransformationAttribute
 {

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using PsVm.Module.Completion;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
@@ -11,6 +12,7 @@ public sealed class RemoveGuestCommand : GuestCmdlet
 {
     /// <summary>Stops a guest that still runs first.</summary>
     [Parameter]
+    [NotUnset]
     public SwitchParameter Force { get; set; }
 
     internal static void Run(

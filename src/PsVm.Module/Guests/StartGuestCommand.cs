@@ -72,6 +72,7 @@ public sealed class StartGuestCommand : PsVmCmdlet
     /// <summary>Lifts the policy DenyPrivateDiscard for the default RAM and clones.</summary>
     [Parameter(ParameterSetName = "DefaultRam")]
     [Parameter(ParameterSetName = "Template")]
+    [NotUnset]
     public SwitchParameter AllowPrivateDiscard { get; set; }
 
     /// <summary>The guest's name, unique among guests; generated when not given.</summary>

@@ -101,6 +101,7 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
 
     /// <summary>Lifts the policy for this backend.</summary>
     [Parameter(ParameterSetName = "Parameters")]
+    [NotUnset]
     public SwitchParameter AllowPrivateDiscard { get; set; }
 
     /// <summary>The options of this input item, with the path as the operating system knows it.</summary>

@@ -18,6 +18,9 @@ internal static class ModuleErrorIds
     /// <summary>Several guests would have one name.</summary>
     public const string GuestNamesConflict = nameof(GuestNamesConflict);
 
+    /// <summary>Several guests would become a template at one path.</summary>
+    public const string CheckpointPathRepeated = nameof(CheckpointPathRepeated);
+
     /// <summary>The format of the names of guests cannot be used.</summary>
     public const string NameFormatInvalid = nameof(NameFormatInvalid);
 }

@@ -1,4 +1,5 @@
 using System.Management.Automation;
+using PsVm.Module.Completion;
 using PsVm.Module.Guests;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
@@ -10,13 +11,16 @@ namespace PsVm.Module.Templates;
 [OutputType(typeof(GuestTemplate))]
 public sealed class CheckpointGuestCommand : GuestCmdlet
 {
-    /// <summary>The folder that becomes the template; the folder it lies in must exist.</summary>
-    [Parameter(Mandatory = true, Position = 1)]
+    private readonly List<(GuestReference Guest, CheckpointOptions Options)> _wanted = [];
+
+    /// <summary>The folder that becomes the template, another for each guest; the folder it lies in must exist.</summary>
+    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = string.Empty;
 
     /// <summary>Takes over the guest's shared RAM files where they are, and stops the guest, instead of copying.</summary>
     [Parameter]
+    [NotUnset]
     public SwitchParameter UseRamFile { get; set; }
 
     /// <summary>Records the SHA-256 of the RAM files, which reads all of them.</summary>
@@ -29,6 +33,7 @@ public sealed class CheckpointGuestCommand : GuestCmdlet
 
     /// <summary>Replaces a template that is there already.</summary>
     [Parameter]
+    [NotUnset]
     public SwitchParameter Force { get; set; }
 
     internal static void Run(
@@ -45,7 +50,25 @@ public sealed class CheckpointGuestCommand : GuestCmdlet
             output.WriteObject(host.Checkpoint(guest, options, written, cancellation));
         }, cancellation);
 
-    private protected override CmdletWork Bind()
+    /// <summary>Several guests would become one template: each but the last for nothing.</summary>
+    /// <exception cref="CmdletException">They would.</exception>
+    internal static void CheckPaths(IEnumerable<(GuestReference Guest, CheckpointOptions Options)> wanted)
+    {
+        foreach (var path in wanted.GroupBy(item => System.IO.Path.TrimEndingDirectorySeparator(item.Options.Path)))
+        {
+            string[] guests = [.. path.Select(item => $"'{item.Guest}'")];
+            if (guests.Length > 1)
+            {
+                throw new CmdletException(
+                    ModuleErrorIds.CheckpointPathRepeated,
+                    $"Expected a path of its own for each guest, found '{path.Key}' for {string.Join(", ", guests)}.",
+                    path.Key,
+                    "Make the path of the guest's name: -Path { \"./templates/$($_.Name)\" }.");
+            }
+        }
+    }
+
+    private protected override CmdletWork? Bind()
     {
         CheckpointOptions options = new()
         {
@@ -55,7 +78,15 @@ public sealed class CheckpointGuestCommand : GuestCmdlet
             Differential = Differential,
             Force = Force,
         };
-        return OnGuests((guests, host, output, cancellation) => Run(guests, options, host, output, cancellation));
+        _wanted.AddRange(Name.Select(guest => (guest, options)));
+        return null;
+    }
+
+    private protected override CmdletWork? BindEnd()
+    {
+        CheckPaths(_wanted);
+        return OnGuests([.. _wanted.Select(item => item.Guest)], (_, host, output, cancellation) =>
+            _wanted.ForEach(item => Run([item.Guest], item.Options, host, output, cancellation)));
     }
 
     private static string Describe(GuestReference guest, CheckpointOptions options)

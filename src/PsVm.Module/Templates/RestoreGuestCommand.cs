@@ -39,6 +39,7 @@ public sealed class RestoreGuestCommand : PsVmCmdlet
 
     /// <summary>Lifts the policy DenyPrivateDiscard for this guest.</summary>
     [Parameter]
+    [NotUnset]
     public SwitchParameter AllowPrivateDiscard { get; set; }
 
     internal static void Run(
