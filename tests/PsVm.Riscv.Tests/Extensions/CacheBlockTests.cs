@@ -66,7 +66,8 @@ public class CacheBlockTests
     public void MachineModeNeedsNoLeaveOthersNeedMenvcfgAndUserModeSenvcfgToo(Tier tier, int operation)
     {
         ulong enable = Enable(operation);
-        foreach ((ulong menvcfg, ulong senvcfg) in ((ulong, ulong)[])[(0, 0), (0, All), (enable, All & ~enable), (enable, enable), (All, enable)])
+        foreach ((ulong menvcfg, ulong senvcfg) in
+            ((ulong, ulong)[])[(0, 0), (0, All), (enable, All & ~enable), (enable, enable), (All, enable)])
         {
             foreach (PrivilegeMode mode in Enum.GetValues<PrivilegeMode>())
             {
@@ -237,7 +238,8 @@ public class CacheBlockTests
         machine.Set(0x3b2, ulong.MaxValue); // the rest: everything
         machine.Set(0x3a0, 0x1f_08_0d);
         bool zero = operation == ZeroBlock;
-        foreach ((ulong address, bool allowed) in ((ulong, bool)[])[(Data + 63, !zero), (Data + 64, false), (Data + 127, false), (Data + 128, true)])
+        foreach ((ulong address, bool allowed) in
+            ((ulong, bool)[])[(Data + 63, !zero), (Data + 64, false), (Data + 127, false), (Data + 128, true)])
         {
             machine.Hart[A0] = address;
             Assert.Equal(allowed ? 0 : StoreAccessFault, machine.Run(PrivilegeMode.Supervisor, Cbo(operation, A0)));
@@ -255,6 +257,30 @@ public class CacheBlockTests
         machine.Hart[A0] = target;
         Assert.Equal(IllegalInstruction, machine.Run(Jalr(Ra, A0, 0), Cbo(ZeroBlock, A0), FenceI, Jalr(Ra, A0, 0)));
         Assert.Equal((1ul, target, 0ul), (machine.Hart[A2], machine.Get(Mepc), machine.Value));
+    }
+
+    /// <summary>A loop is translated as one, and must not go on in a part of it that it has zeroed itself.</summary>
+    [SkippableTheory]
+    [MemberData(nameof(Tiers))]
+    public void ALoopThatZeroesItselfEndsThere(Tier tier)
+    {
+        const int Counter = A1, Rounds = A3, ToCode = A4, ToData = A5;
+        const ulong Rest = Code + 64;
+        using var machine = new ExtensionMachine(tier);
+        machine.Machine.Program(
+            Code,
+            Addi(Counter, Counter, -1),
+            Addi(T0, Counter, -3),
+            R(0x13, 3, 0, T1, T0, 1), // sltiu t1, t0, 1: the counter is 3
+            R(0x33, 5, 7, T2, ToCode, T1), // czero.eqz
+            Add(A0, ToData, T2),
+            Cbo(ZeroBlock, A0),
+            Jal(Zero, 40));
+        machine.Machine.Program(Rest, Addi(Rounds, Rounds, 1), Bne(Counter, Zero, -68), Jal(Zero, 0));
+        machine.Hart[Counter] = 10;
+        (machine.Hart[ToData], machine.Hart[ToCode]) = (Data, unchecked(Rest - Data));
+        machine.Hart.Run(500);
+        Assert.Equal((IllegalInstruction, Rest, 6ul), (machine.Cause, machine.Get(Mepc), machine.Hart[Rounds]));
     }
 
     private static ulong Enable(int operation) => operation switch
