@@ -20,6 +20,7 @@ internal enum CsrEffect
 }
 
 /// <summary>The control and status registers of one hart, with machine, supervisor and user mode, Sstc and the counters.</summary>
+/// <remarks>Safety: the hart that owns the state owns this too, and frees the state last.</remarks>
 internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock clock, IsaProfile isa)
 {
     private const ulong Sie = 1ul << 1, Mie = 1ul << 3, Spie = 1ul << 5, Mpie = 1ul << 7, Spp = 1ul << 8, Mpp = 3ul << MppShift;

@@ -1,15 +1,18 @@
 using PsVm.Riscv.Memory;
 
+using System.Diagnostics;
+
 namespace PsVm.Riscv.Decoding;
 
 /// <summary>Decodes a block: what runs from one instruction on until a jump, a branch back, a system instruction or the end
 /// of the page.</summary>
+/// <remarks>Safety: the caller gives room for <see cref="MaxOps"/> operations and a whole page that stays as it is meanwhile.</remarks>
 internal static unsafe class BlockDecoder
 {
     /// <summary>The longest block, with its <see cref="OpCode.End"/>.</summary>
     public const int MaxOps = 128;
 
-    /// <summary>Decodes a block whose first instruction does not cross the end of its page; gives the number of operations.</summary>
+    /// <summary>Decodes a block; gives the number of operations: one, its end, where the first instruction crosses the end of the page.</summary>
     /// <param name="ops">Room for <see cref="MaxOps"/>.</param>
     /// <param name="page">The page's first byte.</param>
     /// <param name="offset">Where the block begins.</param>
@@ -17,6 +20,7 @@ internal static unsafe class BlockDecoder
     public static int Decode(Op* ops, byte* page, int offset, IsaExtensions isa)
     {
         const int PageMask = (int)PhysicalMemory.PageSize - 1;
+        Debug.Assert(offset is >= 0 and < PageMask && (offset & 1) == 0, "instructions are half-words of the page");
         int count = 0;
         while (count < MaxOps - 1 && offset <= PageMask - 1)
         {
@@ -45,6 +49,7 @@ internal static unsafe class BlockDecoder
             }
         }
 
+        Debug.Assert(count < MaxOps, "there is room for the end");
         ops[count++] = new Op { Code = OpCode.End, Offset = (ushort)offset };
         return count;
     }

@@ -1,3 +1,5 @@
+using System.Diagnostics;
+
 namespace PsVm.Riscv.Decoding;
 
 /// <summary>The registers that an operation reads and writes, as bits; x0 is none.</summary>
@@ -18,8 +20,10 @@ internal readonly record struct Operands(uint Reads, uint Writes)
     public uint OtherWrites { get; init; }
 
     /// <summary>The operands of an operation; those of system operations, which the interpreter runs, are left out.</summary>
+    /// <remarks>Safety: reads one decoded operation, which belongs to a block that the caller holds.</remarks>
     public static unsafe Operands Of(Op* op)
     {
+        Debug.Assert(op->Rs1 < 32 && op->Rs2 < 32 && op->Rd <= Op.Sink, "decoded register numbers");
         OpCode code = op->Code;
         uint rd = op->Rd < Op.Sink ? 1u << op->Rd : 0, rs1 = 1u << op->Rs1 & ~1u, rs2 = 1u << op->Rs2 & ~1u;
         return code switch
@@ -40,6 +44,7 @@ internal readonly record struct Operands(uint Reads, uint Writes)
         or OpCode.SlliUw or >= OpCode.SextB and <= OpCode.ZextH or OpCode.Rori or OpCode.Roriw or >= OpCode.Clz and <= OpCode.Rev8
         or OpCode.Bclri or OpCode.Bexti or OpCode.Binvi or OpCode.Bseti or OpCode.CboZero or OpCode.LrW or OpCode.LrD;
 
+    /// <remarks>Safety: as <see cref="Of"/>.</remarks>
     private static unsafe Operands OfFloat(Op* op, uint rd, uint rs1)
     {
         bool wide = op->Code >= OpCode.FaddD;

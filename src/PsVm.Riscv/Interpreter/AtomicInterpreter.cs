@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using PsVm.Riscv.Decoding;
@@ -10,6 +11,10 @@ namespace PsVm.Riscv.Interpreter;
 /// LR, SC and AMOs, atomic towards other harts on other host threads. SC compares with what LR read: the manual asks for failure
 /// when another hart stored in between, and a store that leaves the same value cannot be told from none.
 /// </summary>
+/// <remarks>
+/// Safety: a decoded operation's register numbers are within the state's arrays. Where a tag of the TLB equals the address's page, address and
+/// addend make a host address in mapped RAM; the tag that is asked for is no page's unless the operand is aligned, so it lies in one page.
+/// </remarks>
 internal static unsafe class AtomicInterpreter
 {
     /// <summary>Executes one; false: it faulted.</summary>
@@ -45,6 +50,7 @@ internal static unsafe class AtomicInterpreter
             return false;
         }
 
+        Debug.Assert(((ulong)host & (ulong)(sizeof(T) - 1)) == 0, "the host page is aligned as the guest's is");
         T operand = T.CreateTruncating(state->X[op->Rs2]);
         if (code == OpCode.ScW)
         {

@@ -8,6 +8,7 @@ namespace PsVm.Riscv.Interpreter;
 /// Zicbom and Zicboz. All that reaches RAM sees the same bytes at once, so management of cache blocks is checked and does nothing; one that
 /// invalidates loses nothing, as a flush would not (unprivileged manual, chapter "CMO").
 /// </summary>
+/// <remarks>Safety: decoded register numbers are within the state's arrays; memory is reached through the MMU alone.</remarks>
 internal static unsafe class CacheBlockInterpreter
 {
     /// <summary>CBO.ZERO.</summary>

@@ -18,7 +18,11 @@ internal enum AccessResult
     Fault,
 }
 
-/// <summary>The F and D instructions.</summary>
+/// <summary>The F and D instructions, and Zfa's.</summary>
+/// <remarks>
+/// Safety: a decoded operation's register numbers are within the state's arrays. Where a tag of the TLB equals the page of an access's last
+/// byte, found under its first, both are in that page, and address and addend make a host address in mapped RAM.
+/// </remarks>
 internal static unsafe class FloatInterpreter
 {
     private const uint Dirty = 3;

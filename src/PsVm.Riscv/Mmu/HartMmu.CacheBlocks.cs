@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace PsVm.Riscv.Mmu;
@@ -8,6 +9,7 @@ internal sealed unsafe partial class HartMmu
     private const ulong BlockMask = IsaProfile.CacheBlockSize - 1;
 
     /// <summary>Fills the block around an address with zeros. Devices have no such accesses.</summary>
+    /// <remarks>Safety: RAM is whole pages, so a block that begins in a range of it ends there.</remarks>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public bool ZeroBlock(ulong address)
     {
@@ -23,6 +25,7 @@ internal sealed unsafe partial class HartMmu
             return Fail(ExceptionCause.StoreAccessFault, address);
         }
 
+        Debug.Assert(block - region.Base <= region.Length - IsaProfile.CacheBlockSize, "the block is in the range");
         new Span<byte>(region.Host + (block - region.Base), IsaProfile.CacheBlockSize).Clear();
         return true;
     }
