@@ -15,7 +15,15 @@ internal unsafe ref partial struct BlockTranslator
             case OpCode.LrW: LoadReserved(op, index, wide); break;
             case OpCode.ScW: StoreConditional(op, index, wide); break;
             case OpCode.AmoSwapW or OpCode.AmoAddW: ExchangeOrAdd(op, index, wide); break;
-            default: CallInterpreter(op, index); break;
+            default:
+                CallInterpreter(op, index);
+                if (EndsAfterStoreIntoCode(op))
+                {
+                    _code.Op(Alu.Cmp, Field(nameof(HartState.Limit)), 0);
+                    AddLate(LateKind.Rest, _code.Jcc(Cond.Equal), null, op + 1, index + 1);
+                }
+
+                break;
         }
     }
 

@@ -1198,13 +1198,10 @@ internal unsafe ref partial struct BlockTranslator
         ComeBack(late);
     }
 
-    /// <summary>
-    /// Goes on after a rare way. A loop looks at its limit only where it goes back, but must not go on there when a store was into its
-    /// own code: then the interpreter ends the block, and finds what is there now.
-    /// </summary>
+    /// <summary>Goes on after a rare way.</summary>
     private void ComeBack(Late late)
     {
-        if (_loop is not null && Stores(late.Op->Code))
+        if (EndsAfterStoreIntoCode(late.Op))
         {
             _code.Op(Alu.Cmp, Field(nameof(HartState.Limit)), 0);
             _code.Jcc(Cond.NotEqual, late.Back);
@@ -1214,6 +1211,27 @@ internal unsafe ref partial struct BlockTranslator
         {
             _code.Jmp(late.Back);
         }
+    }
+
+    /// <summary>
+    /// Whether an operation may store into the code it is in, which is told by a limit of 0, and what follows would not notice: a loop looks
+    /// at its limit only where it goes back, and a branch that is done without a jump does not look. Then the interpreter ends the block, and
+    /// finds what is there now.
+    /// </summary>
+    private readonly bool EndsAfterStoreIntoCode(Op* op) => Stores(op->Code) && (_loop is not null || SkipsLater(op));
+
+    /// <summary>Whether a branch that is done without a jump follows in the block.</summary>
+    private static bool SkipsLater(Op* op)
+    {
+        for (op++; !Decoder.IsLast(op->Code); op++)
+        {
+            if (op->Code is >= OpCode.Beq and <= OpCode.Bgeu && Skippable(op) != 0)
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private static bool Stores(OpCode code) =>
