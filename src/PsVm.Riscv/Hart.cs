@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Csr;
 using PsVm.Riscv.Decoding;
@@ -12,6 +13,8 @@ namespace PsVm.Riscv;
 /// <remarks>
 /// <see cref="Run"/> and the registers belong to one thread at a time; what other threads may call says so.
 /// Source: RISC-V unprivileged and privileged manuals, 2024-04.
+/// Safety: the state is allocated here and freed when the hart is disposed of, which must not run then; the RAM outlives it. Pointers to
+/// instructions are from <see cref="HartMmu.FetchPointer"/>: half-words of mapped RAM.
 /// </remarks>
 public sealed unsafe class Hart : IDisposable
 {
@@ -246,6 +249,7 @@ public sealed unsafe class Hart : IDisposable
     {
         if (!_disposed)
         {
+            Debug.Assert(!Volatile.Read(ref _running), "a hart that runs is not disposed of");
             _disposed = true;
             Mmu.Dispose();
             Blocks.Dispose();
@@ -391,7 +395,8 @@ public sealed unsafe class Hart : IDisposable
         _systemInstructions++;
         long forgotten = Blocks.Forgotten;
         ulong pc = State->PageBase + op->Offset;
-        SystemInterpreter.Execute(this, op, pc);
+        BlockExit exit = SystemInterpreter.Execute(this, op, pc);
+        Debug.Assert(exit == BlockExit.Boundary, "what waits is left to the interpreter");
         return State->Retired < Volatile.Read(ref State->Limit) && Blocks.Forgotten == forgotten
             && (op->Code > OpCode.Csrrci || State->Pc == pc + op->Length) && op->Code is not (OpCode.FenceI or OpCode.SfenceVma);
     }
@@ -521,6 +526,7 @@ public sealed unsafe class Hart : IDisposable
     /// Whether nothing was stored since LR, as far as the low word tells: the reservation's width is not known, and a wait that is one turn
     /// too long does no harm.
     /// </summary>
+    /// <remarks>Safety: LR took the address from the TLB or the page table: an aligned word of RAM, which stays mapped.</remarks>
     private bool IsReservationValid() =>
         State->ReservedHost != 0 && Volatile.Read(ref *(uint*)State->ReservedHost) == (uint)State->ReservedValue;
 

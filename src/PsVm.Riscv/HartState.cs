@@ -7,6 +7,10 @@ namespace PsVm.Riscv;
 /// <summary>
 /// What changes between two instructions, in native memory at a fixed address, so that generated code can reach it.
 /// </summary>
+/// <remarks>
+/// Safety: the hart makes it and frees it, and is the only one to write it while it runs, but for <see cref="Limit"/>. Pointers in it are
+/// to the hart's own tables, and <see cref="ReservedHost"/> to an aligned word of mapped RAM.
+/// </remarks>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct HartState
 {
@@ -109,6 +113,7 @@ internal enum CodeExit
 }
 
 /// <summary>A place where a block begins.</summary>
+/// <remarks>Safety: the pointers are good while <see cref="Address"/> is not <see cref="Empty"/>.</remarks>
 [StructLayout(LayoutKind.Sequential, Size = 32)]
 internal unsafe struct JumpEntry
 {
@@ -145,5 +150,6 @@ internal unsafe struct BlockHeader
     public int Page;
 
     /// <summary>The header of a block.</summary>
+    /// <remarks>Safety: blocks are made with their header before the first operation; pointers into their middle have none.</remarks>
     public static BlockHeader* Of(Op* ops) => (BlockHeader*)ops - 1;
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Memory;
@@ -9,6 +10,10 @@ namespace PsVm.Riscv.Interpreter;
 /// Where one hart finds its blocks: which of the shared pages its own pages are equal to, and by virtual address. Blocks belong to
 /// pages of RAM, so they outlive changes of the page table.
 /// </summary>
+/// <remarks>
+/// Safety: the jump tables are this hart's, and what they point to is a block of the space, which frees none before this cache has seen its
+/// page leave (<see cref="KeepUp"/>) or has ended. Masked indexes are within the tables.
+/// </remarks>
 internal sealed unsafe class BlockCache : IDisposable
 {
     private const int JumpBits = 10, JumpSize = 1 << JumpBits, JumpTables = 3;
@@ -113,6 +118,7 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>Remembers where a block begins.</summary>
     public void AddJump(JumpEntry* entry, ulong address, Op* ops)
     {
+        Debug.Assert(entry >= _jumps && entry < _jumps + (JumpTables * JumpSize), "an entry of this cache");
         BlockHeader* header = BlockHeader.Of(ops);
         *entry = new JumpEntry { Address = address, Ops = ops, Code = header->Code is null ? Space.NotTranslated : header->Code };
         int slot = PageSlot(address);
@@ -184,9 +190,11 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <param name="host">Host address of the first instruction, which must not cross the end of its page.</param>
     /// <param name="page">Number of its page.</param>
     /// <param name="newCodePage">The page held no cached code before.</param>
+    /// <remarks>Safety: the page is one of RAM, whole and mapped, so its content can be read from any address in it.</remarks>
     public Op* Get(byte* host, long page, out bool newCodePage)
     {
         int offset = (int)((nint)host & ((int)PhysicalMemory.PageSize - 1));
+        Debug.Assert((offset & 1) == 0 && (ulong)page < (ulong)_codePages.Length * 64, "a half-word of a page of RAM");
         byte* content = host - offset;
         newCodePage = !HasCode(page);
         if (newCodePage)

@@ -23,6 +23,12 @@ internal enum BlockExit
 /// The first tier: runs decoded blocks. One method holds the loop and everything that is frequent; the rest is called. What the
 /// state says of pc and retired instructions is right between blocks, and before whatever may look at it is called.
 /// </summary>
+/// <remarks>
+/// Safety: a jump entry whose address is the pc leads to a block that stays until this hart is between two blocks
+/// (<see cref="BlockCache"/>), and a block ends with an operation that leaves it. Register numbers of operations are within the state's
+/// arrays. Where a tag of the TLB equals the page of an access's last byte, found under its first, address and addend make a host address in
+/// mapped RAM.
+/// </remarks>
 internal static unsafe class BlockInterpreter
 {
     private const ulong PageMask = ~(PhysicalMemory.PageSize - 1);

@@ -4,6 +4,7 @@ using PsVm.Riscv.Decoding;
 namespace PsVm.Riscv.Interpreter;
 
 /// <summary>CSR accesses, calls, returns from traps, fences and waits. Each leaves the state's pc at what comes next.</summary>
+/// <remarks>Safety: decoded register numbers are within the state's arrays; the state is the hart's, which runs on this thread.</remarks>
 internal static unsafe class SystemInterpreter
 {
     /// <summary>Executes one; the state's count of retired instructions is right up to it.</summary>

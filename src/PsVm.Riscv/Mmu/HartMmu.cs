@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.CompilerServices;
 using PsVm.Riscv.Csr;
@@ -10,6 +11,10 @@ namespace PsVm.Riscv.Mmu;
 /// Address translation and everything that the inline TLB probe cannot do: walks (Sv39, Sv48, Sv57), protection, devices,
 /// accesses across pages, stores into decoded code. A failing method leaves the exception in the hart's state and returns false or null.
 /// </summary>
+/// <remarks>
+/// Safety: a physical address that is found in a range of RAM is there with all bytes of an access that does not cross a page, for ranges
+/// are whole pages; their host memory is mapped as long as the hart is there. Pages that cannot be written are never stored to.
+/// </remarks>
 internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, PhysicalMemory memory, IDeviceBus bus, BlockCache blocks) : IDisposable
 {
     private const ulong Valid = 1, Readable = 2, Writable = 4, Executable = 8, UserPage = 16, Accessed = 64, Dirty = 128;
@@ -363,7 +368,9 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
             (permissions & permission) == permission && Pmp.AllowsWholePage(physical, access, mode);
 
         entry->Read = MayKeep(Readable, Access.Load) ? tag : TlbEntry.Invalid;
-        entry->Write = !region.ReadOnly && !blocks.HasCode(page) && !memory.WantsToKnowWriteTo(page) && MayKeep(Writable | Dirty, Access.Store) ? tag : TlbEntry.Invalid;
+        bool unnoticed = !region.ReadOnly && !blocks.HasCode(page) && !memory.WantsToKnowWriteTo(page);
+        entry->Write = unnoticed && MayKeep(Writable | Dirty, Access.Store) ? tag : TlbEntry.Invalid;
+        Debug.Assert(entry->Write == TlbEntry.Invalid || !region.ReadOnly, "nothing stores to read-only RAM unchecked");
         entry->Addend = (ulong)region.Host + ((physical & ~PageMask) - region.Base) - tag;
     }
 
@@ -408,6 +415,7 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
                 return AccessFault(address, access);
             }
 
+            Debug.Assert((entryAddress & 7) == 0, "page tables are aligned");
             ulong* entry = (ulong*)(region.Host + (entryAddress - region.Base));
             ulong pte = Volatile.Read(ref *entry);
             if ((pte & Valid) == 0 || (pte & (Readable | Writable)) == Writable || (pte & ReservedPteBits) != 0)

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Memory;
@@ -22,6 +23,10 @@ internal struct TlbEntry
 }
 
 /// <summary>The software TLBs: one for each way in which a data access can be checked.</summary>
+/// <remarks>
+/// Safety: the entries are this object's until it is disposed of, after its hart's last run; contexts are of the constants below, indexes
+/// come from <see cref="Index"/>.
+/// </remarks>
 internal sealed unsafe class Tlb : IDisposable
 {
     public const int Size = 256;
@@ -33,7 +38,14 @@ internal sealed unsafe class Tlb : IDisposable
     public Tlb() => FlushAll();
 
     /// <summary>The first entry of one TLB.</summary>
-    public TlbEntry* this[int context] => _entries + (context * Size);
+    public TlbEntry* this[int context]
+    {
+        get
+        {
+            Debug.Assert(context is >= 0 and < Count, "one of the contexts");
+            return _entries + (context * Size);
+        }
+    }
 
     /// <summary>Forgets every translation.</summary>
     public void FlushAll() => NativeMemory.Fill(_entries, Count * Size * (nuint)sizeof(TlbEntry), 0xff);
