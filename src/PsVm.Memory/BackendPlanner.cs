@@ -10,8 +10,9 @@ namespace PsVm.Memory;
 /// foretells. Errors end up in the plan; what was opened stays the caller's to close.
 /// </summary>
 /// <param name="opener">Opens, or foretells.</param>
+/// <param name="faultsEndProcess">Why a page that cannot be had ends the process, as a clause; null: it does not.</param>
 /// <param name="isMappedSharedWritable">Whether a live backend has the file mapped shared and writable.</param>
-internal sealed class BackendPlanner(IFileOpener opener, Func<FileIdentity, bool> isMappedSharedWritable)
+internal sealed class BackendPlanner(IFileOpener opener, string? faultsEndProcess, Func<FileIdentity, bool> isMappedSharedWritable)
 {
     public BackendPlan Plan(MemoryBackendOptions options, bool denyPrivateDiscard)
     {
@@ -33,6 +34,13 @@ internal sealed class BackendPlanner(IFileOpener opener, Func<FileIdentity, bool
         else
         {
             PlanMemory(plan);
+        }
+
+        if (plan.Kind != BackendKind.Anonymous && faultsEndProcess is not null)
+        {
+            plan.Warnings.Add(new(
+                MemoryWarningIds.RamFaultsEndProcess,
+                $"A page that cannot be had, as after a truncation or on a full file system, ends this process and all guests in it: {faultsEndProcess}."));
         }
 
         return plan;

@@ -21,6 +21,7 @@ public sealed class MemoryBackends : IDisposable
     private readonly HashSet<string> _reservedIds = new(Ids) { DefaultRamId };
     private readonly MappingBudget _budget;
     private readonly bool _isLinux;
+    private readonly string? _faultsEndProcess;
     private MemoryBackendPolicy _policy;
     private long _generated;
 
@@ -28,14 +29,15 @@ public sealed class MemoryBackends : IDisposable
     /// <param name="readVariable">Reads environment variables; null: the process's.</param>
     /// <exception cref="MemoryBackendException">That of the policy makes no sense (PolicyVariableInvalid).</exception>
     public MemoryBackends(Func<string, string?>? readVariable = null)
-        : this(readVariable, MappingBudget.Process, OperatingSystem.IsLinux())
+        : this(readVariable, MappingBudget.Process, OperatingSystem.IsLinux(), RamFaultTable.Unavailable)
     {
     }
 
-    internal MemoryBackends(Func<string, string?>? readVariable, MappingBudget budget, bool isLinux)
+    internal MemoryBackends(Func<string, string?>? readVariable, MappingBudget budget, bool isLinux, string? faultsEndProcess = null)
     {
         _budget = budget;
         _isLinux = isLinux;
+        _faultsEndProcess = faultsEndProcess;
         _policy = MemoryBackendPolicy.FromVariable((readVariable ?? Environment.GetEnvironmentVariable)(MemoryBackendPolicy.Variable));
     }
 
@@ -127,7 +129,7 @@ public sealed class MemoryBackends : IDisposable
             return new BackendPlan(options, Denies(options)) { Path = options.Path }.ToReport(errors);
         }
 
-        var plan = new BackendPlanner(new ForetellingOpener(), IsMappedSharedWritable).Plan(options, Denies(options));
+        var plan = new BackendPlanner(new ForetellingOpener(), _faultsEndProcess, IsMappedSharedWritable).Plan(options, Denies(options));
         errors.AddRange(plan.Errors);
         if (plan.Errors.Count == 0 && HostMemory.Foretell(plan) is { } shortage)
         {
@@ -230,7 +232,7 @@ public sealed class MemoryBackends : IDisposable
         }
 
         var clock = Stopwatch.StartNew();
-        var plan = new BackendPlanner(new FileOpener(), IsMappedSharedWritable).Plan(options, Denies(options));
+        var plan = new BackendPlanner(new FileOpener(), _faultsEndProcess, IsMappedSharedWritable).Plan(options, Denies(options));
         RamMapping? mapping = null;
         try
         {

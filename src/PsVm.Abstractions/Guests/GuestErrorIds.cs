@@ -95,9 +95,6 @@ public static class GuestErrorIds
     /// <summary>Something must be loaded where the RAM is read-only, or RAM starts with a read-only backend.</summary>
     public const string RamReadOnly = nameof(RamReadOnly);
 
-    /// <summary>The host cannot give the pages of RAM that something is loaded into.</summary>
-    public const string RamLost = nameof(RamLost);
-
     /// <summary>Kernel and firmware want the same addresses.</summary>
     public const string BootImagesOverlap = nameof(BootImagesOverlap);
 

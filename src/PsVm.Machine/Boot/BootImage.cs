@@ -40,6 +40,7 @@ internal sealed record BootImage(string Name, BootRole Role, ulong Entry, IReadO
     /// <summary>Where a kernel goes when something else owns the start of RAM: every supervisor expects 2 MiB alignment.</summary>
     public const ulong KernelStart = MemoryMap.RamStart + 0x20_0000;
 
+    private const ulong ChunkSize = 1 << 16;
     private const int LinuxHeaderSize = 64;
     private const uint LinuxMagic2 = 0x0543_5352; // "RSC\x05"
     private const ulong LinuxFlagBigEndian = 1;
@@ -127,26 +128,33 @@ internal sealed record BootImage(string Name, BootRole Role, ulong Entry, IReadO
         }
     }
 
-    /// <summary>Reads a piece of the file straight into guest memory.</summary>
+    /// <summary>Reads a piece of the file into guest memory.</summary>
+    /// <remarks>Not straight into it: a page that cannot be had would be the kernel's to find, and seem to be an error of the file.</remarks>
     private RamOutcome ReadInto(PhysicalMemory memory, GuestAddress start, Stream file, BootSegment segment)
     {
-        const int badAddress = 14; // EFAULT
+        byte[] buffer = new byte[Math.Min(segment.FileSize, ChunkSize)];
         try
         {
             file.Position = (long)segment.FileOffset;
             return memory.Visit(
-                start, segment.FileSize, RamUse.Write, part => file.ReadAtLeast(part, part.Length, throwOnEndOfStream: false));
-        }
-        catch (IOException cause) when (cause.HResult == badAddress)
-        {
-            // The kernel met a page that cannot be had, and says no more: touched here, it is noted with its cause.
-            memory.Fill(start, segment.FileSize, 0);
-            throw BootLoader.RamLost(start, segment.FileSize, Name, cause);
+                start, segment.FileSize, RamUse.Write, part => Copy(file, buffer, part));
         }
         catch (IOException cause)
         {
             throw Role.Unreadable(Name, cause.Message, cause);
         }
+    }
+
+    private static int Copy(Stream file, byte[] buffer, Span<byte> target)
+    {
+        int done = 0;
+        while (done < target.Length && file.Read(buffer, 0, Math.Min(buffer.Length, target.Length - done)) is var read and > 0)
+        {
+            buffer.AsSpan(0, read).CopyTo(target[done..]);
+            done += read;
+        }
+
+        return done;
     }
 
     private static byte[] ReadHeader(Stream file)

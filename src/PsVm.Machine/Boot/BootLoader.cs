@@ -86,14 +86,6 @@ internal static class BootLoader
         }
     }
 
-    /// <summary>The error for RAM whose pages the host cannot give.</summary>
-    public static GuestException RamLost(GuestAddress start, ulong size, string name, Exception cause) => new(
-        GuestErrorIds.RamLost,
-        $"Expected {size} bytes of RAM at {start}, found that the host cannot give their pages: {cause.Message}",
-        name,
-        "Look at the backend's file: it may have been truncated, or its file system, quota or huge pages used up.",
-        cause);
-
     private static void Write(PhysicalMemory memory, ulong start, byte[] bytes, string name)
     {
         GuestAddress address = new(start);
