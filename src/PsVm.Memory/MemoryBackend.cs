@@ -60,6 +60,9 @@ public sealed class MemoryBackend : IDisposable
     /// <summary>Bytes mapped.</summary>
     public long Size => _mapping.Size;
 
+    /// <summary>Its place in the address space.</summary>
+    internal RamMapping Mapping => _mapping;
+
     /// <summary>Which file it was when it was opened; null without a named file.</summary>
     public FileIdentity? File => HasNamedFile ? _plan.Facts!.Identity : null;
 

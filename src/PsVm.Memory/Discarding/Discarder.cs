@@ -136,13 +136,7 @@ internal sealed class Discarder(string id, BackendPlan plan, RamMapping mapping,
         }
 
         budget.TryTake(-cost);
-        if (part.IsOverlay)
-        {
-            // Huge pages may be short; a failed mmap can have removed the overlay already, and guest RAM must have no hole.
-            _ = mapping.MapOverlay(part.Start, part.Length);
-        }
-
-        return error == Errno.ENOMEM ? false : throw Failed(error, "mmap(MAP_FIXED)", part.Start, part.Length);
+        return mapping.Restore(part.Start, part.Length, part.IsOverlay) && error == Errno.ENOMEM ? false : throw Failed(error, "mmap(MAP_FIXED)", part.Start, part.Length);
     }
 
     private void ZeroInPlace(Segment part)

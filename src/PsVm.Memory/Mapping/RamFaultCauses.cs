@@ -15,6 +15,8 @@ internal static class RamFaultCauses
         long page = note.Offset & -plan.PageSize;
         (RamFaultCause cause, string detail) = note.SignalCode is MemoryErrorOnAccess or MemoryErrorFound
             ? (RamFaultCause.MemoryError, "the host's memory has an error there (EHWPOISON)")
+            : note.SignalCode == RamFaultTable.NoSignal
+            ? (RamFaultCause.InputOutput, "it could not be mapped again (ENOMEM)")
             : Ask(plan, plan.Options.Offset + page);
         return new(id, plan.IsDirectory ? null : plan.Path, note.Offset, plan.Options.Offset + note.Offset, cause, detail);
     }

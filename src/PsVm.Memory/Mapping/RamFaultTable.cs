@@ -26,6 +26,9 @@ internal static unsafe class RamFaultTable
     /// <summary>Most mappings; more than vm.max_map_count allows unless it was raised.</summary>
     public const int Capacity = 1 << 16;
 
+    /// <summary>Stands where the code of a signal would: BUS_ADRALN, which is never that of a page.</summary>
+    public const int NoSignal = 1;
+
     private static readonly Lock s_gate = new();
     private static readonly Stack<int> s_free = new();
     private static readonly Header* s_table = Allocate();
@@ -86,6 +89,15 @@ internal static unsafe class RamFaultTable
             Volatile.Write(ref SlotAt(index)->Start, 0);
             s_free.Push(index);
         }
+    }
+
+    /// <summary>Notes a fault that was no signal: a mapping that could not be had.</summary>
+    public static void Note(int index, long offset)
+    {
+        Slot* slot = SlotAt(index);
+        Interlocked.CompareExchange(ref slot->First, (offset << 3) | NoSignal, 0);
+        Interlocked.Increment(ref slot->Faults);
+        Interlocked.Increment(ref s_table->Faults);
     }
 
     /// <summary>The first fault of a mapping in the table; null: none.</summary>

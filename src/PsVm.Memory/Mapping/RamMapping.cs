@@ -35,6 +35,9 @@ internal sealed class RamMapping : IDisposable
             | (_fd < 0 ? MmapFlags.MAP_ANONYMOUS : 0) | (plan.NoReserve ? MmapFlags.MAP_NORESERVE : 0);
     }
 
+    /// <summary>mmap(2); a test may stand in for a kernel that fails.</summary>
+    internal Func<nint, ulong, MmapProts, MmapFlags, int, long, nint> Mmap { get; set; } = Syscall.mmap;
+
     /// <summary>First byte, aligned as asked.</summary>
     public nint Address { get; }
 
@@ -159,8 +162,36 @@ internal sealed class RamMapping : IDisposable
         }
     }
 
+    /// <summary>
+    /// Sees to it that a range is mapped after mmap(2) over it failed: kernels before 6.12 take away what was there first. Guest RAM must have
+    /// no hole, where an access ends the process.
+    /// </summary>
+    /// <param name="offset">Start of the range.</param>
+    /// <param name="length">Bytes.</param>
+    /// <param name="wasOverlay">What was there, and joins its neighbours again, so that it costs no mapping.</param>
+    /// <returns>False: it cannot be mapped; zeros are over the whole block, and that is noted as a fault.</returns>
+    public bool Restore(long offset, long length, bool wasOverlay)
+    {
+        if (IsMapped(offset, length) || (wasOverlay ? MapOverlay(offset, length) : MapFile(offset, length)) == 0)
+        {
+            return true;
+        }
+
+        if (_faultSlot != NoSlot)
+        {
+            RamFaultTable.Note(_faultSlot, offset);
+        }
+
+        _ = MapOverlay(0, Size);
+        Debug.Assert(IsMapped(0, Size), "one mapping more than none could not be had");
+        return false;
+    }
+
+    private bool IsMapped(long offset, long length) =>
+        Syscall.mincore(Address + (nint)offset, (ulong)length, new byte[length / Environment.SystemPageSize]) == 0;
+
     private Errno MapOver(long offset, long length, MmapFlags flags, int fd, long fileOffset) =>
-        Errors.Of(Syscall.mmap(Address + (nint)offset, (ulong)length, _protection, flags, fd, fileOffset));
+        Errors.Of(Mmap(Address + (nint)offset, (ulong)length, _protection, flags, fd, fileOffset));
 
     /// <summary>Gives back what alignment did not need, all but the guard pages.</summary>
     private void Trim()

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using Mono.Unix.Native;
 using PsVm.Memory.Discarding;
 using PsVm.Memory.Tests.Support;
 
@@ -6,6 +8,49 @@ namespace PsVm.Memory.Tests.Discarding;
 /// <summary>Ranges, bounds and warnings of discards (memory-backends rules, section 5).</summary>
 public sealed class DiscardTests : BackendTest
 {
+    [Theory]
+    [InlineData(DiscardPolicy.ZeroOverlay, false)]
+    [InlineData(DiscardPolicy.RestoreTemplate, false)]
+    [InlineData(DiscardPolicy.ZeroOverlay, true)]
+    public void A_kernel_that_unmaps_and_then_fails_leaves_no_hole(DiscardPolicy policy, bool twice)
+    {
+        const int size = 16 * Make.Page;
+        MemoryBackend backend = Backends.Create(new() { Path = Folder.File("ram", size), Size = size });
+        backend.Bytes(0, size).Fill(7);
+        if (policy == DiscardPolicy.RestoreTemplate)
+        {
+            backend.Discard(4 * Make.Page, 4 * Make.Page, DiscardPolicy.ZeroOverlay);
+        }
+
+        int failures = twice ? 2 : 1;
+        backend.Mapping.Mmap = (address, length, protection, flags, fd, offset) =>
+        {
+            if (failures-- <= 0)
+            {
+                return Syscall.mmap(address, length, protection, flags, fd, offset);
+            }
+
+            Assert.Equal(0, Syscall.munmap(address, length));
+            Marshal.SetLastPInvokeError(12); // ENOMEM
+            return Syscall.MAP_FAILED;
+        };
+
+        Exception? failure = Record.Exception(() => backend.Discard(4 * Make.Page, 4 * Make.Page, policy));
+
+        Assert.Equal(0, Syscall.mincore(backend.Address, size, new byte[size / Make.Page]));
+        if (twice)
+        {
+            Assert.Equal(MemoryErrorIds.RamFault, Assert.IsType<MemoryBackendException>(failure).ErrorId);
+            Assert.Contains("could not be mapped again", backend.Fault!.Detail, StringComparison.Ordinal);
+            return;
+        }
+
+        Assert.Null(failure);
+        byte expected = policy == DiscardPolicy.ZeroOverlay ? (byte)0 : TestFolder.Fill;
+        Assert.Equal(expected, backend.Bytes(4 * Make.Page, 4 * Make.Page).Value());
+        Assert.Equal(((byte)7, (byte)7), (backend.Bytes(0, 4 * Make.Page).Value(), backend.Bytes(8 * Make.Page, 8 * Make.Page).Value()));
+    }
+
     private const int Page = Make.Page;
 
     private MemoryBackendOptions Private => new() { Path = Folder.File("ram", 16 * Page), Size = 16 * Page };
