@@ -37,6 +37,11 @@ public sealed class MemoryBackend : IDisposable
     /// </summary>
     public event Action<RamFault>? Faulted;
 
+    /// <summary>
+    /// Raised when bytes of the memory, from an offset on, may have become others by a discard, also by one that failed or was refused.
+    /// </summary>
+    public event Action<long, long>? Discarded;
+
     /// <summary>Unique among live backends, but for <see cref="MemoryBackends.DefaultRamId"/>, which each guest may have one of.</summary>
     public string Id => Outcome.Id;
 
@@ -84,8 +89,17 @@ public sealed class MemoryBackend : IDisposable
     /// <exception cref="MemoryBackendException">
     /// The range is misaligned or outside the block, the policy is impossible on this mapping or denied, or the kernel refused.
     /// </exception>
-    public DiscardOutcome Discard(long offset, long length, DiscardPolicy? policy = null) =>
-        OnRam(() => _discarder.Discard(offset, length, policy));
+    public DiscardOutcome Discard(long offset, long length, DiscardPolicy? policy = null) => OnRam(() =>
+    {
+        try
+        {
+            return _discarder.Discard(offset, length, policy);
+        }
+        finally
+        {
+            Discarded?.Invoke(offset, length);
+        }
+    });
 
     /// <summary>What the backend costs the host now, from the kernel's accounting. Walks the process's page tables.</summary>
     public MemoryUsage Measure() => Measure(null);

@@ -1,5 +1,6 @@
 using System.Globalization;
 using PsVm.Machine.Tests.Templates;
+using PsVm.Memory;
 
 namespace PsVm.Machine.Tests;
 
@@ -56,6 +57,35 @@ public sealed class LinuxFirmwareTests : TemplateTest
         WaitFor(clone, "back");
         AssertHostsTime(clone);
         Assert.Contains("crng reseeded due to virtual machine fork", Run(clone, "dmesg | grep crng | tail -2 | head -1"), StringComparison.Ordinal);
+    }
+
+    [SkippableFact]
+    public void A_read_only_backend_is_ROM_to_it_and_no_memory()
+    {
+        const long size = 192 << 20, romSize = 64 << 20;
+        LinuxGuest linux = LinuxGuest.GetOrSkip();
+        string rom = At("rom");
+        using (FileStream file = File.Create(rom))
+        {
+            file.Write([0x42, 0x10, 0xad, 0xde]);
+            file.SetLength(romSize);
+        }
+
+        Backends.Create(new MemoryBackendOptions { Id = "ram", Size = size });
+        Backends.Create(new MemoryBackendOptions { Id = "rom", Path = rom, Size = romSize, ReadOnly = true });
+
+        string guest = Boot(new GuestOptions
+        {
+            BackendIds = ["ram", "rom"],
+            Kernel = linux.Kernel,
+            Initrd = linux.Initrd,
+            CommandLine = "console=ttyS0",
+        });
+
+        Assert.Equal("mtd-rom", Run(guest, "tr -d '\\0' </proc/device-tree/rom@8c000000/compatible"));
+        Assert.Equal("0xDEAD1042", Run(guest, "devmem 0x8c000000 32"));
+        long kilobytes = long.Parse(Run(guest, "awk '/MemTotal/ { print $2 }' /proc/meminfo"), CultureInfo.InvariantCulture);
+        Assert.InRange(kilobytes, size * 3 / 4 >> 10, size >> 10);
     }
 
     private string BootLinux(int harts = 1)

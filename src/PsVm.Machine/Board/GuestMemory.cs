@@ -33,4 +33,16 @@ internal sealed class GuestMemory
 
     /// <summary>The RAM itself, and the one way to it.</summary>
     public PhysicalMemory Physical { get; } = new();
+
+    /// <summary>Tells harts that a part of a block may hold other bytes since a discard.</summary>
+    /// <param name="block">One of <see cref="Blocks"/>.</param>
+    /// <param name="offset">Bytes from its start, as an operator gave them.</param>
+    /// <param name="length">Bytes, as an operator gave them.</param>
+    public void NotifyDiscarded(RamBlock block, long offset, long length)
+    {
+        if (offset >= 0 && length > 0 && (ulong)offset < block.Range.Size)
+        {
+            Physical.NotifyWritten(block.Range.Start + (ulong)offset, Math.Min((ulong)length, block.Range.Size - (ulong)offset));
+        }
+    }
 }

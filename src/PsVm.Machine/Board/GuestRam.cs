@@ -9,6 +9,7 @@ internal sealed class GuestRam : IDisposable
 
     private readonly Lock _gate = new();
     private readonly List<IDisposable> _owned;
+    private readonly List<Action> _subscriptions = [];
     private bool _released;
     private long _faultsSeen;
 
@@ -27,6 +28,20 @@ internal sealed class GuestRam : IDisposable
     {
         add => Array.ForEach([.. Backends], backend => backend.Faulted += value);
         remove => Array.ForEach([.. Backends], backend => backend.Faulted -= value);
+    }
+
+    /// <summary>
+    /// Tells harts from now on of what is discarded; until this is disposed, which is before the harts are. What was discarded before they
+    /// ran cannot be code that they know.
+    /// </summary>
+    public void TellOfDiscards()
+    {
+        foreach ((MemoryBackend backend, RamBlock block) in Backends.Zip(Memory.Blocks))
+        {
+            Action<long, long> tell = (offset, length) => Memory.NotifyDiscarded(block, offset, length);
+            backend.Discarded += tell;
+            _subscriptions.Add(() => backend.Discarded -= tell);
+        }
     }
 
     /// <summary>The backends, in address order.</summary>
@@ -139,6 +154,7 @@ internal sealed class GuestRam : IDisposable
         lock (_gate)
         {
             _released = true;
+            _subscriptions.ForEach(end => end()); // before the leases, which wait for a discard that is under way: harts go next
             Release(_owned);
         }
     }

@@ -63,6 +63,7 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         try
         {
             begin(_board);
+            ram.TellOfDiscards();
         }
         catch
         {

@@ -64,7 +64,7 @@ public sealed unsafe partial class PhysicalMemory
     {
         RamStatus status = RamStatus.Done;
         ulong done = 0;
-        while (done < (ulong)to.Length && TryPart(address, (ulong)to.Length, done, RamUse.Read, out Span<byte> part, out _, out status))
+        while (done < (ulong)to.Length && TryPart(address, (ulong)to.Length, done, RamUse.Read, out Span<byte> part, out status))
         {
             part.CopyTo(to[(int)done..]);
             done += (ulong)part.Length;
@@ -81,10 +81,10 @@ public sealed unsafe partial class PhysicalMemory
         RamStatus status = RamStatus.Done;
         ulong done = 0;
         while (done < (ulong)from.Length
-            && TryPart(address, (ulong)from.Length, done, RamUse.Write, out Span<byte> part, out long page, out status))
+            && TryPart(address, (ulong)from.Length, done, RamUse.Write, out Span<byte> part, out status))
         {
             from.Slice((int)done, part.Length).CopyTo(part);
-            Written(address.Value + done, page, part.Length);
+            NotifyWritten(address.Value + done, (ulong)part.Length);
             done += (ulong)part.Length;
         }
 
@@ -96,10 +96,10 @@ public sealed unsafe partial class PhysicalMemory
     {
         RamStatus status = RamStatus.Done;
         ulong done = 0;
-        while (done < length && TryPart(address, length, done, RamUse.Write, out Span<byte> part, out long page, out status))
+        while (done < length && TryPart(address, length, done, RamUse.Write, out Span<byte> part, out status))
         {
             part.Fill(value);
-            Written(address.Value + done, page, part.Length);
+            NotifyWritten(address.Value + done, (ulong)part.Length);
             done += (ulong)part.Length;
         }
 
@@ -124,12 +124,12 @@ public sealed unsafe partial class PhysicalMemory
             ulong left = length - done;
             ulong start = backward ? left - Math.Min(left, StretchBefore(from, to, left)) : done;
             ulong end = backward ? left : length;
-            _ = TryPart(from, end, start, RamUse.Read, out Span<byte> part, out _, out _);
-            _ = TryPart(to, end, start, RamUse.Write, out Span<byte> place, out long page, out _);
+            _ = TryPart(from, end, start, RamUse.Read, out Span<byte> part, out _);
+            _ = TryPart(to, end, start, RamUse.Write, out Span<byte> place, out _);
             int count = Math.Min(part.Length, place.Length);
             Debug.Assert(count > 0 && (!backward || (ulong)count == left - start), "both ranges were checked");
             part[..count].CopyTo(place);
-            Written(to.Value + start, page, count);
+            NotifyWritten(to.Value + start, (ulong)count);
             done += (ulong)count;
         }
 
@@ -147,7 +147,7 @@ public sealed unsafe partial class PhysicalMemory
         ArgumentNullException.ThrowIfNull(visit);
         RamStatus status = RamStatus.Done;
         ulong done = 0;
-        while (done < length && TryPart(address, length, done, use, out Span<byte> part, out long page, out status))
+        while (done < length && TryPart(address, length, done, use, out Span<byte> part, out status))
         {
             int count = 0;
             try
@@ -159,7 +159,7 @@ public sealed unsafe partial class PhysicalMemory
                 // A visitor that throws may have written all of it.
                 if (use == RamUse.Write)
                 {
-                    Written(address.Value + done, page, part.Length);
+                    NotifyWritten(address.Value + done, (ulong)part.Length);
                 }
             }
 
@@ -181,7 +181,7 @@ public sealed unsafe partial class PhysicalMemory
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
         int size = Unsafe.SizeOf<T>();
-        if (BitConverter.IsLittleEndian && TryPart(address, (ulong)size, 0, RamUse.Read, out Span<byte> part, out _, out _)
+        if (BitConverter.IsLittleEndian && TryPart(address, (ulong)size, 0, RamUse.Read, out Span<byte> part, out _)
             && part.Length == size)
         {
             value = Unsafe.ReadUnaligned<T>(ref part[0]);
@@ -202,11 +202,11 @@ public sealed unsafe partial class PhysicalMemory
         where T : unmanaged, IBinaryInteger<T>, IUnsignedNumber<T>
     {
         int size = Unsafe.SizeOf<T>();
-        if (BitConverter.IsLittleEndian && TryPart(address, (ulong)size, 0, RamUse.Write, out Span<byte> part, out long page, out _)
+        if (BitConverter.IsLittleEndian && TryPart(address, (ulong)size, 0, RamUse.Write, out Span<byte> part, out _)
             && part.Length == size)
         {
             Unsafe.WriteUnaligned(ref part[0], value);
-            Written(address.Value, page, size);
+            NotifyWritten(address.Value, (ulong)size);
             return new RamOutcome(RamStatus.Done, (ulong)size);
         }
 
@@ -227,17 +227,15 @@ public sealed unsafe partial class PhysicalMemory
     /// <param name="done">Bytes before the piece.</param>
     /// <param name="use">What is to be done with it.</param>
     /// <param name="part">The piece.</param>
-    /// <param name="page">Number of the page that it begins in.</param>
     /// <param name="status">Done, or why there is none.</param>
     /// <remarks>
     /// Safety: the span lies inside one block, whose host memory stays mapped as long as the guest whose RAM this is; it leaves this class
     /// only as the argument of a <see cref="RamVisitor"/>.
     /// </remarks>
-    private bool TryPart(GuestAddress address, ulong length, ulong done, RamUse use, out Span<byte> part, out long page, out RamStatus status)
+    private bool TryPart(GuestAddress address, ulong length, ulong done, RamUse use, out Span<byte> part, out RamStatus status)
     {
         Debug.Assert(done < length, "there is a next piece");
         part = default;
-        page = -1;
         if (!address.TryAdd(length - 1, out _))
         {
             status = RamStatus.Overflow;
@@ -261,7 +259,6 @@ public sealed unsafe partial class PhysicalMemory
         int size = (int)Math.Min(Math.Min(length - done, region.Length - offset), LongestSpan);
         Debug.Assert(size > 0 && (ulong)size <= region.Length - offset, "inside the block");
         part = new Span<byte>(region.Host + offset, size);
-        page = region.PageAt(next);
         status = RamStatus.Done;
         return true;
     }
@@ -272,16 +269,5 @@ public sealed unsafe partial class PhysicalMemory
         ulong source = from.Value + (offset - 1);
         ulong target = to.Value + (offset - 1);
         return Math.Min(Math.Min(source - Find(source)!.Base, target - Find(target)!.Base) + 1, LongestSpan);
-    }
-
-    /// <summary>Tells of bytes that were written. After they were, so that whoever looks then finds them.</summary>
-    private void Written(ulong address, long page, int length)
-    {
-        if (Volatile.Read(ref _dirty) is { } dirty)
-        {
-            dirty.Mark(page, (long)(((address & (PageSize - 1)) + (ulong)length + PageSize - 1) >> PageShift));
-        }
-
-        NotifyWritten(address, (ulong)length);
     }
 }

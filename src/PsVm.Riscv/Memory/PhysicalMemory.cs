@@ -13,7 +13,7 @@ public sealed unsafe partial class PhysicalMemory
     internal const int PageShift = 12;
     internal const ulong PageSize = 1ul << PageShift;
 
-    private readonly List<Hart> _harts = [];
+    private Hart[] _harts = []; // replaced as a whole: others look while a guest is put together
     private Region[] _regions = [];
     private DirtyPages? _dirty;
 
@@ -45,7 +45,7 @@ public sealed unsafe partial class PhysicalMemory
             throw new ArgumentException($"RAM at 0x{address:x}, {length} bytes, overlaps RAM that is there already");
         }
 
-        if (_harts.Count != 0)
+        if (_harts.Length != 0)
         {
             throw new InvalidOperationException("RAM cannot be added once a hart exists");
         }
@@ -84,7 +84,7 @@ public sealed unsafe partial class PhysicalMemory
     /// <param name="length">Bytes; what of them is not RAM is passed over.</param>
     public void NotifyWritten(ulong address, ulong length)
     {
-        if (length == 0 || _harts.Count == 0)
+        if (length == 0)
         {
             return;
         }
@@ -96,13 +96,15 @@ public sealed unsafe partial class PhysicalMemory
             ulong first = Math.Max(address, region.Base), end = Math.Min(last, region.Base + (region.Length - 1));
             if (first <= end)
             {
-                NotifyWritten(region.PageAt(first), region.PageAt(end));
+                (long firstPage, long lastPage) = (region.PageAt(first), region.PageAt(end));
+                Volatile.Read(ref _dirty)?.Mark(firstPage, lastPage - firstPage + 1);
+                NotifyWritten(firstPage, lastPage);
             }
         }
     }
 
     /// <summary>As <see cref="NotifyWritten(ulong, ulong)"/>, for all RAM: anything may be another now.</summary>
-    public void NotifyAllWritten() => _harts.ForEach(hart => hart.RequestInstructionFence());
+    public void NotifyAllWritten() => Array.ForEach(_harts, hart => hart.RequestInstructionFence());
 
     /// <summary>Whether a hart has decoded instructions of a page, by its number. Safe from any thread.</summary>
     internal bool HasCode(long page)
@@ -170,7 +172,7 @@ public sealed unsafe partial class PhysicalMemory
     /// </remarks>
     private void ForgetTranslations()
     {
-        _harts.ForEach(hart => hart.RequestAddressFence());
+        Array.ForEach(_harts, hart => hart.RequestAddressFence());
         foreach (Hart hart in _harts)
         {
             SpinWait spin = default;
@@ -181,7 +183,7 @@ public sealed unsafe partial class PhysicalMemory
         }
     }
 
-    internal void Register(Hart hart) => _harts.Add(hart);
+    internal void Register(Hart hart) => _harts = [.. _harts, hart];
 
     /// <summary>One range of RAM.</summary>
     /// <remarks>Safety: whoever made the RAM keeps the host memory mapped until the last hart is disposed of.</remarks>
