@@ -8,6 +8,9 @@ public sealed record PsVmError(string Id, string Message)
     /// <summary>What it is about: a path, an id, a name; null: nothing that has one.</summary>
     public string? Target { get; init; }
 
+    /// <summary>What sort of error it is.</summary>
+    public ErrorKind Category { get; init; } = ErrorKinds.Of(Id);
+
     /// <summary>What to do; null where there is nothing to advise.</summary>
     public string? RecommendedAction { get; init; }
 

@@ -7,7 +7,9 @@ internal sealed class RecordingOutput : ICmdletOutput
 {
     public List<object> Objects { get; } = [];
 
-    public List<CmdletError> Errors { get; } = [];
+    public List<PsVmError> Errors { get; } = [];
+
+    public List<PsVmException> Exceptions { get; } = [];
 
     public List<string> Warnings { get; } = [];
 
@@ -27,7 +29,11 @@ internal sealed class RecordingOutput : ICmdletOutput
 
     public void WriteObject(object value) => Add(Objects, value);
 
-    public void WriteError(CmdletError error) => Add(Errors, error);
+    public void WriteError(PsVmException error)
+    {
+        Exceptions.Add(error);
+        Add(Errors, error.Error);
+    }
 
     public void WriteWarning(string message) => Add(Warnings, message);
 

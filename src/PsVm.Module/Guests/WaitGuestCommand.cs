@@ -59,17 +59,24 @@ public sealed class WaitGuestCommand : GuestCmdlet
     private static CmdletException NotReached(GuestInfo info, string expected, TimeSpan timeout, string lastLine)
     {
         string console = lastLine.Length == 0 ? "it has written nothing" : $"its last line is '{lastLine}'";
-        return info.State is GuestState.Stopped or GuestState.Failed
-            ? new CmdletException(
+        string look = $"Receive-GuestConsole '{info.Name}' -All.";
+        return new CmdletException(info.State is GuestState.Stopped or GuestState.Failed
+            ? new PsVmError(
                 ModuleErrorIds.GuestStoppedFirst,
-                $"Guest '{info.Name}' was expected {expected}, but it is {info.State} ({info.StopReason}); {console}.",
-                info.Name,
-                $"Read its console: Receive-GuestConsole '{info.Name}' -All.")
-            : new CmdletException(
+                $"Guest '{info.Name}' was expected {expected}, but it is {info.State} ({info.StopReason}); {console}.")
+            {
+                Target = info.Name,
+                RecommendedAction = $"Read its console: {look}",
+                Category = ErrorKind.OperationStopped,
+            }
+            : new PsVmError(
                 ModuleErrorIds.GuestWaitTimeout,
-                $"Guest '{info.Name}' was expected {expected} within {timeout.TotalSeconds:0.###} s, but it is {info.State}; {console}.",
-                info.Name,
-                $"Give a longer -Timeout, or read its console: Receive-GuestConsole '{info.Name}' -All.");
+                $"Guest '{info.Name}' was expected {expected} within {timeout.TotalSeconds:0.###} s, but it is {info.State}; {console}.")
+            {
+                Target = info.Name,
+                RecommendedAction = $"Give a longer -Timeout, or read its console: {look}",
+                Category = ErrorKind.OperationTimeout,
+            });
     }
 
     private static string LastLine(string console) =>

@@ -17,7 +17,7 @@ internal static class CmdletWorks
             }
             catch (PsVmException error)
             {
-                output.WriteError(CmdletError.From(error));
+                output.WriteError(error);
             }
         }
     }

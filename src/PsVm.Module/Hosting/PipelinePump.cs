@@ -44,7 +44,7 @@ internal static class PipelinePump
         }
         catch (PsVmException error)
         {
-            queue.WriteError(CmdletError.From(error));
+            queue.WriteError(error);
         }
         finally
         {

@@ -77,7 +77,7 @@ public abstract class PsVmCmdlet : PSCmdlet, IDisposable
         }
         catch (PsVmException error)
         {
-            output.WriteError(CmdletError.From(error));
+            output.WriteError(error);
         }
     }
 }

@@ -17,7 +17,7 @@ internal sealed class QueuedOutput(CancellationToken cancellation) : ICmdletOutp
 
     public void WriteObject(object value) => Post(output => output.WriteObject(value));
 
-    public void WriteError(CmdletError error) => Post(output => output.WriteError(error));
+    public void WriteError(PsVmException error) => Post(output => output.WriteError(error));
 
     public void WriteWarning(string message) => Post(output => output.WriteWarning(message));
 

@@ -25,8 +25,7 @@ public sealed class TestBackendOptionsCommand : BackendOptionsCmdlet
 
         foreach (BackendError error in report.Errors)
         {
-            output.WriteError(new CmdletError(
-                error.Id, ErrorCategories.Of(error.Id), report.Path ?? report.Id, error.Message, error.RecommendedAction));
+            output.WriteError(new CmdletException(error.Id, error.Message, report.Path ?? report.Id, error.RecommendedAction));
         }
 
         output.WriteWarnings(report.Warnings);

@@ -7,7 +7,7 @@ internal interface ICmdletOutput
     void WriteObject(object value);
 
     /// <summary>Reports an error; the cmdlet goes on with the next item.</summary>
-    void WriteError(CmdletError error);
+    void WriteError(PsVmException error);
 
     /// <summary>Writes to the warning stream.</summary>
     void WriteWarning(string message);

@@ -7,10 +7,10 @@ internal sealed class PipelineOutput(PSCmdlet cmdlet) : ICmdletOutput
 {
     public void WriteObject(object value) => cmdlet.WriteObject(value);
 
-    public void WriteError(CmdletError error)
+    public void WriteError(PsVmException error)
     {
-        Exception exception = error.Exception ?? new CmdletException(error.Id, error.Message, error.Target, error.RecommendedAction);
-        cmdlet.WriteError(new ErrorRecord(exception, error.Id, error.Category, error.Target)
+        ErrorCategory category = Enum.Parse<ErrorCategory>(error.Error.Category.ToString());
+        cmdlet.WriteError(new ErrorRecord(error, error.ErrorId, category, error.Target)
         {
             ErrorDetails = new ErrorDetails(VisibleText.Of(error.Message)) { RecommendedAction = error.RecommendedAction ?? string.Empty },
         });

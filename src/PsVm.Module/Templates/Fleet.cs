@@ -89,7 +89,8 @@ internal static class Fleet
             catch (PsVmException error) when (names.Count > 1)
             {
                 string who = name ?? $"{turn} of {names.Count}";
-                output.WriteError(CmdletError.From(error) with { Target = who, Message = $"Guest '{who}' did not start: {error.Message}" });
+                PsVmError told = error.Error with { Target = who, Message = $"Guest '{who}' did not start: {error.Message}" };
+                output.WriteError(new CmdletException(told, error));
             }
         }
     }

@@ -41,7 +41,7 @@ public sealed class TestGuestTemplateCommand : TemplateCmdlet
     {
         foreach (TemplateError error in report.Errors)
         {
-            output.WriteError(new CmdletError(error.Id, ErrorCategories.Of(error.Id), report.Path, error.Message, error.RecommendedAction));
+            output.WriteError(new CmdletException(error.Id, error.Message, report.Path, error.RecommendedAction));
         }
     }
 

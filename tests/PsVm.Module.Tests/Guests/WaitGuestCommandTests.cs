@@ -1,4 +1,3 @@
-using System.Management.Automation;
 using PsVm.Module.Guests;
 using PsVm.Module.Output;
 
@@ -31,8 +30,8 @@ public class WaitGuestCommandTests
 
         Wait("GUEST-UP");
 
-        CmdletError error = Assert.Single(_output.Errors);
-        Assert.Equal((ModuleErrorIds.GuestWaitTimeout, ErrorCategory.OperationTimeout, "web"), (error.Id, error.Category, error.Target));
+        PsVmError error = Assert.Single(_output.Errors);
+        Assert.Equal((ModuleErrorIds.GuestWaitTimeout, ErrorKind.OperationTimeout, "web"), (error.Id, error.Category, error.Target));
         Assert.Equal(
             "Guest 'web' was expected to write 'GUEST-UP' within 60 s, but it is Running; its last line is '[    0.1] Linux version 6.12'.",
             error.Message);
@@ -65,7 +64,7 @@ public class WaitGuestCommandTests
 
         Wait(text);
 
-        CmdletError error = Assert.Single(_output.Errors);
+        PsVmError error = Assert.Single(_output.Errors);
         Assert.Equal(ModuleErrorIds.GuestStoppedFirst, error.Id);
         Assert.Equal(
             $"Guest 'web' was expected {expected}, but it is Failed (the guest reported a failure, code 3); it has written nothing.",

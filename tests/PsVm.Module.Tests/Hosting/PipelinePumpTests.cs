@@ -62,12 +62,12 @@ public class PipelinePumpTests
             pipeline,
             CancellationToken.None);
 
-        CmdletError error = Assert.Single(pipeline.Errors);
+        PsVmError error = Assert.Single(pipeline.Errors);
         Assert.Equal(
-            (GuestErrorIds.GuestNotFound, ErrorCategory.ObjectNotFound, "found none", "start one"),
+            (GuestErrorIds.GuestNotFound, ErrorKind.ObjectNotFound, "found none", "start one"),
             (error.Id, error.Category, error.Message, error.RecommendedAction));
         Assert.Equal("web", error.Target);
-        Assert.IsType<GuestException>(error.Exception);
+        Assert.IsType<GuestException>(Assert.Single(pipeline.Exceptions));
     }
 
     [Fact]

@@ -71,7 +71,7 @@ public sealed class MemoryCmdletTests : IDisposable
 
         TestBackendOptionsCommand.Run(options, detailed: false, _host, _output, CancellationToken.None);
 
-        CmdletError error = Assert.Single(_output.Errors);
+        PsVmError error = Assert.Single(_output.Errors);
         Assert.Equal((MemoryErrorIds.SharedWritableNeedsWritableFile, options.Path), (error.Id, error.Target));
         Assert.NotNull(error.RecommendedAction);
         Assert.Equal([false], _output.Objects);

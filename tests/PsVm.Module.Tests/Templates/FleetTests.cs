@@ -66,7 +66,7 @@ public class FleetTests
 
         Start(["a", "b", "c"]);
 
-        CmdletError error = Assert.Single(_output.Errors);
+        PsVmError error = Assert.Single(_output.Errors);
         Assert.Equal(
             (MemoryErrorIds.NotEnoughMemory, "b", "Guest 'b' did not start: no memory", "Add some."),
             (error.Id, error.Target, error.Message, error.RecommendedAction));
@@ -88,7 +88,7 @@ public class FleetTests
     {
         Start(["a", "b"], (path, _) => new TemplateReport { Path = path, Errors = [new(GuestErrorIds.TemplateRamChanged, "changed", null)] });
 
-        CmdletError error = Assert.Single(_output.Errors);
+        PsVmError error = Assert.Single(_output.Errors);
         Assert.Equal((GuestErrorIds.TemplateRamChanged, "/templates/web"), (error.Id, error.Target));
         Assert.Empty(_host.Started);
     }

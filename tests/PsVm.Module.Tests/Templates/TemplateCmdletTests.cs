@@ -1,4 +1,3 @@
-using System.Management.Automation;
 using PsVm.Module.Output;
 using PsVm.Module.Templates;
 using PsVm.Module.Tests.Guests;
@@ -71,8 +70,8 @@ public class TemplateCmdletTests
         Assert.Equal([true, false], _output.Objects);
         Assert.Equal(
             [
-                (GuestErrorIds.TemplateIncomplete, ErrorCategory.InvalidData, "/bad", "no state"),
-                (GuestErrorIds.TemplateRamChanged, ErrorCategory.InvalidData, "/bad", "changed"),
+                (GuestErrorIds.TemplateIncomplete, ErrorKind.InvalidData, "/bad", "no state"),
+                (GuestErrorIds.TemplateRamChanged, ErrorKind.InvalidData, "/bad", "changed"),
             ],
             _output.Errors.Select(error => (error.Id, error.Category, (string)error.Target!, error.Message)));
     }
@@ -96,7 +95,7 @@ public class TemplateCmdletTests
             CancellationToken.None);
 
         Assert.Equal("/web", Assert.IsType<GuestTemplate>(Assert.Single(_output.Objects)).Path);
-        Assert.Equal(ErrorCategory.ObjectNotFound, Assert.Single(_output.Errors).Category);
+        Assert.Equal(ErrorKind.ObjectNotFound, Assert.Single(_output.Errors).Category);
     }
 
     [Fact]
