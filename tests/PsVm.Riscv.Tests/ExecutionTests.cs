@@ -1,4 +1,3 @@
-using PsVm.Riscv.Memory;
 using static PsVm.Riscv.Tests.Asm;
 
 namespace PsVm.Riscv.Tests;
@@ -286,9 +285,12 @@ public class ExecutionTests
     [Fact]
     public void RomCannotBeWritten()
     {
-        using var machine = new TestMachine();
-        using var rom = new RomMachine(machine);
-        Assert.Equal((7ul, RomMachine.Rom), (rom.Cause, rom.Value));
+        const ulong Rom = 0x1000_0000;
+        using TestMachine machine = WithHandler(new TestMachine(rom: Rom));
+        machine.Program(Code, Ld(A1, A0, 0), Sd(A1, A0, 0));
+        machine.Hart[A0] = Rom;
+        machine.Hart.Run(2);
+        Assert.Equal((7ul, Rom, Code + 4), (Csr(machine, Mcause), Csr(machine, Mtval), Csr(machine, Mepc)));
     }
 
     [Fact]
@@ -332,36 +334,6 @@ public class ExecutionTests
         machine.Program(Handler, Jal(Zero, 0));
         machine.Hart.TryWriteCsr(Mtvec, Handler);
         return machine;
-    }
-
-    /// <summary>A hart that stores to read-only RAM.</summary>
-    private sealed class RomMachine : IDisposable
-    {
-        public const ulong Rom = 0x1000_0000;
-        private readonly Hart _hart;
-
-        public unsafe RomMachine(TestMachine other)
-        {
-            var memory = new PhysicalMemory();
-            fixed (byte* ram = other.Ram)
-            {
-                memory.AddRam(Rom, (nint)ram, 0x1000, readOnly: true);
-                memory.AddRam(Code, (nint)ram + 0x1000, 0x1000, readOnly: false);
-            }
-
-            other.Program(Code + 0x1000, Ld(A1, A0, 0), Sd(A1, A0, 0));
-            _hart = new Hart(0, memory, other, other) { Pc = Code };
-            other.Program(Code + 0x1100, Jal(Zero, 0));
-            _hart.TryWriteCsr(Mtvec, Code + 0x100);
-            _hart[A0] = Rom;
-            _hart.Run(2);
-        }
-
-        public ulong Cause => _hart.TryReadCsr(Mcause, out ulong cause) ? cause : 0;
-
-        public ulong Value => _hart.TryReadCsr(Mtval, out ulong value) ? value : 0;
-
-        public void Dispose() => _hart.Dispose();
     }
 
     private sealed class ChargingEnvironment(ulong instructions) : IExecutionEnvironment

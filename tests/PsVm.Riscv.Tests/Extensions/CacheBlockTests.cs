@@ -10,7 +10,7 @@ public class CacheBlockTests
     private const ulong InvalidateAsFlush = 1ul << 4, Invalidate = 3ul << 4, CleanEnable = 1ul << 6, ZeroEnable = 1ul << 7;
     private const ulong All = Invalidate | CleanEnable | ZeroEnable;
 
-    // A page table of one level of 1 GiB pages and one of 4 KiB pages.
+    // A page table: the code in a page of 1 GiB, what is tested in one of 4 KiB.
     private const ulong Tables = TestMachine.RamBase + 0x100000, Mapped = 0x4000_0000, V = 1, R = 2, W = 4, X = 8, U = 16, A = 64, D = 128;
     private const int Satp = 0x180;
 
