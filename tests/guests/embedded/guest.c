@@ -184,10 +184,8 @@ static int equal(const char *a, const char *b)
     return *a == *b;
 }
 
-static int is_memory(const char *node)
+static int is_named(const char *node, const char *name)
 {
-    const char *name = "memory";
-
     for (; *name && *node == *name; name++, node++)
         ;
     return !*name && (!*node || *node == '@');
@@ -234,7 +232,7 @@ static void read_device_tree(const u8 *tree)
                 size_cells = big_endian(value, 4);
             else if (depth == 2 && equal(name, "timebase-frequency"))
                 timebase = big_endian(value, length);
-            else if (depth == 2 && is_memory(node) && equal(name, "reg"))
+            else if (depth == 2 && (is_named(node, "memory") || is_named(node, "rom")) && equal(name, "reg"))
                 add_regions(value, length, address_cells, size_cells);
             at = value + ((length + 3) & ~3ul);
         } else if (token != FDT_NOP) {
