@@ -94,6 +94,8 @@ public sealed class GuestHost : IGuestHost, IDisposable
             try
             {
                 Add(guest);
+                GuestInfo info = guest.Info; // before it runs: it may be over at once, and that is told later
+                Note(HostEventIds.GuestStarted, info, $"Guest {name} started: {info.Boot}, {info.Memory} bytes, {info.Harts} harts");
                 guest.Start(clock);
             }
             catch
@@ -102,9 +104,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
                 throw;
             }
 
-            GuestInfo info = guest.Info;
-            Note(HostEventIds.GuestStarted, info, $"Guest {name} started: {info.Boot}, {info.Memory} bytes, {info.Harts} harts");
-            return info;
+            return guest.Info;
         }
         finally
         {
