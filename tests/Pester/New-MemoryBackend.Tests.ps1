@@ -184,6 +184,6 @@ Describe 'New-MemoryBackend' {
     }
 
     It 'completes machine types' {
-        (TabExpansion2 'New-MemoryBackend -MachineType virt-').CompletionMatches.CompletionText | Should -Be virt-1.0, virt-1.1
+        (TabExpansion2 'New-MemoryBackend -MachineType virt-').CompletionMatches.CompletionText | Should -Be virt-1.0, virt-1.1, virt-1.2
     }
 }

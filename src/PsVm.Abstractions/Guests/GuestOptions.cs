@@ -30,7 +30,7 @@ public sealed record GuestOptions
     /// <summary>Number of harts; null: one, or the template's.</summary>
     public int? Harts { get; init; }
 
-    /// <summary><c>virt</c>, <c>virt-1.0</c> or <c>virt-1.1</c>; null: <c>virt</c>, or the template's.</summary>
+    /// <summary><c>virt</c>, <c>virt-1.0</c>, <c>virt-1.1</c> or <c>virt-1.2</c>; null: <c>virt</c>, or the template's.</summary>
     public string? MachineType { get; init; }
 
     /// <inheritdoc cref="MemoryBackendOptions.DenyPrivateDiscard"/>

@@ -4,33 +4,25 @@ using PsVm.Riscv;
 namespace PsVm.Machine.Board;
 
 /// <summary>What a kernel is told of its board.</summary>
+/// <param name="Machine">What it has.</param>
 /// <param name="Harts">Number of harts.</param>
 /// <param name="Ram">Blocks of RAM in address order, ROM among them.</param>
 /// <param name="CommandLine">The kernel's command line.</param>
 /// <param name="Initrd">Where the initial RAM disk is; null: none.</param>
 /// <param name="Seed">Random bytes for the kernel's random pool and the place it moves itself to; at least 8.</param>
 internal sealed record BoardDescription(
-    int Harts, IReadOnlyList<RamBlock> Ram, string CommandLine, AddressRange? Initrd, byte[] Seed);
+    MachineType Machine, int Harts, IReadOnlyList<RamBlock> Ram, string CommandLine, AddressRange? Initrd, byte[] Seed);
 
 /// <summary>The board as a device tree, with the nodes and names of QEMU's <c>virt</c> machine.</summary>
 internal static class BoardDeviceTree
 {
     private const int KaslrSeedSize = 8;
 
-    private const uint SupervisorExternal = 9;
-    private const uint MachineExternal = 11;
-    private const uint MachineSoftware = 3;
-    private const uint MachineTimer = 7;
-
-    /// <summary>What the harts can do, in one word (<c>riscv,isa</c>).</summary>
-    public static string Isa => IsaProfile.Base.Isa;
-
     /// <summary>Builds the flattened device tree.</summary>
     public static byte[] Build(BoardDescription board)
     {
         DeviceTreeWriter tree = new();
-        uint plicHandle = (2 * (uint)board.Harts) + 1;
-        uint sysConHandle = plicHandle + 1;
+        (DevicePlacement Device, DeviceNode Node)[] devices = Place(board);
 
         tree.BeginNode("");
         tree.Property("#address-cells", 2);
@@ -43,10 +35,13 @@ internal static class BoardDeviceTree
             AddRam(tree, block);
         }
 
-        AddHarts(tree, board.Harts);
-        AddPower(tree, "poweroff", sysConHandle, SysCon.PowerOff);
-        AddPower(tree, "reboot", sysConHandle, SysCon.Reboot);
-        AddDevices(tree, board.Harts, plicHandle, sysConHandle);
+        AddHarts(tree, board.Harts, board.Machine.Isa);
+        foreach ((DevicePlacement device, DeviceNode node) in devices)
+        {
+            device.Kind.DescribeAtRoot(tree, node);
+        }
+
+        AddDevices(tree, devices);
         tree.EndNode();
         return tree.ToBlob();
     }
@@ -59,7 +54,11 @@ internal static class BoardDeviceTree
     {
         tree.BeginNode("chosen");
         tree.Property("bootargs", board.CommandLine);
-        tree.Property("stdout-path", $"/soc/serial@{MemoryMap.Uart.Start:x}");
+        if (board.Machine.Devices.FirstOrDefault(device => device.Kind.IsConsole) is { } console)
+        {
+            tree.Property("stdout-path", $"/soc/{NodeName(console)}");
+        }
+
         if (board.Initrd is AddressRange initrd)
         {
             tree.Property64("linux,initrd-start", initrd.Start);
@@ -94,7 +93,7 @@ internal static class BoardDeviceTree
         tree.EndNode();
     }
 
-    private static void AddHarts(DeviceTreeWriter tree, int harts)
+    private static void AddHarts(DeviceTreeWriter tree, int harts, IsaProfile isa)
     {
         tree.BeginNode("cpus");
         tree.Property("#address-cells", 1);
@@ -108,9 +107,10 @@ internal static class BoardDeviceTree
             tree.Property("reg", (uint)hart);
             tree.Property("status", "okay");
             tree.Property("compatible", "riscv");
-            tree.Property("riscv,isa", Isa);
+            tree.Property("riscv,isa", isa.Isa);
             tree.Property("riscv,isa-base", "rv64i");
-            tree.Property("riscv,isa-extensions", (ReadOnlySpan<string>)[.. IsaProfile.Base.Names]);
+            tree.Property("riscv,isa-extensions", (ReadOnlySpan<string>)[.. isa.Names]);
+            AddCacheBlocks(tree, isa);
             tree.Property("mmu-type", "riscv,sv57");
             tree.BeginNode("interrupt-controller");
             tree.Property("#address-cells", 0u);
@@ -136,81 +136,56 @@ internal static class BoardDeviceTree
         tree.EndNode();
     }
 
-    private static void AddPower(DeviceTreeWriter tree, string name, uint sysConHandle, uint value)
+    private static void AddCacheBlocks(DeviceTreeWriter tree, IsaProfile isa)
     {
-        tree.BeginNode(name);
-        tree.Property("compatible", $"syscon-{name}");
-        tree.Property("regmap", sysConHandle);
-        tree.Property("offset", 0u);
-        tree.Property("value", value);
-        tree.EndNode();
+        ReadOnlySpan<(IsaExtensions Extension, string Property)> sizes =
+        [
+            (IsaExtensions.Zicbom, "riscv,cbom-block-size"),
+            (IsaExtensions.Zicboz, "riscv,cboz-block-size"),
+            (IsaExtensions.Zicbop, "riscv,cbop-block-size"),
+        ];
+        foreach ((IsaExtensions extension, string property) in sizes)
+        {
+            if (isa.Has(extension))
+            {
+                tree.Property(property, IsaProfile.CacheBlockSize);
+            }
+        }
     }
 
-    private static void AddDevices(DeviceTreeWriter tree, int harts, uint plicHandle, uint sysConHandle)
+    /// <summary>Gives each device a phandle, after those of the harts.</summary>
+    private static (DevicePlacement Device, DeviceNode Node)[] Place(BoardDescription board)
+    {
+        uint[] harts = [.. Enumerable.Range(0, board.Harts).Select(HartInterruptsHandle)];
+        uint first = HartHandle(board.Harts);
+        return [.. board.Machine.Devices.Select((device, index) => (device, new DeviceNode(first + (uint)index, harts)))];
+    }
+
+    private static string NodeName(DevicePlacement device) => $"{device.Kind.Node}@{device.Address:x}";
+
+    private static void AddDevices(DeviceTreeWriter tree, (DevicePlacement Device, DeviceNode Node)[] devices)
     {
         tree.BeginNode("soc");
         tree.Property("#address-cells", 2);
         tree.Property("#size-cells", 2);
         tree.Property("compatible", "simple-bus");
         tree.Property("ranges");
-
-        tree.BeginNode($"serial@{MemoryMap.Uart.Start:x}");
-        tree.Property("compatible", "ns16550a");
-        tree.Reg(MemoryMap.Uart);
-        tree.Property("clock-frequency", 3_686_400);
-        tree.Property("interrupts", MemoryMap.UartInterrupt);
-        tree.Property("interrupt-parent", plicHandle);
-        tree.EndNode();
-
-        tree.BeginNode($"test@{MemoryMap.SysCon.Start:x}");
-        tree.Property("compatible", "sifive,test1", "sifive,test0", "syscon");
-        tree.Reg(MemoryMap.SysCon);
-        tree.Property("phandle", sysConHandle);
-        tree.EndNode();
-
-        tree.BeginNode($"rtc@{MemoryMap.Rtc.Start:x}");
-        tree.Property("compatible", "google,goldfish-rtc");
-        tree.Reg(MemoryMap.Rtc);
-        tree.Property("interrupts", MemoryMap.RtcInterrupt);
-        tree.Property("interrupt-parent", plicHandle);
-        tree.EndNode();
-
-        tree.BeginNode($"rng@{MemoryMap.Generation.Start:x}");
-        tree.Property("compatible", "microsoft,vmgenid");
-        tree.Reg(MemoryMap.Generation);
-        tree.Property("interrupts", MemoryMap.GenerationInterrupt);
-        tree.Property("interrupt-parent", plicHandle);
-        tree.EndNode();
-
-        tree.BeginNode($"plic@{MemoryMap.Plic.Start:x}");
-        tree.Property("compatible", "sifive,plic-1.0.0", "riscv,plic0");
-        tree.Reg(MemoryMap.Plic);
-        tree.Property("#address-cells", 0u);
-        tree.Property("#interrupt-cells", 1);
-        tree.Property("interrupt-controller");
-        tree.Property("riscv,ndev", Plic.Sources - 1);
-        tree.Property("interrupts-extended", HartInterrupts(harts, MachineExternal, SupervisorExternal));
-        tree.Property("phandle", plicHandle);
-        tree.EndNode();
-
-        tree.BeginNode($"clint@{MemoryMap.Aclint.Start:x}");
-        tree.Property("compatible", "sifive,clint0", "riscv,clint0");
-        tree.Reg(MemoryMap.Aclint);
-        tree.Property("interrupts-extended", HartInterrupts(harts, MachineSoftware, MachineTimer));
-        tree.EndNode();
-
-        tree.EndNode();
-    }
-
-    private static ReadOnlySpan<uint> HartInterrupts(int harts, uint first, uint second)
-    {
-        uint[] cells = new uint[harts * 4];
-        for (int hart = 0; hart < harts; hart++)
+        uint controller = devices.Single(place => place.Device.Kind.IsInterruptController).Node.Handle;
+        foreach ((DevicePlacement device, DeviceNode node) in devices)
         {
-            ReadOnlySpan<uint> pair = [HartInterruptsHandle(hart), first, HartInterruptsHandle(hart), second];
-            pair.CopyTo(cells.AsSpan(hart * 4));
+            tree.BeginNode(NodeName(device));
+            tree.Property("compatible", (ReadOnlySpan<string>)[.. device.Kind.Compatible]);
+            tree.Reg(device.Range);
+            if (device.Interrupts.Count > 0)
+            {
+                tree.Property("interrupts", (ReadOnlySpan<uint>)[.. device.Interrupts.Select(source => (uint)source)]);
+                tree.Property("interrupt-parent", controller);
+            }
+
+            device.Kind.Describe(tree, node);
+            tree.EndNode();
         }
 
-        return cells;
+        tree.EndNode();
     }
 }

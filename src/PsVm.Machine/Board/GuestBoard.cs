@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PsVm.Machine.Devices;
 using PsVm.Machine.State;
 using PsVm.Riscv;
@@ -8,15 +9,13 @@ namespace PsVm.Machine.Board;
 internal sealed class GuestBoard : IHartLines, IDisposable
 {
     private readonly Hart[] _harts;
-    private readonly Plic _plic;
-    private readonly Aclint _aclint;
-    private readonly Uart _uart;
-    private readonly GoldfishRtc _rtc;
-    private readonly GenerationId _generation;
+    private readonly (string Name, IDevice Device)[] _devices;
     private readonly DeviceBus _bus;
     private readonly Lock _wires = new();
+    private bool _halted;
     private bool _disposed;
 
+    /// <param name="machine">What it has.</param>
     /// <param name="memory">RAM.</param>
     /// <param name="harts">Number of harts.</param>
     /// <param name="environment">Makes what answers harts that start in supervisor mode; they are not there yet. Null: they start in
@@ -24,33 +23,32 @@ internal sealed class GuestBoard : IHartLines, IDisposable
     /// <param name="code">Where the harts keep decoded and translated code.</param>
     /// <param name="console">The console.</param>
     /// <param name="power">Called with what the guest asks of the board's power, on a hart's thread.</param>
-    /// <param name="isa">The harts' instruction set; null: <see cref="IsaProfile.Base"/>.</param>
     public GuestBoard(
+        MachineType machine,
         GuestMemory memory,
         int harts,
         Func<GuestBoard, ISupervisorEnvironment>? environment,
         CodeCache code,
         GuestConsole console,
-        Action<PowerRequest, uint> power,
-        IsaProfile? isa = null)
+        Action<PowerRequest, uint> power)
     {
+        Machine = machine;
         _harts = new Hart[harts];
         Environment = environment?.Invoke(this);
-        _plic = new Plic(harts, this);
-        _aclint = new Aclint(harts, this, Clock);
-        _uart = new Uart(console, level => _plic.SetLevel(MemoryMap.UartInterrupt, level));
-        _rtc = new GoldfishRtc(TimeProvider.System, level => _plic.SetLevel(MemoryMap.RtcInterrupt, level));
-        _generation = new GenerationId(() => _plic.Pulse(MemoryMap.GenerationInterrupt));
-        _bus = new DeviceBus(
-            (MemoryMap.Uart, _uart),
-            (MemoryMap.Plic, _plic),
-            (MemoryMap.Aclint, _aclint),
-            (MemoryMap.Rtc, _rtc),
-            (MemoryMap.Generation, _generation),
-            (MemoryMap.SysCon, new SysCon(power)));
+        _devices = [.. Create(machine, new DeviceWires
+        {
+            Harts = harts,
+            Lines = this,
+            Clock = Clock,
+            Time = TimeProvider.System,
+            Console = console,
+            Power = power,
+        })];
+        Dictionary<string, IDevice> byName = _devices.ToDictionary(device => device.Name, device => device.Device);
+        _bus = new DeviceBus([.. machine.Devices.Select(device => (device.Range, byName[device.Name]))]);
         for (int hart = 0; hart < harts; hart++)
         {
-            _harts[hart] = new Hart(hart, memory.Physical, _bus, Clock, Environment, code, isa);
+            _harts[hart] = new Hart(hart, memory.Physical, _bus, Clock, Environment, code, machine.Isa);
         }
     }
 
@@ -66,30 +64,36 @@ internal sealed class GuestBoard : IHartLines, IDisposable
     /// <summary>What stands in for machine mode; null with firmware.</summary>
     public ISupervisorEnvironment? Environment { get; }
 
+    /// <summary>The devices by address, as harts see them.</summary>
+    public DeviceBus Bus => _bus;
+
     /// <summary>Loads and stores of harts that went to a device.</summary>
     public long DeviceAccesses => _bus.Accesses;
 
     /// <summary>The board's name, which all versions of its machine type share.</summary>
     public static string Name => "virt";
 
-    /// <summary>The devices of every such board.</summary>
-    public static IReadOnlyList<string> Devices { get; } = ["uart", "plic", "aclint", "rtc", "generation", "syscon"];
+    /// <summary>The version of the board: what it has.</summary>
+    public MachineType Machine { get; }
 
-    /// <summary>The generation id.</summary>
-    public Guid Generation => _generation.Value;
+    /// <summary>The generation id; all zeros on a board without such a device.</summary>
+    public Guid Generation => All<GenerationId>().FirstOrDefault()?.Value ?? Guid.Empty;
 
-    /// <summary>All that has state, by name, in the order in which it is restored: lines are driven once the harts are there.</summary>
+    /// <summary>All that has state, by name, in the order in which it is restored: lines are driven once what they lead to is there.</summary>
     public IEnumerable<(string Name, IStateful Part)> Parts
     {
         get
         {
             yield return ("clock", Clock);
             yield return ("harts", new HartStates(_harts));
-            yield return ("aclint", _aclint);
-            yield return ("plic", _plic);
-            yield return ("uart", _uart);
-            yield return ("rtc", _rtc);
-            yield return ("generation", _generation);
+            foreach ((string name, IDevice device) in _devices)
+            {
+                if (device is IStateful part)
+                {
+                    yield return (name, part);
+                }
+            }
+
             if (Environment is not null)
             {
                 yield return ("sbi", Environment);
@@ -97,8 +101,59 @@ internal sealed class GuestBoard : IHartLines, IDisposable
         }
     }
 
+    /// <summary>Stops time and devices; no hart runs.</summary>
+    public void Pause()
+    {
+        Clock.Pause();
+        Array.ForEach(_devices, device => device.Device.Pause());
+    }
+
+    /// <summary>Has the devices finish what they began, once paused.</summary>
+    /// <param name="cancellation">Gives up.</param>
+    public void Drain(CancellationToken cancellation)
+    {
+        foreach ((_, IDevice device) in _devices)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            device.Drain(cancellation);
+        }
+    }
+
+    /// <summary>Lets time and devices go on, before a hart runs; nothing, once halted.</summary>
+    public void Resume()
+    {
+        lock (_wires)
+        {
+            if (_halted)
+            {
+                return;
+            }
+        }
+
+        Clock.Resume();
+        Array.ForEach(_devices, device => device.Device.Resume());
+    }
+
+    /// <summary>Stops time and devices for good: no hart will run, and RAM is about to go.</summary>
+    public void Halt()
+    {
+        lock (_wires)
+        {
+            _halted = true;
+        }
+
+        Pause();
+        Drain(CancellationToken.None);
+    }
+
     /// <summary>Tells the guest that it is a clone: a new generation id, and its interrupt.</summary>
-    public void RenewGeneration() => _generation.Renew();
+    public void RenewGeneration()
+    {
+        foreach (GenerationId device in All<GenerationId>())
+        {
+            device.Renew();
+        }
+    }
 
     /// <summary>Puts the harts where they begin.</summary>
     public void PowerOn(BootEntry entry)
@@ -151,11 +206,31 @@ internal sealed class GuestBoard : IHartLines, IDisposable
 
     public void Dispose()
     {
-        _rtc.Dispose();
+        foreach (IDisposable device in All<IDisposable>())
+        {
+            device.Dispose();
+        }
+
         lock (_wires)
         {
             _disposed = true;
             Array.ForEach(_harts, hart => hart.Dispose());
+        }
+    }
+
+    private IEnumerable<T> All<T>() => _devices.Select(device => device.Device).OfType<T>();
+
+    /// <summary>Makes the devices, the interrupt controller first, since the others' lines lead there.</summary>
+    private static IEnumerable<(string Name, IDevice Device)> Create(MachineType machine, DeviceWires wires)
+    {
+        IInterruptController? controller = null;
+        foreach (DevicePlacement place in machine.Devices.OrderByDescending(device => device.Kind.IsInterruptController))
+        {
+            Debug.Assert(place.Interrupts.Count == place.Kind.Interrupts, $"{place.Name} has as many interrupts as its kind");
+            InterruptLine[] lines = [.. place.Interrupts.Select(source => new InterruptLine(controller!, source))];
+            IDevice device = place.Kind.Create(wires with { Interrupts = lines });
+            controller ??= device as IInterruptController;
+            yield return (place.Name, device);
         }
     }
 }

@@ -17,7 +17,7 @@ internal static class BootLoader
 
     /// <summary>Decides places, loads, and writes the device tree.</summary>
     /// <exception cref="GuestException">Something has no room, its file fails, or RAM starts with ROM.</exception>
-    public static BootEntry Load(GuestMemory memory, BootFiles files, int harts, string commandLine)
+    public static BootEntry Load(GuestMemory memory, BootFiles files, MachineType machine, int harts, string commandLine)
     {
         if (memory.Blocks[0].ReadOnly)
         {
@@ -46,6 +46,7 @@ internal static class BootLoader
 
         AddressRange? initrd = PlaceInitrd(plan, files);
         byte[] tree = BoardDeviceTree.Build(new BoardDescription(
+            machine,
             harts,
             memory.Blocks,
             commandLine,

@@ -12,8 +12,21 @@ internal sealed class Aclint(int harts, IHartLines lines, IGuestClock clock) : I
     private const ulong TimerCompareStart = 0x4000;
     private const ulong Time = 0xbff8;
 
+    private const uint SoftwareInterrupt = 3;
+    private const uint TimerInterrupt = 7;
+
     private readonly Lock _gate = new();
     private readonly bool[] _software = new bool[harts];
+
+    /// <summary>What boards know of it.</summary>
+    public static DeviceKind Kind { get; } = new()
+    {
+        Node = "clint",
+        Compatible = ["sifive,clint0", "riscv,clint0"],
+        Size = 0x1_0000,
+        Create = wires => new Aclint(wires.Harts, wires.Lines, wires.Clock),
+        Describe = (tree, node) => tree.Property("interrupts-extended", node.OfEachHart(SoftwareInterrupt, TimerInterrupt)),
+    };
 
     public bool TryRead(ulong offset, int size, out ulong value)
     {

@@ -1,19 +1,9 @@
-using PsVm.Machine.Board;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Devices;
 
-/// <summary>A device's registers. Safe from any thread.</summary>
-internal interface IDevice
-{
-    /// <summary>Reads a register; see <see cref="IDeviceBus.TryRead"/>.</summary>
-    bool TryRead(ulong offset, int size, out ulong value);
-
-    /// <summary>Writes a register; see <see cref="IDeviceBus.TryWrite"/>.</summary>
-    bool TryWrite(ulong offset, int size, ulong value);
-}
-
 /// <summary>Finds the device at an address.</summary>
+/// <remarks>Devices see aligned accesses inside their registers alone: others end here, as where no device is.</remarks>
 internal sealed class DeviceBus : IDeviceBus
 {
     private readonly AddressRange[] _ranges;
@@ -42,7 +32,8 @@ internal sealed class DeviceBus : IDeviceBus
             if (offset < _ranges[i].Size)
             {
                 Interlocked.Increment(ref _accesses);
-                return _devices[i].TryRead(offset, size, out value);
+                value = 0;
+                return Fits(offset, size, _ranges[i].Size) && _devices[i].TryRead(offset, size, out value);
             }
         }
 
@@ -58,7 +49,7 @@ internal sealed class DeviceBus : IDeviceBus
             if (offset < _ranges[i].Size)
             {
                 Interlocked.Increment(ref _accesses);
-                return _devices[i].TryWrite(offset, size, value);
+                return Fits(offset, size, _ranges[i].Size) && _devices[i].TryWrite(offset, size, value);
             }
         }
 
@@ -66,4 +57,7 @@ internal sealed class DeviceBus : IDeviceBus
     }
 
     public bool HasDevice(ulong address) => Array.Exists(_ranges, range => address - range.Start < range.Size);
+
+    private static bool Fits(ulong offset, int size, ulong registers) =>
+        size is 1 or 2 or 4 or 8 && (offset & ((uint)size - 1)) == 0 && registers - offset >= (uint)size;
 }

@@ -12,6 +12,16 @@ internal sealed class GenerationId(Action changed) : IDevice, IStateful
     private readonly Lock _gate = new();
     private readonly byte[] _bytes = Guid.NewGuid().ToByteArray(bigEndian: true);
 
+    /// <summary>What boards know of it.</summary>
+    public static DeviceKind Kind { get; } = new()
+    {
+        Node = "rng",
+        Compatible = ["microsoft,vmgenid"],
+        Size = 0x1000,
+        Interrupts = 1,
+        Create = wires => new GenerationId(wires.Interrupts[0].Pulse),
+    };
+
     /// <summary>The id, as it is written down.</summary>
     public Guid Value
     {

@@ -15,6 +15,9 @@ internal sealed class GoldfishRtc : IDevice, IStateful, IDisposable
     private const ulong AlarmStatus = 0x18;
     private const ulong ClearInterrupt = 0x1c;
 
+    // A clock of seconds needs no finer alarm, and what goes off costs the host more than it costs the guest.
+    private const ulong LeastMilliseconds = 10;
+
     private readonly Lock _gate = new();
     private readonly TimeProvider _time;
     private readonly Action<bool> _setInterrupt;
@@ -26,6 +29,7 @@ internal sealed class GoldfishRtc : IDevice, IStateful, IDisposable
     private bool _alarmArmed;
     private bool _interruptEnabled;
     private bool _interruptPending;
+    private bool _paused;
 
     /// <param name="time">The host's clock.</param>
     /// <param name="setInterrupt">Sets the level of the interrupt line.</param>
@@ -35,6 +39,16 @@ internal sealed class GoldfishRtc : IDevice, IStateful, IDisposable
         _setInterrupt = setInterrupt;
         _timer = time.CreateTimer(_ => OnAlarm(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
+
+    /// <summary>What boards know of it.</summary>
+    public static DeviceKind Kind { get; } = new()
+    {
+        Node = "rtc",
+        Compatible = ["google,goldfish-rtc"],
+        Size = 0x1000,
+        Interrupts = 1,
+        Create = wires => new GoldfishRtc(wires.Time, wires.Interrupts[0].Set),
+    };
 
     public bool TryRead(ulong offset, int size, out ulong value)
     {
@@ -107,7 +121,7 @@ internal sealed class GoldfishRtc : IDevice, IStateful, IDisposable
                     break;
                 case ClearAlarm:
                     _alarmArmed = false;
-                    _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+                    StopTimer();
                     break;
                 case ClearInterrupt:
                     _interruptPending = false;
@@ -118,6 +132,28 @@ internal sealed class GoldfishRtc : IDevice, IStateful, IDisposable
         }
 
         return true;
+    }
+
+    public void Pause()
+    {
+        lock (_gate)
+        {
+            _paused = true;
+            StopTimer();
+        }
+    }
+
+    public void Resume()
+    {
+        lock (_gate)
+        {
+            _paused = false;
+            if (_alarmArmed)
+            {
+                SetTimer(); // an alarm that passed meanwhile goes off now
+                UpdateInterrupt();
+            }
+        }
     }
 
     public void Transfer(StateStream state)
@@ -147,13 +183,15 @@ internal sealed class GoldfishRtc : IDevice, IStateful, IDisposable
     {
         lock (_gate)
         {
-            if (_alarmArmed)
+            if (_alarmArmed && !_paused)
             {
                 SetTimer();
                 UpdateInterrupt();
             }
         }
     }
+
+    private void StopTimer() => _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
 
     private void SetTimer()
     {
@@ -166,7 +204,7 @@ internal sealed class GoldfishRtc : IDevice, IStateful, IDisposable
         }
 
         // Host timers reach some weeks; a later alarm takes several steps.
-        ulong milliseconds = Math.Min((_alarm - now) / 1_000_000 + 1, int.MaxValue);
+        ulong milliseconds = Math.Clamp((_alarm - now) / 1_000_000 + 1, LeastMilliseconds, int.MaxValue);
         _timer.Change(TimeSpan.FromMilliseconds(milliseconds), Timeout.InfiniteTimeSpan);
     }
 

@@ -8,13 +8,16 @@ namespace PsVm.Machine.Devices;
 /// <remarks>
 /// Context 2h is machine mode of hart h, context 2h+1 its supervisor mode. Source: RISC-V PLIC specification 1.0.0.
 /// </remarks>
-internal sealed class Plic(int harts, IHartLines lines) : IDevice, IStateful
+internal sealed class Plic(int harts, IHartLines lines) : IDevice, IInterruptController, IStateful
 {
     /// <summary>Interrupt sources, counting source 0, which does not exist.</summary>
     public const int Sources = 96;
 
     private const int Words = Sources / 32;
     private const uint PriorityMask = 7;
+
+    private const uint SupervisorExternal = 9;
+    private const uint MachineExternal = 11;
 
     private const ulong PendingStart = 0x1000;
     private const ulong EnableStart = 0x2000;
@@ -32,7 +35,25 @@ internal sealed class Plic(int harts, IHartLines lines) : IDevice, IStateful
     private readonly uint[] _threshold = new uint[2 * harts];
     private readonly bool[] _raised = new bool[2 * harts];
 
-    /// <summary>Sets the level of a source.</summary>
+    /// <summary>What boards know of it.</summary>
+    public static DeviceKind Kind { get; } = new()
+    {
+        Node = "plic",
+        Compatible = ["sifive,plic-1.0.0", "riscv,plic0"],
+        Size = 0x60_0000,
+        IsInterruptController = true,
+        Create = wires => new Plic(wires.Harts, wires.Lines),
+        Describe = (tree, node) =>
+        {
+            tree.Property("#address-cells", 0u);
+            tree.Property("#interrupt-cells", 1);
+            tree.Property("interrupt-controller");
+            tree.Property("riscv,ndev", Sources - 1);
+            tree.Property("interrupts-extended", node.OfEachHart(MachineExternal, SupervisorExternal));
+            tree.Property("phandle", node.Handle);
+        },
+    };
+
     public void SetLevel(int source, bool level)
     {
         (int word, uint bit) = (source / 32, 1u << (source % 32));
@@ -58,7 +79,6 @@ internal sealed class Plic(int harts, IHartLines lines) : IDevice, IStateful
         }
     }
 
-    /// <summary>Makes a source pending once, whatever its level.</summary>
     public void Pulse(int source)
     {
         lock (_gate)
@@ -79,6 +99,7 @@ internal sealed class Plic(int harts, IHartLines lines) : IDevice, IStateful
             state.Transfer(_claimed.AsSpan());
             state.Transfer(_enable.AsSpan());
             state.Transfer(_threshold.AsSpan());
+            Check();
             Update();
         }
     }
@@ -159,6 +180,28 @@ internal sealed class Plic(int harts, IHartLines lines) : IDevice, IStateful
         }
 
         return true;
+    }
+
+    /// <summary>Holds what came from a template against what registers can hold.</summary>
+    private void Check()
+    {
+        // Source 0 does not exist: it has no priority, and its bit is clear everywhere.
+        bool hasSourceZero = _priority[0] != 0 || ((_level[0] | _pending[0] | _claimed[0]) & 1) != 0;
+        for (int context = 0; context < _contexts; context++)
+        {
+            hasSourceZero |= (_enable[context * Words] & 1) != 0;
+        }
+
+        if (hasSourceZero)
+        {
+            throw new InvalidDataException("interrupt source 0, which does not exist");
+        }
+
+        uint highest = Math.Max(_priority.Max(), _threshold.Max());
+        if (highest > PriorityMask)
+        {
+            throw new InvalidDataException($"an interrupt priority or threshold of {highest}, more than {PriorityMask}");
+        }
     }
 
     private bool TryFindEnable(ulong offset, out int index)

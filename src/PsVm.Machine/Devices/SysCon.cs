@@ -18,12 +18,27 @@ internal enum PowerRequest
 internal sealed class SysCon(Action<PowerRequest, uint> request) : IDevice
 {
     /// <summary>Value that powers off.</summary>
-    public const uint PowerOff = 0x5555;
+    private const uint PowerOff = 0x5555;
 
     /// <summary>Value that reboots.</summary>
-    public const uint Reboot = 0x7777;
+    private const uint Reboot = 0x7777;
 
     private const uint Fail = 0x3333;
+
+    /// <summary>What boards know of it.</summary>
+    public static DeviceKind Kind { get; } = new()
+    {
+        Node = "test",
+        Compatible = ["sifive,test1", "sifive,test0", "syscon"],
+        Size = 0x1000,
+        Create = wires => new SysCon(wires.Power),
+        Describe = (tree, node) => tree.Property("phandle", node.Handle),
+        DescribeAtRoot = (tree, node) =>
+        {
+            DescribePower(tree, "poweroff", node.Handle, PowerOff);
+            DescribePower(tree, "reboot", node.Handle, Reboot);
+        },
+    };
 
     public bool TryRead(ulong offset, int size, out ulong value)
     {
@@ -50,5 +65,15 @@ internal sealed class SysCon(Action<PowerRequest, uint> request) : IDevice
         }
 
         return true;
+    }
+
+    private static void DescribePower(DeviceTreeWriter tree, string name, uint sysCon, uint value)
+    {
+        tree.BeginNode(name);
+        tree.Property("compatible", $"syscon-{name}");
+        tree.Property("regmap", sysCon);
+        tree.Property("offset", 0u);
+        tree.Property("value", value);
+        tree.EndNode();
     }
 }

@@ -30,6 +30,9 @@ internal sealed class Uart : IDevice, IStateful
     private const byte LineStatusTransmitterEmpty = 0x60;
     private const byte ModemStatusReady = 0xb0;
 
+    private const byte InterruptEnableMask = 0x0f;
+    private const byte ModemControlMask = 0x1f;
+
     private readonly Lock _gate = new();
     private readonly GuestConsole _console;
     private readonly Action<bool> _setInterrupt;
@@ -51,6 +54,18 @@ internal sealed class Uart : IDevice, IStateful
         _setInterrupt = setInterrupt;
         console.InputChanged += OnInputChanged;
     }
+
+    /// <summary>What boards know of it.</summary>
+    public static DeviceKind Kind { get; } = new()
+    {
+        Node = "serial",
+        Compatible = ["ns16550a"],
+        Size = 0x100,
+        Interrupts = 1,
+        IsConsole = true,
+        Create = wires => new Uart(wires.Console, wires.Interrupts[0].Set),
+        Describe = (tree, _) => tree.Property("clock-frequency", 3_686_400),
+    };
 
     public bool TryRead(ulong offset, int size, out ulong value)
     {
@@ -98,6 +113,12 @@ internal sealed class Uart : IDevice, IStateful
             state.Transfer(ref _divisorLow);
             state.Transfer(ref _divisorHigh);
             state.Transfer(ref _transmitterEmptyPending);
+            if (_interruptEnable > InterruptEnableMask || _modemControl > ModemControlMask)
+            {
+                throw new InvalidDataException(
+                    $"interrupt enable 0x{_interruptEnable:x} and modem control 0x{_modemControl:x}, with bits that do not exist");
+            }
+
             UpdateInterrupt();
         }
 
@@ -164,7 +185,7 @@ internal sealed class Uart : IDevice, IStateful
             case 1:
                 // Turning the transmitter's interrupt on asks for one at once, for the transmitter is empty.
                 _transmitterEmptyPending |= (value & ~_interruptEnable & EnableTransmitterEmpty) != 0;
-                _interruptEnable = (byte)(value & 0x0f);
+                _interruptEnable = (byte)(value & InterruptEnableMask);
                 UpdateInterrupt();
                 break;
             case 2:
@@ -180,7 +201,7 @@ internal sealed class Uart : IDevice, IStateful
                 _lineControl = value;
                 break;
             case 4:
-                _modemControl = (byte)(value & 0x1f);
+                _modemControl = (byte)(value & ModemControlMask);
                 break;
             case 7:
                 _scratch = value;

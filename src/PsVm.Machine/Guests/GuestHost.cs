@@ -86,6 +86,11 @@ public sealed class GuestHost : IGuestHost, IDisposable
         Check(options);
         TemplateSource? template = options.Template is null ? null : TemplateOptions.Open(options);
         string machineType = ResolveMachineType(options.MachineType ?? template?.Template.MachineType ?? MachineTypes.Alias);
+        if (template is not null)
+        {
+            TemplateNeeds.Check(template.Template, machineType);
+        }
+
         string name = ClaimName(options.Name);
         try
         {
@@ -320,7 +325,9 @@ public sealed class GuestHost : IGuestHost, IDisposable
         {
             clock.Mapped();
             GuestInfo description = Describe(options, ram, files.Name);
-            BootEntry entry = ram.Whole(() => BootLoader.Load(ram.Memory, files, description.Harts, options.CommandLine ?? ""));
+            MachineType machine = MachineType.Get(description.MachineType);
+            BootEntry entry = ram.Whole(
+                () => BootLoader.Load(ram.Memory, files, machine, description.Harts, options.CommandLine ?? ""));
             LiveGuest guest = new(_scheduler, _code, description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
             clock.Restored();
             return guest;

@@ -52,6 +52,7 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         _ram = ram;
         _ended = ended;
         _board = new GuestBoard(
+            MachineType.Get(description.MachineType),
             ram.Memory,
             description.Harts,
             firmware ? null : Sbi.For(ram.Memory, Console, OnPowerRequest),
@@ -193,6 +194,7 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
                 try
                 {
                     ThrowIfEnding();
+                    _board.Drain(stop.Token);
                     return work(_board, _ram, stop.Token);
                 }
                 finally
@@ -341,6 +343,7 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         Exception? wrong = null;
         try
         {
+            _board.Halt();
             _ram.Dispose();
         }
         catch (Exception failure)
@@ -368,12 +371,12 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     private void Hold()
     {
         _harts.Hold();
-        _board.Clock.Pause();
+        _board.Pause();
     }
 
     private void Release()
     {
-        _board.Clock.Resume();
+        _board.Resume();
         _harts.Release();
     }
 

@@ -141,7 +141,8 @@ public static class GuestTemplates
         GuestMemory noMemory = new([]);
         GuestConsole console = new();
         Func<GuestBoard, ISupervisorEnvironment>? environment = machine.Firmware ? null : Sbi.For(noMemory, console, Ignore);
-        using GuestBoard board = new(noMemory, machine.Harts, environment, code, console, Ignore);
+        MachineType type = MachineType.Get(source.Template.MachineType);
+        using GuestBoard board = new(type, noMemory, machine.Harts, environment, code, console, Ignore);
         source.State.Restore(board);
 
         static void Ignore(PowerRequest request, uint code)

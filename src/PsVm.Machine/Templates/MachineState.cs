@@ -14,17 +14,12 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
     private const string Changes = "changes";
 
     // The newest version of each section; older ones are read too.
-    private static readonly Dictionary<string, uint> s_known = new()
+    private static readonly Dictionary<string, uint> s_known = new(MachineType.AllDeviceNames.Select(name => KeyValuePair.Create(name, 1u)))
     {
         [Machine] = 1,
         [Changes] = 1,
         ["clock"] = 1,
         ["harts"] = 1,
-        ["aclint"] = 1,
-        ["plic"] = 1,
-        ["uart"] = 1,
-        ["rtc"] = 1,
-        ["generation"] = 1,
         ["sbi"] = Sbi.NewestState,
     };
 

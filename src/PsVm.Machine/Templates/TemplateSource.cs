@@ -200,24 +200,7 @@ internal sealed class TemplateSource
     /// <summary>A template that this version's board can continue.</summary>
     private static void Check(GuestTemplate template, MachineState.Identity machine)
     {
-        string[] unknown = [.. template.Devices.Except(GuestBoard.Devices)];
-        if (template.Board != GuestBoard.Name || MachineTypes.Resolve(template.MachineType) is null || unknown.Length > 0)
-        {
-            throw new GuestException(
-                GuestErrorIds.TemplateMachineMismatch,
-                $"Expected the board {GuestBoard.Name} of {string.Join(", ", MachineTypes.Versions)} with devices among {string.Join(", ", GuestBoard.Devices)}, "
-                + $"found the board {template.Board} of {template.MachineType} with {string.Join(", ", template.Devices)}.",
-                template.Path,
-                "Use the version of PsVm that made it.");
-        }
-
-        if (template.Isa != BoardDeviceTree.Isa)
-        {
-            throw new GuestException(
-                GuestErrorIds.TemplateIsaMismatch, $"Expected harts with {BoardDeviceTree.Isa}, found {template.Isa}.", template.Path,
-                "Use the version of PsVm that made it.");
-        }
-
+        TemplateNeeds.Check(template, template.MachineType);
         if (template.Harts != machine.Harts || template.Harts is < 1 or > MemoryMap.MaxHarts)
         {
             throw new GuestException(

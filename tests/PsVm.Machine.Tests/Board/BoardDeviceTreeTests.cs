@@ -9,6 +9,7 @@ namespace PsVm.Machine.Tests;
 public class BoardDeviceTreeTests
 {
     private static readonly BoardDescription TwoHarts = new(
+        MachineType.Get("virt-1.1"),
         Harts: 2,
         Ram:
         [

@@ -216,7 +216,7 @@ public sealed class BootLoaderTests : IDisposable
     private static BootEntry Load(TestRam ram, GuestOptions options, string commandLine = "")
     {
         using BootFiles files = BootFiles.Open(options);
-        return BootLoader.Load(ram.Memory, files, 1, commandLine);
+        return BootLoader.Load(ram.Memory, files, MachineType.Get("virt"), 1, commandLine);
     }
 
     private static DeviceTree ReadTree(TestRam ram, BootEntry entry)

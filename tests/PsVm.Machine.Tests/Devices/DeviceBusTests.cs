@@ -49,6 +49,27 @@ public class DeviceBusTests
         Assert.Empty(_first.Accesses);
     }
 
+    [Theory]
+    [InlineData(0x1001, 2)]
+    [InlineData(0x1004, 8)]
+    [InlineData(0x1ffe, 4)]
+    [InlineData(0x2008, 16)]
+    [InlineData(0x2000, 3)]
+    [InlineData(0x2000, 0)]
+    [InlineData(0x2000, -1)]
+    [InlineData(0x3000, 8)]
+    public void Devices_do_not_see_what_is_misaligned_or_leaves_their_registers(ulong address, int size)
+    {
+        DeviceBus bus = new((new AddressRange(0x1000, 0x1000), _first), (new AddressRange(0x2000, 0x10), _second), (new(0x3000, 2), _second));
+
+        Assert.False(bus.TryRead(address, size, out ulong value));
+        Assert.False(bus.TryWrite(address, size, 7));
+
+        Assert.Equal(0ul, value);
+        Assert.Empty(_first.Accesses);
+        Assert.Empty(_second.Accesses);
+    }
+
     private DeviceBus MakeBus() => new((new AddressRange(0x1000, 0x1000), _first), (new AddressRange(0x2000, 0x10), _second));
 
     /// <summary>Reads as the offset.</summary>

@@ -117,6 +117,39 @@ public sealed class GoldfishRtcTests : IDisposable
         Assert.False(_rtc.TryWrite(TimeLow, 8, 0));
     }
 
+    [Fact]
+    public void An_alarm_waits_while_the_guest_is_held()
+    {
+        _rtc.Write(InterruptEnabled, 1);
+        WriteWide(AlarmHigh, AlarmLow, 1_000_000_000);
+
+        _rtc.Pause();
+        _time.Advance(TimeSpan.FromSeconds(5));
+        Assert.False(_interrupt);
+        Assert.Equal(1ul, _rtc.Read(AlarmStatus));
+
+        _rtc.Resume();
+        Assert.True(_interrupt);
+    }
+
+    [Fact]
+    public void However_many_alarms_a_guest_sets_the_host_is_called_a_hundred_times_a_second_at_most()
+    {
+        _rtc.Write(InterruptEnabled, 1);
+        int calls = 0;
+        for (int microsecond = 0; microsecond < 100_000; microsecond += 100)
+        {
+            WriteWide(AlarmHigh, AlarmLow, ReadTime() + 1);
+            _time.Advance(TimeSpan.FromMicroseconds(100));
+            calls += _interrupt ? 1 : 0;
+            _rtc.Write(ClearInterrupt, 1);
+        }
+
+        Assert.InRange(calls, 0, 10);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.True(_interrupt);
+    }
+
     private ulong ReadTime() => _rtc.Read(TimeLow) | _rtc.Read(TimeHigh) << 32;
 
     private void WriteWide(ulong high, ulong low, ulong value)

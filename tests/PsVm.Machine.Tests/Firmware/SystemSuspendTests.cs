@@ -99,7 +99,7 @@ public sealed class SystemSuspendTests : IDisposable
     {
         ManualTime time = new();
         Plic plic = new(2, new WakingLines(_sbi.Sbi, _sbi.Lines));
-        using GoldfishRtc rtc = new(time, level => plic.SetLevel(MemoryMap.RtcInterrupt, level));
+        using GoldfishRtc rtc = new(time, level => plic.SetLevel(11, level));
         rtc.Write(0x0c, 0);
         rtc.Write(0x08, 2_000_000_000);
         rtc.Write(0x10, 1);
@@ -134,7 +134,7 @@ public sealed class SystemSuspendTests : IDisposable
         clone.Restore(_sbi.Save());
         Plic plic = new(2, new WakingLines(clone.Sbi, clone.Lines));
 
-        new GenerationId(() => plic.Pulse(MemoryMap.GenerationInterrupt)).Renew();
+        new GenerationId(() => plic.Pulse(12)).Renew();
 
         Assert.Equal(HartActivity.Run, clone.Sbi.Prepare(clone.Harts[0]));
         Assert.Equal((SbiHarts.Entry + 4, 7ul), (clone.Harts[0].Pc, clone.Harts[0][11]));

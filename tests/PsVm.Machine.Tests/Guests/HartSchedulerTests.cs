@@ -304,7 +304,9 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         {
             NativeMemory.Clear(_ram, (nuint)RamSize);
             MemoryMarshal.AsBytes<uint>(program).CopyTo(new Span<byte>(_ram, (int)RamSize));
-            Board = new(new GuestMemory([((nint)_ram, RamSize, false)]), harts, environment: null, _code, new GuestConsole(), (_, _) => OnPower(), IsaProfile.Full);
+            Board = new(
+                MachineType.Get("virt-1.2"),
+                new GuestMemory([((nint)_ram, RamSize, false)]), harts, environment: null, _code, new GuestConsole(), (_, _) => OnPower());
             Board.PowerOn(new BootEntry(MemoryMap.RamStart, 0, 0));
             Group = new HartGroup(scheduler, Board, () => { }, Fail, End);
         }

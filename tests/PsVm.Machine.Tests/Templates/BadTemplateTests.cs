@@ -86,7 +86,7 @@ public sealed class BadTemplateTests : TemplateTest
 
     [Theory]
     [InlineData("formatVersion", "2", GuestErrorIds.TemplateVersionUnsupported)]
-    [InlineData("isa", "\"rv64imac\"", GuestErrorIds.TemplateIsaMismatch)]
+    [InlineData("isa", "\"rv64imafdcv\"", GuestErrorIds.TemplateIsaMismatch)]
     [InlineData("harts", "2", GuestErrorIds.TemplateHartsMismatch)]
     [InlineData("board", "\"sifive_u\"", GuestErrorIds.TemplateMachineMismatch)]
     [InlineData("machineType", "\"virt-9.9\"", GuestErrorIds.TemplateMachineMismatch)]

@@ -16,7 +16,7 @@ public sealed class HostMatterTests : TemplateTest
         get
         {
             TheoryData<FileAccessMode, DiscardPolicy, string, bool> data = [];
-            foreach (string machineType in new[] { "virt", "virt-1.0", "virt-1.1" })
+            foreach (string machineType in new[] { "virt", "virt-1.0", "virt-1.1", "virt-1.2" })
             {
                 foreach (FileAccessMode mode in Enum.GetValues<FileAccessMode>())
                 {
@@ -56,7 +56,7 @@ public sealed class HostMatterTests : TemplateTest
         using (GuestRam ram = TemplateRam.Map(Backends, options with { MachineType = MachineTypes.Resolve(machineType) }, source, default))
         using (CodeCache code = new(TranslatorOptions.Off))
         using (GuestBoard board = new(
-            ram.Memory, 1, Sbi.For(ram.Memory, new GuestConsole(), (_, _) => { }), code, new GuestConsole(), (_, _) => { }))
+            MachineType.Get(machineType), ram.Memory, 1, Sbi.For(ram.Memory, new GuestConsole(), (_, _) => { }), code, new GuestConsole(), (_, _) => { }))
         {
             board.Clock.Pause();
             source.State.Restore(board);

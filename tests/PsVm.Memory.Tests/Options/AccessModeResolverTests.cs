@@ -101,6 +101,6 @@ public sealed class AccessModeResolverTests
     {
         var resolution = AccessModeResolver.Resolve(new() { MachineType = "virt-9" }, false, false);
         Assert.Equal(MemoryErrorIds.UnknownMachineType, resolution.Error!.Id);
-        Assert.Contains("virt, virt-1.0 or virt-1.1", resolution.Reason, StringComparison.Ordinal);
+        Assert.Contains("virt, virt-1.0, virt-1.1 or virt-1.2", resolution.Reason, StringComparison.Ordinal);
     }
 }

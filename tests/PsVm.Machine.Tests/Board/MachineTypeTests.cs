@@ -1,0 +1,57 @@
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
+using PsVm.Memory;
+using PsVm.Riscv;
+
+namespace PsVm.Machine.Tests.Board;
+
+public sealed class MachineTypeTests
+{
+    public static TheoryData<string> Names => [.. MachineTypes.Versions];
+
+    [Fact]
+    public void Memory_and_boards_know_the_same_versions() =>
+        Assert.Equal(MachineTypes.Versions, MachineType.All.Select(type => type.Name));
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void Devices_have_names_places_and_interrupts_of_their_own(string name)
+    {
+        MachineType type = MachineType.Get(name);
+
+        Assert.Equal(type.DeviceNames.Distinct(), type.DeviceNames);
+        Assert.Empty(type.DeviceNames.Intersect(["machine", "changes", "clock", "harts", "sbi"]));
+        DevicePlacement[] inOrder = [.. type.Devices.OrderBy(device => device.Address)];
+        Assert.All(inOrder.Zip(inOrder.Skip(1)), pair => Assert.True(pair.First.Range.End <= pair.Second.Address, $"{pair}"));
+        Assert.True(inOrder[^1].Range.End <= MemoryMap.RamStart);
+        Assert.All(type.Devices, device => Assert.Equal(device.Kind.Interrupts, device.Interrupts.Count));
+        int[] interrupts = [.. type.Devices.SelectMany(device => device.Interrupts)];
+        Assert.Equal(interrupts.Distinct(), interrupts);
+        Assert.All(interrupts, source => Assert.InRange(source, 1, Plic.Sources - 1));
+        Assert.Single(type.Devices, device => device.Kind.IsInterruptController);
+        Assert.Contains(type.Devices, device => device.Kind.IsConsole);
+    }
+
+    [Theory]
+    [InlineData("virt-1.0")]
+    [InlineData("virt-1.1")]
+    public void Old_versions_stay_as_they_were(string name)
+    {
+        MachineType type = MachineType.Get(name);
+
+        Assert.Equal(["uart", "plic", "aclint", "rtc", "generation", "syscon"], type.DeviceNames);
+        Assert.Equal([0x1000_0000, 0x0c00_0000, 0x0200_0000, 0x0010_1000, 0x0010_2000, 0x0010_0000], type.Devices.Select(device => device.Address));
+        Assert.Equal([0x100, 0x60_0000, 0x1_0000, 0x1000, 0x1000, 0x1000], type.Devices.Select(device => device.Range.Size));
+        Assert.Equal([10, 11, 12], type.Devices.SelectMany(device => device.Interrupts));
+        Assert.Equal(IsaProfile.Base, type.Isa);
+    }
+
+    [Fact]
+    public void A_type_is_found_by_name_or_alias()
+    {
+        Assert.Equal("virt-1.1", MachineType.Find("virt")?.Name);
+        Assert.Equal("virt-1.2", MachineType.Find("VIRT-1.2")?.Name);
+        Assert.Null(MachineType.Find("pc"));
+        Assert.Throws<ArgumentException>(() => MachineType.Get("pc"));
+    }
+}
