@@ -51,7 +51,7 @@ Describe 'Test-BackendOptions' {
     It 'knows the policy' {
         Set-MemoryBackendPolicy -DenyPrivateDiscard
         (Test-BackendOptions -Path ./x.img -Size 1MB -FileAccessMode ReadWrite -Detailed).Errors.Id | Should -Contain PrivateReadWriteDenied
-        (Test-BackendOptions -Path ./x.img -Size 1MB -FileAccessMode ReadWrite -DenyPrivateDiscard:$false -Detailed).Errors |
+        (Test-BackendOptions -Path ./x.img -Size 1MB -FileAccessMode ReadWrite -AllowPrivateDiscard -Detailed).Errors |
             Should -BeNullOrEmpty
     }
 }
