@@ -35,8 +35,9 @@ internal enum SliceEnd
 /// <param name="hart">The hart.</param>
 internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart)
 {
-    // About a millisecond of instructions: what the first slice, whose speed nobody knows, gets, and the bounds of the others.
-    private const double FirstBudget = 100_000, LeastBudget = 10_000, MostBudget = 10_000_000;
+    // About a millisecond of instructions: what the first slice, whose speed nobody knows, gets, and the bounds of the others. The least is for
+    // guests whose every instruction is dear, such as a fence or a device access.
+    private const double FirstBudget = 50_000, LeastBudget = 1_000, MostBudget = 10_000_000;
     private const double SliceTicks = TimeSpan.TicksPerMillisecond;
 
     private double _budget = FirstBudget;
