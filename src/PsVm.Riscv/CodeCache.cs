@@ -4,12 +4,15 @@ using PsVm.Riscv.Translation;
 namespace PsVm.Riscv;
 
 /// <summary>
-/// Decoded and translated code. Harts that are given the same cache share it wherever their pages hold the same instructions, whichever
-/// guest they belong to: a page is shared by its content, so a page that a guest has written is its own. Its size is bounded: when it is
-/// full, the pages that were not used for the longest time go. Safe from any thread.
+/// Decoded and translated code. Harts that are given the same cache share it wherever their pages hold the same instructions: a page is
+/// shared by its content, so a page that a guest has written is its own. Its size is bounded: when it is full, pages go, those of guests
+/// that have more than their share first. Safe from any thread.
 /// </summary>
 public sealed class CodeCache : IDisposable
 {
+    private readonly bool _isPart;
+    private bool _isClosed;
+
     /// <summary>Makes an empty cache.</summary>
     /// <param name="options">The second tier; null: <see cref="TranslatorOptions.Default"/>.</param>
     /// <exception cref="ArgumentException">A size is too small, or not whole pages.</exception>
@@ -24,18 +27,47 @@ public sealed class CodeCache : IDisposable
         }
 
         Space = new CodeSpace(Options);
+        Account = Space.OpenAccount(family: null);
+    }
+
+    private CodeCache(CodeCache whole, string? family)
+    {
+        _isPart = true;
+        Options = whole.Options;
+        Space = whole.Space;
+        Account = Space.OpenAccount(family);
     }
 
     /// <summary>How blocks are translated.</summary>
     public TranslatorOptions Options { get; }
 
-    /// <summary>What the cache holds now, and what was done for it.</summary>
+    /// <summary>What the cache holds now, and what was done for it; of all its parts together.</summary>
     public CodeCacheUsage Usage => Space.Usage;
 
     internal CodeSpace Space { get; }
 
-    /// <summary>Gives up what the cache holds; harts that still run keep what they use.</summary>
-    public void Dispose() => Space.Dispose();
+    internal CodeAccount Account { get; }
+
+    /// <summary>
+    /// A part of this cache for one guest: within the same bounds, but its code is run by guests of the same family only.
+    /// Dispose of it after the harts that were given it.
+    /// </summary>
+    /// <param name="family">What the guests have in common that may share code; null: this one shares with nobody.</param>
+    /// <exception cref="ObjectDisposedException">The cache is gone.</exception>
+    public CodeCache OpenPart(string? family) => new(this, family);
+
+    /// <summary>Gives up what the cache, or the part, holds; harts that still run keep what they use.</summary>
+    public void Dispose()
+    {
+        if (!_isPart)
+        {
+            Space.Dispose();
+        }
+        else if (!Interlocked.Exchange(ref _isClosed, true))
+        {
+            Space.CloseAccount(Account);
+        }
+    }
 }
 
 /// <summary>What a <see cref="CodeCache"/> holds, and what was done for it since it was made.</summary>
@@ -64,4 +96,13 @@ public sealed record CodeCacheUsage
 
     /// <summary>Pages whose code was dropped to make room.</summary>
     public long EvictedPages { get; init; }
+
+    /// <summary>Translations that failed, whose code stays with the interpreter.</summary>
+    public long Failures { get; init; }
+
+    /// <summary>Why the last of them failed; null: none did.</summary>
+    public string? LastFailure { get; init; }
+
+    /// <summary>Why nothing is translated though that was wanted, such as memory that may not be executable; null: it is, or it was not.</summary>
+    public string? Unavailable { get; init; }
 }

@@ -60,7 +60,7 @@ public sealed unsafe class Hart : IDisposable
         State->Box[0] = 0xffff_ffff_0000_0000;
         _alone = (Op*)((BlockHeader*)NativeMemory.AllocZeroed(1, (nuint)(sizeof(BlockHeader) + (2 * sizeof(Op)))) + 1);
         _ownCode = code is null ? new CodeCache() : null;
-        Blocks = new BlockCache((code ?? _ownCode!).Space, State, memory.PageCount, Isa.Extensions);
+        Blocks = new BlockCache((code ?? _ownCode!).Space, (code ?? _ownCode!).Account, State, memory.PageCount, Isa.Extensions);
         TranslationThreshold = Blocks.Space.Translates ? (code ?? _ownCode!).Options.Threshold : int.MaxValue;
         Csrs = new CsrFile(State, id, clock, Isa);
         Mmu = new HartMmu(State, Csrs, memory, bus, Blocks);
@@ -347,6 +347,11 @@ public sealed unsafe class Hart : IDisposable
         }
 
         Op* ops = Blocks.Get(host, page.Number, out bool newCodePage);
+        if (ops is null)
+        {
+            return DecodeAlone(pc, *(ushort*)host); // until there is room again
+        }
+
         if (newCodePage)
         {
             Mmu.Tlb.ProtectHostPage((byte*)page.Host);

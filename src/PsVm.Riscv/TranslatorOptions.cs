@@ -32,6 +32,9 @@ public sealed record TranslatorOptions
     /// <summary>Bytes of decoded blocks, and of the pages they were decoded from, at most.</summary>
     public long DecodedBytes { get; init; } = 64 << 20;
 
+    /// <summary>Bytes of host code that one block or loop may take; what takes more stays with the interpreter.</summary>
+    internal int BufferBytes { get; init; } = TranslationBuffer.DefaultSize;
+
     /// <summary>Is shown every translation that is made, one at a time, on the thread that makes it.</summary>
     internal Action<TranslatedCode>? Observer { get; init; }
 

@@ -34,12 +34,14 @@ internal sealed unsafe class BlockCache : IDisposable
     private bool _running;
 
     /// <param name="space">Where the blocks are.</param>
+    /// <param name="account">Whose they are.</param>
     /// <param name="state">The hart's state.</param>
     /// <param name="pageCount">Pages of RAM.</param>
     /// <param name="isa">The hart's extensions.</param>
-    public BlockCache(CodeSpace space, HartState* state, long pageCount, IsaExtensions isa)
+    public BlockCache(CodeSpace space, CodeAccount account, HartState* state, long pageCount, IsaExtensions isa)
     {
         Space = space;
+        Account = account;
         _state = state;
         _isa = isa;
         _codePages = new ulong[(pageCount + 63) / 64];
@@ -51,6 +53,9 @@ internal sealed unsafe class BlockCache : IDisposable
 
     /// <summary>The space that all blocks in use here belong to.</summary>
     public CodeSpace Space { get; }
+
+    /// <summary>The guest's part of the space.</summary>
+    public CodeAccount Account { get; }
 
     /// <summary>The table of block starts for a mode.</summary>
     public JumpEntry* Jumps(PrivilegeMode mode) => _jumps + (JumpSize * mode switch
@@ -190,6 +195,7 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <param name="host">Host address of the first instruction, which must not cross the end of its page.</param>
     /// <param name="page">Number of its page.</param>
     /// <param name="newCodePage">The page held no cached code before.</param>
+    /// <returns>Null: the space has no room for it now.</returns>
     /// <remarks>Safety: the page is one of RAM, whole and mapped, so its content can be read from any address in it.</remarks>
     public Op* Get(byte* host, long page, out bool newCodePage)
     {
@@ -206,7 +212,14 @@ internal sealed unsafe class BlockCache : IDisposable
         ref KnownPage known = ref CollectionsMarshal.GetValueRefOrAddDefault(_pages, page, out bool exists);
         if (!exists || (known.Fences != _fences && !known.Code.Holds(content)))
         {
-            known.Code = Space.FindPage(page, content, _isa);
+            if (Space.FindPage(Account, page, content, _isa) is not { } found)
+            {
+                InvalidatePage(page);
+                newCodePage = false;
+                return null;
+            }
+
+            known.Code = found;
         }
 
         known.Fences = _fences;

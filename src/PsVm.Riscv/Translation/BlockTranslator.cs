@@ -119,6 +119,7 @@ internal unsafe ref partial struct BlockTranslator
     {
         for (Op* op = _ops; ; op++)
         {
+            _buffer.Reserve(_code.At);
             int index = (int)(op - _ops);
             switch (op->Code)
             {
@@ -1132,6 +1133,7 @@ internal unsafe ref partial struct BlockTranslator
     {
         for (int i = 0; i < _late.Count; i++)
         {
+            _buffer.Reserve(_code.At);
             Late late = _late[i];
             _code.BindHere(late.Jump);
             switch (late.Kind)

@@ -10,7 +10,7 @@ namespace PsVm.Riscv.Translation;
 internal sealed unsafe partial class CodeMemory : IDisposable
 {
     private const int ProtRead = 1, ProtWrite = 2, ProtExec = 4, MapShared = 1;
-    private const uint CloseOnExec = 1;
+    private const uint CloseOnExec = 1, MayExecute = 0x10;
     private static readonly nint MapFailed = -1;
 
     // What is free, in the order of addresses; neighbours are one piece.
@@ -18,23 +18,54 @@ internal sealed unsafe partial class CodeMemory : IDisposable
     private readonly byte* _writable;
     private readonly byte* _executable;
 
-    /// <summary>Maps memory for code.</summary>
-    /// <param name="size">Bytes, whole pages.</param>
-    /// <exception cref="Win32Exception">The kernel refuses; its message says why.</exception>
-    public CodeMemory(nuint size)
+    private CodeMemory(nuint size, byte* writable, byte* executable)
     {
         Size = size;
         _free = [(0, size)];
-        int file = memfd_create("psvm-code", CloseOnExec);
-        if (file < 0 || ftruncate(file, (nint)size) != 0)
+        _writable = writable;
+        _executable = executable;
+    }
+
+    /// <summary>Maps memory for code; null: the kernel refuses, as it may where a file in memory must not be executable.</summary>
+    /// <param name="size">Bytes, whole pages.</param>
+    /// <param name="refusal">Which call failed, and why.</param>
+    /// <remarks>Source: memfd_create(2), and the kernel's admin-guide/sysctl/vm.rst, memfd_noexec.</remarks>
+    public static CodeMemory? TryMap(nuint size, out string? refusal)
+    {
+        refusal = null;
+        int file = memfd_create("psvm-code", CloseOnExec | MayExecute);
+        if (file < 0)
         {
-            throw new Win32Exception(Marshal.GetLastPInvokeError());
+            file = memfd_create("psvm-code", CloseOnExec); // before Linux 6.3 there is no such flag
+        }
+
+        if (file < 0)
+        {
+            refusal = Refusal(nameof(memfd_create));
+            return null;
         }
 
         try
         {
-            _writable = Map(file, ProtRead | ProtWrite);
-            _executable = Map(file, ProtRead | ProtExec);
+            if (ftruncate(file, (nint)size) != 0)
+            {
+                refusal = Refusal(nameof(ftruncate));
+                return null;
+            }
+
+            byte* writable = Map(file, size, ProtRead | ProtWrite, ref refusal);
+            byte* executable = writable is null ? null : Map(file, size, ProtRead | ProtExec, ref refusal);
+            if (executable is not null)
+            {
+                return new CodeMemory(size, writable, executable);
+            }
+
+            if (writable is not null)
+            {
+                _ = munmap(writable, size);
+            }
+
+            return null;
         }
         finally
         {
@@ -121,11 +152,19 @@ internal sealed unsafe partial class CodeMemory : IDisposable
         _ = munmap(_executable, Size);
     }
 
-    private byte* Map(int file, int protection)
+    private static byte* Map(int file, nuint size, int protection, ref string? refusal)
     {
-        void* address = mmap(null, Size, protection, MapShared, file, 0);
-        return (nint)address == MapFailed ? throw new Win32Exception(Marshal.GetLastPInvokeError()) : (byte*)address;
+        void* address = mmap(null, size, protection, MapShared, file, 0);
+        if ((nint)address == MapFailed)
+        {
+            refusal = Refusal($"mmap, {((protection & ProtExec) != 0 ? "executable" : "writable")}");
+            return null;
+        }
+
+        return (byte*)address;
     }
+
+    private static string Refusal(string call) => $"{call}: {new Win32Exception(Marshal.GetLastPInvokeError()).Message}";
 
     [LibraryImport("libc", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int memfd_create(string name, uint flags);

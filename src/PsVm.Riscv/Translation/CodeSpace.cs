@@ -20,7 +20,7 @@ internal sealed unsafe class CodeSpace : IDisposable
 
     private readonly Lock _gate = new();
     private readonly TranslatorOptions _options;
-    private readonly Dictionary<int, List<CodePage>> _pages = []; // by a hash of the content
+    private readonly Dictionary<string, CodeScope> _families = [];
     private readonly List<CodePage?> _byNumber = [null];
     private readonly Stack<int> _freeNumbers = [];
     private readonly List<CodePage> _leaving = [];
@@ -37,7 +37,8 @@ internal sealed unsafe class CodeSpace : IDisposable
     private bool _freed;
 
     // What is told as the usage.
-    private long _decodedBytes, _blocks, _loops, _sharedPages, _evictedPages;
+    private long _decodedBytes, _blocks, _loops, _sharedPages, _evictedPages, _failures;
+    private string? _lastFailure;
     private TimeSpan _translationTime;
 
     /// <param name="options">The second tier.</param>
@@ -46,11 +47,18 @@ internal sealed unsafe class CodeSpace : IDisposable
         _options = options;
         if (options.Enabled && BlockTranslator.IsSupported)
         {
-            _memory = new CodeMemory((nuint)options.CodeBytes);
-            _stubs = new Stubs(_memory);
-            _buffer = new TranslationBuffer();
+            _memory = CodeMemory.TryMap((nuint)options.CodeBytes, out string? refusal);
+            Unavailable = refusal;
+            if (_memory is not null)
+            {
+                _stubs = new Stubs(_memory);
+                _buffer = new TranslationBuffer(options.BufferBytes);
+            }
         }
     }
+
+    /// <summary>Why blocks cannot be translated though that was wanted; null: they can, or it was not.</summary>
+    public string? Unavailable { get; }
 
     /// <summary>Whether blocks can be translated.</summary>
     public bool Translates => _stubs is not null;
@@ -75,6 +83,9 @@ internal sealed unsafe class CodeSpace : IDisposable
                     TranslationTime = _translationTime,
                     SharedPages = _sharedPages,
                     EvictedPages = _evictedPages,
+                    Failures = _failures,
+                    LastFailure = _lastFailure,
+                    Unavailable = Unavailable,
                 };
             }
         }
@@ -89,6 +100,7 @@ internal sealed unsafe class CodeSpace : IDisposable
         {
             ObjectDisposedException.ThrowIf(_disposed, typeof(CodeCache));
             _users.Add(user);
+            user.Account.Harts++;
         }
     }
 
@@ -97,7 +109,62 @@ internal sealed unsafe class CodeSpace : IDisposable
         lock (_gate)
         {
             _users.Remove(user);
+            user.Account.Harts--;
             Free();
+        }
+    }
+
+    /// <summary>Opens a scope for one more guest.</summary>
+    /// <param name="family">What those who share it have in common; null: it shares with nobody.</param>
+    public CodeAccount OpenAccount(string? family)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, typeof(CodeCache));
+            CodeScope? scope = null;
+            if (family is null || !_families.TryGetValue(family, out scope))
+            {
+                scope = new CodeScope(family);
+                if (family is not null)
+                {
+                    _families.Add(family, scope);
+                }
+            }
+
+            scope.Accounts++;
+            return new CodeAccount(scope);
+        }
+    }
+
+    /// <summary>Closes what <see cref="OpenAccount"/> opened; its harts are gone. What a family has translated stays for the next of it.</summary>
+    public void CloseAccount(CodeAccount account)
+    {
+        lock (_gate)
+        {
+            Debug.Assert(account.Harts == 0, "a guest closes its account after its harts are gone");
+            if (_disposed)
+            {
+                return; // all goes with the last user
+            }
+
+            CodeScope scope = account.Scope;
+            scope.Accounts--;
+            foreach (CodePage page in scope.Pages.Values.SelectMany(variants => variants).ToArray())
+            {
+                if (page.Account == account)
+                {
+                    page.LeaveAccount();
+                }
+
+                // Nobody else can find a page that was one guest's, and no jump leads to it from another: it can go at once.
+                if (scope is { Family: null, Accounts: 0 } && page.Pins == 0)
+                {
+                    Forget(page);
+                    Free(page);
+                }
+            }
+
+            ForgetFamilyIfEmpty(scope);
         }
     }
 
@@ -113,11 +180,13 @@ internal sealed unsafe class CodeSpace : IDisposable
         }
     }
 
-    /// <summary>The shared page with the content of a hart's page, wherever it is, as instructions of the same extensions.</summary>
+    /// <summary>The page of an account's scope with the content of a hart's page, wherever it is.</summary>
+    /// <param name="account">Whose hart asks.</param>
     /// <param name="number">Number of the page, counted over all RAM of its guest; for dumps.</param>
     /// <param name="host">Its first byte.</param>
-    /// <param name="isa">The hart's extensions.</param>
-    public CodePage FindPage(long number, byte* host, IsaExtensions isa)
+    /// <param name="isa">The hart's extensions, which decide what an instruction is.</param>
+    /// <returns>Null: there is no room for it now.</returns>
+    public CodePage? FindPage(CodeAccount account, long number, byte* host, IsaExtensions isa)
     {
         const int Size = (int)PhysicalMemory.PageSize;
         ReadOnlySpan<byte> content = new(host, Size);
@@ -126,31 +195,46 @@ internal sealed unsafe class CodeSpace : IDisposable
         int key = hash.ToHashCode();
         lock (_gate)
         {
-            if (!_pages.TryGetValue(key, out List<CodePage>? variants))
-            {
-                _pages.Add(key, variants = []);
-            }
-
-            foreach (CodePage known in variants)
+            Dictionary<int, List<CodePage>> pages = account.Scope.Pages;
+            foreach (CodePage known in pages.GetValueOrDefault(key) ?? [])
             {
                 if (known.Isa == isa && known.Holds(host))
                 {
                     known.LastUse = ++_clock;
                     _sharedPages++;
+                    if (known.Account != account)
+                    {
+                        known.LeaveAccount();
+                    }
+
                     return known;
                 }
             }
 
-            var page = new CodePage(number, key, (byte*)NativeMemory.Alloc(Size), AddNumber(), isa) { LastUse = ++_clock };
+            if (!HasRoom(Size))
+            {
+                return null;
+            }
+
+            var page = new CodePage(account.Scope, number, key, (byte*)NativeMemory.Alloc(Size), AddNumber(), isa)
+            {
+                Account = account,
+                LastUse = ++_clock,
+            };
             _byNumber[page.Id] = page;
             content.CopyTo(new Span<byte>(page.Bytes, Size));
+            if (!pages.TryGetValue(key, out List<CodePage>? variants))
+            {
+                pages.Add(key, variants = []);
+            }
+
             variants.Add(page);
-            CountDecoded(Size);
+            Charge(page, new CodeUse(Size, 0));
             return page;
         }
     }
 
-    /// <summary>The block that begins at an offset of a page, decoded when it is not there yet.</summary>
+    /// <summary>The block that begins at an offset of a page, decoded when it is not there yet; null: there is no room for it now.</summary>
     public Op* FindBlock(CodePage page, int offset)
     {
         lock (_gate)
@@ -171,8 +255,8 @@ internal sealed unsafe class CodeSpace : IDisposable
             {
                 if (_options.TranslatesAtOnce)
                 {
-                    Translate(ops, loop: false);
-                    Translate(ops, loop: true);
+                    TryTranslate(ops, loop: false);
+                    TryTranslate(ops, loop: true);
                 }
                 else
                 {
@@ -271,7 +355,7 @@ internal sealed unsafe class CodeSpace : IDisposable
                 if (_requests.TryDequeue(out (nint Ops, bool Loop) request))
                 {
                     CodePage page = _byNumber[BlockHeader.Of((Op*)request.Ops)->Page]!;
-                    Translate((Op*)request.Ops, request.Loop);
+                    TryTranslate((Op*)request.Ops, request.Loop);
                     page.Pins--;
                     waited = false;
                     continue;
@@ -287,6 +371,25 @@ internal sealed unsafe class CodeSpace : IDisposable
 
             waited = !_asked.WaitOne(IdleTime);
         }
+    }
+
+    /// <summary>As <see cref="Translate"/>; what cannot be translated, for whatever reason, stays with the interpreter.</summary>
+    private void TryTranslate(Op* ops, bool loop)
+    {
+        try
+        {
+            Translate(ops, loop);
+        }
+        catch (Exception failure)
+        {
+            NoteFailure(failure);
+        }
+    }
+
+    private void NoteFailure(Exception failure)
+    {
+        _failures++;
+        _lastFailure = $"{failure.GetType().Name}: {failure.Message}";
     }
 
     /// <summary>
@@ -349,13 +452,14 @@ internal sealed unsafe class CodeSpace : IDisposable
         byte* place = _memory!.Allocate(length);
         if (place is null)
         {
-            MakeRoom(forCode: true);
+            MakeRoom(forCode: true, length);
             header->Heat = header->Samples = 0; // asked for again when it has been hot again
             return;
         }
 
         _buffer!.PlaceAt(place, length);
         page.Code.Add(((nint)place, length, unit is not null));
+        page.Charge(new CodeUse(0, length));
         byte* entry = place;
         if (unit is null)
         {
@@ -377,28 +481,42 @@ internal sealed unsafe class CodeSpace : IDisposable
     private nint BlockAt(CodePage page, int offset) =>
         page.Blocks.TryGetValue(offset, out nint known) ? known : _options.TranslatesAtOnce ? (nint)Decode(page, offset) : 0;
 
+    /// <summary>Decodes a block; null: there is no room for it now.</summary>
     private Op* Decode(CodePage page, int offset)
     {
         Op* decoded = stackalloc Op[BlockDecoder.MaxOps];
         int count = BlockDecoder.Decode(decoded, page.Bytes, offset, page.Isa);
         int bytes = sizeof(BlockHeader) + (count * sizeof(Op));
+        if (!HasRoom(bytes) || page.IsLeaving)
+        {
+            return null;
+        }
+
         var header = (BlockHeader*)NativeMemory.Alloc((nuint)bytes);
         *header = new BlockHeader { Page = page.Id };
         Op* ops = (Op*)(header + 1);
         new ReadOnlySpan<Op>(decoded, count).CopyTo(new Span<Op>(ops, count));
         page.Blocks.Add(offset, (nint)ops);
-        page.DecodedBytes += bytes;
-        CountDecoded(bytes);
+        Charge(page, new CodeUse(bytes, 0));
         return ops;
     }
 
-    private void CountDecoded(long bytes)
+    private void Charge(CodePage page, CodeUse use)
     {
-        _decodedBytes += bytes;
-        if (_decodedBytes > _options.DecodedBytes)
+        page.Charge(use);
+        _decodedBytes += use.Decoded;
+        Debug.Assert(_decodedBytes <= _options.DecodedBytes, "room is looked for before something is decoded");
+    }
+
+    /// <summary>Whether so much more can be decoded now; makes room where it is scarce.</summary>
+    private bool HasRoom(long bytes)
+    {
+        if (_decodedBytes + bytes > _options.DecodedBytes)
         {
-            MakeRoom(forCode: false);
+            MakeRoom(forCode: false, bytes);
         }
+
+        return _decodedBytes + bytes <= _options.DecodedBytes;
     }
 
     private int AddNumber()
@@ -412,8 +530,8 @@ internal sealed unsafe class CodeSpace : IDisposable
         return number;
     }
 
-    /// <summary>Sends the coldest pages away. Their memory is free when every hart has been between two blocks since.</summary>
-    private void MakeRoom(bool forCode)
+    /// <summary>Sends pages away. Their memory is free when every hart has been between two blocks since.</summary>
+    private void MakeRoom(bool forCode, long needed)
     {
         Collect();
         if (_leaving.Count != 0)
@@ -421,22 +539,11 @@ internal sealed unsafe class CodeSpace : IDisposable
             return; // some are on their way already
         }
 
-        long wanted = (forCode ? (long)_memory!.Size : _options.DecodedBytes) / Share;
-        foreach (CodePage page in _pages.Values.SelectMany(variants => variants).OrderBy(page => page.LastUse).ToArray())
+        long limit = forCode ? (long)_memory!.Size : _options.DecodedBytes;
+        CodePage[] pages = [.. _byNumber.OfType<CodePage>().Where(page => !page.IsLeaving)];
+        foreach (CodePage page in CodeEviction.Choose(pages, forCode, limit, Math.Max(limit / Share, needed)))
         {
-            if (wanted <= 0)
-            {
-                break;
-            }
-
-            wanted -= forCode ? page.Code.Sum(piece => (long)piece.Length) : page.DecodedBytes;
-            List<CodePage> variants = _pages[page.Key];
-            variants.Remove(page);
-            if (variants.Count == 0)
-            {
-                _pages.Remove(page.Key);
-            }
-
+            Forget(page);
             page.IsLeaving = true;
             _leaving.Add(page);
         }
@@ -449,6 +556,27 @@ internal sealed unsafe class CodeSpace : IDisposable
         }
 
         Collect();
+    }
+
+    /// <summary>Nobody finds a page any more.</summary>
+    private void Forget(CodePage page)
+    {
+        List<CodePage> variants = page.Scope.Pages[page.Key];
+        variants.Remove(page);
+        if (variants.Count == 0)
+        {
+            page.Scope.Pages.Remove(page.Key);
+        }
+
+        ForgetFamilyIfEmpty(page.Scope);
+    }
+
+    private void ForgetFamilyIfEmpty(CodeScope scope)
+    {
+        if (scope is { Family: { } family, Accounts: 0, Pages.Count: 0 })
+        {
+            _families.Remove(family);
+        }
     }
 
     /// <summary>Frees the pages that left, when nobody can be running their code.</summary>
@@ -483,7 +611,8 @@ internal sealed unsafe class CodeSpace : IDisposable
         NativeMemory.Free(page.Bytes);
         _byNumber[page.Id] = null;
         _freeNumbers.Push(page.Id);
-        _decodedBytes -= page.DecodedBytes;
+        _decodedBytes -= page.Use.Decoded;
+        page.Charge(default(CodeUse) - page.Use);
         _blocks -= page.Code.Count - loops;
         _loops -= loops;
     }

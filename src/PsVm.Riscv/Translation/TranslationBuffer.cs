@@ -3,24 +3,38 @@ using System.Runtime.InteropServices;
 namespace PsVm.Riscv.Translation;
 
 /// <summary>Where a unit of code is written before it is placed, and what is noted on the way. For one thread at a time.</summary>
-internal sealed unsafe class TranslationBuffer : IDisposable
+/// <param name="size">Bytes.</param>
+internal sealed unsafe class TranslationBuffer(int size) : IDisposable
 {
+    /// <summary>Enough for the largest unit that was met.</summary>
+    public const int DefaultSize = 1 << 20;
+
     /// <summary>Code begins at addresses of this alignment, here and where it is placed.</summary>
     public const int Alignment = 16;
 
-    // More than the largest unit of the most wordy operations takes.
-    private const nuint Size = 1 << 20;
+    // More than the most wordy operation, or one rare way, takes.
+    private const int Margin = 2048;
 
     private readonly List<(nint Jump, nint Target)> _outward = [];
 
     /// <summary>Where the code begins.</summary>
-    public byte* Start { get; } = (byte*)NativeMemory.AlignedAlloc(Size, Alignment);
+    public byte* Start { get; } = (byte*)NativeMemory.AlignedAlloc((nuint)size, Alignment);
 
     /// <summary>Rare ways that are still to be written.</summary>
     public List<BlockTranslator.Late> Late { get; } = [];
 
     /// <summary>Whether an address lies in the buffer.</summary>
-    public bool Contains(byte* address) => (nuint)(address - Start) < Size;
+    public bool Contains(byte* address) => (nuint)(address - Start) < (nuint)size;
+
+    /// <summary>Sees to the room for one more operation or rare way.</summary>
+    /// <exception cref="InvalidOperationException">There is none: the unit is too large to be translated.</exception>
+    public void Reserve(byte* at)
+    {
+        if (at - Start > size - Margin)
+        {
+            throw new InvalidOperationException($"a unit takes more than {size - Margin} bytes of host code");
+        }
+    }
 
     /// <summary>Begins another unit.</summary>
     public void Clear()

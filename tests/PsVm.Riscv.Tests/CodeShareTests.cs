@@ -1,0 +1,229 @@
+using PsVm.Riscv.Translation;
+using static PsVm.Riscv.Tests.Asm;
+
+namespace PsVm.Riscv.Tests;
+
+/// <summary>One cache of code for many guests: who shares, who pays, and what happens when there is no room or no translator.</summary>
+public class CodeShareTests
+{
+    private const ulong Code = TestMachine.RamBase;
+    private const int FloodPages = 1500;
+    private static readonly TranslatorOptions s_atFirstSight = new() { Threshold = 1 };
+
+    [SkippableTheory]
+    [InlineData("web", "web", true)]
+    [InlineData("web", "db", false)]
+    [InlineData(null, null, false)]
+    public void CodeIsSharedWithinAFamilyOnly(string? first, string? second, bool isShared)
+    {
+        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        using CodeCache code = new(s_atFirstSight);
+        using CodeCache one = code.OpenPart(first), other = code.OpenPart(second);
+        using TestMachine a = Counting(one), b = Counting(other);
+        a.Hart.Run(1000);
+        long blocks = code.Usage.TranslatedBlocks;
+
+        b.Hart.Run(1000);
+
+        Assert.Equal(isShared ? blocks : 2 * blocks, code.Usage.TranslatedBlocks);
+        Assert.Equal(isShared ? 1 : 0, code.Usage.SharedPages);
+        Assert.Equal(a.Hart[A0], b.Hart[A0]);
+    }
+
+    [Fact]
+    public void WhatAGuestAloneNeededGoesWithIt()
+    {
+        using CodeCache code = new(s_atFirstSight);
+        using (CodeCache part = code.OpenPart(null))
+        {
+            using TestMachine guest = Counting(part);
+            guest.Hart.Run(1000);
+            Assert.NotEqual(0, code.Usage.DecodedBytes);
+        }
+
+        Assert.Equal((0, 0, 0), (code.Usage.DecodedBytes, code.Usage.CodeBytes - Empty(), code.Usage.TranslatedBlocks));
+    }
+
+    [SkippableFact]
+    public void WhatAFamilyHasTranslatedIsThereForTheNextOfIt()
+    {
+        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        using CodeCache code = new(s_atFirstSight);
+        for (int i = 0; i < 2; i++)
+        {
+            using CodeCache part = code.OpenPart("web");
+            using TestMachine guest = Counting(part);
+            guest.Hart.Run(1000);
+        }
+
+        Assert.Equal((1, 1), (code.Usage.TranslatedBlocks, code.Usage.SharedPages));
+    }
+
+    [Theory]
+    [InlineData(null)]
+    [InlineData("web")]
+    public void AGuestThatFillsTheCachePaysWithItsOwnPages(string? family)
+    {
+        using CodeCache code = new(s_atFirstSight with { DecodedBytes = 2 << 20, CodeBytes = TranslatorOptions.LeastCodeBytes });
+        using CodeCache honestPart = code.OpenPart(family), hostilePart = code.OpenPart(family);
+        using TestMachine honest = Honest(honestPart), hostile = Flood(hostilePart, FloodPages);
+        honest.Hart.Run(4000);
+        for (int round = 0; round < 40; round++)
+        {
+            hostile.Hart.Run(4 * FloodPages);
+            honest.Hart.Run(400);
+            Assert.InRange(code.Usage.DecodedBytes, 1, 2 << 20);
+        }
+
+        Assert.True(code.Usage.EvictedPages > 20 * 100, $"the flood evicted {code.Usage.EvictedPages} pages");
+        Assert.All(Pages(honestPart), page => Assert.False(page.IsLeaving));
+        Assert.Equal(HonestPages, Pages(honestPart).Count());
+    }
+
+    [Fact]
+    public void TheBoundHoldsWhileAHartThatRunsKeepsWhatWasSentAway()
+    {
+        using CodeCache code = new(TranslatorOptions.Off with { DecodedBytes = 1 << 20 });
+        using TestMachine sleeper = Counting(code), flood = Flood(code, FloodPages);
+        sleeper.Hart.Run(100);
+        sleeper.Hart.Blocks.Begin(); // as one whose thread has no CPU for long
+        long most = 0;
+        for (int i = 0; i < 3 * FloodPages; i++)
+        {
+            flood.Hart.Run(4);
+            most = Math.Max(most, code.Usage.DecodedBytes);
+        }
+
+        Assert.InRange(most, 1 << 19, 1 << 20);
+        Assert.True(flood.Hart[A1] >= 2 * FloodPages, $"it went on, and came by {flood.Hart[A1]} pages");
+
+        sleeper.Hart.Blocks.End();
+        long before = code.Usage.EvictedPages;
+        flood.Hart.Run(4 * FloodPages);
+        Assert.True(code.Usage.EvictedPages > before);
+        Assert.InRange(code.Usage.DecodedBytes, 1, 1 << 20);
+    }
+
+    [SkippableTheory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public void WhatCannotBeTranslatedStaysWithTheInterpreter(int threshold)
+    {
+        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        using CodeCache code = new(new TranslatorOptions { Threshold = threshold, Observer = _ => throw new InvalidOperationException("broken") });
+        using TestMachine guest = Counting(code);
+        Assert.True(SpinWait.SpinUntil(
+            () =>
+            {
+                guest.Hart.Run(1000);
+                return code.Usage.Failures > 0;
+            },
+            TimeSpan.FromMinutes(1)));
+        ulong retired = guest.Hart.InstructionsRetired;
+
+        guest.Hart.Run(1000);
+
+        Assert.Equal("InvalidOperationException: broken", code.Usage.LastFailure);
+        Assert.Equal(guest.Hart.InstructionsRetired / 2, guest.Hart[A0]);
+        Assert.True(guest.Hart.InstructionsRetired >= retired + 1000);
+    }
+
+    [SkippableFact]
+    public void AUnitThatIsTooLargeForTheBufferStaysWithTheInterpreter()
+    {
+        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        using CodeCache code = new(s_atFirstSight with { BufferBytes = 4096 });
+        using TestMachine guest = new(code: code);
+        const int Instructions = 500;
+        guest.Program(Code, [.. Enumerable.Repeat(Ld(A1, Sp, 0), Instructions), Addi(A0, A0, 1), Jal(Zero, -4 * (Instructions + 1))]);
+        guest.Hart[Sp] = Code + 0x10000;
+
+        guest.Hart.Run(10 * (Instructions + 2));
+
+        Assert.NotEqual(0, code.Usage.Failures);
+        Assert.StartsWith("InvalidOperationException: a unit takes more than ", code.Usage.LastFailure, StringComparison.Ordinal);
+        Assert.InRange(guest.Hart[A0], 9ul, 11ul);
+    }
+
+    [SkippableFact]
+    public void AHostThatRefusesMemoryForCodeRunsTheInterpreterAndKeepsNothingHalfMade()
+    {
+        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        (int files, int maps) before = Held();
+
+        // The address space has room for one mapping of this size, not for the second.
+        using (CodeCache code = new(s_atFirstSight with { CodeBytes = 80L << 40 }))
+        {
+            using TestMachine guest = Counting(code);
+            guest.Hart.Run(1000);
+
+            Assert.StartsWith("mmap, ", code.Usage.Unavailable, StringComparison.Ordinal);
+            Assert.Equal(500ul, guest.Hart[A0]);
+            Assert.Equal(before.files, Held().Files);
+        }
+
+        Assert.Equal(before, Held());
+    }
+
+    [Fact]
+    public void EvictionTakesFromWhoHasMoreThanItsShare()
+    {
+        CodeScope gone = new("gone"), web = new("web") { Accounts = 2 };
+        CodeAccount small = new(web), large = new(web);
+        long clock = 0;
+        CodePage orphan = Page(gone, null), cold = Page(web, small), shared = Page(web, null);
+        CodePage[] flood = [.. Enumerable.Range(0, 10).Select(_ => Page(web, large))];
+        List<CodePage> chosen = CodeEviction.Choose([orphan, cold, shared, .. flood], code: false, limit: 10_000, wanted: 6000);
+
+        Assert.Equal([orphan, .. flood[..5]], chosen);
+
+        unsafe CodePage Page(CodeScope scope, CodeAccount? account)
+        {
+            CodePage page = new(scope, 0, 0, null, 0, default) { Account = account, LastUse = ++clock };
+            page.Charge(new CodeUse(1000, 0));
+            return page;
+        }
+    }
+
+    private const int HonestPages = 8;
+
+    private static TestMachine Counting(CodeCache code) =>
+        new TestMachine(code: code).Program(Code, Addi(A0, A0, 1), Jal(Zero, -4));
+
+    /// <summary>A guest that goes round a few pages.</summary>
+    private static TestMachine Honest(CodeCache code) => Round(code, HonestPages, seed: 100);
+
+    /// <summary>A guest that goes round many pages, of which no two are equal.</summary>
+    private static TestMachine Flood(CodeCache code, int pages) => Round(code, pages, seed: 0);
+
+    private static TestMachine Round(CodeCache code, int pages, int seed)
+    {
+        TestMachine machine = new(16 << 20, code: code);
+        for (int page = 0; page < pages; page++)
+        {
+            machine.Program(
+                Code + ((ulong)page << 12),
+                Addi(A2, Zero, page & 1023),
+                Addi(A3, Zero, (page >> 10) + seed),
+                Addi(A1, A1, 1),
+                page == pages - 1 ? Jalr(Zero, Sp, 0) : Jal(Zero, 4096 - 12));
+        }
+
+        machine.Hart[Sp] = Code;
+        return machine;
+    }
+
+    private static IEnumerable<CodePage> Pages(CodeCache part) =>
+        part.Account.Scope.Pages.Values.SelectMany(variants => variants).Where(page => page.Account == part.Account);
+
+    private static long Empty()
+    {
+        using CodeCache empty = new(s_atFirstSight);
+        return empty.Usage.CodeBytes;
+    }
+
+    /// <summary>Open files and mappings of memory for code.</summary>
+    private static (int Files, int Maps) Held() => (
+        Directory.GetFiles("/proc/self/fd").Count(file => new FileInfo(file).LinkTarget?.Contains("psvm-code", StringComparison.Ordinal) == true),
+        File.ReadLines("/proc/self/maps").Count(line => line.Contains("psvm-code", StringComparison.Ordinal)));
+}
