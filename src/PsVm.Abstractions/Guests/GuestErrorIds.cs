@@ -176,4 +176,7 @@ public static class GuestErrorIds
 
     /// <summary>PSVM_CODE_BYTES is no size that translated code can have.</summary>
     public const string CodeBytesInvalid = nameof(CodeBytesInvalid);
+
+    /// <summary>PSVM_CODE_SHARING is no way of sharing code.</summary>
+    public const string CodeSharingInvalid = nameof(CodeSharingInvalid);
 }

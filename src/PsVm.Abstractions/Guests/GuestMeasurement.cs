@@ -105,6 +105,18 @@ public sealed record TranslationUsage
 
     /// <summary>Pages whose code was dropped to make room.</summary>
     public long PagesEvicted { get; init; }
+
+    /// <summary>Which guests share it.</summary>
+    public CodeSharing Sharing { get; init; }
+
+    /// <summary>Translations that failed, whose code stays with the interpreter.</summary>
+    public long Failures { get; init; }
+
+    /// <summary>Why the last of them failed; null: none did.</summary>
+    public string? LastFailure { get; init; }
+
+    /// <summary>Why nothing is translated though the host could, such as memory that may not be executable; null: it is.</summary>
+    public string? Unavailable { get; init; }
 }
 
 /// <summary>Where the time between the request for a guest and its first instruction went.</summary>

@@ -42,6 +42,9 @@ public static class HostEventIds
     /// <summary>A guest failed.</summary>
     public const string GuestFailed = nameof(GuestFailed);
 
+    /// <summary>The host gives no memory for translated code, so guests are interpreted.</summary>
+    public const string TranslationUnavailable = nameof(TranslationUnavailable);
+
     /// <summary>A guest was forgotten.</summary>
     public const string GuestRemoved = nameof(GuestRemoved);
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using PsVm.Machine.Board;
 using PsVm.Machine.Boot;
 using PsVm.Machine.Scheduling;
@@ -11,6 +10,9 @@ namespace PsVm.Machine.Guests;
 /// <summary>The guests of this process.</summary>
 public sealed class GuestHost : IGuestHost, IDisposable
 {
+    /// <summary>Environment variable that says who may share decoded and translated code: a name of <see cref="CodeSharing"/>.</summary>
+    public const string CodeSharingVariable = "PSVM_CODE_SHARING";
+
     /// <summary>Environment variable with the bytes that translated code may take; whole pages.</summary>
     public const string CodeBytesVariable = "PSVM_CODE_BYTES";
 
@@ -18,6 +20,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
     private readonly HostEventLog _events = new();
     private readonly HartScheduler _scheduler = new(Environment.ProcessorCount);
     private readonly CodeCache _code;
+    private readonly CodeSharing _sharing;
     private readonly Lock _gate = new();
     private readonly OrderedDictionary<string, LiveGuest> _guests = new(StringComparer.OrdinalIgnoreCase);
 
@@ -30,31 +33,23 @@ public sealed class GuestHost : IGuestHost, IDisposable
     /// <param name="backends">The backends that guests may name.</param>
     /// <param name="translation">How guest code is translated, and how much memory that may take; null: as measured best, or as
     /// <see cref="CodeBytesVariable"/> says.</param>
-    /// <exception cref="GuestException">That variable is no size that is possible.</exception>
-    public GuestHost(MemoryBackends backends, TranslatorOptions? translation = null)
+    /// <param name="sharing">Who may share decoded and translated code; null: as <see cref="CodeSharingVariable"/> says, or clones of one
+    /// template.</param>
+    /// <exception cref="GuestException">A variable says nothing that is possible.</exception>
+    public GuestHost(MemoryBackends backends, TranslatorOptions? translation = null, CodeSharing? sharing = null)
     {
         ArgumentNullException.ThrowIfNull(backends);
         _backends = backends;
-        _code = new CodeCache(translation ?? OptionsFromEnvironment());
-    }
-
-    private static TranslatorOptions OptionsFromEnvironment()
-    {
-        string? text = Environment.GetEnvironmentVariable(CodeBytesVariable);
-        if (string.IsNullOrEmpty(text))
+        _sharing = sharing ?? HostEnvironment.Sharing();
+        _code = new CodeCache(translation ?? HostEnvironment.Translation());
+        if (_code.Usage.Unavailable is { } refusal)
         {
-            return TranslatorOptions.Default;
+            _events.Add(
+                HostEventLevel.Warning,
+                HostEventIds.TranslationUnavailable,
+                guest: null,
+                $"Guests run on the interpreter alone, several times slower: this host gives no memory for translated code ({refusal}).");
         }
-
-        const long Most = 1L << 30; // what jumps within it can span
-        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long bytes)
-            && bytes is >= TranslatorOptions.LeastCodeBytes and <= Most && bytes % Environment.SystemPageSize == 0
-            ? TranslatorOptions.Default with { CodeBytes = bytes }
-            : throw new GuestException(
-                GuestErrorIds.CodeBytesInvalid,
-                $"Expected {CodeBytesVariable} to be a number of bytes from {TranslatorOptions.LeastCodeBytes} to {Most} in whole pages of "
-                + $"{Environment.SystemPageSize}, found '{text}'.",
-                text);
     }
 
     /// <inheritdoc/>
@@ -75,6 +70,10 @@ public sealed class GuestHost : IGuestHost, IDisposable
             Time = usage.TranslationTime,
             PagesShared = usage.SharedPages,
             PagesEvicted = usage.EvictedPages,
+            Sharing = _sharing,
+            Failures = usage.Failures,
+            LastFailure = usage.LastFailure,
+            Unavailable = usage.Unavailable,
         };
     }
 
@@ -282,7 +281,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
                 Template = source.Template.Path,
             };
             LiveGuest guest = new(
-                _scheduler, _code, description, ram, machine.Firmware, board => Restore(board, source.State, options.KeepIdentity), LogEnd);
+                _scheduler, _code, Family(source.Template.Id), description, ram, machine.Firmware, board => Restore(board, source.State, options.KeepIdentity), LogEnd);
             clock.Restored();
             return guest;
         }
@@ -292,6 +291,10 @@ public sealed class GuestHost : IGuestHost, IDisposable
             throw;
         }
     }
+
+    /// <summary>Who a guest may share code with; null: nobody.</summary>
+    /// <param name="template">The template that it starts from; null: it boots.</param>
+    private string? Family(Guid? template) => _sharing == CodeSharing.Host ? nameof(CodeSharing.Host) : template?.ToString();
 
     private static void Restore(GuestBoard board, MachineState state, bool keepIdentity)
     {
@@ -328,7 +331,15 @@ public sealed class GuestHost : IGuestHost, IDisposable
             MachineType machine = MachineType.Get(description.MachineType);
             BootEntry entry = ram.Whole(
                 () => BootLoader.Load(ram.Memory, files, machine, description.Harts, options.CommandLine ?? ""));
-            LiveGuest guest = new(_scheduler, _code, description, ram, files.Firmware is not null, board => board.PowerOn(entry), LogEnd);
+            LiveGuest guest = new(
+                _scheduler,
+                _code,
+                Family(null),
+                description,
+                ram,
+                files.Firmware is not null,
+                board => board.PowerOn(entry),
+                LogEnd);
             clock.Restored();
             return guest;
         }

@@ -13,9 +13,9 @@ internal sealed class HostEventLog
     /// <summary>Notes that something happened now.</summary>
     /// <param name="level">How much it matters.</param>
     /// <param name="id">One of <see cref="HostEventIds"/>.</param>
-    /// <param name="guest">The guest that it is about.</param>
+    /// <param name="guest">The guest that it is about; null: none.</param>
     /// <param name="message">What happened, in a line.</param>
-    public void Add(HostEventLevel level, string id, GuestInfo guest, string message)
+    public void Add(HostEventLevel level, string id, GuestInfo? guest, string message)
     {
         lock (_gate)
         {
@@ -24,7 +24,7 @@ internal sealed class HostEventLog
                 _events.Dequeue();
             }
 
-            _events.Enqueue(new HostEvent(DateTimeOffset.UtcNow, level, id, message) { Guest = guest.Reference });
+            _events.Enqueue(new HostEvent(DateTimeOffset.UtcNow, level, id, message) { Guest = guest?.Reference });
             _end++;
         }
     }

@@ -16,6 +16,7 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     private readonly Lock _operator = new();
     private readonly GuestInfo _description;
     private readonly GuestRam _ram;
+    private readonly CodeCache _code;
     private readonly GuestBoard _board;
     private readonly HartGroup _harts;
     private readonly Action<GuestInfo> _ended;
@@ -33,7 +34,8 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
 
     /// <summary>Puts a guest together; it does not run yet.</summary>
     /// <param name="scheduler">Where its harts are to run.</param>
-    /// <param name="code">Where its harts keep decoded and translated code, which guests share.</param>
+    /// <param name="code">Where all guests keep decoded and translated code.</param>
+    /// <param name="family">What the guests have in common that it shares code with; null: it shares with nobody.</param>
     /// <param name="description">What does not change about it.</param>
     /// <param name="ram">Its RAM; it becomes the guest's when this returns.</param>
     /// <param name="firmware">It runs firmware; else the built-in SBI.</param>
@@ -42,6 +44,7 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     public LiveGuest(
         HartScheduler scheduler,
         CodeCache code,
+        string? family,
         GuestInfo description,
         GuestRam ram,
         bool firmware,
@@ -51,12 +54,13 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         _description = description;
         _ram = ram;
         _ended = ended;
+        _code = code.OpenPart(family);
         _board = new GuestBoard(
             MachineType.Get(description.MachineType),
             ram.Memory,
             description.Harts,
             firmware ? null : Sbi.For(ram.Memory, Console, OnPowerRequest),
-            code,
+            _code,
             Console,
             OnPowerRequest);
         _harts = new HartGroup(scheduler, _board, OnSliceEnded, OnHartFailed, OnHartsEnded);
@@ -69,6 +73,7 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         catch
         {
             _board.Dispose();
+            _code.Dispose();
             throw;
         }
     }
@@ -286,6 +291,7 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     {
         Stop();
         _board.Dispose();
+        _code.Dispose();
     }
 
     private void OnPowerRequest(PowerRequest request, uint code)

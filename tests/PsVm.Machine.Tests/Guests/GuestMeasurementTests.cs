@@ -14,7 +14,7 @@ public sealed class GuestMeasurementTests : IDisposable
     private readonly MemoryBackends _backends = new();
     private readonly GuestHost _host;
 
-    public GuestMeasurementTests() => _host = new GuestHost(_backends);
+    public GuestMeasurementTests() => _host = new GuestHost(_backends, sharing: CodeSharing.Host);
 
     public void Dispose()
     {

@@ -1,0 +1,44 @@
+using System.Globalization;
+using PsVm.Riscv;
+
+namespace PsVm.Machine.Guests;
+
+/// <summary>What a host takes from environment variables where its maker does not say.</summary>
+internal static class HostEnvironment
+{
+    /// <summary>Who may share decoded and translated code.</summary>
+    /// <exception cref="GuestException">The variable names none.</exception>
+    public static CodeSharing Sharing()
+    {
+        string text = Environment.GetEnvironmentVariable(GuestHost.CodeSharingVariable)?.Trim() ?? "";
+        return text.Length == 0 ? CodeSharing.Template
+            : Enum.GetNames<CodeSharing>().FirstOrDefault(name => name.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } name
+                ? Enum.Parse<CodeSharing>(name)
+                : throw new GuestException(
+                    GuestErrorIds.CodeSharingInvalid,
+                    $"Expected {GuestHost.CodeSharingVariable} to be {string.Join(" or ", Enum.GetNames<CodeSharing>())}, found '{text}'.",
+                    text,
+                    $"Set {GuestHost.CodeSharingVariable} to {CodeSharing.Template}, or leave it unset.");
+    }
+
+    /// <summary>How guest code is translated.</summary>
+    /// <exception cref="GuestException">The variable is no size that is possible.</exception>
+    public static TranslatorOptions Translation()
+    {
+        string? text = Environment.GetEnvironmentVariable(GuestHost.CodeBytesVariable);
+        if (string.IsNullOrEmpty(text))
+        {
+            return TranslatorOptions.Default;
+        }
+
+        const long Most = 1L << 30; // what jumps within it can span
+        return long.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out long bytes)
+            && bytes is >= TranslatorOptions.LeastCodeBytes and <= Most && bytes % Environment.SystemPageSize == 0
+            ? TranslatorOptions.Default with { CodeBytes = bytes }
+            : throw new GuestException(
+                GuestErrorIds.CodeBytesInvalid,
+                $"Expected {GuestHost.CodeBytesVariable} to be a number of bytes from {TranslatorOptions.LeastCodeBytes} to {Most} in whole pages of "
+                + $"{Environment.SystemPageSize}, found '{text}'.",
+                text);
+    }
+}

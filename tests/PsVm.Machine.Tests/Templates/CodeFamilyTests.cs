@@ -1,0 +1,94 @@
+using PsVm.Machine.Guests;
+using PsVm.Memory;
+
+namespace PsVm.Machine.Tests.Templates;
+
+/// <summary>Which guests of a host run code that was decoded for another.</summary>
+public sealed class CodeFamilyTests : TemplateTest
+{
+    [Fact]
+    public void Guests_that_boot_share_no_code()
+    {
+        long first = PagesSharedWith(Host, () => Host.Suspend(Boot(new GuestOptions { Memory = Memory })));
+        long second = PagesSharedWith(Host, () => Host.Suspend(Boot(new GuestOptions { Memory = Memory })));
+
+        // Each comes back to pages of its own, both as often.
+        Assert.InRange(second, 0, first);
+        Assert.Equal(CodeSharing.Template, Host.MeasureTranslation().Sharing);
+    }
+
+    [Fact]
+    public void Clones_share_the_code_of_their_template_and_of_no_other()
+    {
+        GuestTemplate web = MakeTemplate("web"), database = MakeTemplate("database");
+        PagesSharedWith(Host, () => Use(web));
+        long sameAgain = PagesSharedWith(Host, () => Use(web));
+        long ofAnother = PagesSharedWith(Host, () => Use(database));
+
+        Assert.True(sameAgain > ofAnother, $"{sameAgain} pages of the same template, {ofAnother} of another");
+    }
+
+    [Fact]
+    public void All_guests_share_where_the_operator_says_so()
+    {
+        using MemoryBackends backends = new();
+        using GuestHost host = new(backends, sharing: CodeSharing.Host);
+        long first = PagesSharedWith(host, BootThere);
+        long second = PagesSharedWith(host, BootThere);
+
+        Assert.True(second > first, $"{first} pages for the first guest, {second} for the second");
+
+        void BootThere()
+        {
+            string name = host.Start(new GuestOptions { Memory = Memory }, CancellationToken.None).Name;
+            Assert.True(host.WaitForText(name, "GUEST-UP", Patience, CancellationToken.None));
+            host.Suspend(name);
+        }
+    }
+
+    [Theory]
+    [InlineData("none")]
+    [InlineData("2")]
+    [InlineData("Template,Host")]
+    public void A_way_of_sharing_that_is_none_is_an_error(string text)
+    {
+        Environment.SetEnvironmentVariable(GuestHost.CodeSharingVariable, text);
+        try
+        {
+            GuestException error = Assert.Throws<GuestException>(() => new GuestHost(Backends));
+            Assert.Equal(GuestErrorIds.CodeSharingInvalid, error.ErrorId);
+            Assert.Contains($"Template or Host, found '{text}'", error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            Environment.SetEnvironmentVariable(GuestHost.CodeSharingVariable, null);
+        }
+    }
+
+    [Fact]
+    public void A_host_that_cannot_translate_says_so_once_and_runs_guests()
+    {
+        using MemoryBackends backends = new();
+        using GuestHost host = new(backends, new() { CodeBytes = 80L << 40 });
+        string name = host.Start(new GuestOptions { Memory = Memory }, CancellationToken.None).Name;
+        Assert.True(host.WaitForText(name, "GUEST-UP", Patience, CancellationToken.None));
+
+        HostEvent warning = Assert.Single(host.ReadEvents(0).Events, happened => happened.Level == HostEventLevel.Warning);
+        Assert.Equal(HostEventIds.TranslationUnavailable, warning.Id);
+        Assert.NotNull(host.MeasureTranslation().Unavailable);
+    }
+
+    private void Use(GuestTemplate template)
+    {
+        string clone = Clone(template);
+        Ask(clone, "check", "check: ");
+        Host.Suspend(clone);
+    }
+
+    private static long PagesSharedWith(GuestHost host, Action use)
+    {
+        long before = host.MeasureTranslation().PagesShared;
+        use();
+        return host.MeasureTranslation().PagesShared - before;
+    }
+}
