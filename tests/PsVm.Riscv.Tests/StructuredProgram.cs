@@ -415,7 +415,7 @@ internal sealed class StructuredProgram(Dice dice, ProgramWriter code)
             switch (dice.OneIn(24) ? -1 : dice.Next(_usesFloats ? 20 : 13))
             {
                 case -1:
-                    code.Emit(RandomProgramTests.CacheBlock(dice, Pointer()));
+                    code.Emit(RandomProgram.CacheBlock(dice, Pointer()));
                     break;
                 case < 5:
                     if (_slots.Count < 40 && dice.OneIn(3))
