@@ -14,7 +14,9 @@ internal sealed class BootFiles : IDisposable
     private readonly Stream? _kernelFile;
     private readonly Stream? _firmwareFile;
 
-    private BootFiles(Stream? kernelFile, Stream? firmwareFile, Stream? initrd, GuestOptions options)
+    /// <summary>Files that are open; they become its own.</summary>
+    /// <exception cref="GuestException">One is not what it should be.</exception>
+    internal BootFiles(Stream? kernelFile, Stream? firmwareFile, Stream? initrd, GuestOptions options)
     {
         (_kernelFile, _firmwareFile, Initrd, InitrdName) = (kernelFile, firmwareFile, initrd, options.Initrd);
         Kernel = kernelFile is null ? null : BootImage.ReadKernel(kernelFile, options.Kernel ?? EmbeddedGuest);

@@ -1,0 +1,99 @@
+using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
+using PsVm.Machine.State;
+using PsVm.Riscv;
+using PsVm.Riscv.Tests;
+
+namespace PsVm.Fuzz.Targets;
+
+/// <summary>
+/// Loads and stores of every width at and around the devices: they give no more bits than were asked for, and the state that they leave
+/// can be saved and put into another board, from which it is saved as the same.
+/// </summary>
+internal sealed class DeviceTarget : FuzzTarget
+{
+    private const int CasesPerTransfer = 16;
+    private const ulong RamSize = 16 << 10;
+
+    private static readonly ulong[] s_places =
+    [
+        .. Ends(MemoryMap.SysCon), .. Ends(MemoryMap.Rtc), .. Ends(MemoryMap.Generation), .. Ends(MemoryMap.Aclint), .. Ends(MemoryMap.Plic),
+        .. Ends(MemoryMap.Uart), MemoryMap.Aclint.Start + 0x4000, MemoryMap.Aclint.Start + 0xbff8, MemoryMap.Plic.Start + 0x1000,
+        MemoryMap.Plic.Start + 0x2000, MemoryMap.Plic.Start + 0x20_0000, MemoryMap.Plic.Start + 0x20_1004,
+    ];
+
+    private readonly FuzzBoard _board = new(harts: 2, firmware: true, (RamSize, false));
+    private readonly FuzzBoard _other = new(harts: 2, firmware: true, (RamSize, false));
+    private readonly Dictionary<string, byte[]> _fresh;
+
+    public DeviceTarget() => _fresh = Devices(_board).ToDictionary(part => part.Name, part => Save(part.Part));
+
+    public override unsafe void Run(Dice dice)
+    {
+        _board.DropInput();
+        Restore(_board, _fresh);
+
+        if (dice.OneIn(4))
+        {
+            _board.Console.TryType(new byte[dice.Next(40)]);
+        }
+
+        for (int accesses = dice.Next(4, 24); accesses > 0; accesses--)
+        {
+            Hart hart = _board.Board.Harts[dice.Next(2)];
+            int size = 1 << dice.Next(4);
+            ulong address = dice.Pick<ulong>(s_places) + (ulong)(dice.OneIn(8) ? dice.Next(-64, 64) : dice.Next(40) * 4);
+            if (dice.OneIn(16))
+            {
+                address = Odd.Number(dice) & 0x7fff_ffff;
+            }
+
+            if (dice.OneIn(2))
+            {
+                hart.Mmu.Store(address, Odd.Number(dice), size);
+            }
+            else if (hart.Mmu.Load(address, size) && size < 8)
+            {
+                ulong value = hart.State->LoadValue;
+                WrongException.ThrowIfNot(value >> (8 * size) == 0, $"a load of {size} bytes at 0x{address:x} gave 0x{value:x}");
+            }
+        }
+
+        if (dice.OneIn(CasesPerTransfer))
+        {
+            Dictionary<string, byte[]> saved = Devices(_board).ToDictionary(part => part.Name, part => Save(part.Part));
+            _other.DropInput();
+            Restore(_other, saved);
+            foreach ((string name, IStateful part) in Devices(_other))
+            {
+                WrongException.ThrowIfNot(Save(part).AsSpan().SequenceEqual(saved[name]), $"{name} is another one after it was restored");
+            }
+        }
+    }
+
+    public override void Dispose()
+    {
+        _board.Dispose();
+        _other.Dispose();
+    }
+
+    private static IEnumerable<ulong> Ends(AddressRange range) => [range.Start, range.Start, range.End - 64];
+
+    private static IEnumerable<(string Name, IStateful Part)> Devices(FuzzBoard board) =>
+        board.Board.Parts.Where(part => part.Name is not ("clock" or "harts" or "rtc"));
+
+    private static byte[] Save(IStateful part)
+    {
+        StateStream stream = new(part.StateVersion);
+        part.Transfer(stream);
+        return stream.ToArray();
+    }
+
+    private static void Restore(FuzzBoard board, Dictionary<string, byte[]> states)
+    {
+        foreach ((string name, IStateful part) in Devices(board))
+        {
+            part.Transfer(new StateStream(states[name], part.StateVersion));
+        }
+    }
+}
