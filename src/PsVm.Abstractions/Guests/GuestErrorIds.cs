@@ -37,6 +37,9 @@ public static class GuestErrorIds
     /// <summary>The board has no room for that many harts.</summary>
     public const string HartCountInvalid = nameof(HartCountInvalid);
 
+    /// <summary>The kernel's command line holds a character that ends it.</summary>
+    public const string CommandLineInvalid = nameof(CommandLineInvalid);
+
     /// <summary>No machine type has the name.</summary>
     public const string UnknownMachineType = nameof(UnknownMachineType);
 

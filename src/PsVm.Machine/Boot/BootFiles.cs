@@ -18,6 +18,15 @@ internal sealed class BootFiles : IDisposable
     /// <exception cref="GuestException">One is not what it should be.</exception>
     internal BootFiles(Stream? kernelFile, Stream? firmwareFile, Stream? initrd, GuestOptions options)
     {
+        if (options.CommandLine?.IndexOf('\0') is int nul and >= 0)
+        {
+            throw new GuestException(
+                GuestErrorIds.CommandLineInvalid,
+                $"Expected a command line without NUL characters, found one at position {nul}.",
+                options.Name,
+                "Take it out: the kernel would not see what follows.");
+        }
+
         (_kernelFile, _firmwareFile, Initrd, InitrdName) = (kernelFile, firmwareFile, initrd, options.Initrd);
         Kernel = kernelFile is null ? null : BootImage.ReadKernel(kernelFile, options.Kernel ?? EmbeddedGuest);
         Firmware = firmwareFile is null ? null : BootImage.ReadFirmware(firmwareFile, options.Firmware!);

@@ -61,7 +61,10 @@ internal sealed class BootTarget : FuzzTarget
     private static BootEntry Load(GuestMemory memory, byte[]? kernel, byte[]? firmware, byte[]? initrd, int harts, string commandLine)
     {
         using BootFiles files = new(
-            Open(kernel), Open(firmware), Open(initrd), new GuestOptions { Kernel = "kernel", Firmware = "firmware", Initrd = "initrd" });
+            Open(kernel),
+            Open(firmware),
+            Open(initrd),
+            new GuestOptions { Kernel = "kernel", Firmware = "firmware", Initrd = "initrd", CommandLine = commandLine });
         return BootLoader.Load(memory, files, harts, commandLine);
 
         static MemoryStream? Open(byte[]? file) => file is null ? null : new MemoryStream(file);

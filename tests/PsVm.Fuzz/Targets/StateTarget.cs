@@ -47,6 +47,7 @@ internal sealed class StateTarget : FuzzTarget
         }
 
         byte[] saved = board.Save();
+        board.Restore(FuzzBoard.Read(_fresh[machine])); // as a new board is, in which the counters run
         board.Restore(FuzzBoard.Read(saved));
         Compare(saved, board.Save());
         board.Ram.Block(0).Clear();

@@ -204,6 +204,12 @@ public sealed class BootLoaderTests : IDisposable
         OpenFails(GuestErrorIds.InitrdWithoutKernel, new GuestOptions { Initrd = Write("initrd", [1]), Firmware = Write("firmware", [1]) });
     }
 
+    [Theory]
+    [InlineData("quiet\0init=/bin/sh")]
+    [InlineData("\0")]
+    public void A_command_line_that_the_kernel_would_see_half_of_is_refused(string commandLine) =>
+        OpenFails(GuestErrorIds.CommandLineInvalid, new GuestOptions { CommandLine = commandLine });
+
     [Fact]
     public void Without_kernel_and_firmware_the_embedded_guest_boots()
     {
