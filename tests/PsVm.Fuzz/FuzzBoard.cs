@@ -20,9 +20,18 @@ internal sealed class FuzzBoard : IDisposable
     {
         Ram = new GuardedRam(blocks);
         Board = new GuestBoard(
-            Ram.Memory, harts, firmware ? null : Sbi.For(Ram.Memory, Console, (_, _) => PowerRequests++), _code, Console, (_, _) => PowerRequests++);
-        Board.Clock.Pause();
+            Machine,
+            Ram.Memory,
+            harts,
+            firmware ? null : Sbi.For(Ram.Memory, Console, (_, _) => PowerRequests++),
+            _code,
+            Console,
+            (_, _) => PowerRequests++);
+        Board.Pause();
     }
+
+    /// <summary>The newest machine, which has all that there is.</summary>
+    public static MachineType Machine => MachineType.All[^1];
 
     public GuardedRam Ram { get; }
 

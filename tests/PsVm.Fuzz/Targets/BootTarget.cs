@@ -38,8 +38,9 @@ internal sealed class BootTarget : FuzzTarget
         byte[]? initrd = dice.OneIn(4) ? new byte[dice.OneIn(4) ? dice.Next(5 << 20) : dice.Next(10_000)] : null;
         string commandLine = CommandLine(dice);
         int harts = dice.Next(1, 65);
+        MachineType machine = MachineType.All[dice.Next(MachineType.All.Count)];
         BootEntry entry = default!;
-        if (Try(() => entry = Load(ram.Memory, kernel, firmware, initrd, harts, commandLine)) is not null)
+        if (Try(() => entry = Load(ram.Memory, kernel, firmware, initrd, machine, harts, commandLine)) is not null)
         {
             return;
         }
@@ -58,14 +59,15 @@ internal sealed class BootTarget : FuzzTarget
 
     public override void Dispose() => Array.ForEach(_rams, ram => ram.Dispose());
 
-    private static BootEntry Load(GuestMemory memory, byte[]? kernel, byte[]? firmware, byte[]? initrd, int harts, string commandLine)
+    private static BootEntry Load(
+        GuestMemory memory, byte[]? kernel, byte[]? firmware, byte[]? initrd, MachineType machine, int harts, string commandLine)
     {
         using BootFiles files = new(
             Open(kernel),
             Open(firmware),
             Open(initrd),
             new GuestOptions { Kernel = "kernel", Firmware = "firmware", Initrd = "initrd", CommandLine = commandLine });
-        return BootLoader.Load(memory, files, harts, commandLine);
+        return BootLoader.Load(memory, files, machine, harts, commandLine);
 
         static MemoryStream? Open(byte[]? file) => file is null ? null : new MemoryStream(file);
     }

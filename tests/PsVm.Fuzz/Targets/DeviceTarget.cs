@@ -15,13 +15,6 @@ internal sealed class DeviceTarget : FuzzTarget
     private const int CasesPerTransfer = 16;
     private const ulong RamSize = 16 << 10;
 
-    private static readonly ulong[] s_places =
-    [
-        .. Ends(MemoryMap.SysCon), .. Ends(MemoryMap.Rtc), .. Ends(MemoryMap.Generation), .. Ends(MemoryMap.Aclint), .. Ends(MemoryMap.Plic),
-        .. Ends(MemoryMap.Uart), MemoryMap.Aclint.Start + 0x4000, MemoryMap.Aclint.Start + 0xbff8, MemoryMap.Plic.Start + 0x1000,
-        MemoryMap.Plic.Start + 0x2000, MemoryMap.Plic.Start + 0x20_0000, MemoryMap.Plic.Start + 0x20_1004,
-    ];
-
     private readonly FuzzBoard _board = new(harts: 2, firmware: true, (RamSize, false));
     private readonly FuzzBoard _other = new(harts: 2, firmware: true, (RamSize, false));
     private readonly Dictionary<string, byte[]> _fresh;
@@ -42,12 +35,7 @@ internal sealed class DeviceTarget : FuzzTarget
         {
             Hart hart = _board.Board.Harts[dice.Next(2)];
             int size = 1 << dice.Next(4);
-            ulong address = dice.Pick<ulong>(s_places) + (ulong)(dice.OneIn(8) ? dice.Next(-64, 64) : dice.Next(40) * 4);
-            if (dice.OneIn(16))
-            {
-                address = Odd.Number(dice) & 0x7fff_ffff;
-            }
-
+            ulong address = Address(dice);
             if (dice.OneIn(2))
             {
                 hart.Mmu.Store(address, Odd.Number(dice), size);
@@ -77,10 +65,22 @@ internal sealed class DeviceTarget : FuzzTarget
         _other.Dispose();
     }
 
-    private static IEnumerable<ulong> Ends(AddressRange range) => [range.Start, range.Start, range.End - 64];
+    /// <summary>An address of a device or near one; registers stand at the start and behind powers of two.</summary>
+    private static ulong Address(Dice dice)
+    {
+        AddressRange range = FuzzBoard.Machine.Devices[dice.Next(FuzzBoard.Machine.Devices.Count)].Range;
+        ulong near = (ulong)(dice.OneIn(8) ? dice.Next(-64, 64) : dice.Next(40) * 4);
+        return dice.Next(16) switch
+        {
+            0 => Odd.Number(dice) & 0x7fff_ffff,
+            1 => range.End + near,
+            < 9 => range.Start + near,
+            _ => range.Start + (1ul << dice.Next(int.Max(1, 64 - (int)ulong.LeadingZeroCount(range.Size)))) + near,
+        };
+    }
 
     private static IEnumerable<(string Name, IStateful Part)> Devices(FuzzBoard board) =>
-        board.Board.Parts.Where(part => part.Name is not ("clock" or "harts" or "rtc"));
+        board.Board.Parts.Where(part => part.Name is not ("clock" or "harts"));
 
     private static byte[] Save(IStateful part)
     {
