@@ -54,6 +54,7 @@ internal static class ErrorKinds
         [GuestErrorIds.CheckpointInProgress] = ErrorKind.ResourceBusy,
         [GuestErrorIds.CheckpointPathInUse] = ErrorKind.ResourceExists,
         [GuestErrorIds.CheckpointRamNotShared] = ErrorKind.InvalidOperation,
+        [GuestErrorIds.CheckpointRamReplaced] = ErrorKind.InvalidOperation,
         [GuestErrorIds.CheckpointNotClone] = ErrorKind.InvalidOperation,
         [GuestErrorIds.CheckpointDiskFull] = ErrorKind.ResourceUnavailable,
         [GuestErrorIds.CheckpointWriteFailed] = ErrorKind.WriteError,

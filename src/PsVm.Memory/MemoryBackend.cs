@@ -167,6 +167,28 @@ public sealed class MemoryBackend : IDisposable
         return true;
     });
 
+    /// <summary>Another descriptor of the open file behind the memory: the one that is mapped, whatever has its name now.</summary>
+    /// <returns>Null: there is no file.</returns>
+    /// <exception cref="IOException">The process has too many open files.</exception>
+    public SafeFileHandle? DuplicateFile()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_unmapped, this);
+            return _plan.File?.Duplicate();
+        }
+    }
+
+    /// <summary>Takes the name of the file away that this backend made, unless another file has it now.</summary>
+    public void UnlinkCreated()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_unmapped, this);
+            _plan.File?.UnlinkCreated();
+        }
+    }
+
     /// <summary>Checks, when a guest is put together, that a consumer can use this backend (memory-backends rules, section 6).</summary>
     /// <param name="consumer">Who wants to use it.</param>
     /// <exception cref="MemoryBackendException">It cannot; the error names backend, option and consumer.</exception>

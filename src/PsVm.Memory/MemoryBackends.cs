@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.Win32.SafeHandles;
 using PsVm.Memory.Discarding;
 using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
@@ -107,6 +108,15 @@ public sealed class MemoryBackends : IDisposable
     /// <param name="path">The path.</param>
     /// <returns>Null: there is none, or it cannot be looked at.</returns>
     public static FileIdentity? Identify(string path) => FileFacts.Of(path) is { Kind: FileKind.Regular, Error: 0 } facts ? facts.Identity : null;
+
+    /// <summary>Which regular file is open.</summary>
+    /// <param name="file">An open file.</param>
+    /// <returns>Null: it is no regular file, or cannot be looked at.</returns>
+    public static FileIdentity? Identify(SafeFileHandle file)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        return FileFacts.Of((int)file.DangerousGetHandle()) is { Kind: FileKind.Regular, Error: 0 } facts ? facts.Identity : null;
+    }
 
     /// <summary>Foretells what <see cref="Create"/> would do. Opens nothing for writing, creates and maps nothing.</summary>
     /// <param name="options">What would be asked for.</param>

@@ -121,6 +121,12 @@ public static class GuestErrorIds
     /// <summary>A template's file cannot be written.</summary>
     public const string CheckpointWriteFailed = nameof(CheckpointWriteFailed);
 
+    /// <summary>A RAM file that is to be taken over has not the name any more under which it was opened.</summary>
+    public const string CheckpointRamReplaced = nameof(CheckpointRamReplaced);
+
+    /// <summary>Files of a template cannot be written to the file system: it is hugetlbfs.</summary>
+    public const string CheckpointFileSystem = nameof(CheckpointFileSystem);
+
     // Reading templates.
 
     /// <summary>There is no template at the path.</summary>

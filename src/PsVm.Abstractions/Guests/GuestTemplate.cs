@@ -73,6 +73,9 @@ public sealed record TemplateRamBlock
     /// <summary>Full path of the file with its content: all of it, or in a differential template the changed pages in their places.</summary>
     public required string File { get; init; }
 
+    /// <summary>The file is one of the template's own, in its folder; false: it was taken over where it is.</summary>
+    public bool InTemplate { get; init; }
+
     /// <summary>Bytes into the file where the block begins.</summary>
     public long Offset { get; init; }
 

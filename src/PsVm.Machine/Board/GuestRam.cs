@@ -50,6 +50,9 @@ internal sealed class GuestRam : IDisposable
     /// <summary>The template that stands alone whose files the backends map; null: the guest booted.</summary>
     public GuestTemplate? Base { get; init; }
 
+    /// <summary>Ids of the blocks in that template, or the one that holds its changes, in address order; null: the guest booted.</summary>
+    public IReadOnlyList<string>? TemplateIds { get; init; }
+
     /// <summary>The RAM.</summary>
     public GuestMemory Memory { get; }
 
@@ -162,15 +165,18 @@ internal sealed class GuestRam : IDisposable
     /// <summary>Disposes it for a guest that does not come to be: a file that was made for it goes too.</summary>
     public void Abandon()
     {
-        Dispose();
-        foreach (MappingOutcome made in Outcomes.Where(outcome => outcome is { Id: MemoryBackends.DefaultRamId, Created: true }))
+        lock (_gate)
         {
-            // A directory's file has no name any more.
-            if (File.Exists(made.Path))
+            if (!_released)
             {
-                File.Delete(made.Path);
+                foreach (MemoryBackend made in Backends.Where(backend => backend.Outcome is { Id: MemoryBackends.DefaultRamId, Created: true }))
+                {
+                    made.UnlinkCreated();
+                }
             }
         }
+
+        Dispose();
     }
 
     /// <summary>Gives back what was taken, the last first: a lease before the RAM it is on.</summary>

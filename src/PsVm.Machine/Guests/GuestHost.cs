@@ -167,10 +167,13 @@ public sealed class GuestHost : IGuestHost, IDisposable
     /// <inheritdoc/>
     public void Stop(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Stop();
 
+    /// <summary>How templates come to their places; tests let it fail.</summary>
+    internal FolderCalls FolderCalls { get; init; } = FolderCalls.Kernel;
+
     /// <inheritdoc/>
     public GuestTemplate Checkpoint(
         GuestReference guest, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation) =>
-        new Checkpoint(_backends, Find(guest), options).Run(progress, cancellation);
+        new Checkpoint(_backends, Find(guest), options, FolderCalls).Run(progress, cancellation);
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">It has not stopped (<see cref="GuestErrorIds.GuestNotStopped"/>).</exception>

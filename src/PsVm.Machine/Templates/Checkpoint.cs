@@ -9,10 +9,9 @@ namespace PsVm.Machine.Templates;
 /// <param name="backends">The live backends.</param>
 /// <param name="guest">The guest.</param>
 /// <param name="options">What is asked for.</param>
-internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, CheckpointOptions options)
+/// <param name="calls">The kernel.</param>
+internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, CheckpointOptions options, FolderCalls calls)
 {
-    private const int AlreadyThere = 17; // EEXIST
-
     private readonly string _path = TemplateSource.FullPath(options.Path);
     private readonly Guid _id = Guid.NewGuid();
 
@@ -25,28 +24,64 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         CheckOptions();
         try
         {
-            using TemplateFolder folder = new(_path);
-            if (options.UseRamFile)
-            {
-                return guest.WhileHeld((board, ram, stop) => TakeOver(folder, board, ram, stop), cancellation);
-            }
-
-            Copied copied = guest.WhileHeld((board, ram, stop) => Copy(folder, board, ram, progress, stop), cancellation);
-            folder.Seal();
-            List<TemplateRamBlock> blocks = [];
-            foreach (TemplateRamBlock block in copied.Blocks)
-            {
-                TemplateRamBlock identified = Identified(block, Path.Combine(folder.Path, block.File), cancellation);
-                blocks.Add(identified with { File = Path.Combine(_path, block.File) });
-            }
-
-            return Finish(folder, Describe(blocks, copied.Parent), cancellation);
+            return guest.WhileHeld((_, ram, _) => ModeOf(ram), cancellation) is var mode && options.UseRamFile
+                ? RunOnRamFiles(mode, cancellation)
+                : RunOnCopies(mode, progress, cancellation);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw failure.HResult == AlreadyThere
-                ? PathInUse("something that came there meanwhile")
-                : TemplateErrors.Unwritable(_path, failure);
+            throw TemplateErrors.Unwritable(_path, failure);
+        }
+    }
+
+    private GuestTemplate RunOnRamFiles(FilePermissions mode, CancellationToken cancellation)
+    {
+        using TemplateFolder folder = new(_path, options.Force && Directory.Exists(_path), mode, calls);
+        return guest.WhileHeld((board, ram, stop) => TakeOver(folder, board, ram, stop), cancellation);
+    }
+
+    private GuestTemplate RunOnCopies(FilePermissions mode, IProgress<double>? progress, CancellationToken cancellation)
+    {
+        using TemplateFolder folder = new(_path, options.Force && Directory.Exists(_path), mode, calls);
+        CheckFileSystem(folder.Path);
+        Copied copied = guest.WhileHeld((board, ram, stop) => Copy(folder, board, ram, progress, stop), cancellation);
+        folder.Seal();
+        List<TemplateRamBlock> blocks = [];
+        foreach ((TemplateRamBlock block, SafeFileHandle file) in copied.Blocks)
+        {
+            blocks.Add(Identified(block with { File = Path.Combine(_path, block.File), InTemplate = true }, file, cancellation));
+        }
+
+        return Finish(folder, Describe(blocks, copied.Parent), cancellation);
+    }
+
+    /// <summary>Permissions of all files of the template at most: it is no more readable than the RAM that it describes.</summary>
+    private static FilePermissions ModeOf(GuestRam ram)
+    {
+        FilePermissions mode = TemplateFolder.Readable;
+        foreach (MemoryBackend backend in ram.Backends.Where(backend => backend.File is not null))
+        {
+            using SafeFileHandle file = backend.DuplicateFile()!;
+            mode &= ModeOf(file);
+        }
+
+        return mode;
+    }
+
+    private static FilePermissions ModeOf(SafeFileHandle file) =>
+        Syscall.fstat((int)file.DangerousGetHandle(), out Stat stat) == 0
+            ? stat.st_mode & FilePermissions.ALLPERMS
+            : throw new IOException($"fstat: {Stdlib.GetLastError()}");
+
+    private void CheckFileSystem(string folder)
+    {
+        if (calls.IsHugetlbfs(folder))
+        {
+            throw new GuestException(
+                GuestErrorIds.CheckpointFileSystem,
+                $"Expected a file system whose files can be written for the template '{_path}', found hugetlbfs, whose can only be mapped.",
+                _path,
+                "Choose a folder on another file system; RAM files on hugetlbfs can be taken over with UseRamFile.");
         }
     }
 
@@ -61,9 +96,9 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
                 "Leave out one of the two.");
         }
 
-        if (File.Exists(_path) || (Directory.Exists(_path) && !File.Exists(Path.Combine(_path, TemplateSource.ManifestFile))))
+        if (File.Exists(_path) || (Directory.Exists(_path) && !TemplateLeftovers.IsTemplate(_path)))
         {
-            throw PathInUse("something that is no template");
+            throw PathInUse("something that is no template, or more than one");
         }
 
         if (Directory.Exists(_path) && !options.Force)
@@ -79,7 +114,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         List<IReadOnlyList<PageRange>>? changes = parent is null ? null : [.. ram.Backends.Select(backend => backend.OwnRanges())];
         double total = changes?.Sum(ranges => ranges.Sum(range => range.Length)) ?? ram.Backends.Sum(backend => backend.Size);
         long done = 0;
-        List<TemplateRamBlock> blocks = [];
+        List<(TemplateRamBlock, SafeFileHandle)> blocks = [];
         foreach (MemoryBackend backend in ram.Backends)
         {
             string name = $"ram{blocks.Count}.bin";
@@ -93,7 +128,8 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
                 backend.CopyTo(file, changes[blocks.Count], Advance, stop);
             }
 
-            blocks.Add(Block(backend, name) with { ChangedBytes = changes?[blocks.Count].Sum(range => range.Length) });
+            long? changed = changes?[blocks.Count].Sum(range => range.Length);
+            blocks.Add((Block(ram, blocks.Count, name) with { ChangedBytes = changed }, file));
         }
 
         stop.ThrowIfCancellationRequested();
@@ -118,21 +154,33 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
 
         RandomAccess.Write(folder.CreateFile(TemplateSource.StateFileName), MachineState.Save(_id, board, guest.Description.Uuid, null), 0);
         folder.Seal();
-        List<(string File, FilePermissions Mode)> sealedFiles = [];
+        List<(SafeFileHandle File, FilePermissions Mode)> changed = [];
+        List<SafeFileHandle> files = [];
         try
         {
             List<TemplateRamBlock> blocks = [];
             foreach (MemoryBackend backend in ram.Backends)
             {
-                string file = backend.Outcome.Path!;
-                using SafeFileHandle handle = File.OpenHandle(file, share: FileShare.ReadWrite);
-                RandomAccess.FlushToDisk(handle);
-                sealedFiles.Add((file, TemplateFolder.Protect(handle)));
-                blocks.Add(Identified(Block(backend, file), file, stop));
+                // The file that is mapped: synced, hashed, identified and protected is this one.
+                SafeFileHandle file = backend.DuplicateFile()!;
+                files.Add(file);
+                RandomAccess.FlushToDisk(file);
+                FilePermissions mode = ModeOf(file);
+                if (Protect(file, mode))
+                {
+                    changed.Add((file, mode));
+                }
+
+                blocks.Add(Identified(Block(ram, blocks.Count, backend.Outcome.Path!), file, stop));
+            }
+
+            for (int i = 0; i < blocks.Count; i++)
+            {
+                CheckName(blocks[i], files[i]);
             }
 
             GuestTemplate template = Finish(folder, Describe(blocks, parent: null), stop);
-            sealedFiles.Clear();
+            changed.Clear();
             guest.Stop($"checkpointed: its RAM is template '{_path}' now");
             foreach (MemoryBackend backend in ram.Backends)
             {
@@ -143,7 +191,32 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         }
         finally
         {
-            sealedFiles.ForEach(sealedFile => Syscall.chmod(sealedFile.File, sealedFile.Mode));
+            changed.ForEach(file => calls.ChangeMode(file.File, file.Mode));
+            files.ForEach(file => file.Dispose());
+        }
+    }
+
+    /// <summary>Takes write permission from everybody, and gives nobody any.</summary>
+    /// <returns>False: the file is another user's, or of a file system without permissions; that it stays as it is, its time tells.</returns>
+    private bool Protect(SafeFileHandle file, FilePermissions mode)
+    {
+        const FilePermissions write = FilePermissions.S_IWUSR | FilePermissions.S_IWGRP | FilePermissions.S_IWOTH;
+        int error = calls.ChangeMode(file, mode & ~write);
+        return (Errno)error is var errno && errno is Errno.EPERM or Errno.EINVAL or Errno.EOPNOTSUPP or Errno.ENOSYS ? false
+            : error == 0 ? true
+            : throw new IOException($"fchmod: {errno}", error);
+    }
+
+    /// <summary>Checks that clones will find the guest's RAM file at its path.</summary>
+    private void CheckName(TemplateRamBlock block, SafeFileHandle file)
+    {
+        if (MemoryBackends.Identify(block.File) is not { } named || MemoryBackends.Identify(file)?.IsSameFile(named) != true)
+        {
+            throw new GuestException(
+                GuestErrorIds.CheckpointRamReplaced,
+                $"Expected at '{block.File}' the RAM file of guest '{guest.Name}', inode {block.Identity.Inode}, found another file, or none.",
+                guest.Name,
+                "Put the file back under its name, or leave out UseRamFile.");
         }
     }
 
@@ -152,8 +225,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         RandomAccess.Write(folder.CreateFile(TemplateSource.ManifestFile), TemplateManifest.From(template).ToJson(), 0);
         folder.Seal();
         cancellation.ThrowIfCancellationRequested();
-        folder.Commit(options.Force);
-        return template;
+        return folder.Commit(options.Force) ? template : throw PathInUse("something that came there meanwhile");
     }
 
     private GuestTemplate Parent(GuestRam ram)
@@ -163,7 +235,13 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
             $"Expected guest '{guest.Name}' to have been started from a template, found that it booted.",
             guest.Name,
             "Leave out Differential.");
-        return parent.Path != _path ? parent : throw PathInUse("the template that the new one needs");
+        if (parent.Path == _path)
+        {
+            throw PathInUse("the template that the new one needs");
+        }
+
+        // What the new template would need must still be there, or it could never start.
+        return TemplateSource.ReadParent(_path, new TemplateParent(parent.Path, parent.Id), parent.RamBlocks);
     }
 
     private void CheckShared(MemoryBackend backend)
@@ -185,21 +263,26 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         }
     }
 
-    private static TemplateRamBlock Block(MemoryBackend backend, string file) => new()
+    private static TemplateRamBlock Block(GuestRam ram, int index, string file)
     {
-        BackendId = backend.Id,
-        Size = backend.Size,
-        ReadOnly = backend.Options.ReadOnly,
-        File = file,
-        Offset = backend.Outcome.Path == file ? backend.Options.Offset : 0,
-        Identity = default,
-    };
+        MemoryBackend backend = ram.Backends[index];
+        return new TemplateRamBlock
+        {
+            // A clone's backends have names of their own; in templates of it they have those of the template.
+            BackendId = ram.TemplateIds?[index] ?? backend.Id,
+            Size = backend.Size,
+            ReadOnly = backend.Options.ReadOnly,
+            File = file,
+            Offset = backend.Outcome.Path == file ? backend.Options.Offset : 0,
+            Identity = default,
+        };
+    }
 
     /// <summary>A block with what is recorded of its finished file.</summary>
-    private TemplateRamBlock Identified(TemplateRamBlock block, string file, CancellationToken cancellation) => block with
+    private TemplateRamBlock Identified(TemplateRamBlock block, SafeFileHandle file, CancellationToken cancellation) => block with
     {
-        Sha256 = options.Digest ? TemplateSource.Digest(file, cancellation) : null,
-        Identity = MemoryBackends.Identify(file) ?? throw new FileNotFoundException($"'{file}' is gone", file),
+        Sha256 = options.Digest ? TemplateFile.Digest(file, cancellation) : null,
+        Identity = MemoryBackends.Identify(file) ?? throw new IOException($"'{block.File}' cannot be looked at"),
     };
 
     private GuestTemplate Describe(IReadOnlyList<TemplateRamBlock> blocks, TemplateParent? parent) => new()
@@ -224,5 +307,5 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         GuestErrorIds.CheckpointPathInUse, $"Expected nothing at '{_path}', found {found}.", _path,
         "Choose another path, or replace a template with Force.");
 
-    private sealed record Copied(IReadOnlyList<TemplateRamBlock> Blocks, TemplateParent? Parent);
+    private sealed record Copied(IReadOnlyList<(TemplateRamBlock Block, SafeFileHandle File)> Blocks, TemplateParent? Parent);
 }

@@ -32,15 +32,24 @@ public static class GuestTemplates
         if (template is not null)
         {
             Try(() => source = TemplateSource.Open(path));
-            CheckFiles(template);
+            if (source is null || !verify)
+            {
+                CheckFiles(template);
+            }
         }
 
         if (source is not null)
         {
-            Try(() => TryRestore(source));
-            if (source.Template.Differential)
+            Try(() => TryRestore(source, new GuestMemory([])));
+            if (source.Template.Differential && errors.Count == 0 && !verify)
             {
                 Try(() => CheckFiles(source.OpenParent()));
+            }
+
+            if (errors.Count == 0)
+            {
+                // What a start does, up to the first instruction, so that the two cannot disagree.
+                Try(() => TryStart(source, verify, cancellation));
             }
         }
 
@@ -50,14 +59,7 @@ public static class GuestTemplates
         {
             foreach (TemplateRamBlock block in files.RamBlocks)
             {
-                if (verify)
-                {
-                    Try(() => TemplateSource.CheckDigest(block, block.File, cancellation));
-                }
-                else
-                {
-                    Try(() => TemplateSource.CheckIdentity(block, MemoryBackends.Identify(block.File)));
-                }
+                Try(() => RamFileCheck.Check(block, verify && source is null, cancellation));
             }
         }
 
@@ -96,7 +98,18 @@ public static class GuestTemplates
         return found;
     }
 
-    /// <summary>Removes a template, but not RAM files that it only took over. Guests that run from it go on.</summary>
+    /// <summary>Folders that checkpoints which were cut short left in a folder. The next checkpoint to there removes them.</summary>
+    /// <param name="folder">The folder.</param>
+    public static IReadOnlyList<string> Leftovers(string folder)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(folder);
+        return [.. TemplateLeftovers.In(Path.GetFullPath(folder), FolderCalls.Kernel)];
+    }
+
+    /// <summary>
+    /// Removes a template, but not RAM files that it only took over. Guests that run from it go on. Of a symbolic link to one only the link
+    /// goes.
+    /// </summary>
     /// <param name="path">Its folder.</param>
     /// <exception cref="GuestException">There is none, or it cannot be removed.</exception>
     public static void Remove(string path)
@@ -104,10 +117,16 @@ public static class GuestTemplates
         GuestTemplate template = Read(path);
         try
         {
+            if (new DirectoryInfo(template.Path).LinkTarget is not null)
+            {
+                File.Delete(template.Path);
+                return;
+            }
+
             // The description goes first: what is left of a removal that was cut short is no template.
             File.Delete(Path.Combine(template.Path, TemplateSource.ManifestFile));
             File.Delete(Path.Combine(template.Path, TemplateSource.StateFileName));
-            foreach (TemplateRamBlock block in template.RamBlocks.Where(block => Path.GetDirectoryName(block.File) == template.Path))
+            foreach (TemplateRamBlock block in template.RamBlocks.Where(block => block.InTemplate))
             {
                 File.Delete(block.File);
             }
@@ -133,16 +152,29 @@ public static class GuestTemplates
         }
     }
 
-    /// <summary>Brings a board without RAM to the state, which takes no RAM to fail.</summary>
-    private static void TryRestore(TemplateSource source)
+    /// <summary>Maps the RAM and brings a board to the state.</summary>
+    private static void TryStart(TemplateSource source, bool verify, CancellationToken cancellation)
+    {
+        GuestOptions options = new()
+        {
+            Name = "test",
+            Template = source.Template.Path,
+            MachineType = MachineTypes.Resolve(source.Template.MachineType),
+            Verify = verify,
+        };
+        using MemoryBackends backends = new(_ => null);
+        using GuestRam ram = TemplateRam.Map(backends, options, source, cancellation);
+        TryRestore(source, ram.Memory);
+    }
+
+    private static void TryRestore(TemplateSource source, GuestMemory memory)
     {
         MachineState.Identity machine = source.State.ReadIdentity();
         using CodeCache code = new(TranslatorOptions.Off);
-        GuestMemory noMemory = new([]);
         GuestConsole console = new();
-        Func<GuestBoard, ISupervisorEnvironment>? environment = machine.Firmware ? null : Sbi.For(noMemory, console, Ignore);
+        Func<GuestBoard, ISupervisorEnvironment>? environment = machine.Firmware ? null : Sbi.For(memory, console, Ignore);
         MachineType type = MachineType.Get(source.Template.MachineType);
-        using GuestBoard board = new(type, noMemory, machine.Harts, environment, code, console, Ignore);
+        using GuestBoard board = new(type, memory, machine.Harts, environment, code, console, Ignore);
         source.State.Restore(board);
 
         static void Ignore(PowerRequest request, uint code)

@@ -10,6 +10,7 @@ namespace PsVm.Machine.Templates;
 /// <param name="sections">Its sections.</param>
 internal sealed class MachineState(string path, IReadOnlyList<StateSection> sections)
 {
+    private const long PageSize = 4096; // at least
     private const string Machine = "machine";
     private const string Changes = "changes";
 
@@ -80,26 +81,60 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
         return identity;
     }
 
-    /// <summary>Changed ranges of each block of RAM, of a differential template.</summary>
-    /// <param name="sizes">Bytes of each block.</param>
-    /// <exception cref="GuestException">The state does not say, or has ranges outside the blocks.</exception>
-    public IReadOnlyList<IReadOnlyList<PageRange>> ReadChanges(IReadOnlyList<long> sizes)
+    /// <summary>Names of the devices whose state there is.</summary>
+    public IEnumerable<string> Devices => _sections.Keys.Intersect(MachineType.AllDeviceNames);
+
+    /// <summary>Changed ranges of each block of RAM.</summary>
+    /// <param name="template">The template's description.</param>
+    /// <returns>Null: the template stands alone.</returns>
+    /// <exception cref="GuestException">The state has others than the description says, or outside the blocks.</exception>
+    public IReadOnlyList<IReadOnlyList<PageRange>>? ReadChanges(GuestTemplate template)
     {
+        if (!template.Differential)
+        {
+            return _sections.ContainsKey(Changes) ? throw StateFile.Corrupt(path, "no changes, since there is no parent", $"a section '{Changes}'") : null;
+        }
+
         IReadOnlyList<PageRange>[] changes = [];
         ReadSection(Changes, stream => changes = TransferChanges(stream, []));
-        bool areInside = changes.Length == sizes.Count && changes.Zip(sizes).All(block => block.First.All(range =>
-            range.Offset >= 0 && range.Length > 0 && range.Offset <= block.Second - range.Length));
-        return areInside ? changes : throw StateFile.Corrupt(path, $"changed ranges inside {sizes.Count} blocks of RAM", "others");
+        bool fit = changes.Length == template.RamBlocks.Count && changes.Zip(template.RamBlocks).All(block => AreInOrder(block.First, block.Second));
+        return fit ? changes : throw StateFile.Corrupt(
+            path, $"changed ranges in order, inside {template.RamBlocks.Count} blocks of RAM and of as many bytes as described", "others");
     }
 
     /// <summary>Brings a new board to this state.</summary>
     /// <exception cref="GuestException">The state is not one of such a board.</exception>
     public void Restore(GuestBoard board)
     {
+        HashSet<string> unused = [.. _sections.Keys.Except([Machine, Changes])];
         foreach ((string name, IStateful part) in board.Parts)
         {
             ReadSection(name, part.Transfer);
+            unused.Remove(name);
         }
+
+        if (unused.Count > 0)
+        {
+            throw StateFile.Corrupt(path, "sections of this board", $"a section '{unused.First()}' that it has no use for");
+        }
+    }
+
+    private static bool AreInOrder(IReadOnlyList<PageRange> ranges, TemplateRamBlock block)
+    {
+        (long end, long bytes) = (0, 0);
+        foreach (PageRange range in ranges)
+        {
+            bool fits = range.Offset >= end && range.Length > 0 && range.Offset % PageSize == 0 && range.Length % PageSize == 0
+                && range.Length <= block.Size && range.Offset <= block.Size - range.Length;
+            if (!fits)
+            {
+                return false;
+            }
+
+            (end, bytes) = (range.End, bytes + range.Length);
+        }
+
+        return bytes == block.ChangedBytes;
     }
 
     private static StateSection Section(string name, Action<StateStream> transfer, uint version = 1)
@@ -115,7 +150,9 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
         stream.Transfer(ref harts);
         stream.Transfer(ref firmware);
         stream.Transfer(ref uuid);
-        return new Identity((int)harts, firmware, uuid);
+        return harts is >= 1 and <= MemoryMap.MaxHarts
+            ? new Identity((int)harts, firmware, uuid)
+            : throw new InvalidDataException($"{harts} harts");
     }
 
     private static IReadOnlyList<PageRange>[] TransferChanges(StateStream stream, IReadOnlyList<IReadOnlyList<PageRange>> changes)

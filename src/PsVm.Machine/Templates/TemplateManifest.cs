@@ -53,7 +53,7 @@ internal sealed record TemplateManifest
             BackendId = block.BackendId,
             Size = block.Size,
             ReadOnly = block.ReadOnly,
-            File = Path.GetDirectoryName(block.File) == template.Path ? Path.GetFileName(block.File) : block.File,
+            File = block.InTemplate ? Path.GetFileName(block.File) : block.File,
             Offset = block.Offset,
             Inode = block.Identity.Inode,
             Device = block.Identity.Device,
@@ -79,13 +79,14 @@ internal sealed record TemplateManifest
         Boot = Boot,
         CreatedAt = CreatedAt,
         Parent = Parent,
-        Memory = Ram.Sum(block => block.Size),
+        Memory = Ram.Sum(block => block.Size), // checked when it was read
         RamBlocks = [.. Ram.Select(block => new TemplateRamBlock
         {
             BackendId = block.BackendId,
             Size = block.Size,
             ReadOnly = block.ReadOnly,
             File = Path.Combine(folder, block.File),
+            InTemplate = !Path.IsPathRooted(block.File),
             Offset = block.Offset,
             Identity = new FileIdentity(block.Device, block.Inode, block.FileSize, block.ModifiedNanoseconds),
             Sha256 = block.Sha256,
@@ -104,7 +105,7 @@ internal sealed record TemplateManifest
     {
         try
         {
-            using (JsonDocument document = JsonDocument.Parse(json))
+            using (JsonDocument document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false }))
             {
                 // Before anything else, since a newer version may say the rest in another way.
                 uint version = document.RootElement.GetProperty("formatVersion").GetUInt32();
@@ -116,11 +117,9 @@ internal sealed record TemplateManifest
 
             TemplateManifest manifest = JsonSerializer.Deserialize(json, TemplateJson.Default.TemplateManifest)
                 ?? throw new JsonException("the value is null");
-            return manifest.Ram.Count > 0 && manifest.Ram.All(block => block.Size > 0 && block.Offset >= 0 && block.File.Length > 0)
-                ? manifest
-                : throw new JsonException("there is no RAM, or a block of it without a size or a file");
+            return TemplateManifestRules.FirstBroken(manifest) is { } broken ? throw new JsonException(broken) : manifest;
         }
-        catch (Exception wrong) when (wrong is JsonException or KeyNotFoundException or InvalidOperationException or FormatException)
+        catch (Exception wrong) when (wrong is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
             throw new GuestException(
                 GuestErrorIds.TemplateManifestInvalid,
@@ -163,6 +162,8 @@ internal sealed record RamBlockManifest
     WriteIndented = true,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
+    UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    AllowDuplicateProperties = false,
     RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(TemplateManifest))]
 internal sealed partial class TemplateJson : JsonSerializerContext;

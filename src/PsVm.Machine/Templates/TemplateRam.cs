@@ -29,7 +29,11 @@ internal static class TemplateRam
                 }
             }
 
-            return new GuestRam(taken, owned) { Base = files };
+            return new GuestRam(taken, owned)
+            {
+                Base = files,
+                TemplateIds = [.. source.Template.RamBlocks.Select(block => block.BackendId)],
+            };
         }
         catch
         {
@@ -42,15 +46,7 @@ internal static class TemplateRam
         MemoryBackends backends, GuestOptions options, TemplateRamBlock block, CancellationToken cancellation)
     {
         string file = options.MemoryPath ?? block.File;
-        if (options.Verify)
-        {
-            TemplateSource.CheckDigest(block, file, cancellation);
-        }
-        else
-        {
-            TemplateSource.CheckIdentity(block, MemoryBackends.Identify(file));
-        }
-
+        RamFileCheck.Open(block, file, byContent: options.Verify).Dispose();
         MemoryBackendOptions wanted = new()
         {
             Path = file,
@@ -68,10 +64,12 @@ internal static class TemplateRam
             : backends.Create(wanted with { Id = $"{options.Name}.{block.BackendId}" }, cancellation);
         try
         {
-            if (!options.Verify)
+            // What is mapped now, whatever had the name before or has it after.
+            RamFileCheck.Check(block, file, backend.File, byContent: options.Verify);
+            if (options.Verify)
             {
-                // What is open now, whatever had the name before.
-                TemplateSource.CheckIdentity(block, backend.File);
+                using SafeFileHandle mapped = backend.DuplicateFile()!;
+                RamFileCheck.CheckDigest(block, file, mapped, cancellation);
             }
 
             return backend;
@@ -88,14 +86,10 @@ internal static class TemplateRam
     {
         try
         {
-            using SafeFileHandle file = File.OpenHandle(block.File);
+            using SafeFileHandle file = RamFileCheck.Open(block, block.File, byContent: verify);
             if (verify)
             {
-                TemplateSource.CheckDigest(block, block.File, cancellation);
-            }
-            else
-            {
-                TemplateSource.CheckIdentity(block, MemoryBackends.Identify(block.File));
+                RamFileCheck.CheckDigest(block, block.File, file, cancellation);
             }
 
             backend.Fill(file, changes);

@@ -22,7 +22,8 @@ internal sealed unsafe class RamCopier(string id, BackendPlan plan, RamMapping m
     {
         if (plan.Options.Share)
         {
-            return [];
+            // Shared anonymous memory is a file without a descriptor, whose pages the page map does not tell of once they are swapped out.
+            return plan.File is null ? [new PageRange(0, mapping.Size)] : [];
         }
 
         List<PageRange> own = [];
@@ -91,6 +92,8 @@ internal sealed unsafe class RamCopier(string id, BackendPlan plan, RamMapping m
             }
         }
     }
+
+    private bool IsSharedAnonymous => plan is { File: null, Options.Share: true };
 
     /// <summary>
     /// Touches the RAM behind the end of a file that was truncated, so that the fault is noted: to who reads the file, what is gone looks
@@ -184,11 +187,18 @@ internal sealed unsafe class RamCopier(string id, BackendPlan plan, RamMapping m
             {
                 cancellation.ThrowIfCancellationRequested();
                 var length = (int)Math.Min(ChunkSize, range.End - position);
-                Reach(position, length, write: false, bytes =>
+                var isSparse = IsSharedAnonymous && mapping.ResidentBytes(position, length) < length;
+                var isZero = Reach(position, length, write: false, bytes =>
                 {
                     WriteNonZero(target, bytes, position, punch);
-                    return true;
+                    return IsZero(bytes);
                 });
+                if (isSparse && isZero)
+                {
+                    // To look was to allocate.
+                    _ = mapping.Advise(position, length, LibC.MadvRemove);
+                }
+
                 position += length;
                 advance(length);
             }

@@ -1,3 +1,4 @@
+using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 using PsVm.Memory.Native;
 
@@ -48,6 +49,13 @@ internal sealed class RamFile : IDisposable
             _ = Syscall.ftruncate(Fd, 0);
         }
 
+        UnlinkCreated();
+        Dispose();
+    }
+
+    /// <summary>Takes the file's name away, if this backend made the file and it still has it.</summary>
+    public void UnlinkCreated()
+    {
         // Somebody else's file may have taken the name meanwhile.
         if (_unlinkOnFailure is { } path
             && Syscall.fstat(Fd, out var own) == 0 && Syscall.lstat(path, out var named) == 0
@@ -55,8 +63,14 @@ internal sealed class RamFile : IDisposable
         {
             _ = Syscall.unlink(path);
         }
+    }
 
-        Dispose();
+    /// <summary>Another descriptor of the open file.</summary>
+    /// <exception cref="IOException">The process has too many.</exception>
+    public SafeFileHandle Duplicate()
+    {
+        var fd = LibC.Fcntl(Fd, LibC.DuplicateCloexec, 0);
+        return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw new IOException($"F_DUPFD_CLOEXEC: {Errors.Describe(Errors.Last)}");
     }
 
     /// <inheritdoc/>

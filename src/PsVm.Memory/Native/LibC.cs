@@ -32,6 +32,8 @@ internal static partial class LibC
 
     public const uint MfdCloexec = 1;
 
+    public const int DuplicateCloexec = 1030; // F_DUPFD_CLOEXEC
+
     public const int StatxAttrImmutable = 0x10;
     public const int StatxAttrAppend = 0x20;
     public const int StatxAttrVerity = 0x100000;
@@ -57,6 +59,9 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "madvise", SetLastError = true)]
     public static partial int Madvise(nint address, nuint length, int advice);
+
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int Fcntl(int fd, int command, int argument);
 
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int MemfdCreate(string name, uint flags);

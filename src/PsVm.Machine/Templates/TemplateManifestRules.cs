@@ -1,0 +1,102 @@
+namespace PsVm.Machine.Templates;
+
+/// <summary>What the format says of a manifest, beyond the types of its properties. Pure.</summary>
+internal static class TemplateManifestRules
+{
+    private const int MostBlocks = 64;
+    private const int MostDevices = 1024;
+    private const int LongestText = 4096; // as long as a path may be
+
+    // The least that a block's size and place are multiples of, whatever page size its backend had.
+    private const long PageSize = 4096;
+
+    /// <summary>What is wrong with a manifest.</summary>
+    /// <returns>What was found; null: nothing.</returns>
+    public static string? FirstBroken(TemplateManifest manifest) =>
+        manifest.FormatVersion == 0 ? "formatVersion 0"
+        : manifest.Id == Guid.Empty ? "an id of zeros"
+        : FirstBadText(manifest)
+        ?? FirstBadDevice(manifest.Devices)
+        ?? FirstBadBlock(manifest)
+        ?? FirstBadParent(manifest);
+
+    private static string? FirstBadText(TemplateManifest manifest) =>
+        new (string Property, string Text)[]
+        {
+            ("guest", manifest.Guest), ("machineType", manifest.MachineType), ("board", manifest.Board), ("isa", manifest.Isa), ("boot", manifest.Boot),
+        }.Where(text => string.IsNullOrWhiteSpace(text.Text) || text.Text.Length > LongestText)
+        .Select(text => $"{text.Property} that is blank or longer than {LongestText} characters")
+        .FirstOrDefault();
+
+    private static string? FirstBadDevice(IReadOnlyList<string> devices) =>
+        devices.Count > MostDevices ? $"{devices.Count} devices"
+        : devices.Any(string.IsNullOrWhiteSpace) ? "a device without a name"
+        : devices.Distinct().Count() != devices.Count ? "a device that is named twice"
+        : null;
+
+    private static string? FirstBadBlock(TemplateManifest manifest)
+    {
+        IReadOnlyList<RamBlockManifest> blocks = manifest.Ram;
+        if (blocks.Count is 0 or > MostBlocks)
+        {
+            return $"{blocks.Count} blocks of RAM, expected 1 to {MostBlocks}";
+        }
+
+        long memory = 0;
+        for (int i = 0; i < blocks.Count; i++)
+        {
+            if (FirstBroken(blocks[i], manifest.Parent is not null) is { } broken)
+            {
+                return $"block {i} of ram with {broken}";
+            }
+
+            if (blocks[i].Size > long.MaxValue - memory)
+            {
+                return "blocks of ram whose sizes have no sum";
+            }
+
+            memory += blocks[i].Size;
+        }
+
+        string[] ids = [.. blocks.Select(block => block.BackendId)];
+        string[] own = [.. blocks.Select(block => block.File).Where(file => !Path.IsPathRooted(file))];
+        return ids.Distinct(StringComparer.OrdinalIgnoreCase).Count() != ids.Length ? "a backendId that occurs twice"
+            : own.Distinct().Count() != own.Length ? "a file that holds two blocks"
+            : null;
+    }
+
+    private static string? FirstBroken(RamBlockManifest? block, bool differential) => block switch
+    {
+        null => "nothing in it",
+        { BackendId: var id } when string.IsNullOrWhiteSpace(id) || id.Length > LongestText => "a blank or endless backendId",
+        { Size: var size } when size <= 0 || size % PageSize != 0 => $"size {size}",
+        { Offset: var offset } when offset < 0 || offset % PageSize != 0 => $"offset {offset}",
+        { FileSize: var file } when file < block.Size || file - block.Size < block.Offset => $"fileSize {file}",
+        { File: var file } when !Path.IsPathRooted(file) && (block.Offset != 0 || block.FileSize != block.Size) =>
+            "a file of its own that is larger or smaller than the block",
+        { ModifiedNanoseconds: < 0 } => "a time before 1970",
+        { File: var file } when !IsFileName(file) => $"the file '{file}', which is neither a name in the folder nor a full path",
+        { Sha256: { } hash } when hash.Length != 64 || !hash.All(char.IsAsciiHexDigitLower) => "a sha256 that is none",
+        { ChangedBytes: null } when differential => "no changedBytes, which a template with a parent has",
+        { ChangedBytes: not null } when !differential => "changedBytes, which only a template with a parent has",
+        { ChangedBytes: { } changed } when changed < 0 || changed > block.Size || changed % PageSize != 0 => $"changedBytes {changed}",
+        _ => null,
+    };
+
+    private static string? FirstBadParent(TemplateManifest manifest) => manifest.Parent switch
+    {
+        null => null,
+        { Id: var id } when id == Guid.Empty || id == manifest.Id => "a parent with an id of zeros, or its own",
+        { Path: var path } when !IsFullPath(path) => "a parent without a full path",
+        _ => null,
+    };
+
+    /// <summary>A plain name, which leads nowhere else, or a full path as it is written in full.</summary>
+    private static bool IsFileName(string file) => Path.IsPathRooted(file)
+        ? IsFullPath(file)
+        : file.Length is > 0 and <= LongestText && file is not ("." or "..") && !file.AsSpan().ContainsAny('/', '\0')
+            && file is not (TemplateSource.ManifestFile or TemplateSource.StateFileName);
+
+    private static bool IsFullPath(string? path) => path is { Length: > 1 and <= LongestText } && path[0] == '/'
+        && !path.Contains('\0', StringComparison.Ordinal) && Path.GetFullPath(path) == path && path[^1] != '/';
+}
