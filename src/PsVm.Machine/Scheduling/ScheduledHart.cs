@@ -78,6 +78,8 @@ internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart
     public SliceEnd RunSlice()
     {
         IsBusy = false;
+        // A guest whose harts all sleep where its template was made has begun as well.
+        group.NoteRun();
         switch (board.Environment?.Prepare(hart) ?? HartActivity.Run)
         {
             case HartActivity.Wait:
@@ -86,7 +88,6 @@ internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart
                 return SliceEnd.None;
         }
 
-        group.NoteRun();
         switch (hart.Run((ulong)_budget))
         {
             case HartExit.WaitForInterrupt:

@@ -209,6 +209,21 @@ public sealed class TemplateWallTests : TemplateTest
     }
 
     [Fact]
+    public async Task A_clone_whose_harts_all_sleep_starts_at_once()
+    {
+        // HSM retentive suspend with no wakeup enabled.
+        File.WriteAllBytes(At("kernel"), new Support.GuestProgram().Print('!').Call(0x48534d, 3, 0).PowerOff().ToKernel());
+        string guest = Host.Start(new GuestOptions { Memory = Memory, Kernel = At("kernel") }, CancellationToken.None).Name;
+        WaitFor(guest, "!");
+        await Task.Delay(200);
+        GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t") });
+
+        string clone = await Task.Run(() => Clone(template)).WaitAsync(TimeSpan.FromSeconds(30));
+
+        Assert.Equal(GuestState.Running, Host.Get(clone).State);
+    }
+
+    [Fact]
     public void A_link_among_a_templates_files_is_refused()
     {
         GuestTemplate template = MakeTemplate("t", digest: true);
