@@ -5,7 +5,7 @@ using PsVm.Riscv.Tests;
 namespace PsVm.Fuzz.Targets;
 
 /// <summary>
-/// Two guests with the same code in a cache that they share. One is attacked by what it runs and by what happens to its RAM: its page
+/// Two guests of a family with the same code in a cache that they share, now and then strangers. One is attacked by what it runs and by what happens to its RAM: its page
 /// table is rewritten under it, by itself and from outside, so that pages of code follow each other as they do nowhere else, and so is
 /// its code. The other must do, register by register, what it does alone on the interpreter.
 /// </summary>
@@ -22,7 +22,9 @@ internal sealed class SharingTarget : FuzzTarget
     public override void Run(Dice dice)
     {
         using CodeCache shared = new(new TranslatorOptions { Threshold = 1, CodeBytes = TranslatorOptions.LeastCodeBytes });
-        using ProgramGuest victim = new(1, [0], shared), attacker = new(1, [0], shared);
+        bool apart = dice.OneIn(4);
+        using CodeCache one = shared.OpenPart("one"), other = shared.OpenPart(apart ? null : "one");
+        using ProgramGuest victim = new(1, [0], one), attacker = new(1, [0], other);
         for (int programs = dice.OneIn(8) ? 10 : 1; programs > 0; programs--)
         {
             RunProgram(dice, victim, attacker);
@@ -37,11 +39,21 @@ internal sealed class SharingTarget : FuzzTarget
 
     private void RunProgram(Dice dice, ProgramGuest victim, ProgramGuest attacker)
     {
-        int kind = dice.Next(16), seed = dice.Next(int.MaxValue);
+        int kind = dice.OneIn(2) ? dice.Next(16) : dice.Next(8, 16), seed = dice.Next(int.MaxValue);
         _reference.Prepare(0, new Dice(seed, kind), kind);
+        (int pointer, int value, int other) = WriteGadget(dice, _reference);
         victim.CopyFrom(_reference, 0);
-        attacker.Prepare(0, new Dice(seed, kind), kind);
+        attacker.CopyFrom(_reference, 0);
+        AimGadget(dice, attacker, pointer, value, other);
         PointAtTables(dice, attacker);
+        if (!dice.OneIn(4))
+        {
+            // From the beginning: where a jump out of a page leads is decided by who jumps first.
+            MovePage(dice, attacker);
+            Attack(dice, attacker);
+            attacker.Memory.NotifyWritten(ProgramGuest.Start(0), RandomProgram.RamSize);
+        }
+
         var lockStep = new LockStep(_reference.Harts[0], victim.Harts[0]);
         for (int round = 0; round < Rounds; round++)
         {
@@ -54,6 +66,43 @@ internal sealed class SharingTarget : FuzzTarget
         }
 
         victim.ThrowIfDifferent(_reference, 0);
+    }
+
+    /// <summary>
+    /// Begins the program with a store, a load and a jump within the page, which do nothing that matters as long as their registers point
+    /// to data.
+    /// </summary>
+    private static (int Pointer, int Value, int Other) WriteGadget(Dice dice, ProgramGuest guest)
+    {
+        const int pointer = 28, value = 29, other = 30, temporary = 31;
+        Hart hart = guest.Harts[0];
+        int at = (int)(hart.Pc - ProgramGuest.Start(0)) % RandomProgram.RamSize;
+        ReadOnlySpan<uint> code =
+        [
+            Asm.Sd(value, pointer, 0), Asm.Ld(temporary, other, 0), Asm.Jal(0, dice.Next(2, 64) * 4),
+        ];
+        if ((at & 4095) < 4096 - 1024)
+        {
+            MemoryMarshal.AsBytes(code).CopyTo(guest.Ram(0)[at..]);
+            hart[pointer] = hart[other] = ProgramGuest.Start(0) + Data + (hart.Pc - ProgramGuest.Start(0) - (ulong)at);
+            guest.Memory.NotifyWritten(ProgramGuest.Start(0), RandomProgram.RamSize);
+        }
+
+        return (pointer, value, other);
+    }
+
+    /// <summary>
+    /// Has the store put another page in the place of the gadget's own, and the load drive out what is known of that place, so that the
+    /// jump comes to another page.
+    /// </summary>
+    private static void AimGadget(Dice dice, ProgramGuest guest, int pointer, int value, int other)
+    {
+        const ulong superpage = 2 << 20;
+        Hart hart = guest.Harts[0];
+        ulong offset = hart.Pc - ProgramGuest.Start(0), window = offset - (offset % RandomProgram.RamSize);
+        hart[pointer] = ProgramGuest.Start(0) + window + Leaves + (offset >> 12 << 3);
+        hart[value] = Entry(RandomPage(dice), ReadWrite | Executable | (window != 0 ? User : 0));
+        hart[other] = ProgramGuest.Start(0) + superpage + ((offset % RandomProgram.RamSize) & ~4095ul);
     }
 
     /// <summary>Has pointers of the program point to the page table, which becomes writable.</summary>
@@ -79,6 +128,16 @@ internal sealed class SharingTarget : FuzzTarget
                 hart[register] = Entry(RandomPage(dice), ReadWrite | Executable | (dice.OneIn(2) ? User : 0));
             }
         }
+    }
+
+    /// <summary>Puts a page of code, or nearly so, in the place of another.</summary>
+    private static void MovePage(Dice dice, ProgramGuest guest)
+    {
+        Span<byte> ram = guest.Ram(0);
+        Span<byte> from = Page(ram, CodePage + dice.Next(CodePages)), to = Page(ram, CodePage + dice.Next(CodePages));
+        from[dice.Next(2048)..].CopyTo(to);
+
+        static Span<byte> Page(Span<byte> ram, int page) => ram.Slice(page << 12, 4096);
     }
 
     private static void Attack(Dice dice, ProgramGuest guest)
