@@ -76,8 +76,8 @@ public sealed unsafe class Hart : IDisposable
     /// <summary>Its instruction set.</summary>
     public IsaProfile Isa { get; }
 
-    /// <summary>Address of the next instruction.</summary>
-    public ulong Pc { get => State->Pc; set => State->Pc = value; }
+    /// <summary>Address of the next instruction; its lowest bit is always 0, as in hardware (IALIGN is 16).</summary>
+    public ulong Pc { get => State->Pc; set => State->Pc = value & ~1ul; }
 
     /// <summary>The privilege mode it runs in.</summary>
     public PrivilegeMode Mode
@@ -173,13 +173,18 @@ public sealed unsafe class Hart : IDisposable
         [.. CsrFile.Saved.Select(number => KeyValuePair.Create(number, Csrs.Save(number, Mmu.Pmp)))]);
 
     /// <summary>Puts a new hart into the state of a snapshot.</summary>
-    /// <exception cref="ArgumentException">The snapshot holds a CSR that this hart does not have, or not 32 registers of a kind.</exception>
+    /// <exception cref="ArgumentException">The snapshot holds a CSR that this hart does not have, an odd pc, or not 32 registers of a kind.</exception>
     public void Restore(HartSnapshot snapshot)
     {
         if (snapshot.Integers.Count != 32 || snapshot.Floats.Count != 32)
         {
             throw new ArgumentException(
                 $"expected 32 integer and 32 floating point registers, found {snapshot.Integers.Count} and {snapshot.Floats.Count}");
+        }
+
+        if ((snapshot.Pc & 1) != 0)
+        {
+            throw new ArgumentException($"pc 0x{snapshot.Pc:x} of the snapshot is odd, which that of no hart is");
         }
 
         for (int register = 0; register < 32; register++)

@@ -4,13 +4,20 @@ using PsVm.Memory;
 
 namespace PsVm.Fuzz;
 
+/// <summary>A template on a file system in memory whose description and state are replaced.</summary>
+/// <param name="Path">Its folder.</param>
+/// <param name="Id">Its id.</param>
+/// <param name="Manifest">Its description, as it was.</param>
+/// <param name="State">Its machine state, as it was.</param>
+internal sealed record ReplacedTemplate(string Path, Guid Id, byte[] Manifest, byte[] State);
+
 /// <summary>
-/// A folder with a template of the embedded guest that stays whole, and one whose description and state are replaced, on a file system in
-/// memory.
+/// A folder on a file system in memory with a template of the embedded guest that stays whole, and others that are replaced: one that
+/// stands alone, and one that holds what a clone of the first changed.
 /// </summary>
 internal sealed class TemplateFiles : IDisposable
 {
-    private const string Whole = "whole", Altered = "altered";
+    private const string Whole = "whole";
     private const long Memory = 4 << 20;
 
     private readonly string _folder = Path.Combine("/dev/shm", $"psvm-fuzz-{Environment.ProcessId}");
@@ -27,37 +34,31 @@ internal sealed class TemplateFiles : IDisposable
             throw new InvalidOperationException("the embedded guest did not come up");
         }
 
-        foreach (string name in (string[])[Whole, Altered])
-        {
-            Id = _host.Checkpoint(
-                guest.Name, new CheckpointOptions { Path = Path.Combine(_folder, name), Digest = true }, null, CancellationToken.None).Id;
-        }
-
+        GuestTemplate whole = Make(guest.Name, Whole, differential: false), alone = Make(guest.Name, "alone", differential: false);
         End(guest.Name);
-        Manifest = File.ReadAllBytes(At(TemplateSource.ManifestFile));
-        State = File.ReadAllBytes(At(TemplateSource.StateFileName));
-        CheckAgreement(Manifest, State);
+        string clone = _host.Start(new GuestOptions { Template = whole.Path }, CancellationToken.None).Name;
+        GuestTemplate changed = Make(clone, "changed", differential: true);
+        End(clone);
+        Replaced = [Read(alone), Read(changed)];
+        foreach (ReplacedTemplate template in Replaced)
+        {
+            CheckAgreement(template, template.Manifest, template.State, verify: true);
+        }
     }
 
-    /// <summary>The description of the template that is replaced, as it was.</summary>
-    public byte[] Manifest { get; }
-
-    /// <summary>Its machine state.</summary>
-    public byte[] State { get; }
-
-    /// <summary>Its id.</summary>
-    public Guid Id { get; }
+    /// <summary>The templates that may be replaced.</summary>
+    public IReadOnlyList<ReplacedTemplate> Replaced { get; }
 
     /// <summary>Puts a description and a state in place, and does what operators do.</summary>
     /// <exception cref="WrongException">Test and Start differ, or the other template is not told of.</exception>
-    public void CheckAgreement(byte[] manifest, byte[] state)
+    public void CheckAgreement(ReplacedTemplate template, byte[] manifest, byte[] state, bool verify)
     {
-        Replace(TemplateSource.ManifestFile, manifest);
-        Replace(TemplateSource.StateFileName, state);
+        Replace(Path.Combine(template.Path, TemplateSource.ManifestFile), manifest);
+        Replace(Path.Combine(template.Path, TemplateSource.StateFileName), state);
         WrongException.ThrowIfNot(
-            GuestTemplates.List(_folder).Any(template => Path.GetFileName(template.Path) == Whole), "the template that is whole is not listed");
-        TemplateReport report = GuestTemplates.Test(Path.Combine(_folder, Altered));
-        string? error = Start();
+            GuestTemplates.List(_folder).Any(listed => Path.GetFileName(listed.Path) == Whole), "the template that is whole is not listed");
+        TemplateReport report = GuestTemplates.Test(template.Path, verify);
+        string? error = Start(template.Path, verify);
         WrongException.ThrowIfNot(
             report.IsValid == error is null,
             $"Test: {(report.IsValid ? "valid" : string.Join(", ", report.Errors))}; Start: {error ?? "started"}");
@@ -71,11 +72,11 @@ internal sealed class TemplateFiles : IDisposable
     }
 
     /// <returns>The error; null: it started.</returns>
-    private string? Start()
+    private string? Start(string path, bool verify)
     {
         try
         {
-            End(_host.Start(new GuestOptions { Template = Path.Combine(_folder, Altered) }, CancellationToken.None).Name);
+            End(_host.Start(new GuestOptions { Template = path, Verify = verify }, CancellationToken.None).Name);
             return null;
         }
         catch (PsVmException error)
@@ -84,12 +85,11 @@ internal sealed class TemplateFiles : IDisposable
         }
     }
 
-    // The files of templates are read-only.
-    private void Replace(string file, byte[] content)
-    {
-        File.Delete(At(file));
-        File.WriteAllBytes(At(file), content);
-    }
+    private GuestTemplate Make(string guest, string name, bool differential) => _host.Checkpoint(
+        guest,
+        new CheckpointOptions { Path = Path.Combine(_folder, name), Digest = true, Differential = differential },
+        null,
+        CancellationToken.None);
 
     private void End(string guest)
     {
@@ -97,5 +97,16 @@ internal sealed class TemplateFiles : IDisposable
         _host.Remove(guest);
     }
 
-    private string At(string file) => Path.Combine(_folder, Altered, file);
+    private static ReplacedTemplate Read(GuestTemplate template) => new(
+        template.Path,
+        template.Id,
+        File.ReadAllBytes(Path.Combine(template.Path, TemplateSource.ManifestFile)),
+        File.ReadAllBytes(Path.Combine(template.Path, TemplateSource.StateFileName)));
+
+    // The files of templates are read-only.
+    private static void Replace(string path, byte[] content)
+    {
+        File.Delete(path);
+        File.WriteAllBytes(path, content);
+    }
 }

@@ -34,6 +34,19 @@ public class HartSnapshotTests
         Assert.Equal(5000ul, other.NextTimer);
     }
 
+    // 1 is what an empty place of the jump tables holds; at the last byte of RAM a half-word would reach beyond it.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(Code + 1)]
+    [InlineData(Code + (8 << 20) - 1)]
+    public void NoHartRunsFromAnOddAddress(ulong pc)
+    {
+        using var machine = new TestMachine();
+        machine.Hart.Pc = pc;
+        Assert.Equal(pc - 1, machine.Hart.Pc);
+        Assert.Equal(HartExit.Budget, machine.Hart.Run(10));
+    }
+
     [Fact]
     public void ASnapshotOfAnotherKindOfHartIsRefused()
     {
@@ -41,5 +54,6 @@ public class HartSnapshotTests
         HartSnapshot saved = machine.Hart.Save();
         Assert.Throws<ArgumentException>(() => machine.Hart.Restore(saved with { Csrs = [KeyValuePair.Create(0x7c0, 0ul)] }));
         Assert.Throws<ArgumentException>(() => machine.Hart.Restore(saved with { Integers = [] }));
+        Assert.Throws<ArgumentException>(() => machine.Hart.Restore(saved with { Pc = Code + 1 }));
     }
 }

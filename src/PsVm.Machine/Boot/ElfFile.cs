@@ -42,6 +42,11 @@ internal static class ElfFile
         }
 
         ulong entry = BinaryPrimitives.ReadUInt64LittleEndian(header[24..]);
+        if ((entry & 1) != 0)
+        {
+            throw NotExecutable(name, $"the odd entry point 0x{entry:x}");
+        }
+
         ulong offset = BinaryPrimitives.ReadUInt64LittleEndian(header[32..]);
         return Place(ReadAt(file, name, offset, count * ProgramHeaderSize), (ulong)file.Length, entry, type, name, role, loadAddress);
     }

@@ -39,7 +39,7 @@ internal sealed class HartStateExtension(SbiContext context) : ISbiExtension
             return SbiError.InvalidParameter;
         }
 
-        if (!context.Memory.IsRam(new GuestAddress(entry)))
+        if (!context.IsEntry(entry))
         {
             return SbiError.InvalidAddress;
         }
@@ -54,7 +54,7 @@ internal sealed class HartStateExtension(SbiContext context) : ISbiExtension
             case SuspendRetentive:
                 context.Supervised.Suspend(hart, entry: null, argument);
                 return SbiResult.Success();
-            case SuspendNonRetentive when !context.Memory.IsRam(new GuestAddress(entry)):
+            case SuspendNonRetentive when !context.IsEntry(entry):
                 return SbiError.InvalidAddress;
             case SuspendNonRetentive:
                 context.Supervised.Suspend(hart, entry, argument);

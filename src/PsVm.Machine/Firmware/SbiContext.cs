@@ -39,6 +39,9 @@ internal sealed record SbiContext(
         return first < (ulong)Harts.Count && harts >> (int)first == mask && (harts & ~all) == 0;
     }
 
+    /// <summary>Whether a hart may begin at an address: an instruction can be there.</summary>
+    public bool IsEntry(ulong address) => (address & 1) == 0 && Memory.IsRam(new GuestAddress(address));
+
     /// <summary>Asks for power to be changed; the caller's run ends.</summary>
     public void RequestPower(Hart caller, PowerRequest request, uint code)
     {

@@ -226,7 +226,7 @@ internal sealed class SupervisedHarts : IStateful
             HartStatus.Stopped => entry == 0 && hart.Argument == 0,
             _ => false,
         };
-        if (!isOne)
+        if (!isOne || (entry & 1) != 0)
         {
             throw new InvalidDataException(
                 $"hart state {(uint)hart.Status} with {(hart.Entry is null ? "no entry" : $"entry 0x{hart.Entry:x}")} and argument 0x{hart.Argument:x}");

@@ -26,7 +26,7 @@ internal sealed class SystemSuspendExtension(SbiContext context) : ISbiExtension
             return SbiError.InvalidParameter;
         }
 
-        if (!context.Memory.IsRam(new GuestAddress(hart[11])))
+        if (!context.IsEntry(hart[11]))
         {
             return SbiError.InvalidAddress;
         }

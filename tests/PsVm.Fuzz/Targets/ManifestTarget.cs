@@ -12,7 +12,7 @@ namespace PsVm.Fuzz.Targets;
 internal sealed class ManifestTarget : FuzzTarget
 {
     private const string Folder = "/templates/one";
-    private const int CasesPerFile = 400;
+    private const int CasesPerFile = 100;
 
     private static readonly string[] s_values =
     [
@@ -33,7 +33,8 @@ internal sealed class ManifestTarget : FuzzTarget
     {
         if (dice.OneIn(CasesPerFile))
         {
-            _files.Value.CheckAgreement(Alter(dice, _files.Value.Manifest), _files.Value.State);
+            ReplacedTemplate whole = _files.Value.Replaced[dice.Next(_files.Value.Replaced.Count)];
+            _files.Value.CheckAgreement(whole, Alter(dice, whole.Manifest), whole.State, verify: dice.OneIn(4));
             return;
         }
 

@@ -82,7 +82,10 @@ internal sealed class SbiTarget : FuzzTarget
 
         foreach (Hart other in _board.Board.Harts)
         {
-            _board.Board.Environment.Prepare(other);
+            if (_board.Board.Environment.Prepare(other) == HartActivity.Run && other.Id != 0)
+            {
+                other.Run(10); // from wherever it was told to
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ namespace PsVm.Fuzz.Targets;
 internal sealed class StateTarget : FuzzTarget
 {
     private const ulong RamSize = 16 << 10;
-    private const int CasesPerFile = 400;
+    private const int CasesPerFile = 100;
 
     private static readonly (int Harts, bool Firmware)[] s_machines = [(1, false), (3, false), (2, true)];
 
@@ -32,7 +32,8 @@ internal sealed class StateTarget : FuzzTarget
     {
         if (dice.OneIn(CasesPerFile))
         {
-            _files.Value.CheckAgreement(_files.Value.Manifest, Alter(dice, _files.Value.State, _files.Value.Id));
+            ReplacedTemplate whole = _files.Value.Replaced[dice.Next(_files.Value.Replaced.Count)];
+            _files.Value.CheckAgreement(whole, whole.Manifest, Alter(dice, whole.State, whole.Id), verify: dice.OneIn(4));
             return;
         }
 

@@ -133,6 +133,7 @@ public class BootImageTests
         Fails(GuestErrorIds.ElfNotExecutable, BootFile.Elf(0x8020_0000, []));
         Fails(GuestErrorIds.ElfNotExecutable, BootFile.Elf(0x8020_0000, segments, programHeaderSize: 32));
         Fails(GuestErrorIds.ElfNotExecutable, BootFile.Elf(0x9000_0000, segments));
+        Fails(GuestErrorIds.ElfNotExecutable, BootFile.Elf(0x8020_0001, segments));
         Fails(GuestErrorIds.ElfNotExecutable, BootFile.Elf(0x8020_0000, [new ElfSegment(0x8020_0000, s_content, Type: 2)]));
     }
 

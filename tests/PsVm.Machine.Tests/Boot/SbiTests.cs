@@ -253,6 +253,7 @@ public sealed class SbiTests : IDisposable
     {
         Assert.Equal((InvalidParameter, 0ul), Call(HartState, 0, 3, Entry));
         Assert.Equal((InvalidAddress, 0ul), Call(HartState, 0, 1, 0x1000));
+        Assert.Equal((InvalidAddress, 0ul), Call(HartState, 0, 1, 0x8000_0001)); // no hart has an odd pc
         Assert.Equal((InvalidParameter, 0ul), Call(HartState, 2, 3));
     }
 
@@ -306,6 +307,7 @@ public sealed class SbiTests : IDisposable
     {
         Assert.Equal((InvalidParameter, 0ul), Call(HartState, 3, 1));
         Assert.Equal((InvalidAddress, 0ul), Call(HartState, 3, 0x8000_0000, 0x1000));
+        Assert.Equal((InvalidAddress, 0ul), Call(HartState, 3, 0x8000_0000, 0x8000_0001));
         Assert.Equal(HartActivity.Run, _sbi.Prepare(_harts[0]));
     }
 
