@@ -20,7 +20,12 @@ internal static class Odd
 
     /// <summary>A number, often near one that is of interest.</summary>
     public static ulong Near(Dice dice, params ReadOnlySpan<ulong> places) =>
-        dice.OneIn(4) ? Number(dice) : dice.Pick(places) + (dice.OneIn(2) ? 0 : (ulong)dice.Next(-4097, 4097));
+        dice.OneIn(4) ? Number(dice) : dice.Pick(places) + dice.Next(4) switch
+        {
+            0 => 0,
+            1 => (ulong)dice.Next(-4097, 4097),
+            _ => (ulong)dice.Next(-9, 9),
+        };
 
     /// <summary>Changes bytes, or how many there are.</summary>
     public static byte[] Mutate(Dice dice, byte[] bytes)
