@@ -14,7 +14,7 @@ internal sealed record Finding(string Target, int Seed, long Case, string Kind, 
     public override string ToString()
     {
         string what = What.Length > MostCharacters ? What[..MostCharacters] + "..." : What;
-        what = string.Concat(what.Select(character => char.IsControl(character) && character != '\n' ? $"\\x{(int)character:x2}" : $"{character}"));
+        what = string.Concat(what.Select(one => char.IsControl(one) && one != '\n' ? $"\\x{(int)one:x2}" : $"{one}"));
         return $"{Kind} in --target {Target} --seed {Seed} --case {Case}: {what}";
     }
 }

@@ -31,7 +31,8 @@ internal sealed record FuzzOptions
         FuzzOptions options = new();
         for (int i = 0; i < words.Count; i += 2)
         {
-            string name = words[i], value = i + 1 < words.Count ? words[i + 1] : throw new ArgumentException($"Expected a value after {name}.");
+            string name = words[i];
+            string value = i + 1 < words.Count ? words[i + 1] : throw new ArgumentException($"Expected a value after {name}.");
             options = name switch
             {
                 "--target" => options with { Target = value },

@@ -28,7 +28,8 @@ public class FuzzTests
     [InlineData("wrong")]
     public void AMistakeIsFoundWithItsCase(string kind)
     {
-        Finding finding = Assert.Single(FuzzRun.Run(new FuzzOptions { Target = $"self-{kind}", Seed = 7, Cases = SelfTestTarget.Case + 2 }));
+        FuzzOptions options = new() { Target = $"self-{kind}", Seed = 7, Cases = SelfTestTarget.Case + 2 };
+        Finding finding = Assert.Single(FuzzRun.Run(options));
         Assert.Equal(($"self-{kind}", 7, SelfTestTarget.Case, kind), (finding.Target, finding.Seed, (int)finding.Case, finding.Kind));
     }
 

@@ -18,7 +18,8 @@ internal sealed class BootTarget : FuzzTarget
     private static readonly byte[][] s_kernels =
     [
         BootFile.Image([Asm.Nop, Asm.Jal(0, 0)]),
-        BootFile.Elf(BootFile.KernelStart, [new(BootFile.KernelStart, new byte[256], 8192), new(BootFile.KernelStart + 0x4000, new byte[64])]),
+        BootFile.Elf(
+            BootFile.KernelStart, [new(BootFile.KernelStart, new byte[256], 8192), new(BootFile.KernelStart + 0x4000, new byte[64])]),
         BootFile.Elf(0x1000, [new(0x1000, new byte[128], 4096)], type: 3),
     ];
 
@@ -51,7 +52,8 @@ internal sealed class BootTarget : FuzzTarget
         WrongException.ThrowIfNot(
             ram.Memory.Physical.Read(new GuestAddress(entry.DeviceTree), header).IsDone, $"no device tree at 0x{entry.DeviceTree:x}");
         byte[] blob = new byte[header[4] << 24 | header[5] << 16 | header[6] << 8 | header[7]];
-        WrongException.ThrowIfNot(ram.Memory.Physical.Read(new GuestAddress(entry.DeviceTree), blob).IsDone, $"a device tree of {blob.Length} bytes");
+        WrongException.ThrowIfNot(
+            ram.Memory.Physical.Read(new GuestAddress(entry.DeviceTree), blob).IsDone, $"a device tree of {blob.Length} bytes");
         string found = Encoding.UTF8.GetString(new DeviceTree(blob).Bytes("/chosen/bootargs"));
         string expected = Encoding.UTF8.GetString(Encoding.UTF8.GetBytes(commandLine)) + '\0';
         WrongException.ThrowIfNot(found == expected && found.IndexOf('\0') == found.Length - 1, $"the command line '{found}' ends early");
@@ -87,7 +89,8 @@ internal sealed class BootTarget : FuzzTarget
             int at = dice.Next(24) * 8;
             if (at + 8 <= file.Length)
             {
-                BitConverter.TryWriteBytes(file.AsSpan(at), Odd.Near(dice, MemoryMap.RamStart, BootFile.KernelStart, Megabyte, (ulong)file.Length));
+                ulong value = Odd.Near(dice, MemoryMap.RamStart, BootFile.KernelStart, Megabyte, (ulong)file.Length);
+                BitConverter.TryWriteBytes(file.AsSpan(at), value);
             }
         }
 

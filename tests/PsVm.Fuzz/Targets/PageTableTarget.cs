@@ -127,7 +127,8 @@ internal sealed unsafe class PageTableTarget : FuzzTarget
         Compare($"fetch at 0x{address:x} in {mode}", expected, found is not null, hart);
         if (expected == PageWalk.Done)
         {
-            WrongException.ThrowIfNot(*(ushort*)found == walk.Read(physical, 2), $"fetch at 0x{address:x} came to another place than 0x{physical:x}");
+            WrongException.ThrowIfNot(
+                *(ushort*)found == walk.Read(physical, 2), $"fetch at 0x{address:x} came to another place than 0x{physical:x}");
         }
     }
 
@@ -137,7 +138,8 @@ internal sealed unsafe class PageTableTarget : FuzzTarget
         int expected = walk.Load(address, size, mode, out ulong value);
         Compare($"load of {size} at 0x{address:x} in {mode}", expected, found, hart);
         WrongException.ThrowIfNot(
-            expected != PageWalk.Done || hart.State->LoadValue == value, $"load of {size} at 0x{address:x}: expected 0x{value:x}, found 0x{hart.State->LoadValue:x}");
+            expected != PageWalk.Done || hart.State->LoadValue == value,
+            $"load of {size} at 0x{address:x}: expected 0x{value:x}, found 0x{hart.State->LoadValue:x}");
     }
 
     private static void Store(Hart hart, PageWalk walk, ulong address, int size, ulong value, PrivilegeMode mode)

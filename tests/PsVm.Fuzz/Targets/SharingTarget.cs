@@ -5,9 +5,9 @@ using PsVm.Riscv.Tests;
 namespace PsVm.Fuzz.Targets;
 
 /// <summary>
-/// Two guests of a family with the same code in a cache that they share, now and then strangers. One is attacked by what it runs and by what happens to its RAM: its page
-/// table is rewritten under it, by itself and from outside, so that pages of code follow each other as they do nowhere else, and so is
-/// its code. The other must do, register by register, what it does alone on the interpreter.
+/// Two guests of a family, now and then strangers, with the same code in a cache that they share. One is attacked by what it runs and by
+/// what happens to its RAM: its page table is rewritten under it, by itself and from outside, so that pages of code follow each other as
+/// they do nowhere else, and so is its code. The other must do, register by register, what it does alone on the interpreter.
 /// </summary>
 internal sealed class SharingTarget : FuzzTarget
 {

@@ -87,11 +87,12 @@ internal sealed class StateTarget : FuzzTarget
 
     private static void Compare(byte[] expected, byte[] found)
     {
+        ReadOnlyMemory<byte> clock = Sections(expected).Single(section => section.Name == "rtc").Content;
         foreach ((StateSection one, StateSection other) in Sections(expected).Zip(Sections(found)))
         {
             int same = one.Content.Span.CommonPrefixLength(other.Content.Span);
             WrongException.ThrowIfNot(
-                same == one.Content.Length && same == other.Content.Length,
+                FuzzBoard.MayRing(one.Name, clock.Span) || (same == one.Content.Length && same == other.Content.Length),
                 $"{one.Name} is saved as another from byte {same} on, of {one.Content.Length} and {other.Content.Length}");
         }
 
