@@ -13,7 +13,7 @@ public sealed class MemoryBackend : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly MemoryBackends _owner;
-    private readonly BackendPlan _plan;
+    private readonly OpenedBackend _plan;
     private readonly RamMapping _mapping;
     private readonly Discarder _discarder;
     private string? _consumer;
@@ -21,7 +21,7 @@ public sealed class MemoryBackend : IDisposable
     private bool _disposed;
     private bool _unmapped;
 
-    internal MemoryBackend(MemoryBackends owner, BackendPlan plan, RamMapping mapping, Discarder discarder, MappingOutcome outcome)
+    internal MemoryBackend(MemoryBackends owner, OpenedBackend plan, RamMapping mapping, Discarder discarder, MappingOutcome outcome)
     {
         _owner = owner;
         _plan = plan;

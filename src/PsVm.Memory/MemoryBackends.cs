@@ -136,10 +136,10 @@ public sealed class MemoryBackends : IDisposable
         {
             errors.Add(RequiresLinux());
             errors.AddRange(OptionChecks.Contradictions(options));
-            return new BackendPlan(options, Denies(options)) { Path = options.Path }.ToReport(errors);
+            return new OpenedBackend(BackendDecision.Undecided(options, Denies(options))).ToReport(errors);
         }
 
-        var plan = new BackendPlanner(new ForetellingOpener(), _faultsEndProcess, IsMappedSharedWritable).Plan(options, Denies(options));
+        var plan = new BackendOpening(new ForetellingOpener(), _faultsEndProcess, IsMappedSharedWritable).Open(options, Denies(options));
         errors.AddRange(plan.Errors);
         if (plan.Errors.Count == 0 && HostMemory.Foretell(plan) is { } shortage)
         {
@@ -242,13 +242,14 @@ public sealed class MemoryBackends : IDisposable
         }
 
         var clock = Stopwatch.StartNew();
-        var plan = new BackendPlanner(new FileOpener(), _faultsEndProcess, IsMappedSharedWritable).Plan(options, Denies(options));
+        var plan = new BackendOpening(new FileOpener(), _faultsEndProcess, IsMappedSharedWritable).Open(options, Denies(options));
         RamMapping? mapping = null;
         try
         {
             var target = plan.Path ?? id;
-            ThrowIfAny(plan.Errors.FirstOrDefault(), target);
-            ThrowIfAny(PrepareFile(id, plan), target);
+            ThrowIfAny(plan.Errors is [var first, ..] ? first : null, target);
+            (plan, var unprepared) = PrepareFile(id, plan);
+            ThrowIfAny(unprepared, target);
             cancellation.ThrowIfCancellationRequested();
             (mapping, var failure) = RamMapping.Map(plan);
             ThrowIfAny(failure, target);
@@ -273,33 +274,32 @@ public sealed class MemoryBackends : IDisposable
     }
 
     /// <summary>Makes the memfd and grows what is empty.</summary>
-    private static BackendError? PrepareFile(string id, BackendPlan plan)
+    private static (OpenedBackend Opened, BackendError? Error) PrepareFile(string id, OpenedBackend plan)
     {
         if (plan.Kind == BackendKind.Memfd)
         {
-            (plan.File, var refusal) = RamFile.Memfd(id);
+            var (file, refusal) = RamFile.Memfd(id);
             if (refusal != 0)
             {
-                return new(MemoryErrorIds.OpenFailed, $"memfd_create: {Errors.Describe(refusal)}.", null);
+                return (plan, new(MemoryErrorIds.OpenFailed, $"memfd_create: {Errors.Describe(refusal)}.", null));
             }
+
+            plan = plan with { File = file };
+        }
+
+        if (!plan.MustGrow)
+        {
+            return (plan, null);
         }
 
         var length = plan.Options.Offset + plan.Options.Size;
-        if (plan.MustGrow)
-        {
-            var error = plan.File!.Grow(length);
-            if (error != 0)
-            {
-                return FileErrors.ForGrow(error, plan.Path ?? id, length);
-            }
-
-            plan.Facts = FileFacts.Of(plan.File.Fd);
-        }
-
-        return null;
+        var error = plan.File!.Grow(length);
+        return error != 0
+            ? (plan, FileErrors.ForGrow(error, plan.Path ?? id, length))
+            : (plan with { Facts = FileFacts.Of(plan.File.Fd) }, null);
     }
 
-    private static BackendError? Preallocate(BackendPlan plan, RamMapping mapping, CancellationToken cancellation)
+    private static BackendError? Preallocate(OpenedBackend plan, RamMapping mapping, CancellationToken cancellation)
     {
         var options = plan.Options;
         if (plan.Prealloc == PreallocMode.None)

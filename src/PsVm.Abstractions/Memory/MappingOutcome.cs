@@ -1,41 +1,26 @@
-namespace PsVm;
+using System.Text.Json.Serialization;
 
-/// <summary>Something an operator should know that is not an error.</summary>
-/// <param name="Id">Stable id of the cause.</param>
-/// <param name="Message">What was found and what follows from it.</param>
-public sealed record BackendWarning(string Id, string Message)
-{
-    /// <inheritdoc/>
-    public override string ToString() => $"{Id}: {Message}";
-}
+namespace PsVm;
 
 /// <summary>What was decided and done for one backend.</summary>
 /// <remarks>Source: memory-backends rules, section 8. Sizes and offsets are bytes.</remarks>
-public sealed record MappingOutcome
+public sealed record MappingOutcome : BackendDescription
 {
+    /// <summary>An outcome of nothing yet.</summary>
+    [JsonConstructor]
+    public MappingOutcome()
+    {
+    }
+
+    /// <summary>An outcome that says of the backend what a description does.</summary>
+    /// <param name="description">The description.</param>
+    public MappingOutcome(BackendDescription description)
+        : base(description)
+    {
+    }
+
     /// <summary>The backend's id.</summary>
     public required string Id { get; init; }
-
-    /// <summary>The file or directory; null without one.</summary>
-    public string? Path { get; init; }
-
-    /// <summary>What backs the RAM.</summary>
-    public BackendKind Kind { get; init; }
-
-    /// <summary>Bytes mapped.</summary>
-    public long Size { get; init; }
-
-    /// <summary>Bytes into the file.</summary>
-    public long Offset { get; init; }
-
-    /// <summary>MAP_SHARED or MAP_PRIVATE.</summary>
-    public bool Share { get; init; }
-
-    /// <summary>The memory is ROM.</summary>
-    public bool ReadOnly { get; init; }
-
-    /// <summary>The mode that was asked for.</summary>
-    public FileAccessMode RequestedMode { get; init; }
 
     /// <summary>The mode the file was opened with: ReadOnly or ReadWrite.</summary>
     public FileAccessMode EffectiveMode { get; init; }
@@ -46,44 +31,17 @@ public sealed record MappingOutcome
     /// <summary>The versioned machine type whose defaults applied.</summary>
     public required string MachineType { get; init; }
 
-    /// <summary>The file system's name, such as <c>ext4</c>, <c>tmpfs</c> or <c>hugetlbfs</c>; null without a file.</summary>
-    public string? FileSystem { get; init; }
-
-    /// <summary>Backing page size in bytes.</summary>
-    public long PageSize { get; init; }
-
-    /// <summary>The backing pages are huge pages from hugetlbfs.</summary>
-    public bool HugeTlb { get; init; }
-
     /// <summary>This backend created the file.</summary>
     public bool Created { get; init; }
 
     /// <summary>Auto chose ReadWrite, could not have it, and opened ReadOnly.</summary>
     public bool FellBack { get; init; }
 
-    /// <summary>Flags of open(2), such as <c>O_RDONLY, O_CLOEXEC</c>.</summary>
-    public required string OpenFlags { get; init; }
-
-    /// <summary>Protection of mmap(2), such as <c>PROT_READ, PROT_WRITE</c>.</summary>
-    public required string Protection { get; init; }
-
-    /// <summary>Flags of mmap(2), such as <c>MAP_PRIVATE, MAP_FIXED</c>.</summary>
-    public required string MapFlags { get; init; }
-
     /// <summary>Host virtual address of the first byte; a number to look up in /proc/PID/maps.</summary>
     public ulong Address { get; init; }
 
-    /// <summary>The discard policy that was asked for.</summary>
-    public DiscardPolicy RequestedDiscardPolicy { get; init; }
-
     /// <summary>The discard policy in force; Auto means that pages of anonymous memory are dropped.</summary>
     public DiscardPolicy EffectiveDiscardPolicy { get; init; }
-
-    /// <summary>Every page was faulted in.</summary>
-    public bool Prealloc { get; init; }
-
-    /// <summary>Warnings, each with a stable id.</summary>
-    public IReadOnlyList<BackendWarning> Warnings { get; init; } = [];
 
     /// <summary>Time from the request to the finished mapping.</summary>
     public TimeSpan Elapsed { get; init; }

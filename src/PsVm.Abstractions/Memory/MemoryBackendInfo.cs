@@ -18,7 +18,7 @@ public sealed record MemoryBackendInfo
     /// <summary>What was decided and done.</summary>
     public required MappingOutcome Outcome { get; init; }
 
-    /// <inheritdoc cref="MappingOutcome.Size"/>
+    /// <inheritdoc cref="BackendDescription.Size"/>
     public long Size => Outcome.Size;
 
     /// <inheritdoc cref="MappingOutcome.Address"/>

@@ -11,7 +11,7 @@ namespace PsVm.Memory.Copying;
 /// Copies a block of guest RAM that nobody writes to meanwhile into a file: what its own file has, by reflink where the file system can and
 /// sparse where not, and over it what only this mapping holds. Pages of zeros take no space.
 /// </summary>
-internal sealed unsafe class RamCopier(string id, BackendPlan plan, RamMapping mapping, MappingLayout layout)
+internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping mapping, MappingLayout layout)
 {
     private const int ChunkSize = 1 << 20;
 

@@ -6,7 +6,7 @@ using PsVm.Memory.Native;
 namespace PsVm.Memory.Discarding;
 
 /// <summary>Gives ranges of one mapping back to the host (memory-backends rules, section 5). Not thread-safe; the backend is.</summary>
-internal sealed class Discarder(string id, BackendPlan plan, RamMapping mapping, MappingBudget budget) : IDisposable
+internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mapping, MappingBudget budget) : IDisposable
 {
     private bool _warnedOfHoles = plan.Warnings.Contains(DiscardPolicyResolver.PunchHoleChangesFile);
 

@@ -12,7 +12,7 @@ internal static class HostMemory
     /// Why preallocation would end with the kernel killing a process; null when it would not. The mapping itself may well succeed, so
     /// this is checked before it.
     /// </summary>
-    public static BackendError? CheckPrealloc(BackendPlan plan)
+    public static BackendError? CheckPrealloc(BackendDecision plan)
     {
         // What only fills the page cache, and huge pages that are reserved, take no memory from anybody.
         var takesMemory = !plan.HugeTlb && (plan.Prealloc, plan.MappingKind) switch
@@ -35,7 +35,7 @@ internal static class HostMemory
     }
 
     /// <summary>Why the mapping would fail; null when it would not.</summary>
-    public static BackendError? Foretell(BackendPlan plan)
+    public static BackendError? Foretell(OpenedBackend plan)
     {
         var reservation = RamMapping.ReservationFor(plan);
         if (LargestGap() < reservation)

@@ -8,7 +8,7 @@ namespace PsVm.Memory.Mapping;
 internal static class MappingUsage
 {
     public static MemoryUsage Measure(
-        string id, BackendPlan plan, RamMapping mapping, MappingLayout layout, ProcessMappings? mappings = null)
+        string id, OpenedBackend plan, RamMapping mapping, MappingLayout layout, ProcessMappings? mappings = null)
     {
         var start = (ulong)mapping.Address;
         var end = start + (ulong)mapping.Size;

@@ -7,7 +7,7 @@ namespace PsVm.Memory.Mapping;
 /// <param name="plan">What to fault in, and how.</param>
 /// <param name="mapping">The plan's mapping.</param>
 /// <param name="advise">madvise(2) on a range of the mapping; a test may stand in for an older kernel.</param>
-internal sealed class Preallocator(BackendPlan plan, RamMapping mapping, Func<long, long, int, Errno> advise)
+internal sealed class Preallocator(OpenedBackend plan, RamMapping mapping, Func<long, long, int, Errno> advise)
 {
     private const long ChunkSize = 32L << 20;
 

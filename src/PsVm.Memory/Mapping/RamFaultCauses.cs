@@ -10,7 +10,7 @@ internal static class RamFaultCauses
     private const int MemoryErrorOnAccess = 4, MemoryErrorFound = 5; // BUS_MCEERR_AR, BUS_MCEERR_AO
 
     /// <summary>Describes a fault, as things are now; changes no content.</summary>
-    public static RamFault Describe(string id, BackendPlan plan, RamFaultNote note)
+    public static RamFault Describe(string id, OpenedBackend plan, RamFaultNote note)
     {
         long page = note.Offset & -plan.PageSize;
         (RamFaultCause cause, string detail) = note.SignalCode is MemoryErrorOnAccess or MemoryErrorFound
@@ -21,7 +21,7 @@ internal static class RamFaultCauses
         return new(id, plan.IsDirectory ? null : plan.Path, note.Offset, plan.Options.Offset + note.Offset, cause, detail);
     }
 
-    private static (RamFaultCause Cause, string Detail) Ask(BackendPlan plan, long filePage)
+    private static (RamFaultCause Cause, string Detail) Ask(OpenedBackend plan, long filePage)
     {
         if (plan.File is not { } file)
         {

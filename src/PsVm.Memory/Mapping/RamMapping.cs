@@ -14,7 +14,7 @@ internal sealed class RamMapping : IDisposable
 
     private const int NoSlot = -1;
 
-    private readonly BackendPlan _plan;
+    private readonly OpenedBackend _plan;
     private readonly MmapFlags _flags;
     private readonly MmapProts _protection;
     private readonly int _fd;
@@ -23,7 +23,7 @@ internal sealed class RamMapping : IDisposable
     private int _faultSlot = NoSlot;
     private RamFaultNote? _lastFault;
 
-    private RamMapping(BackendPlan plan, nint reserved, long reservedLength)
+    private RamMapping(OpenedBackend plan, nint reserved, long reservedLength)
     {
         _plan = plan;
         _reserved = reserved;
@@ -57,7 +57,7 @@ internal sealed class RamMapping : IDisposable
     }
 
     /// <summary>Maps the plan's file or anonymous memory, or says why not and leaves nothing mapped.</summary>
-    public static (RamMapping? Mapping, BackendError? Error) Map(BackendPlan plan)
+    public static (RamMapping? Mapping, BackendError? Error) Map(OpenedBackend plan)
     {
         var length = ReservationFor(plan);
         var reserved = Syscall.mmap(
@@ -89,7 +89,7 @@ internal sealed class RamMapping : IDisposable
     }
 
     /// <summary>Bytes of address space that mapping the plan takes: the block, room to align it, and the guard pages.</summary>
-    public static long ReservationFor(BackendPlan plan) => plan.Options.Size + plan.Align + (2 * Guard);
+    public static long ReservationFor(OpenedBackend plan) => plan.Options.Size + plan.Align + (2 * Guard);
 
     /// <summary>Maps the file, or the anonymous memory of the block, over a range; whatever was there goes at once.</summary>
     public Errno MapFile(long offset, long length) =>
@@ -212,12 +212,12 @@ internal sealed class RamMapping : IDisposable
         }
     }
 
-    private static BackendError DescribeFailure(BackendPlan plan, Errno error) => error switch
+    private static BackendError DescribeFailure(OpenedBackend plan, Errno error) => error switch
     {
         Errno.ENOMEM when plan.HugeTlb => HostMemory.NotEnoughHugePages(plan.Options.Size, plan.PageSize, plan.Path!),
         Errno.ENOMEM => HostMemory.NotEnoughMemory(plan.Options.Size),
         _ => new(
-            MemoryErrorIds.MapFailed, $"{plan.Options.Size} bytes cannot be mapped with {plan.MapFlags}: {Errors.Describe(error)}.", null),
+            MemoryErrorIds.MapFailed, $"{plan.Options.Size} bytes cannot be mapped with {plan.Decision.MapFlags}: {Errors.Describe(error)}.", null),
     };
 
     private static nint RoundUp(nint value, long multiple) => (nint)((value + multiple - 1) & -multiple);

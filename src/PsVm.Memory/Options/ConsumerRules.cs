@@ -4,7 +4,7 @@ namespace PsVm.Memory;
 internal static class ConsumerRules
 {
     /// <summary>Why the consumer cannot use the backend; null when it can.</summary>
-    public static BackendError? Check(string id, MemoryConsumer consumer, BackendPlan plan)
+    public static BackendError? Check(string id, MemoryConsumer consumer, OpenedBackend plan)
     {
         var hasNamedFile = plan is { Kind: BackendKind.File, IsDirectory: false };
         return consumer switch
@@ -29,7 +29,7 @@ internal static class ConsumerRules
         };
     }
 
-    private static BackendError? NeedsDiscard(string id, string consumer, BackendPlan plan)
+    private static BackendError? NeedsDiscard(string id, string consumer, OpenedBackend plan)
     {
         var why = plan.DenyPrivateDiscard && plan.MappingKind == MappingKind.PrivateFile
             ? "is a private file mapping under DenyPrivateDiscard"

@@ -184,7 +184,7 @@ public sealed class FileRuleTests : BackendTest
         string errorId, Errno opening, Errno creating, int attempts)
     {
         var opener = new FailingOpener(opening, creating);
-        var plan = new BackendPlanner(opener, null, _ => false).Plan(Shared(Folder.In("raced")), denyPrivateDiscard: false);
+        var plan = new BackendOpening(opener, null, _ => false).Open(Shared(Folder.In("raced")), denyPrivateDiscard: false);
         Assert.Equal(errorId, Assert.Single(plan.Errors).Id);
         Assert.Equal(attempts, opener.Opens);
     }

@@ -1,0 +1,180 @@
+using Mono.Unix.Native;
+using PsVm.Memory.Files;
+using PsVm.Memory.Mapping;
+using PsVm.Memory.Native;
+
+namespace PsVm.Memory;
+
+/// <summary>
+/// The road from options to an open file, walked by New-MemoryBackend with an opener that opens and by Test-BackendOptions with one that
+/// foretells. Errors are in what it gives; what was opened is the caller's to close.
+/// </summary>
+/// <param name="opener">Opens, or foretells.</param>
+/// <param name="faultsEndProcess">Why a page that cannot be had ends the process, as a clause; null: it does not.</param>
+/// <param name="isMappedSharedWritable">Whether a live backend has the file mapped shared and writable.</param>
+internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProcess, Func<FileIdentity, bool> isMappedSharedWritable)
+{
+    /// <summary>Decides, and opens by it.</summary>
+    public OpenedBackend Open(MemoryBackendOptions options, bool denyPrivateDiscard)
+    {
+        string? path = string.IsNullOrEmpty(options.Path) ? null : Path.GetFullPath(options.Path);
+        BackendDecision decision = BackendDecision.Make(options, denyPrivateDiscard, path, FileFacts.Of);
+        List<BackendError> errors = [.. decision.Errors];
+        if (errors.Count == 0)
+        {
+            // What the host must have, asked before anything is opened.
+            AddIfAny(errors, NumaNodes.MissingFrom(options.HostNodes) ?? HostMemory.CheckPrealloc(decision));
+        }
+
+        bool isMemfd = decision.Kind == BackendKind.Memfd;
+        OpenedBackend opened = new(decision) { Facts = decision.Seen, Created = isMemfd, MustGrow = isMemfd };
+        if (errors.Count == 0 && decision.Kind == BackendKind.File)
+        {
+            opened = OpenFile(decision, path!, errors);
+        }
+
+        List<BackendWarning> warnings = [.. opened.Decision.Warnings];
+        if (options.Merge && decision.Mode is not null && !Directory.Exists("/sys/kernel/mm/ksm"))
+        {
+            warnings.Add(new(MemoryWarningIds.MergeUnavailable, "Merge has no effect: this kernel has no same-page merging."));
+        }
+
+        if (errors.Count == 0 && decision.Kind == BackendKind.File)
+        {
+            opened = CheckOpened(opened, path!, errors, warnings);
+        }
+        else if (isMemfd && decision.MappingKind == MappingKind.PrivateFile)
+        {
+            warnings.Add(PaidTwice("memfd"));
+        }
+
+        if (decision.Mode is not null && decision.Kind != BackendKind.Anonymous && faultsEndProcess is not null)
+        {
+            warnings.Add(new(
+                MemoryWarningIds.RamFaultsEndProcess,
+                $"A page that cannot be had, as after a truncation or on a full file system, ends this process and all guests in it: {faultsEndProcess}."));
+        }
+
+        return opened with { Warnings = warnings, Errors = errors };
+    }
+
+    private OpenedBackend OpenFile(BackendDecision decision, string path, List<BackendError> errors)
+    {
+        var write = decision.Mode == FileAccessMode.ReadWrite;
+        var opening = decision.IsDirectory ? opener.CreateUnlinked(path) : RamFileOpening.OpenOrCreate(opener, path, write);
+        var forbidden = opening.Error;
+        var couldRead = write && !decision.Options.Share && !opening.Creating && RamFileOpening.ForbidsWriting(forbidden);
+        var fellBack = false;
+        if (couldRead)
+        {
+            var reading = RamFileOpening.OpenOrCreate(opener, path, write: false);
+            couldRead = reading.Error == 0;
+            fellBack = couldRead && decision.Options.FileAccessMode == FileAccessMode.Auto;
+            if (fellBack)
+            {
+                opening = reading;
+                decision = decision.FallBack(Errors.Describe(forbidden));
+                errors.AddRange(decision.Errors);
+            }
+            else if (reading.Fd >= 0)
+            {
+                new RamFile(reading.Fd, created: false, unlinkOnFailure: null).Dispose();
+            }
+        }
+
+        if (opening.Error != 0)
+        {
+            var isDanglingLink = decision.Seen is { Kind: FileKind.Missing, IsLink: true };
+            var hint = couldRead ? "The file can be read: use FileAccessMode ReadOnly or Auto." : null;
+            errors.Add(FileErrors.ForOpen(opening, path, write, isDanglingLink, hint));
+            return new OpenedBackend(decision) { Facts = decision.Seen, FellBack = fellBack };
+        }
+
+        var isOpen = opening.Fd >= 0;
+        return new OpenedBackend(decision)
+        {
+            Created = opening.Creating,
+            FellBack = fellBack,
+            File = isOpen ? new RamFile(opening.Fd, opening.Creating, opening.Creating && !decision.IsDirectory ? path : null) : null,
+            Facts = isOpen ? FileFacts.Of(opening.Fd) : decision.Seen,
+        };
+    }
+
+    private OpenedBackend CheckOpened(OpenedBackend plan, string path, List<BackendError> errors, List<BackendWarning> warnings)
+    {
+        var facts = plan.Facts!;
+        var options = plan.Options;
+        var fileSize = plan.Created ? 0 : facts.Size;
+        plan = plan with { MustGrow = fileSize == 0 };
+        if (facts.Error != 0)
+        {
+            errors.Add(FileErrors.ForLook(facts.Error, path));
+        }
+        else if (!plan.Created && facts.Kind != FileKind.Regular)
+        {
+            errors.Add(FileErrors.NotRegular(path, facts.Kind));
+        }
+        else if (plan.MustGrow && plan.Mode == FileAccessMode.ReadOnly)
+        {
+            errors.Add(FileErrors.EmptyReadOnly(path, options.Offset, options.Size));
+        }
+        else if (!plan.MustGrow && fileSize < options.Offset + options.Size)
+        {
+            errors.Add(FileErrors.TooSmall(path, fileSize, options.Offset, options.Size));
+        }
+        else if (plan.MustGrow && plan.FileSystem!.LargestFile < options.Offset + options.Size)
+        {
+            errors.Add(FileErrors.ForGrow(Errno.EFBIG, path, options.Offset + options.Size));
+        }
+        else if (LacksSpace(plan, facts) is { } needed)
+        {
+            errors.Add(FileErrors.FileSystemFull(path, needed, plan.FileSystem!.AvailableBytes!.Value));
+        }
+
+        if (plan.MappingKind == MappingKind.PrivateFile)
+        {
+            if (plan.FileSystem!.IsInMemory)
+            {
+                warnings.Add(PaidTwice($"'{path}' on {plan.FileSystem.Name}"));
+            }
+
+            if (!plan.Created && isMappedSharedWritable(facts.Identity))
+            {
+                warnings.Add(new(
+                    MemoryWarningIds.PrivateMappingOfSharedFile,
+                    $"'{path}' is mapped shared and writable by another backend: pages this one has not copied change under its guest."));
+            }
+        }
+
+        return plan;
+    }
+
+    /// <summary>
+    /// Bytes that shared stores may still need, when the file system has fewer: a store that finds it full is a SIGBUS.
+    /// Reserve off accepts that, but for preallocation, which takes the space at once.
+    /// </summary>
+    private static long? LacksSpace(OpenedBackend plan, FileFacts facts)
+    {
+        var options = plan.Options;
+        if (!options.Share || options.ReadOnly || !(options.Reserve || options.Prealloc) || plan.HugeTlb)
+        {
+            return null;
+        }
+
+        var needed = options.Size - Math.Min(plan.Created ? 0 : facts.AllocatedBytes, options.Size);
+        return plan.FileSystem!.AvailableBytes < needed ? needed : null;
+    }
+
+    private static BackendWarning PaidTwice(string file) => new(
+        MemoryWarningIds.PrivateMappingOfMemoryFile,
+        $"Private mapping of {file}: the file is memory already, so each page the guest writes is paid for twice.");
+
+    private static void AddIfAny<T>(List<T> list, T? item)
+        where T : class
+    {
+        if (item is not null)
+        {
+            list.Add(item);
+        }
+    }
+}
