@@ -26,7 +26,7 @@ internal sealed record MachineType(string Name, IsaProfile Isa, IReadOnlyList<De
     [
         new(MachineTypes.Virt10, IsaProfile.Base, s_first),
         new(MachineTypes.Virt11, IsaProfile.Base, s_first),
-        new(MachineTypes.Virt12, IsaProfile.Full, s_first),
+        new(MachineTypes.Virt12, IsaProfile.Full, [.. s_first, new("pvpanic", PvPanic.Kind, 0x0010_3000)]),
     ];
 
     /// <summary>Names of the devices of any version.</summary>

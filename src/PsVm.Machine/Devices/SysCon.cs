@@ -11,6 +11,9 @@ internal enum PowerRequest
 
     /// <summary>Power off and report a failure.</summary>
     Fail,
+
+    /// <summary>Nothing more: its kernel panicked.</summary>
+    Panic,
 }
 
 /// <summary>SiFive's test device, which <c>syscon-poweroff</c> and <c>syscon-reboot</c> write to.</summary>

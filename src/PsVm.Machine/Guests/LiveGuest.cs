@@ -304,6 +304,9 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
             case PowerRequest.Reboot:
                 End(GuestState.Stopped, "reboot requested by the guest");
                 break;
+            case PowerRequest.Panic:
+                Fail(new PsVmError(GuestErrorIds.GuestReportedFailure, "the guest's kernel panicked") { Target = Name });
+                break;
             default:
                 Fail(new PsVmError(GuestErrorIds.GuestReportedFailure, $"the guest reported a failure, code {code}") { Target = Name });
                 break;

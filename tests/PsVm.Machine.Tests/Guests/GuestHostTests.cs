@@ -206,6 +206,17 @@ public sealed class GuestHostTests : IDisposable
     }
 
     [Fact]
+    public void A_kernel_that_panics_fails_its_guest()
+    {
+        const uint storeByte = 0x23 | (Asm.T0 << 15) | (Asm.T1 << 20); // sb t1, 0(t0)
+        string path = Kernel(new GuestProgram().Load(Asm.T0, 0x10_3000).Load(Asm.T1, 1).Emit(storeByte).Jump(0).ToKernel());
+        _host.Start(new GuestOptions { Name = "g", Kernel = path, Memory = Memory, MachineType = "virt-1.2" }, CancellationToken.None);
+
+        Assert.True(_host.WaitForState("g", GuestState.Failed, Patience, CancellationToken.None));
+        Assert.Equal("the guest's kernel panicked", _host.Get("g").StopReason);
+    }
+
+    [Fact]
     public void What_happened_to_guests_can_be_read_by_whoever_comes_later()
     {
         string path = Kernel(new GuestProgram().Store32(0x10_0000, 0x7_3333).ToKernel());
