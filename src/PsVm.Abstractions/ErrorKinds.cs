@@ -56,6 +56,7 @@ internal static class ErrorKinds
         [GuestErrorIds.CheckpointRamNotShared] = ErrorKind.InvalidOperation,
         [GuestErrorIds.CheckpointRamReplaced] = ErrorKind.InvalidOperation,
         [GuestErrorIds.CheckpointNotClone] = ErrorKind.InvalidOperation,
+        [GuestErrorIds.CheckpointFileSystem] = ErrorKind.InvalidOperation,
         [GuestErrorIds.CheckpointDiskFull] = ErrorKind.ResourceUnavailable,
         [GuestErrorIds.CheckpointWriteFailed] = ErrorKind.WriteError,
         [GuestErrorIds.TemplateNotFound] = ErrorKind.ObjectNotFound,

@@ -26,6 +26,18 @@ Describe 'Get-GuestTemplate' {
         Pop-Location
     }
 
+    It 'warns once a listing of what checkpoints that were cut short left' {
+        $left = New-Item "$TestDrive/.web.$([guid]::NewGuid().ToString('N')).partial" -ItemType Directory
+        $found = Get-GuestTemplate -Folder $TestDrive -WarningVariable warned -WarningAction SilentlyContinue
+        $found.Path | Split-Path -Leaf | Should -Be db, web
+        @($warned).Count | Should -Be 1
+        "$warned" | Should -BeLike "``[TemplateLeftovers``]*'$($left.Name)'*"
+        $null = New-TestTemplate "$TestDrive/db2"
+        Get-GuestTemplate -Folder $TestDrive -WarningVariable after | Should -HaveCount 3
+        $after | Should -BeNullOrEmpty
+        Remove-GuestTemplate "$TestDrive/db2"
+    }
+
     It 'says what is no template, and goes on' {
         $found = Get-GuestTemplate $TestDrive, "$TestDrive/web" -ErrorVariable problems -ErrorAction SilentlyContinue
         $found.Id | Should -Be $web.Id

@@ -10,6 +10,9 @@ public interface ITemplateHost
     /// <summary>The templates in a folder, by name.</summary>
     IReadOnlyList<GuestTemplate> List(string folder, CancellationToken cancellation = default);
 
+    /// <summary>Paths of what checkpoints that were cut short left in a folder, by name. The next checkpoint to there removes them.</summary>
+    IReadOnlyList<string> Leftovers(string folder, CancellationToken cancellation = default);
+
     /// <summary>Whether guests can start from a template, and if not, why.</summary>
     /// <param name="path">Its folder.</param>
     /// <param name="verify">Compare the SHA-256 of the RAM files, which reads all of them.</param>

@@ -10,6 +10,9 @@ public sealed class TemplateHost : ITemplateHost
     public IReadOnlyList<GuestTemplate> List(string folder, CancellationToken cancellation = default) => GuestTemplates.List(folder);
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> Leftovers(string folder, CancellationToken cancellation = default) => GuestTemplates.Leftovers(folder);
+
+    /// <inheritdoc/>
     public TemplateReport Test(string path, bool verify, CancellationToken cancellation = default) =>
         GuestTemplates.Test(path, verify, cancellation);
 

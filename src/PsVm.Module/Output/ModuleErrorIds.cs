@@ -21,6 +21,9 @@ internal static class ModuleErrorIds
     /// <summary>Several guests would become a template at one path.</summary>
     public const string CheckpointPathRepeated = nameof(CheckpointPathRepeated);
 
+    /// <summary>Warning: checkpoints that were cut short left folders beside the templates that are listed.</summary>
+    public const string TemplateLeftovers = nameof(TemplateLeftovers);
+
     /// <summary>The format of the names of guests cannot be used.</summary>
     public const string NameFormatInvalid = nameof(NameFormatInvalid);
 }

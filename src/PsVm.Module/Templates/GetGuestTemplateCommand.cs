@@ -10,6 +10,8 @@ namespace PsVm.Module.Templates;
 [OutputType(typeof(GuestTemplate))]
 public sealed class GetGuestTemplateCommand : PsVmCmdlet
 {
+    private const int MostNames = 5;
+
     /// <summary>Folders of templates; a template object does as well, and is read anew.</summary>
     [Parameter(
         Mandatory = true, Position = 0, ParameterSetName = "Path", ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
@@ -26,6 +28,25 @@ public sealed class GetGuestTemplateCommand : PsVmCmdlet
         IEnumerable<string> paths, Func<string, GuestTemplate> read, ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(paths, output, path => output.WriteObject(read(path)), cancellation);
 
+    /// <summary>Gives the templates in a folder, and tells once of what is there of some that were never finished.</summary>
+    internal static void List(string folder, ITemplateHost templates, ICmdletOutput output, CancellationToken cancellation)
+    {
+        foreach (GuestTemplate template in templates.List(folder, cancellation))
+        {
+            output.WriteObject(template);
+        }
+
+        IReadOnlyList<string> leftovers = templates.Leftovers(folder, cancellation);
+        if (leftovers.Count > 0)
+        {
+            string names = string.Join(", ", leftovers.Take(MostNames).Select(path => $"'{System.IO.Path.GetFileName(path)}'"));
+            output.WriteWarning(
+                $"[{ModuleErrorIds.TemplateLeftovers}] Expected only templates in '{folder}', found what checkpoints that were cut short left: "
+                + $"{names}{(leftovers.Count > MostNames ? $" and {leftovers.Count - MostNames} more" : string.Empty)}. "
+                + "The next checkpoint to this folder removes it.");
+        }
+    }
+
     private protected override CmdletWork Bind()
     {
         if (ParameterSetName == "Path")
@@ -35,12 +56,6 @@ public sealed class GetGuestTemplateCommand : PsVmCmdlet
         }
 
         string folder = ResolvePath(Folder)!;
-        return (output, cancellation) =>
-        {
-            foreach (GuestTemplate template in ModuleServices.Templates.List(folder, cancellation))
-            {
-                output.WriteObject(template);
-            }
-        };
+        return (output, cancellation) => List(folder, ModuleServices.Templates, output, cancellation);
     }
 }

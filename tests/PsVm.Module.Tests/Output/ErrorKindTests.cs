@@ -14,6 +14,7 @@ public class ErrorKindTests
     [InlineData(GuestErrorIds.KernelNotRecognised, ErrorKind.InvalidData)]
     [InlineData(GuestErrorIds.TemplateNotFound, ErrorKind.ObjectNotFound)]
     [InlineData(GuestErrorIds.CheckpointDiskFull, ErrorKind.ResourceUnavailable)]
+    [InlineData(GuestErrorIds.CheckpointFileSystem, ErrorKind.InvalidOperation)]
     [InlineData("NoSuchId", ErrorKind.InvalidArgument)]
     public void An_id_has_a_kind(string id, ErrorKind expected) => Assert.Equal(expected, new PsVmError(id, "").Category);
 

@@ -98,6 +98,26 @@ public class TemplateCmdletTests
         Assert.Equal(ErrorKind.ObjectNotFound, Assert.Single(_output.Errors).Category);
     }
 
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(2, "'.t0.partial', '.t1.partial'.")]
+    [InlineData(7, "'.t4.partial' and 2 more.")]
+    public void Get_tells_once_of_what_cut_short_checkpoints_left(int count, string? expected)
+    {
+        Templates templates = new([.. Enumerable.Range(0, count).Select(i => $"/t/.t{i}.partial")]);
+
+        GetGuestTemplateCommand.List("/t", templates, _output, CancellationToken.None);
+
+        Assert.Equal(["web", "db"], _output.Objects.Cast<GuestTemplate>().Select(template => template.Guest));
+        Assert.Equal(expected is null ? 0 : 1, _output.Warnings.Count);
+        Assert.All(_output.Warnings, warning =>
+        {
+            Assert.StartsWith($"[{ModuleErrorIds.TemplateLeftovers}] ", warning, StringComparison.Ordinal);
+            Assert.Contains(expected!, warning, StringComparison.Ordinal);
+        });
+        Assert.Empty(_output.Errors);
+    }
+
     [Fact]
     public void Remove_removes_each_when_the_operator_agrees()
     {
@@ -120,4 +140,19 @@ public class TemplateCmdletTests
             ? []
             : [new(GuestErrorIds.TemplateIncomplete, "no state", null), new(GuestErrorIds.TemplateRamChanged, "changed", "Make it anew.")],
     };
+
+    /// <summary>A folder with two templates.</summary>
+    private sealed class Templates(string[] leftovers) : ITemplateHost
+    {
+        public GuestTemplate Read(string path, CancellationToken cancellation) => throw NotFound(path);
+
+        public IReadOnlyList<GuestTemplate> List(string folder, CancellationToken cancellation) =>
+            [FakeGuestHost.Template($"{folder}/web", "web"), FakeGuestHost.Template($"{folder}/db", "db")];
+
+        public IReadOnlyList<string> Leftovers(string folder, CancellationToken cancellation) => leftovers;
+
+        public TemplateReport Test(string path, bool verify, CancellationToken cancellation) => throw NotFound(path);
+
+        public void Remove(string path, CancellationToken cancellation) => throw NotFound(path);
+    }
 }
