@@ -39,18 +39,18 @@ internal sealed record TemplateManifest
     {
         FormatVersion = Version,
         Id = template.Id,
-        Guest = template.Guest,
+        Guest = Line(template.Guest),
         MachineType = template.MachineType,
         Board = template.Board,
         Devices = template.Devices,
         Harts = template.Harts,
         Isa = template.Isa,
-        Boot = template.Boot,
+        Boot = Line(template.Boot),
         CreatedAt = template.CreatedAt,
         Parent = template.Parent,
         Ram = [.. template.RamBlocks.Select(block => new RamBlockManifest
         {
-            BackendId = block.BackendId,
+            BackendId = Line(block.BackendId),
             Size = block.Size,
             ReadOnly = block.ReadOnly,
             File = block.InTemplate ? Path.GetFileName(block.File) : block.File,
@@ -63,6 +63,9 @@ internal sealed record TemplateManifest
             ChangedBytes = block.ChangedBytes,
         })],
     };
+
+    /// <summary>A name that an operator was free to choose, as manifests may have it.</summary>
+    private static string Line(string name) => VisibleText.LineOf(name, TemplateManifestRules.LongestText);
 
     /// <summary>The manifest of a template in a folder as its description.</summary>
     public GuestTemplate ToTemplate(string folder) => new()

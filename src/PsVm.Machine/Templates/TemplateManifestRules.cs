@@ -3,9 +3,13 @@ namespace PsVm.Machine.Templates;
 /// <summary>What the format says of a manifest, beyond the types of its properties. Pure.</summary>
 internal static class TemplateManifestRules
 {
+    /// <summary>The most UTF-16 code units of a name or the like.</summary>
+    public const int LongestText = 1024;
+
     private const int MostBlocks = 64;
     private const int MostDevices = 1024;
-    private const int LongestText = 4096; // as long as a path may be
+    private const int LongestPath = 4096;
+    private const string BadText = "blank, too long, or not a line that shows as it is";
 
     // The least that a block's size and place are multiples of, whatever page size its backend had.
     private const long PageSize = 4096;
@@ -24,13 +28,17 @@ internal static class TemplateManifestRules
         new (string Property, string Text)[]
         {
             ("guest", manifest.Guest), ("machineType", manifest.MachineType), ("board", manifest.Board), ("isa", manifest.Isa), ("boot", manifest.Boot),
-        }.Where(text => string.IsNullOrWhiteSpace(text.Text) || text.Text.Length > LongestText)
-        .Select(text => $"{text.Property} that is blank or longer than {LongestText} characters")
+        }.Where(text => !IsText(text.Text))
+        .Select(text => $"{text.Property} that is {BadText}")
         .FirstOrDefault();
+
+    /// <summary>Text that says something, and that a terminal shows as it is.</summary>
+    private static bool IsText(string text) =>
+        !string.IsNullOrWhiteSpace(text) && text.Length <= LongestText && VisibleText.IsLine(text);
 
     private static string? FirstBadDevice(IReadOnlyList<string> devices) =>
         devices.Count > MostDevices ? $"{devices.Count} devices"
-        : devices.Any(string.IsNullOrWhiteSpace) ? "a device without a name"
+        : devices.Any(device => !IsText(device)) ? $"a device whose name is {BadText}"
         : devices.Distinct().Count() != devices.Count ? "a device that is named twice"
         : null;
 
@@ -68,7 +76,7 @@ internal static class TemplateManifestRules
     private static string? FirstBroken(RamBlockManifest? block, bool differential) => block switch
     {
         null => "nothing in it",
-        { BackendId: var id } when string.IsNullOrWhiteSpace(id) || id.Length > LongestText => "a blank or endless backendId",
+        { BackendId: var id } when !IsText(id) => $"a backendId that is {BadText}",
         { Size: var size } when size <= 0 || size % PageSize != 0 => $"size {size}",
         { Offset: var offset } when offset < 0 || offset % PageSize != 0 => $"offset {offset}",
         { FileSize: var file } when file < block.Size || file - block.Size < block.Offset => $"fileSize {file}",
@@ -94,9 +102,9 @@ internal static class TemplateManifestRules
     /// <summary>A plain name, which leads nowhere else, or a full path as it is written in full.</summary>
     private static bool IsFileName(string file) => Path.IsPathRooted(file)
         ? IsFullPath(file)
-        : file.Length is > 0 and <= LongestText && file is not ("." or "..") && !file.AsSpan().ContainsAny('/', '\0')
+        : file.Length is > 0 and <= LongestPath && file is not ("." or "..") && !file.AsSpan().ContainsAny('/', '\0')
             && file is not (TemplateSource.ManifestFile or TemplateSource.StateFileName);
 
-    private static bool IsFullPath(string? path) => path is { Length: > 1 and <= LongestText } && path[0] == '/'
+    private static bool IsFullPath(string? path) => path is { Length: > 1 and <= LongestPath } && path[0] == '/'
         && !path.Contains('\0', StringComparison.Ordinal) && Path.GetFullPath(path) == path && path[^1] != '/';
 }

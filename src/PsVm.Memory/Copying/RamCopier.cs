@@ -79,8 +79,34 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
         CopyOwn(target, own, punch: false, advance, cancellation);
     }
 
-    /// <summary>Fills ranges of the mapping from a file that has them in their places; the pages become this mapping's own.</summary>
+    /// <summary>
+    /// Fills ranges of the mapping from a file that has them in their places; the pages become this mapping's own. Read-only RAM too can
+    /// differ from its file, by what was discarded of it.
+    /// </summary>
     public void Fill(SafeFileHandle source, IReadOnlyList<PageRange> ranges)
+    {
+        if (!plan.Options.ReadOnly || ranges.Count == 0)
+        {
+            FillWritable(source, ranges);
+            return;
+        }
+
+        if (mapping.LetFill(true) is var error and not 0)
+        {
+            throw new IOException($"mprotect of read-only RAM '{id}': {Errors.Describe(error)}");
+        }
+
+        try
+        {
+            FillWritable(source, ranges);
+        }
+        finally
+        {
+            _ = mapping.LetFill(false);
+        }
+    }
+
+    private void FillWritable(SafeFileHandle source, IReadOnlyList<PageRange> ranges)
     {
         foreach (PageRange range in ranges)
         {

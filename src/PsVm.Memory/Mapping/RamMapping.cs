@@ -141,6 +141,11 @@ internal sealed class RamMapping : IDisposable
         _ = write && _protection.HasFlag(MmapProts.PROT_WRITE) ? Interlocked.Or(ref word, 0) : Volatile.Read(ref word);
     }
 
+    /// <summary>Lets this process write to RAM that is read-only, to fill it before its guest runs, or no longer.</summary>
+    /// <remarks>The whole block, since a part of it would be a mapping more.</remarks>
+    public Errno LetFill(bool may) =>
+        Errors.Of(Syscall.mprotect(Address, (ulong)Size, may ? _protection | MmapProts.PROT_WRITE : _protection));
+
     /// <summary>A view of a range; valid while mapped.</summary>
     /// <remarks>Safety: the range is inside the block, and the backend's lock keeps it mapped while the view is used.</remarks>
     public unsafe Span<byte> Bytes(long offset, int length) => new((byte*)Address + offset, length);

@@ -115,6 +115,52 @@ public sealed class HostMatterTests : TemplateTest
     }
 
     [SkippableFact]
+    public void Where_files_can_only_be_mapped_no_template_is_written_and_no_RAM_copied()
+    {
+        using HugePages pages = new(2);
+        using TestFolder folder = new();
+        using Mounted mount = PsVm.Memory.Tests.Support.Host.Mount(folder, "hugetlbfs");
+        string guest = Boot(new GuestOptions { Memory = Memory });
+        List<double> told = [];
+
+        Assert.Equal(GuestErrorIds.CheckpointFileSystem, ErrorOf(
+            () => Host.Checkpoint(guest, new CheckpointOptions { Path = mount.In("new/t") }, new Reported(told.Add), CancellationToken.None)));
+
+        Assert.Empty(told);
+        Assert.Empty(Directory.GetFileSystemEntries(mount.Path));
+        Check(guest);
+    }
+
+    [SkippableFact]
+    public void Clones_for_whose_huge_pages_there_is_no_room_are_refused_and_the_others_run_on()
+    {
+        const int blockPages = (int)(Memory / HugePages.Size);
+        using HugePages pages = new(3 * blockPages); // of the template, and of two clones
+        using TestFolder folder = new();
+        using Mounted mount = PsVm.Memory.Tests.Support.Host.Mount(folder, "hugetlbfs");
+        try
+        {
+            Backends.Create(new MemoryBackendOptions { Id = "ram", Path = mount.In("ram"), Size = Memory, Share = true });
+            string guest = Boot(new GuestOptions { BackendIds = ["ram"] });
+            string check = Check(guest);
+            GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t"), UseRamFile = true });
+            string[] clones = [Clone(template), Clone(template)];
+
+            Assert.Equal(MemoryErrorIds.NotEnoughHugePages, ErrorOf(() => Clone(template)));
+
+            Assert.All(clones, clone => Assert.Equal(check, Check(clone)));
+            Host.Stop(clones[0]);
+            Host.Remove(clones[0]);
+            Assert.Equal(check, Check(Clone(template)));
+        }
+        finally
+        {
+            Host.Dispose(); // before its RAM is unmounted
+            Backends.Dispose();
+        }
+    }
+
+    [SkippableFact]
     public void Where_the_file_system_can_a_template_shares_the_blocks_of_the_RAM_file()
     {
         using TestFolder folder = new();
@@ -133,5 +179,10 @@ public sealed class HostMatterTests : TemplateTest
         End(clone);
         Host.Dispose(); // before its RAM is unmounted
         Backends.Dispose();
+    }
+
+    private sealed class Reported(Action<double> told) : IProgress<double>
+    {
+        public void Report(double value) => told(value);
     }
 }

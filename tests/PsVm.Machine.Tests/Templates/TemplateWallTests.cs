@@ -187,6 +187,16 @@ public sealed class TemplateWallTests : TemplateTest
     [InlineData("ram.0.file", "\"/dev/zero\"")]
     [InlineData("devices", "[\"uart\", \"uart\"]")]
     [InlineData("unknown", "1")]
+    [InlineData("guest", "\"\\u001b]0;x\\u0007\"")]
+    [InlineData("guest", "\"web\\nroot\"")]
+    [InlineData("machineType", "\"virt-1.1\\u202e\"")]
+    [InlineData("boot", "\"\\u009b2J\"")]
+    [InlineData("isa", "\"rv64\\r\"")]
+    [InlineData("devices", "[\"uart\\u0000\"]")]
+    [InlineData("ram.0.backendId", "\"\\u001b[2J\"")]
+    [InlineData("guest", "@long")]
+    [InlineData("boot", "@long")]
+    [InlineData("devices", "[@long]")]
     [InlineData("guest", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]")]
     public void A_malformed_description_is_refused_by_test_and_start_alike_and_hides_no_other(string where, string value)
     {
@@ -197,7 +207,8 @@ public sealed class TemplateWallTests : TemplateTest
         JsonNode parent = where.StartsWith("ram.", StringComparison.Ordinal) ? manifest["ram"]![0]! : manifest;
         parent[where.Split('.')[^1]] = "@";
         File.Delete(path);
-        File.WriteAllText(path, manifest.ToJsonString().Replace("\"@\"", value, StringComparison.Ordinal));
+        string wrong = value.Replace("@long", $"\"{new string('x', 1025)}\"", StringComparison.Ordinal);
+        File.WriteAllText(path, manifest.ToJsonString().Replace("\"@\"", wrong, StringComparison.Ordinal));
 
         foreach (bool verify in new[] { false, true })
         {
@@ -206,6 +217,21 @@ public sealed class TemplateWallTests : TemplateTest
         }
 
         Assert.Contains(GuestTemplates.List(Folder), other => Path.GetFileName(other.Path) == "good");
+    }
+
+    [Fact]
+    public void Names_that_would_control_a_terminal_are_shown_in_templates()
+    {
+        File.WriteAllBytes(At("ker\nnel"), Support.GuestProgram.Spin);
+        Backends.Create(new MemoryBackendOptions { Id = "r\u0007am", Kind = BackendKind.Anonymous, Size = Memory });
+        string guest = Clone(new GuestOptions { Name = "we\u001b[2Jb", BackendIds = ["r\u0007am"], Kernel = At("ker\nnel") });
+
+        GuestTemplate template = GuestTemplates.Read(Make(guest, new CheckpointOptions { Path = At("t") }).Path);
+
+        Assert.Equal(("we\\x1b[2Jb", "r\\x07am"), (template.Guest, template.RamBlocks.Single().BackendId));
+        Assert.Contains("ker\\x0anel", template.Boot, StringComparison.Ordinal);
+        Assert.Empty(GuestTemplates.Test(template.Path).Errors);
+        Assert.Equal(GuestState.Running, Host.Get(Clone(template)).State);
     }
 
     [Fact]

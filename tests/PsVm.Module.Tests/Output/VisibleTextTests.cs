@@ -1,5 +1,3 @@
-using PsVm.Module.Output;
-
 namespace PsVm.Module.Tests.Output;
 
 public class VisibleTextTests
@@ -15,4 +13,16 @@ public class VisibleTextTests
 
     [Fact]
     public void Half_a_character_is_shown() => Assert.Equal("x\\ud83dy\\ude00", VisibleText.Of("x" + '\ud83d' + "y" + '\ude00'));
+
+    [Theory]
+    [InlineData("web-1", 8, "web-1")]
+    [InlineData("a\nb\tc", 20, "a\\x0ab\\x09c")]
+    [InlineData("\u001b[2J", 4, "\\x1b")]
+    [InlineData("ab\ud83d\ude00", 3, "ab")]
+    public void A_name_becomes_one_line(string text, int longest, string line)
+    {
+        Assert.Equal(line, VisibleText.LineOf(text, longest));
+        Assert.True(VisibleText.IsLine(line));
+        Assert.Equal(text == line, VisibleText.IsLine(text));
+    }
 }
