@@ -10,6 +10,7 @@ internal static class ErrorKinds
         [MemoryErrorIds.ReservedId] = ErrorKind.ResourceExists,
         [MemoryErrorIds.BackendNotFound] = ErrorKind.ObjectNotFound,
         [MemoryErrorIds.BackendInUse] = ErrorKind.ResourceBusy,
+        [MemoryErrorIds.BackendBusy] = ErrorKind.ResourceBusy,
         [MemoryErrorIds.PrivateReadWriteDenied] = ErrorKind.PermissionDenied,
         [MemoryErrorIds.FileNotFound] = ErrorKind.ObjectNotFound,
         [MemoryErrorIds.DirectoryNotFound] = ErrorKind.ObjectNotFound,

@@ -8,17 +8,28 @@ using PsVm.Memory.Mapping;
 namespace PsVm.Memory;
 
 /// <summary>Live guest RAM, mapped, and described by its outcome. Safe to use from several threads.</summary>
-/// <remarks>Made by <see cref="MemoryBackends.Create"/>.</remarks>
+/// <remarks>
+/// <para>Made by <see cref="MemoryBackends.Create"/>.</para>
+/// <para>
+/// The lock guards who uses the backend, and is held for moments only. Whoever measures, copies or changes the memory is counted as a user
+/// instead, and the last user of a backend that has gone unmaps it. Changes wait for one another, and are refused while somebody needs the
+/// memory to stay as it is (<see cref="KeepUnchanged"/>).
+/// </para>
+/// </remarks>
 public sealed class MemoryBackend : IDisposable
 {
     private readonly Lock _lock = new();
+    private readonly SemaphoreSlim _change = new(1, 1);
     private readonly MemoryBackends _owner;
     private readonly OpenedBackend _plan;
     private readonly RamMapping _mapping;
     private readonly Discarder _discarder;
     private string? _consumer;
     private RamFault? _fault;
+    private int _users;
+    private int _keepers;
     private bool _disposed;
+    private bool _isLeaving;
     private bool _unmapped;
 
     internal MemoryBackend(MemoryBackends owner, OpenedBackend plan, RamMapping mapping, Discarder discarder, MappingOutcome outcome)
@@ -86,51 +97,73 @@ public sealed class MemoryBackend : IDisposable
     /// <param name="offset">Bytes from the start of the block; a multiple of the backing page size.</param>
     /// <param name="length">Bytes; a multiple of the backing page size.</param>
     /// <param name="policy">What to do; null: the backend's policy. A backend that denies discards denies each.</param>
+    /// <param name="cancellation">Gives up before it begins.</param>
     /// <exception cref="MemoryBackendException">
-    /// The range is misaligned or outside the block, the policy is impossible on this mapping or denied, or the kernel refused.
+    /// The range is misaligned or outside the block, the policy is impossible on this mapping or denied, the memory is being copied
+    /// (<see cref="MemoryErrorIds.BackendBusy"/>), or the kernel refused.
     /// </exception>
-    public DiscardOutcome Discard(long offset, long length, DiscardPolicy? policy = null) => OnRam(() =>
-    {
-        try
-        {
-            return _discarder.Discard(offset, length, policy);
-        }
-        finally
-        {
-            Discarded?.Invoke(offset, length);
-        }
-    });
+    public DiscardOutcome Discard(long offset, long length, DiscardPolicy? policy = null, CancellationToken cancellation = default) =>
+        Change(
+            () =>
+            {
+                try
+                {
+                    return _discarder.Discard(offset, length, policy);
+                }
+                finally
+                {
+                    // Under the lock: who has ended its subscription and gives back its lease is not told any more when that returns.
+                    lock (_lock)
+                    {
+                        Discarded?.Invoke(offset, length);
+                    }
+                }
+            },
+            cancellation);
 
     /// <summary>What the backend costs the host now, from the kernel's accounting. Walks the process's page tables.</summary>
     public MemoryUsage Measure() => Measure(null);
 
     /// <summary>What the backend costs the host, from the kernel's accounting.</summary>
     /// <param name="mappings">A reading of all mappings to take it from; null: a new one.</param>
-    public MemoryUsage Measure(ProcessMappings? mappings)
-    {
-        lock (_lock)
-        {
-            ObjectDisposedException.ThrowIf(_unmapped, this);
-            return MappingUsage.Measure(Id, _plan, _mapping, _discarder.Layout, mappings);
-        }
-    }
+    public MemoryUsage Measure(ProcessMappings? mappings) =>
+        Use(() => MappingUsage.Measure(Id, _plan, _mapping, _discarder.Layout, mappings));
 
     /// <summary>
     /// Bytes in memory or swap that only this mapping has: anonymous pages, private copies included. Cheaper than <see cref="Measure()"/>:
     /// since Linux 6.7 it costs what is in memory of this backend, before that what is mapped.
     /// </summary>
-    public long MeasureOwn()
+    public long MeasureOwn() => Use(() => PageScan.AnonymousBytes(Address, Size) ?? PageMap.PrivateBytes(Address, Size));
+
+    /// <summary>Has discards refused until it is disposed; returns once one that is under way has ended.</summary>
+    /// <param name="cancellation">Gives up.</param>
+    public IDisposable KeepUnchanged(CancellationToken cancellation)
     {
         lock (_lock)
         {
-            ObjectDisposedException.ThrowIf(_unmapped, this);
-            return PageScan.AnonymousBytes(Address, Size) ?? PageMap.PrivateBytes(Address, Size);
+            Enter();
+            _keepers++;
+        }
+
+        var kept = new Release(() => Leave(keeper: true));
+        try
+        {
+            _change.Wait(cancellation);
+            _change.Release();
+            return kept;
+        }
+        catch
+        {
+            kept.Dispose();
+            throw;
         }
     }
 
     /// <summary>Ranges whose content is in no file, but in memory that only this mapping sees; none in a shared mapping.</summary>
     /// <remarks>Walks the process's page tables. Nothing may write to the memory meanwhile.</remarks>
-    public IReadOnlyList<PageRange> OwnRanges() => WithCopier(copier => copier.OwnRanges());
+    /// <param name="cancellation">Gives up.</param>
+    public IReadOnlyList<PageRange> OwnRanges(CancellationToken cancellation = default) =>
+        WithCopier(copier => copier.OwnRanges(cancellation), cancellation);
 
     /// <summary>Copies all of the memory to a file; pages of zeros take no space there. Nothing may write to the memory meanwhile.</summary>
     /// <param name="target">A new, empty file.</param>
@@ -138,11 +171,13 @@ public sealed class MemoryBackend : IDisposable
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="IOException">The target cannot be written.</exception>
     /// <exception cref="MemoryBackendException">The backend's file cannot be read (<see cref="MemoryErrorIds.CopyFailed"/>).</exception>
-    public void CopyTo(SafeFileHandle target, Action<long> advance, CancellationToken cancellation) => WithCopier(copier =>
-    {
-        copier.Copy(target, advance, cancellation);
-        return true;
-    });
+    public void CopyTo(SafeFileHandle target, Action<long> advance, CancellationToken cancellation) => WithCopier(
+        copier =>
+        {
+            copier.Copy(target, advance, cancellation);
+            return true;
+        },
+        cancellation);
 
     /// <summary>Copies ranges of the memory to the same places in a file. Nothing may write to the memory meanwhile.</summary>
     /// <param name="target">A new, empty file, which gets the size of the memory.</param>
@@ -151,21 +186,26 @@ public sealed class MemoryBackend : IDisposable
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="IOException">The target cannot be written.</exception>
     public void CopyTo(SafeFileHandle target, IReadOnlyList<PageRange> ranges, Action<long> advance, CancellationToken cancellation) =>
-        WithCopier(copier =>
-        {
-            copier.CopyRanges(target, ranges, advance, cancellation);
-            return true;
-        });
+        WithCopier(
+            copier =>
+            {
+                copier.CopyRanges(target, ranges, advance, cancellation);
+                return true;
+            },
+            cancellation);
 
     /// <summary>Fills ranges of the memory from the same places in a file.</summary>
     /// <param name="source">The file.</param>
     /// <param name="ranges">The ranges.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <exception cref="IOException">The file cannot be read, or ends before.</exception>
-    public void Fill(SafeFileHandle source, IReadOnlyList<PageRange> ranges) => WithCopier(copier =>
-    {
-        copier.Fill(source, ranges);
-        return true;
-    });
+    public void Fill(SafeFileHandle source, IReadOnlyList<PageRange> ranges, CancellationToken cancellation) => Change(
+        () => Copy(copier =>
+        {
+            copier.Fill(source, ranges, cancellation);
+            return true;
+        }),
+        cancellation);
 
     /// <summary>Another descriptor of the open file behind the memory: the one that is mapped, whatever has its name now.</summary>
     /// <returns>Null: there is no file.</returns>
@@ -174,7 +214,7 @@ public sealed class MemoryBackend : IDisposable
     {
         lock (_lock)
         {
-            ObjectDisposedException.ThrowIf(_unmapped, this);
+            ObjectDisposedException.ThrowIf(_isLeaving, this);
             return _plan.File?.Duplicate();
         }
     }
@@ -184,7 +224,7 @@ public sealed class MemoryBackend : IDisposable
     {
         lock (_lock)
         {
-            ObjectDisposedException.ThrowIf(_unmapped, this);
+            ObjectDisposedException.ThrowIf(_isLeaving, this);
             _plan.File?.UnlinkCreated();
         }
     }
@@ -214,11 +254,14 @@ public sealed class MemoryBackend : IDisposable
             ThrowIfInUse("attached to a second guest");
             ThrowIfFaulted();
             _consumer = consumerName;
-            return new Lease(this);
+            return new Release(GiveBack);
         }
     }
 
-    /// <summary>Forgets the backend and unmaps it; memory that a guest is attached to stays mapped until its lease is disposed.</summary>
+    /// <summary>
+    /// Forgets the backend and unmaps it. Memory that a guest is attached to stays mapped until its lease is disposed, and memory that is
+    /// being measured, copied or discarded until that is over.
+    /// </summary>
     public void Dispose()
     {
         lock (_lock)
@@ -246,39 +289,115 @@ public sealed class MemoryBackend : IDisposable
         _owner.Forget(this);
     }
 
-    private T WithCopier<T>(Func<RamCopier, T> work) => OnRam(() =>
+    private T WithCopier<T>(Func<RamCopier, T> work, CancellationToken cancellation)
+    {
+        using IDisposable kept = KeepUnchanged(cancellation);
+        return OnRam(() => Copy(work));
+    }
+
+    private T Copy<T>(Func<RamCopier, T> work)
     {
         RamCopier copier = new(Id, _plan, _mapping, _discarder.Layout);
         T result = work(copier);
         copier.NoteTruncation();
         return result;
+    }
+
+    /// <summary>Does something that changes the memory, after whoever else does.</summary>
+    /// <exception cref="MemoryBackendException">It must stay as it is for now (<see cref="MemoryErrorIds.BackendBusy"/>).</exception>
+    private T Change<T>(Func<T> work, CancellationToken cancellation) => Use(() =>
+    {
+        ThrowIfKept();
+        return OnRam(() =>
+        {
+            _change.Wait(cancellation);
+            try
+            {
+                // Again: who wants it kept says so, and then waits for the change that is under way.
+                ThrowIfKept();
+                return work();
+            }
+            finally
+            {
+                _change.Release();
+            }
+        });
     });
+
+    private void ThrowIfKept()
+    {
+        lock (_lock)
+        {
+            if (_keepers > 0)
+            {
+                throw new MemoryBackendException(
+                    MemoryErrorIds.BackendBusy,
+                    $"Expected that nobody copies backend '{Id}', found that {(_consumer is null ? "it" : $"guest '{_consumer}'")} is being checkpointed.",
+                    Id,
+                    "Discard when the checkpoint has ended.");
+            }
+        }
+    }
+
+    /// <summary>Does something for which the memory must stay mapped.</summary>
+    private T Use<T>(Func<T> work)
+    {
+        lock (_lock)
+        {
+            Enter();
+        }
+
+        try
+        {
+            return work();
+        }
+        finally
+        {
+            Leave(keeper: false);
+        }
+    }
+
+    /// <summary>Counts a user. Under the lock.</summary>
+    private void Enter()
+    {
+        ObjectDisposedException.ThrowIf(_isLeaving, this);
+        _users++;
+    }
+
+    private void Leave(bool keeper)
+    {
+        lock (_lock)
+        {
+            _keepers -= keeper ? 1 : 0;
+            _users--;
+            if (_isLeaving)
+            {
+                Unmap();
+            }
+        }
+    }
 
     /// <summary>Does something with the memory; what it gives counts only when every page could be had.</summary>
     /// <exception cref="MemoryBackendException">A page could not be had, now or before (<see cref="MemoryErrorIds.RamFault"/>).</exception>
     private T OnRam<T>(Func<T> work)
     {
-        lock (_lock)
+        if (Fault is null)
         {
-            ObjectDisposedException.ThrowIf(_unmapped, this);
-            if (Fault is null)
+            try
             {
-                try
+                T result = work();
+                if (Fault is null)
                 {
-                    T result = work();
-                    if (Fault is null)
-                    {
-                        return result;
-                    }
+                    return result;
                 }
-                catch (Exception failure) when (failure is IOException or MemoryBackendException && Fault is not null)
-                {
-                    // The fault says why.
-                }
+            }
+            catch (Exception failure) when (failure is IOException or MemoryBackendException && Fault is not null)
+            {
+                // The fault says why.
             }
         }
 
-        // Not under the lock: whoever uses the RAM ends now, and may give its lease back.
+        // With no lock held: whoever uses the RAM ends now, and may give its lease back.
         Faulted?.Invoke(Fault!);
         ThrowIfFaulted();
         throw new UnreachableException();
@@ -311,7 +430,7 @@ public sealed class MemoryBackend : IDisposable
         }
     }
 
-    private void Release()
+    private void GiveBack()
     {
         lock (_lock)
         {
@@ -323,9 +442,11 @@ public sealed class MemoryBackend : IDisposable
         }
     }
 
+    /// <summary>Unmaps it now, or when its last user leaves. Under the lock.</summary>
     private void Unmap()
     {
-        if (!_unmapped)
+        _isLeaving = true;
+        if (!_unmapped && _users == 0)
         {
             _unmapped = true;
             _discarder.Dispose();
@@ -334,10 +455,10 @@ public sealed class MemoryBackend : IDisposable
         }
     }
 
-    private sealed class Lease(MemoryBackend backend) : IDisposable
+    private sealed class Release(Action release) : IDisposable
     {
-        private MemoryBackend? _backend = backend;
+        private Action? _release = release;
 
-        public void Dispose() => Interlocked.Exchange(ref _backend, null)?.Release();
+        public void Dispose() => Interlocked.Exchange(ref _release, null)?.Invoke();
     }
 }

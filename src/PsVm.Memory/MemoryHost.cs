@@ -35,7 +35,7 @@ public sealed class MemoryHost(MemoryBackends backends) : IMemoryHost
     /// <inheritdoc/>
     public DiscardOutcome Discard(
         BackendReference backend, long offset, long length, DiscardPolicy? policy, CancellationToken cancellation = default) =>
-        WhileThere(backend, found => found.Discard(offset, length, policy), cancellation);
+        WhileThere(backend, found => found.Discard(offset, length, policy, cancellation), cancellation);
 
     /// <inheritdoc/>
     public void Remove(BackendReference backend, CancellationToken cancellation = default)

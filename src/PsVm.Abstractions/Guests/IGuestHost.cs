@@ -35,14 +35,18 @@ public interface IGuestHost
     /// <param name="cancellation">Gives up.</param>
     IReadOnlyList<GuestMeasurement> Measure(IReadOnlyList<GuestReference> guests, bool detailed, CancellationToken cancellation = default);
 
-    /// <summary>Holds the harts; returns once none runs.</summary>
+    /// <summary>Holds the harts; returns once none runs. A guest that is being checkpointed stays held afterwards.</summary>
+    /// <remarks>Given up, the guest is as it was.</remarks>
     void Suspend(GuestReference guest, CancellationToken cancellation = default);
 
-    /// <summary>Lets the harts go on.</summary>
+    /// <summary>Lets the harts go on; after its checkpoint, when one is under way.</summary>
     void Resume(GuestReference guest, CancellationToken cancellation = default);
 
     /// <summary>Powers the guest off at once; returns once no hart runs. Does nothing when it is stopped.</summary>
-    /// <remarks>A guest that has stopped or failed, for whatever reason, has released its backends.</remarks>
+    /// <remarks>
+    /// A guest that has stopped or failed, for whatever reason, has released its backends. A checkpoint that is under way is given up. Who
+    /// gives up waiting does not keep the guest from stopping.
+    /// </remarks>
     void Stop(GuestReference guest, CancellationToken cancellation = default);
 
     /// <summary>Makes a template of a guest that runs or is suspended; it is held meanwhile, and then goes on as it was.</summary>

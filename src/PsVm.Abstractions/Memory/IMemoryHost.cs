@@ -37,7 +37,9 @@ public interface IMemoryHost
     /// <param name="length">Bytes; a multiple of the backing page size.</param>
     /// <param name="policy">What to do; null: the backend's policy. A backend that denies discards denies each.</param>
     /// <param name="cancellation">Gives up before it begins.</param>
-    /// <exception cref="MemoryBackendException">The range or policy is impossible or denied, or the kernel refused.</exception>
+    /// <exception cref="MemoryBackendException">
+    /// The range or policy is impossible or denied, the backend's guest is being checkpointed (<c>BackendBusy</c>), or the kernel refused.
+    /// </exception>
     DiscardOutcome Discard(
         BackendReference backend, long offset, long length, DiscardPolicy? policy, CancellationToken cancellation = default);
 

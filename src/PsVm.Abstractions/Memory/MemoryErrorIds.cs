@@ -27,6 +27,9 @@ public static class MemoryErrorIds
     /// <summary>A guest uses the backend.</summary>
     public const string BackendInUse = nameof(BackendInUse);
 
+    /// <summary>The backend's memory must stay as it is, because its guest is being checkpointed.</summary>
+    public const string BackendBusy = nameof(BackendBusy);
+
     // Options that contradict each other (sections 1 and 2).
 
     /// <summary>No machine type has the name.</summary>

@@ -152,12 +152,28 @@ internal sealed class GuestRam : IDisposable
         }
     }
 
+    /// <summary>Has discards of all backends refused until it is disposed; returns once none is under way.</summary>
+    public IDisposable KeepUnchanged(CancellationToken cancellation)
+    {
+        List<IDisposable> kept = [];
+        try
+        {
+            kept.AddRange(Backends.Select(backend => backend.KeepUnchanged(cancellation)));
+            return new Kept(kept);
+        }
+        catch
+        {
+            Release(kept);
+            throw;
+        }
+    }
+
     public void Dispose()
     {
         lock (_gate)
         {
             _released = true;
-            _subscriptions.ForEach(end => end()); // before the leases, which wait for a discard that is under way: harts go next
+            _subscriptions.ForEach(end => end()); // before the leases, which wait until a discard has told: harts go next
             Release(_owned);
         }
     }
@@ -188,5 +204,10 @@ internal sealed class GuestRam : IDisposable
         }
 
         owned.Clear();
+    }
+
+    private sealed class Kept(List<IDisposable> backends) : IDisposable
+    {
+        public void Dispose() => Release(backends);
     }
 }

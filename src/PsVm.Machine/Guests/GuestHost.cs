@@ -100,7 +100,7 @@ public sealed class GuestHost : IGuestHost, IDisposable
                 Add(guest);
                 GuestInfo info = guest.Info; // before it runs: it may be over at once, and that is told later
                 Note(HostEventIds.GuestStarted, info, $"Guest {name} started: {info.Boot}, {info.Memory} bytes, {info.Harts} harts");
-                guest.Start(clock);
+                guest.Start(clock, cancellation);
             }
             catch
             {
@@ -158,14 +158,14 @@ public sealed class GuestHost : IGuestHost, IDisposable
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">It has stopped (<see cref="GuestErrorIds.GuestStopped"/>).</exception>
-    public void Suspend(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Suspend();
+    public void Suspend(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Suspend(cancellation);
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">It has stopped (<see cref="GuestErrorIds.GuestStopped"/>).</exception>
-    public void Resume(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Resume();
+    public void Resume(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Resume(cancellation);
 
     /// <inheritdoc/>
-    public void Stop(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Stop();
+    public void Stop(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Stop(cancellation);
 
     /// <summary>How templates come to their places; tests let it fail.</summary>
     internal FolderCalls FolderCalls { get; init; } = FolderCalls.Kernel;

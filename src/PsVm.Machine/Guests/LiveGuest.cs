@@ -13,7 +13,9 @@ namespace PsVm.Machine.Guests;
 internal sealed class LiveGuest : IHeldGuest, IDisposable
 {
     private readonly Lock _gate = new();
-    private readonly Lock _operator = new();
+
+    // Whoever holds and releases the harts, one after the other; never for longer than it takes to hold them.
+    private readonly SemaphoreSlim _operator = new(1, 1);
     private readonly GuestInfo _description;
     private readonly GuestRam _ram;
     private readonly CodeCache _code;
@@ -30,7 +32,7 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     private TimeSpan _startLatency;
     private long _finalInstructions;
     private (TimeSpan Uptime, long Instructions) _lastMeasured;
-    private CancellationTokenSource? _heldWork;
+    private HeldWork? _heldWork;
 
     /// <summary>Puts a guest together; it does not run yet.</summary>
     /// <param name="scheduler">Where its harts are to run.</param>
@@ -116,11 +118,12 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
 
     /// <summary>Starts it; returns once its first hart runs.</summary>
     /// <param name="clock">Is told of that.</param>
-    public void Start(StartClock clock)
+    /// <param name="cancellation">Gives up waiting.</param>
+    public void Start(StartClock clock, CancellationToken cancellation)
     {
         _uptime.Start();
         _harts.Release();
-        clock.Began(_harts.WaitUntilFirstRun());
+        clock.Began(_harts.WaitUntilFirstRun(cancellation));
         lock (_gate)
         {
             (_startTimes, _startLatency) = (clock.Times, clock.Latency);
@@ -156,60 +159,44 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         }
     }
 
-    /// <summary>Holds its harts and its time; returns once none runs.</summary>
+    /// <summary>Holds its harts and its time; returns once none runs. While it is checkpointed, it stays held afterwards.</summary>
+    /// <param name="cancellation">Gives up; the guest is as it was.</param>
     /// <exception cref="GuestException">It has stopped.</exception>
-    public void Suspend()
-    {
-        lock (_operator)
+    public void Suspend(CancellationToken cancellation) => Operate(
+        () =>
         {
-            Hold();
+            Hold(cancellation);
             ChangeLivingState(GuestState.Suspended);
-        }
-    }
+        },
+        cancellation);
 
-    /// <summary>Lets its harts and its time go on.</summary>
+    /// <summary>Lets its harts and its time go on; while it is checkpointed, afterwards.</summary>
+    /// <param name="cancellation">Gives up.</param>
     /// <exception cref="GuestException">It has stopped.</exception>
-    public void Resume()
-    {
-        lock (_operator)
+    public void Resume(CancellationToken cancellation) => Operate(
+        () =>
         {
             ChangeLivingState(GuestState.Running);
-            Release();
-        }
-    }
+            ReleaseIfRunning();
+        },
+        cancellation);
 
     /// <inheritdoc/>
     public T WhileHeld<T>(Func<GuestBoard, GuestRam, CancellationToken, T> work, CancellationToken cancellation)
     {
         using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        if (Interlocked.CompareExchange(ref _heldWork, stop, null) is not null)
-        {
-            throw new GuestException(
-                GuestErrorIds.CheckpointInProgress, $"Expected no other checkpoint of guest '{Name}', found one in progress.", Name,
-                "Wait until it is finished.");
-        }
-
+        HeldWork held = Begin(stop);
         try
         {
-            lock (_operator)
+            Operate(() => Hold(stop.Token), stop.Token);
+            lock (_gate)
             {
                 ThrowIfEnding();
-                bool wasRunning = _state == GuestState.Running;
-                Hold();
-                try
-                {
-                    ThrowIfEnding();
-                    _board.Drain(stop.Token);
-                    return work(_board, _ram, stop.Token);
-                }
-                finally
-                {
-                    if (wasRunning)
-                    {
-                        Release();
-                    }
-                }
+                held.UsesRam = true;
             }
+
+            _board.Drain(stop.Token);
+            return work(_board, _ram, stop.Token);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -217,27 +204,21 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         }
         finally
         {
-            lock (_gate)
-            {
-                _heldWork = null;
-            }
+            // Not to be cancelled: the guest must not stay held. Who else operates on it is done within a slice.
+            Operate(() => EndHeldWork(held), CancellationToken.None);
         }
     }
 
-    /// <summary>Powers it off; returns once no hart runs.</summary>
-    /// <param name="reason">Why.</param>
-    public void Stop(string reason = "stopped by the operator")
-    {
-        lock (_gate)
-        {
-            _heldWork?.Cancel();
-        }
+    /// <inheritdoc/>
+    void IHeldGuest.Stop(string reason) => End(GuestState.Stopped, reason);
 
-        lock (_operator)
-        {
-            End(GuestState.Stopped, reason);
-            _harts.WaitUntilEnded();
-        }
+    /// <summary>Powers it off, and gives up its checkpoint; returns once no hart runs.</summary>
+    /// <param name="cancellation">Gives up waiting, once the guest has been told.</param>
+    public void Stop(CancellationToken cancellation)
+    {
+        cancellation.ThrowIfCancellationRequested();
+        End(GuestState.Stopped, "stopped by the operator");
+        _harts.WaitUntilEnded(cancellation);
     }
 
     /// <summary>Waits for a state.</summary>
@@ -289,7 +270,14 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     /// <summary>Stops it and gives back all that it holds.</summary>
     public void Dispose()
     {
-        Stop();
+        Stop(CancellationToken.None);
+        Task? last;
+        lock (_gate)
+        {
+            last = _heldWork?.Over.Task;
+        }
+
+        last?.Wait();
         _board.Dispose();
         _code.Dispose();
     }
@@ -320,6 +308,12 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         {
             // What a guest does once its RAM has failed, such as to power off, is of no account.
             _end ??= _ram.FindFault() is { } fault ? (GuestState.Failed, fault.ToString(), ToError(fault)) : (state, reason, failure);
+            _heldWork?.Stop.Cancel();
+            if (_heldWork is { UsesRam: true })
+            {
+                // No hart runs, and the RAM must not go yet: it ends when that work does.
+                return;
+            }
         }
 
         _harts.Stop();
@@ -377,16 +371,73 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         _ended(Info);
     }
 
-    private void Hold()
+    /// <summary>Does something after whoever else holds or releases the harts.</summary>
+    private void Operate(Action work, CancellationToken cancellation)
     {
-        _harts.Hold();
+        _operator.Wait(cancellation);
+        try
+        {
+            work();
+        }
+        finally
+        {
+            _operator.Release();
+        }
+    }
+
+    private void Hold(CancellationToken cancellation)
+    {
+        _harts.Hold(cancellation);
         _board.Pause();
     }
 
-    private void Release()
+    /// <summary>Lets it go on, if it is to run and nothing needs it held.</summary>
+    private void ReleaseIfRunning()
     {
+        lock (_gate)
+        {
+            if (_state != GuestState.Running || _heldWork is not null)
+            {
+                return;
+            }
+        }
+
         _board.Resume();
         _harts.Release();
+    }
+
+    private HeldWork Begin(CancellationTokenSource stop)
+    {
+        lock (_gate)
+        {
+            ThrowIfEnding();
+            return _heldWork is null ? _heldWork = new HeldWork(stop) : throw new GuestException(
+                GuestErrorIds.CheckpointInProgress,
+                $"Expected no other checkpoint of guest '{Name}', found one in progress.",
+                Name,
+                "Wait until it is finished.");
+        }
+    }
+
+    private void EndHeldWork(HeldWork work)
+    {
+        bool isEnding;
+        lock (_gate)
+        {
+            _heldWork = null;
+            isEnding = _end is not null;
+        }
+
+        if (isEnding)
+        {
+            _harts.Stop();
+        }
+        else
+        {
+            ReleaseIfRunning();
+        }
+
+        work.Over.SetResult();
     }
 
     private void ThrowIfEnding()
@@ -441,4 +492,15 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
 
     private GuestException StoppedError() => new(
         GuestErrorIds.GuestStopped, $"Expected guest '{Name}' to run or to be suspended, found that it has stopped.", Name);
+
+    /// <summary>Work for which the guest is held.</summary>
+    /// <param name="Stop">Gives it up.</param>
+    private sealed record HeldWork(CancellationTokenSource Stop)
+    {
+        /// <summary>The harts are held for it, and it uses the RAM. Under the guest's gate.</summary>
+        public bool UsesRam { get; set; }
+
+        /// <summary>Completes when it is over and the guest goes on.</summary>
+        public TaskCompletionSource Over { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+    }
 }

@@ -56,19 +56,22 @@ internal sealed class HartGroup
     public void Release() => _scheduler.Release(this);
 
     /// <summary>Keeps the harts from running; returns once none does.</summary>
-    public void Hold() => _scheduler.Hold(this);
+    /// <param name="cancellation">Gives up; they go on as they did.</param>
+    public void Hold(CancellationToken cancellation) => _scheduler.Hold(this, cancellation);
 
     /// <summary>Stops the harts for good; the end is told when none runs any more.</summary>
     public void Stop() => _scheduler.Stop(this);
 
     /// <summary>Waits until the end was told.</summary>
-    public void WaitUntilEnded() => _scheduler.WaitUntil(() => HasEnded);
+    /// <param name="cancellation">Gives up waiting.</param>
+    public void WaitUntilEnded(CancellationToken cancellation) => _scheduler.WaitUntil(() => HasEnded, cancellation);
 
     /// <summary>Waits until a hart runs, or the end was told.</summary>
+    /// <param name="cancellation">Gives up waiting.</param>
     /// <returns>When the first one began, or else now, as <see cref="Stopwatch.GetTimestamp"/> counts.</returns>
-    public long WaitUntilFirstRun()
+    public long WaitUntilFirstRun(CancellationToken cancellation)
     {
-        _scheduler.WaitUntil(() => _firstRun != 0 || HasEnded);
+        _scheduler.WaitUntil(() => _firstRun != 0 || HasEnded, cancellation);
         return _firstRun != 0 ? _firstRun : Stopwatch.GetTimestamp();
     }
 

@@ -73,16 +73,26 @@ internal sealed class HartScheduler : IDisposable
     }
 
     /// <summary>Keeps a group's harts from running; returns once none does.</summary>
-    public void Hold(HartGroup group)
+    /// <param name="group">The group. One caller at a time holds and releases it.</param>
+    /// <param name="cancellation">Gives up; the group is as it was.</param>
+    public void Hold(HartGroup group, CancellationToken cancellation)
     {
+        bool wasHeld;
         lock (_gate)
         {
+            wasHeld = group.IsHeld;
             group.IsHeld = true;
             Interrupt(group);
-            while (group.Running > 0)
-            {
-                Monitor.Wait(_gate);
-            }
+        }
+
+        try
+        {
+            WaitUntil(() => group.Running == 0, cancellation);
+        }
+        catch (OperationCanceledException) when (!wasHeld)
+        {
+            Release(group);
+            throw;
         }
     }
 
@@ -108,12 +118,18 @@ internal sealed class HartScheduler : IDisposable
     }
 
     /// <summary>Waits for something that <see cref="Change"/>, or the scheduler, changes.</summary>
-    public void WaitUntil(Func<bool> condition)
+    /// <param name="condition">Is looked at under the gate.</param>
+    /// <param name="cancellation">Gives up, unless it is so already.</param>
+    public void WaitUntil(Func<bool> condition, CancellationToken cancellation)
     {
+        // Under the gate as well: either the look below sees that it is cancelled, or the pulse comes after it. Disposed outside it, since
+        // that waits for the pulse.
+        using CancellationTokenRegistration pulse = cancellation.UnsafeRegister(_ => Change(() => { }), null);
         lock (_gate)
         {
             while (!condition())
             {
+                cancellation.ThrowIfCancellationRequested();
                 Monitor.Wait(_gate);
             }
         }

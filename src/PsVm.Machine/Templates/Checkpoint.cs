@@ -110,8 +110,9 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
     /// <summary>Copies RAM and machine state into the folder, while the guest is held.</summary>
     private Copied Copy(TemplateFolder folder, GuestBoard board, GuestRam ram, IProgress<double>? progress, CancellationToken stop)
     {
+        using IDisposable kept = ram.KeepUnchanged(stop);
         GuestTemplate? parent = options.Differential ? Parent(ram) : null;
-        List<IReadOnlyList<PageRange>>? changes = parent is null ? null : [.. ram.Backends.Select(backend => backend.OwnRanges())];
+        List<IReadOnlyList<PageRange>>? changes = parent is null ? null : [.. ram.Backends.Select(backend => backend.OwnRanges(stop))];
         double total = changes?.Sum(ranges => ranges.Sum(range => range.Length)) ?? ram.Backends.Sum(backend => backend.Size);
         long done = 0;
         List<(TemplateRamBlock, SafeFileHandle)> blocks = [];
@@ -152,6 +153,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
             CheckShared(backend);
         }
 
+        using IDisposable kept = ram.KeepUnchanged(stop);
         RandomAccess.Write(folder.CreateFile(TemplateSource.StateFileName), MachineState.Save(_id, board, guest.Description.Uuid, null), 0);
         folder.Seal();
         List<(SafeFileHandle File, FilePermissions Mode)> changed = [];

@@ -92,7 +92,7 @@ internal static class TemplateRam
                 RamFileCheck.CheckDigest(block, block.File, file, cancellation);
             }
 
-            backend.Fill(file, changes);
+            backend.Fill(file, changes, cancellation);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {

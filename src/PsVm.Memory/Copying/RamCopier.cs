@@ -18,7 +18,7 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
     private static readonly int s_pageSize = Environment.SystemPageSize;
 
     /// <summary>Ranges whose content is not the file's: pages of this mapping alone, and overlays. In order, neighbours joined.</summary>
-    public List<PageRange> OwnRanges()
+    public List<PageRange> OwnRanges(CancellationToken cancellation)
     {
         if (plan.Options.Share)
         {
@@ -32,7 +32,7 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
             // An overlay's pages are zero even where none is in memory, unless there is no file that could show otherwise.
             IEnumerable<PageRange> ranges = part.IsOverlay && plan.File is not null
                 ? [new PageRange(part.Start, part.Length)]
-                : PageMap.PrivateRanges(mapping.Address, part.Start, part.Length);
+                : PageMap.PrivateRanges(mapping.Address, part.Start, part.Length, cancellation);
             foreach (PageRange range in ranges)
             {
                 if (own.Count > 0 && own[^1].End == range.Offset)
@@ -55,7 +55,7 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
     /// <param name="cancellation">Gives up.</param>
     public void Copy(SafeFileHandle target, Action<long> advance, CancellationToken cancellation)
     {
-        List<PageRange> own = OwnRanges();
+        List<PageRange> own = OwnRanges(cancellation);
         if (plan.File is null || !TryClone(target))
         {
             RandomAccess.SetLength(target, mapping.Size);
@@ -83,11 +83,11 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
     /// Fills ranges of the mapping from a file that has them in their places; the pages become this mapping's own. Read-only RAM too can
     /// differ from its file, by what was discarded of it.
     /// </summary>
-    public void Fill(SafeFileHandle source, IReadOnlyList<PageRange> ranges)
+    public void Fill(SafeFileHandle source, IReadOnlyList<PageRange> ranges, CancellationToken cancellation)
     {
         if (!plan.Options.ReadOnly || ranges.Count == 0)
         {
-            FillWritable(source, ranges);
+            FillWritable(source, ranges, cancellation);
             return;
         }
 
@@ -98,7 +98,7 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
 
         try
         {
-            FillWritable(source, ranges);
+            FillWritable(source, ranges, cancellation);
         }
         finally
         {
@@ -106,12 +106,13 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
         }
     }
 
-    private void FillWritable(SafeFileHandle source, IReadOnlyList<PageRange> ranges)
+    private void FillWritable(SafeFileHandle source, IReadOnlyList<PageRange> ranges, CancellationToken cancellation)
     {
         foreach (PageRange range in ranges)
         {
             for (long position = range.Offset; position < range.End;)
             {
+                cancellation.ThrowIfCancellationRequested();
                 int length = (int)Math.Min(ChunkSize, range.End - position);
                 int read = Reach(position, length, write: true, bytes => RandomAccess.Read(source, bytes, position));
                 position += read > 0 ? read : throw new EndOfStreamException($"nothing at offset {position}");

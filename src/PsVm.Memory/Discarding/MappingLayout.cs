@@ -12,46 +12,45 @@ internal readonly record struct Segment(long Start, long End, bool IsOverlay)
 
 /// <summary>
 /// How the kernel has cut a block into mappings, overlays apart from file. Pure bookkeeping; never fewer segments than kernel mappings.
+/// One thread changes it, while any look.
 /// </summary>
 /// <param name="size">Bytes of the block.</param>
 /// <param name="fileMerges">Neighbouring file mappings merge; those of hugetlbfs do not.</param>
 internal sealed class MappingLayout(long size, bool fileMerges)
 {
+    private readonly Lock _lock = new();
     private readonly List<Segment> _segments = [new(0, size, false)];
 
     /// <summary>Kernel mappings of the block, at most.</summary>
-    public int SegmentCount => _segments.Count;
+    public int SegmentCount => Look(segments => segments.Count);
 
     /// <summary>Bytes under overlays.</summary>
-    public long OverlayBytes => _segments.Where(s => s.IsOverlay).Sum(s => s.Length);
+    public long OverlayBytes => Look(segments => segments.Where(s => s.IsOverlay).Sum(s => s.Length));
 
     /// <summary>Overlays, neighbours counted as one.</summary>
-    public int OverlayCount
+    public int OverlayCount => Look(segments =>
     {
-        get
+        var count = 0;
+        for (var i = 0; i < segments.Count; i++)
         {
-            var count = 0;
-            for (var i = 0; i < _segments.Count; i++)
-            {
-                count += _segments[i].IsOverlay && (i == 0 || !_segments[i - 1].IsOverlay) ? 1 : 0;
-            }
-
-            return count;
+            count += segments[i].IsOverlay && (i == 0 || !segments[i - 1].IsOverlay) ? 1 : 0;
         }
-    }
+
+        return count;
+    });
 
     /// <summary>The parts of a range, each clipped to it, in order.</summary>
-    public List<Segment> Within(long start, long end)
+    public List<Segment> Within(long start, long end) => Look(segments =>
     {
         var parts = new List<Segment>();
-        for (var i = IndexOf(start); i < _segments.Count && _segments[i].Start < end; i++)
+        for (var i = IndexOf(start); i < segments.Count && segments[i].Start < end; i++)
         {
-            var segment = _segments[i];
+            var segment = segments[i];
             parts.Add(segment with { Start = Math.Max(start, segment.Start), End = Math.Min(end, segment.End) });
         }
 
         return parts;
-    }
+    });
 
     /// <summary>How many segments turning a part of one segment into the other kind would add; negative: take away.</summary>
     public int CostOfFlipping(Segment part)
@@ -64,8 +63,19 @@ internal sealed class MappingLayout(long size, bool fileMerges)
     public void Flip(Segment part)
     {
         var (index, count, replacement) = Flipped(part);
-        _segments.RemoveRange(index, count);
-        _segments.InsertRange(index, replacement);
+        lock (_lock)
+        {
+            _segments.RemoveRange(index, count);
+            _segments.InsertRange(index, replacement);
+        }
+    }
+
+    private T Look<T>(Func<List<Segment>, T> look)
+    {
+        lock (_lock)
+        {
+            return look(_segments);
+        }
     }
 
     /// <summary>

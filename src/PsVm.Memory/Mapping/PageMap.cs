@@ -40,7 +40,7 @@ internal static class PageMap
     /// <summary>
     /// Ranges of a block whose content is in no file: in memory or swap, shared with other mappings (by fork, KSM, or as the zero page) or not.
     /// </summary>
-    public static List<PageRange> PrivateRanges(nint block, long offset, long length)
+    public static List<PageRange> PrivateRanges(nint block, long offset, long length, CancellationToken cancellation)
     {
         var pageSize = Environment.SystemPageSize;
         using var pageMap = File.OpenHandle("/proc/self/pagemap", share: FileShare.ReadWrite);
@@ -49,6 +49,7 @@ internal static class PageMap
         long start = -1;
         for (long done = 0, total = length / pageSize; done < total;)
         {
+            cancellation.ThrowIfCancellationRequested();
             var chunk = MemoryMarshal.AsBytes(entries.AsSpan(0, (int)Math.Min(entries.Length, total - done)));
             var read = RandomAccess.Read(pageMap, chunk, (((block + (nint)offset) / pageSize) + done) * sizeof(ulong)) / sizeof(ulong);
             if (read == 0)

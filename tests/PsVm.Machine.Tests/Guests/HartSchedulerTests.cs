@@ -24,7 +24,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
     public void Dispose()
     {
         _machines.ForEach(machine => machine.Group.Stop());
-        _machines.ForEach(machine => machine.Group.WaitUntilEnded());
+        _machines.ForEach(machine => machine.Group.WaitUntilEnded(CancellationToken.None));
         _scheduler.Dispose();
         _machines.ForEach(machine => machine.Dispose());
     }
@@ -35,7 +35,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         Machine[] guests = [Make(1, JumpToItself), Make(4, JumpToItself), Make(1, JumpToItself)];
         Array.ForEach(guests, guest => guest.Group.Release());
         WaitFor(() => guests.Sum(guest => guest.CpuTime.TotalMilliseconds) > 300);
-        Array.ForEach(guests, guest => guest.Group.Hold());
+        Array.ForEach(guests, guest => guest.Group.Hold(CancellationToken.None));
 
         double all = guests.Sum(guest => guest.CpuTime.TotalMilliseconds);
         Assert.All(guests, guest => Assert.InRange(guest.CpuTime.TotalMilliseconds / all, 0.2, 0.5));
@@ -125,14 +125,62 @@ public sealed unsafe class HartSchedulerTests : IDisposable
     }
 
     [Fact]
+    public void Waits_hear_that_they_are_cancelled_and_leave_the_harts_as_they_were()
+    {
+        using ManualResetEventSlim isInSlice = new(), goOn = new();
+        Machine guest = Make(2, JumpToItself);
+        guest.OnSlice = () =>
+        {
+            isInSlice.Set();
+            goOn.Wait();
+        };
+        try
+        {
+            AssertCancels(guest.Group.WaitUntilEnded);
+            AssertCancels(stop => guest.Group.WaitUntilFirstRun(stop));
+            guest.Group.Release();
+            isInSlice.Wait();
+
+            AssertCancels(guest.Group.Hold);
+
+            Assert.False(guest.Group.IsHeld);
+            Assert.Equal(1, guest.Group.Running);
+        }
+        finally
+        {
+            goOn.Set();
+        }
+
+        long before = guest.Instructions;
+        WaitFor(() => guest.Instructions > before && guest.Group.Harts.All(hart => hart.Exits.Slice > 2));
+        guest.Group.Hold(CancellationToken.None);
+        using CancellationTokenSource cancelled = new();
+        cancelled.Cancel();
+        guest.Group.Hold(cancelled.Token); // there is nothing to wait for
+        Assert.True(guest.Group.IsHeld);
+    }
+
+    private static void AssertCancels(Action<CancellationToken> wait)
+    {
+        using CancellationTokenSource source = new();
+        Exception? thrown = null;
+        var waiting = new Thread(() => thrown = Record.Exception(() => wait(source.Token))) { IsBackground = true };
+        waiting.Start();
+        Assert.False(waiting.Join(50));
+        source.Cancel();
+        Assert.True(waiting.Join(TimeSpan.FromMinutes(1)), "does not hear that it is cancelled");
+        Assert.IsAssignableFrom<OperationCanceledException>(thrown);
+    }
+
+    [Fact]
     public void Held_harts_stand_still_and_go_on_when_released()
     {
         Machine guest = Make(3, JumpToItself);
         for (int i = 0; i < 200; i++)
         {
             guest.Group.Release();
-            guest.Group.WaitUntilFirstRun();
-            guest.Group.Hold();
+            guest.Group.WaitUntilFirstRun(CancellationToken.None);
+            guest.Group.Hold(CancellationToken.None);
             Assert.Equal(0, guest.Group.Running);
         }
 
@@ -164,7 +212,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         neighbour.Group.Release();
         failing.Group.Release();
 
-        failing.Group.WaitUntilEnded();
+        failing.Group.WaitUntilEnded(CancellationToken.None);
 
         Assert.Equal("the switch broke", Assert.Single(failing.Failures).Message);
         long before = neighbour.Instructions;
@@ -179,7 +227,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         failing.OnFailure = () => throw new InvalidOperationException("nobody listens");
         failing.OnEnd = () => throw new InvalidOperationException("nobody is there");
         failing.Group.Release();
-        failing.Group.WaitUntilEnded();
+        failing.Group.WaitUntilEnded(CancellationToken.None);
 
         Assert.Equal("nobody is there", failing.Group.Unheard?.Message);
         RunSomethingElse();
@@ -194,7 +242,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
 
         Array.ForEach(guests, guest => guest.Group.Stop());
         Array.ForEach(guests, guest => guest.Group.Stop());
-        Array.ForEach(guests, guest => guest.Group.WaitUntilEnded());
+        Array.ForEach(guests, guest => guest.Group.WaitUntilEnded(CancellationToken.None));
         Array.ForEach(guests, guest => guest.Group.Release());
 
         Assert.All(guests, guest => Assert.Equal((1, 0), (guest.Ends, guest.Group.Running)));
@@ -208,7 +256,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         guest.Group.Release();
         WaitFor(() => guest.Group.Running == 2);
         guest.Group.Stop();
-        guest.Group.WaitUntilEnded();
+        guest.Group.WaitUntilEnded(CancellationToken.None);
     }
 
     [Fact]
@@ -288,7 +336,7 @@ public sealed unsafe class HartSchedulerTests : IDisposable
         Machine other = Make(1, JumpToItself);
         other.Group.Release();
         WaitFor(() => other.Group.Harts[0].Exits.Slice > 5);
-        other.Group.Hold();
+        other.Group.Hold(CancellationToken.None);
     }
 
     private static void WaitFor(Func<bool> condition) =>
@@ -308,12 +356,14 @@ public sealed unsafe class HartSchedulerTests : IDisposable
                 MachineType.Get("virt-1.2"),
                 new GuestMemory([((nint)_ram, RamSize, false)]), harts, environment: null, _code, new GuestConsole(), (_, _) => OnPower());
             Board.PowerOn(new BootEntry(MemoryMap.RamStart, 0, 0));
-            Group = new HartGroup(scheduler, Board, () => { }, Fail, End);
+            Group = new HartGroup(scheduler, Board, () => OnSlice(), Fail, End);
         }
 
         public GuestBoard Board { get; }
 
         public HartGroup Group { get; }
+
+        public Action OnSlice { get; set; } = () => { };
 
         public Action OnPower { get; set; } = () => { };
 
