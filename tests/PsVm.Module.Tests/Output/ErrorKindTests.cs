@@ -8,6 +8,7 @@ public class ErrorKindTests
     [InlineData(MemoryErrorIds.FileNotFound, ErrorKind.ObjectNotFound)]
     [InlineData(MemoryErrorIds.FileAccessDenied, ErrorKind.PermissionDenied)]
     [InlineData(MemoryErrorIds.BackendInUse, ErrorKind.ResourceBusy)]
+    [InlineData(MemoryErrorIds.BackendBusy, ErrorKind.ResourceBusy)]
     [InlineData(MemoryErrorIds.NotEnoughHugePages, ErrorKind.ResourceUnavailable)]
     [InlineData(MemoryErrorIds.SizeMisaligned, ErrorKind.InvalidArgument)]
     [InlineData(GuestErrorIds.GuestNameInUse, ErrorKind.ResourceExists)]
