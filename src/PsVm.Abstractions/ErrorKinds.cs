@@ -26,6 +26,7 @@ internal static class ErrorKinds
         [MemoryErrorIds.FileTooSmall] = ErrorKind.InvalidData,
         [MemoryErrorIds.FileSystemFull] = ErrorKind.ResourceUnavailable,
         [MemoryErrorIds.GrowFailed] = ErrorKind.WriteError,
+        [MemoryErrorIds.RamFileInUse] = ErrorKind.ResourceBusy,
         [MemoryErrorIds.AddressSpaceExhausted] = ErrorKind.ResourceUnavailable,
         [MemoryErrorIds.NotEnoughMemory] = ErrorKind.ResourceUnavailable,
         [MemoryErrorIds.NotEnoughHugePages] = ErrorKind.ResourceUnavailable,

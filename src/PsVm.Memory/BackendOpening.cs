@@ -11,8 +11,8 @@ namespace PsVm.Memory;
 /// </summary>
 /// <param name="opener">Opens, or foretells.</param>
 /// <param name="faultsEndProcess">Why a page that cannot be had ends the process, as a clause; null: it does not.</param>
-/// <param name="isMappedSharedWritable">Whether a live backend has the file mapped shared and writable.</param>
-internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProcess, Func<FileIdentity, bool> isMappedSharedWritable)
+/// <param name="listBackends">The live backends of the process.</param>
+internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProcess, Func<IReadOnlyList<MemoryBackend>> listBackends)
 {
     /// <summary>Decides, and opens by it.</summary>
     public OpenedBackend Open(MemoryBackendOptions options, bool denyPrivateDiscard)
@@ -102,6 +102,14 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
 
     private OpenedBackend CheckOpened(OpenedBackend plan, string path, List<BackendError> errors, List<BackendWarning> warnings)
     {
+        Lock(plan, path, errors, warnings);
+        if (errors.Count > 0)
+        {
+            return plan;
+        }
+
+        // Looked at under the lock: whoever made the file has grown it by now.
+        plan = plan.File is { } open ? plan with { Facts = FileFacts.Of(open.Fd) } : plan;
         var facts = plan.Facts!;
         var options = plan.Options;
         var fileSize = plan.Created ? 0 : facts.Size;
@@ -138,7 +146,7 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
                 warnings.Add(PaidTwice($"'{path}' on {plan.FileSystem.Name}"));
             }
 
-            if (!plan.Created && isMappedSharedWritable(facts.Identity))
+            if (!plan.Created && listBackends().Any(b => b.IsMappedSharedWritable(facts.Identity)))
             {
                 warnings.Add(new(
                     MemoryWarningIds.PrivateMappingOfSharedFile,
@@ -147,6 +155,50 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
         }
 
         return plan;
+    }
+
+    /// <summary>Sees to it that nobody writes what somebody else has mapped (memory-backends rules, section 3).</summary>
+    private void Lock(OpenedBackend plan, string path, List<BackendError> errors, List<BackendWarning> warnings)
+    {
+        if (plan.IsDirectory || (plan.Created && plan.File is null))
+        {
+            // Nobody else can have it.
+            return;
+        }
+
+        var wanted = RamFileLock.For(plan.Options);
+        var fd = plan.File?.Fd ?? -1;
+        var (result, errno) = opener.Lock(path, fd, wanted);
+        if (result == LockResult.Unavailable)
+        {
+            warnings.Add(new(
+                MemoryWarningIds.LocksUnavailable,
+                $"'{path}' cannot be locked ({Errors.Describe(errno)}): nothing keeps others from writing it at the same time."));
+        }
+        else if (result == LockResult.InUse)
+        {
+            var error = FileErrors.InUse(path, wanted, HolderOf(plan.Facts!.Identity, wanted));
+            if (!plan.Options.AllowSharedWriters)
+            {
+                errors.Add(error);
+                return;
+            }
+
+            warnings.Add(new(MemoryWarningIds.SharedWriters, error.Message + " AllowSharedWriters maps them all the same."));
+
+            // Beside readers at least: who wants the file alone later learns of this one.
+            _ = opener.Lock(path, fd, wanted with { Exclusive = false });
+        }
+    }
+
+    private string HolderOf(FileIdentity file, RamFileLock wanted)
+    {
+        if (listBackends().FirstOrDefault(b => b.IsLockedAgainst(file, wanted)) is { } backend)
+        {
+            return $"backend '{backend.Id}' of this process";
+        }
+
+        return wanted.FindHolder(file) is { } process ? $"process {process}" : "a process that this user may not look at";
     }
 
     /// <summary>

@@ -31,6 +31,7 @@ public sealed class MemoryBackend : IDisposable
     private bool _disposed;
     private bool _isLeaving;
     private bool _unmapped;
+    private bool _handedOver;
 
     internal MemoryBackend(MemoryBackends owner, OpenedBackend plan, RamMapping mapping, Discarder discarder, MappingOutcome outcome)
     {
@@ -90,6 +91,9 @@ public sealed class MemoryBackend : IDisposable
 
     internal bool IsMappedSharedWritable(FileIdentity file) =>
         _plan is { Kind: BackendKind.File, Options: { Share: true, ReadOnly: false } } && _plan.Facts!.Identity.IsSameFile(file);
+
+    internal bool IsLockedAgainst(FileIdentity file, RamFileLock wanted) => HasNamedFile && _plan.Facts!.Identity.IsSameFile(file)
+        && (_handedOver ? RamFileLock.For(Options) with { Exclusive = false } : RamFileLock.For(Options)).ConflictsWith(wanted);
 
     private bool HasNamedFile => _plan is { Kind: BackendKind.File, IsDirectory: false };
 
@@ -216,6 +220,23 @@ public sealed class MemoryBackend : IDisposable
         {
             ObjectDisposedException.ThrowIf(_isLeaving, this);
             return _plan.File?.Duplicate();
+        }
+    }
+
+    /// <summary>
+    /// Lets others map the file that only this backend could write until now, for a template that takes it over: the guest has ended, and
+    /// nobody writes it any more.
+    /// </summary>
+    public void HandOverFile()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_unmapped, this);
+            if (HasNamedFile)
+            {
+                _handedOver = true;
+                _ = (RamFileLock.For(Options) with { Exclusive = false }).Take(_plan.File!.Fd);
+            }
         }
     }
 

@@ -139,7 +139,7 @@ public sealed class MemoryBackends : IDisposable
             return new OpenedBackend(BackendDecision.Undecided(options, Denies(options))).ToReport(errors);
         }
 
-        var plan = new BackendOpening(new ForetellingOpener(), _faultsEndProcess, IsMappedSharedWritable).Open(options, Denies(options));
+        var plan = new BackendOpening(new ForetellingOpener(), _faultsEndProcess, List).Open(options, Denies(options));
         errors.AddRange(plan.Errors);
         if (plan.Errors.Count == 0 && HostMemory.Foretell(plan) is { } shortage)
         {
@@ -242,7 +242,7 @@ public sealed class MemoryBackends : IDisposable
         }
 
         var clock = Stopwatch.StartNew();
-        var plan = new BackendOpening(new FileOpener(), _faultsEndProcess, IsMappedSharedWritable).Open(options, Denies(options));
+        var plan = new BackendOpening(new FileOpener(), _faultsEndProcess, List).Open(options, Denies(options));
         RamMapping? mapping = null;
         try
         {
@@ -353,8 +353,6 @@ public sealed class MemoryBackends : IDisposable
 
     private bool Denies(MemoryBackendOptions options) =>
         options.DenyPrivateDiscard || (Policy.DenyPrivateDiscard && !options.AllowPrivateDiscard);
-
-    private bool IsMappedSharedWritable(FileIdentity file) => List().Any(b => b.IsMappedSharedWritable(file));
 
     private static BackendError RequiresLinux() => new(
         MemoryErrorIds.RequiresLinux, $"Guest RAM is mapped on Linux only; this is {Environment.OSVersion.Platform}.", null);

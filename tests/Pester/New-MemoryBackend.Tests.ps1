@@ -145,9 +145,21 @@ Describe 'New-MemoryBackend' {
 
     It 'warns with the id in brackets' {
         $null = New-MemoryBackend ./ram.img 1MB -Share
-        $null = New-MemoryBackend ./ram.img 1MB -WarningVariable warnings -WarningAction SilentlyContinue
-        $warnings | Should -HaveCount 1
-        "$warnings" | Should -BeLike '`[PrivateMappingOfSharedFile`] *'
+        $null = New-MemoryBackend ./ram.img 1MB -AllowSharedWriters -WarningVariable warnings -WarningAction SilentlyContinue
+        $warnings | Should -HaveCount 2
+        "$($warnings[0])" | Should -BeLike '`[SharedWriters`] *'
+        "$($warnings[1])" | Should -BeLike '`[PrivateMappingOfSharedFile`] *'
+    }
+
+    It 'refuses to write a file that another backend writes, unless AllowSharedWriters' {
+        $null = New-MemoryBackend ./ram.img 1MB -Share -Id first
+        Test-BackendOptions ./ram.img 1MB -Share -ErrorAction SilentlyContinue | Should -BeFalse
+        $failure = Get-ErrorOf { New-MemoryBackend ./ram.img 1MB -Share }
+        $failure.Id | Should -Be RamFileInUse
+        $warnings = $null
+        $second = New-MemoryBackend ./ram.img 1MB -Share -AllowSharedWriters -WarningVariable warnings -WarningAction SilentlyContinue
+        $second.Outcome.Share | Should -BeTrue
+        "$warnings" | Should -BeLike "``[SharedWriters``] *'first'*"
     }
 
     It 'does what a report foretold' {
@@ -161,7 +173,7 @@ Describe 'New-MemoryBackend' {
 
     It 'takes an outcome for a second mapping' {
         $first = New-MemoryBackend ./ram.img 1MB -Share
-        $second = $first.Outcome | New-MemoryBackend -Id second
+        $second = $first.Outcome | New-MemoryBackend -Id second -AllowSharedWriters -WarningAction SilentlyContinue
         $second.Outcome.Path | Should -Be $first.Outcome.Path
         $second.Outcome.Share | Should -BeTrue
     }

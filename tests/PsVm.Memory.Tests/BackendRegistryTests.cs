@@ -171,11 +171,15 @@ public sealed class BackendRegistryTests
         var options = Good with { Path = path };
         Assert.Empty(Ids(backends.CreateAsForetold(options)));
 
-        var shared = backends.CreateAsForetold(options with { Share = true });
+        var shared = backends.CreateAsForetold(options with { Share = true, AllowSharedWriters = true });
+        Assert.Equal([MemoryWarningIds.SharedWriters], Ids(shared));
+        shared.Dispose();
+        backends.List()[0].Dispose();
+        shared = backends.CreateAsForetold(options with { Share = true });
         Assert.Empty(Ids(shared));
         File.CreateSymbolicLink(folder.In("link"), path);
-        var link = options with { Path = folder.In("link") };
-        Assert.Equal([MemoryWarningIds.PrivateMappingOfSharedFile], Ids(backends.CreateAsForetold(link)));
+        var link = options with { Path = folder.In("link"), AllowSharedWriters = true };
+        Assert.Equal([MemoryWarningIds.SharedWriters, MemoryWarningIds.PrivateMappingOfSharedFile], Ids(backends.CreateAsForetold(link)));
         shared.Dispose();
         Assert.Empty(Ids(backends.CreateAsForetold(options)));
         backends.CreateAsForetold(options with { Share = true, ReadOnly = true });

@@ -25,7 +25,7 @@ public sealed class ReportProperties
         from size in Gen.Frequency((6, Gen.Constant(2 * Page)), (1, Gen.Elements(0, 1, Page, 8 * Page, 1L << 46, long.MaxValue)))
         from offset in Gen.Frequency((6, Gen.Constant(0L)), (1, Gen.Elements(1, Page, -Page, 3 * Page)))
         from align in Gen.Frequency((6, Gen.Constant(0L)), (1, Gen.Elements(1, Page, 1L << 30, 3 * Page)))
-        from flags in Gen.Choose(0, 127)
+        from flags in Gen.Choose(0, 255)
         from mode in Gen.Elements(Enum.GetValues<FileAccessMode>())
         from policy in Gen.Elements(Enum.GetValues<DiscardPolicy>())
         from machine in Gen.Frequency((8, Gen.Elements("virt", "virt-1.0", "virt-1.1")), (1, Gen.Constant("pc")))
@@ -50,6 +50,7 @@ public sealed class ReportProperties
             ForcePrealloc = (flags & 16) != 0,
             Reserve = (flags & 32) != 0,
             Merge = (flags & 64) != 0,
+            AllowSharedWriters = (flags & 128) != 0,
         };
 
     [SkippableTheory]

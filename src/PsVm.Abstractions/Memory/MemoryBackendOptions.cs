@@ -61,6 +61,12 @@ public sealed record MemoryBackendOptions
     /// <summary>The machine type whose defaults apply: <c>virt</c>, <c>virt-1.0</c>, <c>virt-1.1</c> or <c>virt-1.2</c>.</summary>
     public string MachineType { get; init; } = "virt";
 
+    /// <summary>
+    /// Maps a file although another backend has a lock that forbids it: two write it, or one reads what the other writes. Their guests must know
+    /// of each other.
+    /// </summary>
+    public bool AllowSharedWriters { get; init; }
+
     /// <summary>Denies discards of private file memory for this backend; false: the policy decides.</summary>
     public bool DenyPrivateDiscard { get; init; }
 

@@ -155,6 +155,9 @@ public static class MemoryErrorIds
     /// <summary>The file cannot be grown to offset and size.</summary>
     public const string GrowFailed = nameof(GrowFailed);
 
+    /// <summary>Somebody has a lock on the file that forbids to write it, or to map what is written.</summary>
+    public const string RamFileInUse = nameof(RamFileInUse);
+
     // Mapping (section 4).
 
     /// <summary>The process has no address range of that size left.</summary>

@@ -30,4 +30,10 @@ public static class MemoryWarningIds
 
     /// <summary>Here a page of the file that cannot be had, as after a truncation, ends the process and not just the guest.</summary>
     public const string RamFaultsEndProcess = nameof(RamFaultsEndProcess);
+
+    /// <summary>AllowSharedWriters: the file is mapped although somebody has a lock that forbids it.</summary>
+    public const string SharedWriters = nameof(SharedWriters);
+
+    /// <summary>The file system has no locks: nothing tells of others that write the file.</summary>
+    public const string LocksUnavailable = nameof(LocksUnavailable);
 }

@@ -183,6 +183,13 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
 
             GuestTemplate template = Finish(folder, Describe(blocks, parent: null), stop);
             changed.Clear();
+
+            // Nobody writes the files any more: clones need not wait until the guest is done with its RAM.
+            foreach (MemoryBackend backend in ram.Backends)
+            {
+                backend.HandOverFile();
+            }
+
             guest.Stop($"checkpointed: its RAM is template '{_path}' now");
             foreach (MemoryBackend backend in ram.Backends)
             {

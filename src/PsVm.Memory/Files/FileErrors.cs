@@ -97,6 +97,15 @@ internal static class FileErrors
         $"The file system of '{path}' has {available} bytes available; the shared memory may come to need {needed} bytes more.",
         "Free some space, use a smaller Size, or turn Reserve off and accept that the guest dies when the file system is full.");
 
+    /// <summary>Somebody has a lock that forbids this one.</summary>
+    public static BackendError InUse(string path, RamFileLock wanted, string holder) => new(
+        MemoryErrorIds.RamFileInUse,
+        $"Expected that nobody else {(wanted.Exclusive ? "has" : "writes")} bytes {wanted.Offset} to {wanted.Offset + wanted.Length - 1} of '{path}' "
+            + $"mapped, found that {holder} has them locked.",
+        wanted.Exclusive
+            ? "Use private memory (leave out Share), another file, or remove the other backend first; AllowSharedWriters lets both write."
+            : "Remove the backend that writes the file first; AllowSharedWriters maps it all the same.");
+
     private static BackendError AccessDenied(string path, string how) => new(
         MemoryErrorIds.FileAccessDenied,
         $"'{path}' cannot be {how}: {Errors.Describe(Errno.EACCES)}.",

@@ -30,5 +30,7 @@ internal sealed class FileOpener : IFileOpener
         return opening;
     }
 
+    public (LockResult Result, Errno Error) Lock(string path, int fd, RamFileLock wanted) => wanted.Take(fd);
+
     private static FileOpening Attempt(int fd, bool creating) => new(Errors.Of(fd), fd, creating);
 }

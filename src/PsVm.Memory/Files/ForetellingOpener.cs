@@ -22,6 +22,20 @@ internal sealed class ForetellingOpener : IFileOpener
 
     public FileOpening CreateUnlinked(string directory) => new(CreateIn(directory), Creating: true);
 
+    public (LockResult Result, Errno Error) Lock(string path, int fd, RamFileLock wanted)
+    {
+        var own = Syscall.open(path, OpenFlags.O_RDONLY | OpenFlags.O_NONBLOCK | OpenFlags.O_CLOEXEC);
+        if (own < 0)
+        {
+            // Gone meanwhile; what could be opened is what this foretells.
+            return (LockResult.Free, 0);
+        }
+
+        var result = wanted.Probe(own);
+        _ = Syscall.close(own);
+        return result;
+    }
+
     private static Errno CreateIn(string directory) => Access(directory, LibC.WriteOk | LibC.ExecuteOk);
 
     private static Errno Access(string path, int mode) => Errors.Of(LibC.FAccessAt(LibC.AtFdCwd, path, mode, LibC.AtEAccess));

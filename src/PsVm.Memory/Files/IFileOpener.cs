@@ -19,4 +19,10 @@ internal interface IFileOpener
 
     /// <summary>Creates a file in a directory and unlinks it at once.</summary>
     FileOpening CreateUnlinked(string directory);
+
+    /// <summary>Locks what is open, or asks whether the file at the path could be locked.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="fd">It, when it is open.</param>
+    /// <param name="wanted">The lock.</param>
+    (LockResult Result, Errno Error) Lock(string path, int fd, RamFileLock wanted);
 }

@@ -34,6 +34,12 @@ internal static partial class LibC
 
     public const int DuplicateCloexec = 1030; // F_DUPFD_CLOEXEC
 
+    public const int OfdGetLock = 36; // F_OFD_GETLK
+    public const int OfdSetLock = 37; // F_OFD_SETLK
+    public const short ReadLock = 0; // F_RDLCK
+    public const short WriteLock = 1; // F_WRLCK
+    public const short Unlock = 2; // F_UNLCK
+
     public const int StatxAttrImmutable = 0x10;
     public const int StatxAttrAppend = 0x20;
     public const int StatxAttrVerity = 0x100000;
@@ -62,6 +68,10 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
     public static partial int Fcntl(int fd, int command, int argument);
+
+    // fcntl(2) takes its third argument like any other on the ABIs above.
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int FcntlLock(int fd, int command, ref FileLock range);
 
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int MemfdCreate(string name, uint flags);
@@ -109,6 +119,17 @@ internal static partial class LibC
     public struct SignalMask
     {
         private ulong _word;
+    }
+
+    /// <summary>struct flock; Whence is SEEK_SET, and the process must be 0 for locks of open files.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 32)]
+    public struct FileLock
+    {
+        public short Type;
+        public short Whence;
+        public long Start;
+        public long Length;
+        public int Process;
     }
 
     /// <summary>struct statfs.</summary>

@@ -95,6 +95,11 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
     [ArgumentCompleter(typeof(MachineTypeCompleter))]
     public string MachineType { get; set; } = "virt";
 
+    /// <summary>Maps a file although another backend has a lock that forbids it.</summary>
+    [Parameter(ParameterSetName = "Parameters")]
+    [NotUnset]
+    public SwitchParameter AllowSharedWriters { get; set; }
+
     /// <summary>Denies discards of private file memory for this backend; else the policy decides.</summary>
     [Parameter(ParameterSetName = "Parameters")]
     public SwitchParameter DenyPrivateDiscard { get; set; }
@@ -128,6 +133,7 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
             HostNodes = HostNodes,
             NumaPolicy = NumaPolicy,
             MachineType = MachineType,
+            AllowSharedWriters = AllowSharedWriters,
             DenyPrivateDiscard = DenyPrivateDiscard,
             AllowPrivateDiscard = AllowPrivateDiscard,
         };

@@ -32,6 +32,7 @@ public sealed class GuestMeasurementTests : IDisposable
         Obey("seed", "touch 1000", "touch: pages=1000 ");
         long seed = Hold("seed").OwnBytes;
         _host.Stop("seed");
+        _backends.Get(new("seed")).Dispose();
 
         StartAndWait(new GuestOptions { Name = "clone", MemoryPath = path, Memory = Memory });
         long before = Hold("clone").OwnBytes;

@@ -161,7 +161,7 @@ public sealed class CheckpointTests : TemplateTest
         AssertRefused(ordinary, GuestErrorIds.CheckpointRamNotShared, new() { Path = At("t"), UseRamFile = true });
         MemoryBackendOptions shared = new() { Id = "one", Path = At("ram"), Size = Memory, Share = true };
         Backends.Create(shared);
-        Backends.Create(shared with { Id = "two" });
+        Backends.Create(shared with { Id = "two", AllowSharedWriters = true });
         string guest = Boot(new GuestOptions { BackendIds = ["one"] });
         AssertRefused(guest, GuestErrorIds.CheckpointRamNotShared, new() { Path = At("t"), UseRamFile = true });
         AssertRefused(guest, GuestErrorIds.CheckpointNotClone, new() { Path = At("t"), Differential = true });

@@ -19,6 +19,12 @@ internal static class Program
             return;
         }
 
+        if (arguments is [RamFileLockTests.Argument, var file])
+        {
+            RamFileLockTests.HoldRamFile(file);
+            return;
+        }
+
         using MemoryBackends backends = new();
         using GuestHost host = new(backends);
         string guest = host.Start(new GuestOptions { Memory = 4 << 20 }, CancellationToken.None).Name;

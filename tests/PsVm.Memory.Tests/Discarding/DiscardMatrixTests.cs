@@ -128,7 +128,7 @@ public sealed class DiscardMatrixTests(ITestOutputHelper output) : BackendTest
             var options = new MemoryBackendOptions
             {
                 Kind = Has("memfd") ? BackendKind.Memfd : Has("anonymous") ? BackendKind.Anonymous : BackendKind.File,
-                Size = 4 * page, Share = Has("shared"), ReadOnly = Has("rom"), DiscardPolicy = policy,
+                Size = 4 * page, Share = Has("shared"), AllowSharedWriters = true, ReadOnly = Has("rom"), DiscardPolicy = policy,
                 FileAccessMode = Has("rw") ? FileAccessMode.ReadWrite : FileAccessMode.Auto,
             };
             if (options.Kind != BackendKind.File)
@@ -175,7 +175,7 @@ public sealed class DiscardMatrixTests(ITestOutputHelper output) : BackendTest
         public void Dispose() => _other?.Dispose();
 
         /// <summary>Maps the file as another user would.</summary>
-        private void Watch(string path) => _other = backends.Create(new() { Path = path, Size = 4 * page, Share = true });
+        private void Watch(string path) => _other = backends.Create(new() { Path = path, Size = 4 * page, Share = true, AllowSharedWriters = true });
 
         private static string DescriptorOf(MemoryBackend backend) => Path.GetFileName(Directory.EnumerateFiles("/proc/self/fd")
             .First(fd => new FileInfo(fd).LinkTarget?.Contains($"memfd:{backend.Id} ", StringComparison.Ordinal) == true));

@@ -107,7 +107,7 @@ public sealed class DiscardTests : BackendTest
         Assert.Equal([MemoryWarningIds.PunchHoleChangesFile], named.Outcome.Warnings.Select(w => w.Id));
         Assert.Empty(named.Discard(2 * Page, Page).Warnings);
 
-        var shared = Backends.CreateAsForetold(options with { Share = true });
+        var shared = Backends.CreateAsForetold(options with { Share = true, AllowSharedWriters = true });
         Assert.Empty(shared.Discard(0, Page, DiscardPolicy.PunchHole).Warnings);
     }
 
@@ -122,7 +122,7 @@ public sealed class DiscardTests : BackendTest
         backend.Bytes(0, Page).Fill(1);
         Assert.Equal(Page, backend.Discard(0, 4 * Page).BytesFreed);
 
-        var shared = Backends.Create(Private with { Share = true });
+        var shared = Backends.Create(Private with { Share = true, AllowSharedWriters = true });
         Assert.Equal(4 * Page, shared.Discard(0, 4 * Page).BytesFreed);
         Assert.Equal(0, shared.Discard(0, 4 * Page).BytesFreed);
     }
@@ -222,7 +222,7 @@ public sealed class DiscardTests : BackendTest
         Assert.Equal((byte)0, File.ReadAllBytes(mount.In("ram")).AsSpan(Page, Page).Value());
 
         // Zeroing a private copy would not be what was asked for.
-        using var copy = Backends.Create(options);
+        using var copy = Backends.Create(options with { AllowSharedWriters = true });
         copy.Bytes(0, Page).Fill(1);
         Assert.Equal(MemoryErrorIds.DiscardFailed, DiscardFails(copy, 0, Page, DiscardPolicy.PunchHole));
         Assert.Equal((byte)1, copy.Bytes(0, Page).Value());

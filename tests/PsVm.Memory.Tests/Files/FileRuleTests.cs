@@ -184,13 +184,15 @@ public sealed class FileRuleTests : BackendTest
         string errorId, Errno opening, Errno creating, int attempts)
     {
         var opener = new FailingOpener(opening, creating);
-        var plan = new BackendOpening(opener, null, _ => false).Open(Shared(Folder.In("raced")), denyPrivateDiscard: false);
+        var plan = new BackendOpening(opener, null, () => []).Open(Shared(Folder.In("raced")), denyPrivateDiscard: false);
         Assert.Equal(errorId, Assert.Single(plan.Errors).Id);
         Assert.Equal(attempts, opener.Opens);
     }
 
     private sealed class FailingOpener(Errno opening, Errno creating) : IFileOpener
     {
+        public (LockResult Result, Errno Error) Lock(string path, int fd, RamFileLock wanted) => (LockResult.Free, 0);
+
         public int Opens { get; private set; }
 
         public FileOpening Open(string path, bool write)

@@ -154,7 +154,7 @@ public sealed partial class MappingTests : BackendTest
     public void Prealloc_touches_pages_where_the_kernel_has_no_advice_for_it(bool share, bool force)
     {
         var options = Private with { Share = share, Prealloc = true, ForcePrealloc = force };
-        var plan = new BackendOpening(new Memory.Files.FileOpener(), null, _ => false).Open(options, false);
+        var plan = new BackendOpening(new Memory.Files.FileOpener(), null, () => []).Open(options, false);
         using var file = plan.File;
         var (mapping, _) = RamMapping.Map(plan);
         using (mapping)
@@ -217,7 +217,7 @@ public sealed partial class MappingTests : BackendTest
         Holdings.AssertUnchanged(
             Folder.Path, () => Assert.Throws<OperationCanceledException>(() => Backends.Create(options, cancelled.Token)));
 
-        var plan = new BackendOpening(new Memory.Files.FileOpener(), null, _ => false).Open(new() { Size = Size, Prealloc = true }, false);
+        var plan = new BackendOpening(new Memory.Files.FileOpener(), null, () => []).Open(new() { Size = Size, Prealloc = true }, false);
         var (mapping, _) = RamMapping.Map(plan);
         using (mapping)
         {

@@ -59,9 +59,12 @@ public sealed class MemoryCmdletTests : IDisposable
     {
         _backends.Create(File("ram.img", share: true));
 
-        NewMemoryBackendCommand.Run(File("ram.img", share: false), _host, _output, CancellationToken.None);
+        NewMemoryBackendCommand.Run(
+            File("ram.img", share: false) with { AllowSharedWriters = true }, _host, _output, CancellationToken.None);
 
-        Assert.StartsWith($"[{MemoryWarningIds.PrivateMappingOfSharedFile}] ", Assert.Single(_output.Warnings), StringComparison.Ordinal);
+        Assert.Equal(2, _output.Warnings.Count);
+        Assert.StartsWith($"[{MemoryWarningIds.SharedWriters}] ", _output.Warnings[0], StringComparison.Ordinal);
+        Assert.StartsWith($"[{MemoryWarningIds.PrivateMappingOfSharedFile}] ", _output.Warnings[1], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -83,10 +86,13 @@ public sealed class MemoryCmdletTests : IDisposable
     {
         _backends.Create(File("ram.img", share: true));
 
-        TestBackendOptionsCommand.Run(File("ram.img", share: false), detailed: false, _host, _output, CancellationToken.None);
+        TestBackendOptionsCommand.Run(
+            File("ram.img", share: false) with { AllowSharedWriters = true }, detailed: false, _host, _output, CancellationToken.None);
 
         Assert.Equal([true], _output.Objects);
-        Assert.StartsWith($"[{MemoryWarningIds.PrivateMappingOfSharedFile}] ", Assert.Single(_output.Warnings), StringComparison.Ordinal);
+        Assert.Equal(2, _output.Warnings.Count);
+        Assert.StartsWith($"[{MemoryWarningIds.SharedWriters}] ", _output.Warnings[0], StringComparison.Ordinal);
+        Assert.StartsWith($"[{MemoryWarningIds.PrivateMappingOfSharedFile}] ", _output.Warnings[1], StringComparison.Ordinal);
     }
 
     [Fact]
