@@ -213,10 +213,11 @@ Describe 'The views' {
     BeforeAll {
         $ram = New-MemoryBackend -Path "$TestDrive/ram.img" -Size 32MB -Share -Id ram
         $guest = $ram | Start-Guest -Name web | Wait-Guest -ForText 'GUEST-UP' -Timeout 60 | Suspend-Guest
+        [IO.File]::WriteAllBytes("$TestDrive/small.img", [byte[]]::new(4096))
         $objects = @{
             MemoryBackend  = $ram
             MappingOutcome = $ram.Outcome
-            BackendReport  = Test-BackendOptions -Path "$TestDrive/ram.img" -Size 64MB -Detailed
+            BackendReport  = Test-BackendOptions -Path "$TestDrive/small.img" -Size 64MB -Detailed
             Guest          = $guest
             GuestInfo      = $guest.Info
             DiscardOutcome = $ram | Clear-MemoryBackend -Offset 16MB -Length 64KB

@@ -104,6 +104,11 @@ public sealed class GuestHost : IGuestHost, IDisposable
             }
             catch
             {
+                lock (_gate)
+                {
+                    _guests.Remove(name);
+                }
+
                 guest.Dispose();
                 throw;
             }
