@@ -8,9 +8,12 @@ internal static class HostEnvironment
 {
     /// <summary>Who may share decoded and translated code.</summary>
     /// <exception cref="GuestException">The variable names none.</exception>
-    public static CodeSharing Sharing()
+    public static CodeSharing Sharing() => Sharing(Environment.GetEnvironmentVariable(GuestHost.CodeSharingVariable));
+
+    /// <summary>Who may share code, by the variable's text; null: it is not set.</summary>
+    internal static CodeSharing Sharing(string? variable)
     {
-        string text = Environment.GetEnvironmentVariable(GuestHost.CodeSharingVariable)?.Trim() ?? "";
+        string text = variable?.Trim() ?? "";
         return text.Length == 0 ? CodeSharing.Template
             : Enum.GetNames<CodeSharing>().FirstOrDefault(name => name.Equals(text, StringComparison.OrdinalIgnoreCase)) is { } name
                 ? Enum.Parse<CodeSharing>(name)
@@ -23,9 +26,11 @@ internal static class HostEnvironment
 
     /// <summary>How guest code is translated.</summary>
     /// <exception cref="GuestException">The variable is no size that is possible.</exception>
-    public static TranslatorOptions Translation()
+    public static TranslatorOptions Translation() => Translation(Environment.GetEnvironmentVariable(GuestHost.CodeBytesVariable));
+
+    /// <summary>How guest code is translated, by the variable's text; null: it is not set.</summary>
+    internal static TranslatorOptions Translation(string? text)
     {
-        string? text = Environment.GetEnvironmentVariable(GuestHost.CodeBytesVariable);
         if (string.IsNullOrEmpty(text))
         {
             return TranslatorOptions.Default;

@@ -98,17 +98,9 @@ public sealed class GuestMeasurementTests : IDisposable
     [InlineData("1000000")]
     public void A_limit_of_code_that_cannot_be_is_an_error(string text)
     {
-        Environment.SetEnvironmentVariable(GuestHost.CodeBytesVariable, text);
-        try
-        {
-            GuestException error = Assert.Throws<GuestException>(() => new GuestHost(_backends));
-            Assert.Equal(GuestErrorIds.CodeBytesInvalid, error.ErrorId);
-            Assert.Contains($"'{text}'", error.Message, StringComparison.Ordinal);
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable(GuestHost.CodeBytesVariable, null);
-        }
+        GuestException error = Assert.Throws<GuestException>(() => HostEnvironment.Translation(text));
+        Assert.Equal(GuestErrorIds.CodeBytesInvalid, error.ErrorId);
+        Assert.Contains($"'{text}'", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

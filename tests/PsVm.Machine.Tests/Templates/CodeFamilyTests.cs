@@ -52,18 +52,17 @@ public sealed class CodeFamilyTests : TemplateTest
     [InlineData("Template,Host")]
     public void A_way_of_sharing_that_is_none_is_an_error(string text)
     {
-        Environment.SetEnvironmentVariable(GuestHost.CodeSharingVariable, text);
-        try
-        {
-            GuestException error = Assert.Throws<GuestException>(() => new GuestHost(Backends));
-            Assert.Equal(GuestErrorIds.CodeSharingInvalid, error.ErrorId);
-            Assert.Contains($"Template or Host, found '{text}'", error.Message, StringComparison.Ordinal);
-        }
-        finally
-        {
-            Environment.SetEnvironmentVariable(GuestHost.CodeSharingVariable, null);
-        }
+        GuestException error = Assert.Throws<GuestException>(() => HostEnvironment.Sharing(text));
+        Assert.Equal(GuestErrorIds.CodeSharingInvalid, error.ErrorId);
+        Assert.Contains($"Template or Host, found '{text}'", error.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData(null, CodeSharing.Template)]
+    [InlineData("", CodeSharing.Template)]
+    [InlineData(" host ", CodeSharing.Host)]
+    [InlineData("Template", CodeSharing.Template)]
+    public void The_environment_says_who_shares(string? text, CodeSharing sharing) => Assert.Equal(sharing, HostEnvironment.Sharing(text));
 
     [Fact]
     public void A_host_that_cannot_translate_says_so_once_and_runs_guests()
