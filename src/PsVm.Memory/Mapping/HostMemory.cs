@@ -9,13 +9,23 @@ internal static class HostMemory
     private const int OvercommitNever = 2;
 
     /// <summary>
-    /// Why preallocation would end with the kernel killing a process; null when it would not. The mapping itself may well succeed, so
-    /// this is checked before it.
+    /// Why touching the memory would end with the kernel killing a process or a guest; null when it would not. The mapping itself may well
+    /// succeed, so this is checked before it.
     /// </summary>
-    public static BackendError? CheckPrealloc(BackendDecision plan)
+    public static BackendError? CheckPrealloc(BackendDecision plan) => CheckPrealloc(plan, new CgroupLimits());
+
+    /// <inheritdoc cref="CheckPrealloc(BackendDecision)"/>
+    internal static BackendError? CheckPrealloc(BackendDecision plan, CgroupLimits limits)
     {
-        // What only fills the page cache, and huge pages that are reserved, take no memory from anybody.
-        var takesMemory = !plan.HugeTlb && (plan.Prealloc, plan.MappingKind) switch
+        if (plan.HugeTlb)
+        {
+            // Pages that a shared file has already are charged already.
+            var wanted = plan.Options.Size - (plan.Options.Share ? Math.Min(plan.Seen!.AllocatedBytes, plan.Options.Size) : 0);
+            return limits.HugePages(plan.PageSize) is { } left && wanted > left.Bytes ? NotEnoughHugePagesIn(plan, wanted, left) : null;
+        }
+
+        // What only fills the page cache takes no memory from anybody.
+        var takesMemory = (plan.Prealloc, plan.MappingKind) switch
         {
             (PreallocMode.None, _) => false,
             (PreallocMode.Write, MappingKind.PrivateFile) => true,
@@ -28,10 +38,21 @@ internal static class HostMemory
 
         var info = ReadMemInfo();
         var available = info["MemAvailable"] + info["SwapFree"];
-        return plan.Options.Size <= available ? null : new(
-            MemoryErrorIds.NotEnoughMemory,
-            $"Prealloc takes {plan.Options.Size} bytes of memory at once; the host has {available} bytes available.",
-            "Use a smaller Size, or leave out Prealloc.");
+        if (plan.Options.Size > available)
+        {
+            return new(
+                MemoryErrorIds.NotEnoughMemory,
+                $"Prealloc takes {plan.Options.Size} bytes of memory at once; the host has {available} bytes available.",
+                "Use a smaller Size, or leave out Prealloc.");
+        }
+
+        return limits.Memory() is { } room && plan.Options.Size > room.Bytes
+            ? new(
+                MemoryErrorIds.NotEnoughMemory,
+                $"Prealloc takes {plan.Options.Size} bytes of memory at once; the limit of this process's control group leaves "
+                    + $"{Math.Max(0, room.Bytes)} bytes ({room.File}).",
+                "Use a smaller Size, leave out Prealloc, or raise the limit.")
+            : null;
     }
 
     /// <summary>Why the mapping would fail; null when it would not.</summary>
@@ -68,6 +89,12 @@ internal static class HostMemory
         $"The mapping of '{path}' reserves {size / pageSize} huge pages ({size} bytes); "
             + $"{HugePagesAvailable(pageSize)} ({HugePagesAvailable(pageSize) * pageSize} bytes) are free.",
         $"Raise /sys/kernel/mm/hugepages/hugepages-{pageSize / 1024}kB/nr_hugepages.");
+
+    private static BackendError NotEnoughHugePagesIn(BackendDecision plan, long wanted, CgroupHeadroom left) => new(
+        MemoryErrorIds.NotEnoughHugePages,
+        $"The mapping of '{plan.Path}' takes {wanted} bytes of huge pages; the limit of this process's control group leaves "
+            + $"{Math.Max(0, left.Bytes)} bytes ({left.File}).",
+        "Use a smaller Size, or raise the limit.");
 
     public static BackendError NotEnoughMemory(long size)
     {

@@ -45,6 +45,9 @@ internal sealed class RamFaultProgram : IDisposable
             case "full":
                 program.FourGuests(share: true, _ => program.FillFileSystem(), "touch 1500");
                 break;
+            case "prealloc":
+                program.Preallocate();
+                break;
             case "unlinked":
                 program.FourGuests(share: true, File.Delete, "touch 1500");
                 break;
@@ -149,6 +152,14 @@ internal sealed class RamFaultProgram : IDisposable
 
         Console.WriteLine($"failed: {failed} of {count}");
         Array.ForEach(honest, Tell);
+    }
+
+    /// <summary>What is foretold and done where memory is limited to less than is asked for.</summary>
+    private void Preallocate()
+    {
+        MemoryBackendOptions options = new() { Size = 1L << 30, Prealloc = true };
+        Console.WriteLine(string.Join(", ", _backends.Test(options).Errors));
+        Try("create", () => _backends.Create(options));
     }
 
     private void Loader()

@@ -120,6 +120,50 @@ public sealed class RamFaultTests : IDisposable
         Assert.Equal(["suspended: 40", "origin: Running", "Running: honest: answers"], lines[10..]);
     }
 
+    [SkippableFact]
+    public void A_limit_of_the_control_group_is_known_before_memory_is_taken()
+    {
+        const string parent = "/sys/fs/cgroup/memory";
+        Skip.IfNot(File.Exists($"{parent}/memory.limit_in_bytes"), "there is no memory controller of version 1");
+        string group = $"{parent}/psvm-test-{Environment.ProcessId}";
+        try
+        {
+            Directory.CreateDirectory(group);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            Skip.If(true, $"no control group can be made: {failure.Message}");
+        }
+
+        try
+        {
+            File.WriteAllText($"{group}/memory.limit_in_bytes", "536870912");
+            string[] lines = Run("prealloc", _folder.Path, group: group);
+
+            Assert.StartsWith("NotEnoughMemory: Prealloc takes 1073741824 bytes ", lines[0], StringComparison.Ordinal);
+            Assert.Contains($"({group}/memory.limit_in_bytes)", lines[0], StringComparison.Ordinal);
+            Assert.StartsWith("create: NotEnoughMemory: ", lines[1], StringComparison.Ordinal);
+        }
+        finally
+        {
+            // Its only process has ended; the kernel may need a moment to notice.
+            SpinWait.SpinUntil(
+                () =>
+                {
+                    try
+                    {
+                        Directory.Delete(group);
+                        return true;
+                    }
+                    catch (IOException)
+                    {
+                        return false;
+                    }
+                },
+                TimeSpan.FromSeconds(10));
+        }
+    }
+
     private static void AssertFull(string[] lines, Mounted mount)
     {
         Assert.StartsWith($"Failed: g2: RAM file '{mount.In("g2")}'", lines[2], StringComparison.Ordinal);
@@ -134,10 +178,12 @@ public sealed class RamFaultTests : IDisposable
     }
 
     /// <summary>Runs the helper to its end.</summary>
-    private static string[] Run(string scenario, string folder, string option = "translated")
+    private static string[] Run(string scenario, string folder, string option = "translated", string? group = null)
     {
+        string join = group is null ? "" : $"echo $$ > {group}/cgroup.procs && ";
         using Process process = Process.Start(new ProcessStartInfo(
-            "dotnet", ["exec", typeof(RamFaultTests).Assembly.Location, RamFaultProgram.Argument, scenario, folder, option])
+            "sh",
+            ["-c", $"{join}exec dotnet exec \"$@\"", "sh", typeof(RamFaultTests).Assembly.Location, RamFaultProgram.Argument, scenario, folder, option])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
