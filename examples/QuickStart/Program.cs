@@ -2,6 +2,7 @@ using System.Security.Cryptography;
 using PsVm;
 using PsVm.Machine.Guests;
 using PsVm.Memory;
+using PsVm.Memory.Options;
 
 // One RAM file, four guests: the first writes it through a shared mapping, three more start from it on private mappings.
 

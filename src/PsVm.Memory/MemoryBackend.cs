@@ -4,6 +4,7 @@ using PsVm.Memory.Copying;
 using PsVm.Memory.Discarding;
 using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
+using PsVm.Memory.Options;
 
 namespace PsVm.Memory;
 

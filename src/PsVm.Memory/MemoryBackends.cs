@@ -5,6 +5,7 @@ using PsVm.Memory.Discarding;
 using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
 using PsVm.Memory.Native;
+using PsVm.Memory.Options;
 
 namespace PsVm.Memory;
 

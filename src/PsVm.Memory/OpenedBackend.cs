@@ -1,5 +1,6 @@
 using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
+using PsVm.Memory.Options;
 
 namespace PsVm.Memory;
 

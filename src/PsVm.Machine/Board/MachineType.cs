@@ -1,5 +1,6 @@
 using PsVm.Machine.Devices;
 using PsVm.Memory;
+using PsVm.Memory.Options;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Board;

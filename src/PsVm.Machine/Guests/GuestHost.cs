@@ -3,6 +3,8 @@ using PsVm.Machine.Boot;
 using PsVm.Machine.Scheduling;
 using PsVm.Machine.Templates;
 using PsVm.Memory;
+using PsVm.Memory.Mapping;
+using PsVm.Memory.Options;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Guests;

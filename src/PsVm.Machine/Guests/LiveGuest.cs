@@ -5,6 +5,7 @@ using PsVm.Machine.Firmware;
 using PsVm.Machine.Scheduling;
 using PsVm.Machine.Templates;
 using PsVm.Memory;
+using PsVm.Memory.Mapping;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Guests;

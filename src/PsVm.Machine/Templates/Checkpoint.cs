@@ -2,6 +2,7 @@ using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 using PsVm.Machine.Board;
 using PsVm.Memory;
+using PsVm.Memory.Mapping;
 
 namespace PsVm.Machine.Templates;
 

@@ -2,6 +2,7 @@ using PsVm.Machine.Board;
 using PsVm.Machine.Devices;
 using PsVm.Machine.Firmware;
 using PsVm.Memory;
+using PsVm.Memory.Options;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Templates;

@@ -2,6 +2,7 @@ using PsVm.Machine.Board;
 using PsVm.Machine.Firmware;
 using PsVm.Machine.State;
 using PsVm.Memory;
+using PsVm.Memory.Mapping;
 
 namespace PsVm.Machine.Templates;
 

@@ -1,5 +1,6 @@
 using PsVm.Machine.Board;
 using PsVm.Memory;
+using PsVm.Memory.Options;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Templates;

@@ -1,6 +1,7 @@
 using Microsoft.Win32.SafeHandles;
 using PsVm.Machine.Board;
 using PsVm.Memory;
+using PsVm.Memory.Mapping;
 
 namespace PsVm.Machine.Templates;
 

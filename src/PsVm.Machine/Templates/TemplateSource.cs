@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using PsVm.Machine.Board;
 using PsVm.Memory;
+using PsVm.Memory.Mapping;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Templates;

@@ -2,6 +2,7 @@ using Mono.Unix.Native;
 using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
 using PsVm.Memory.Native;
+using PsVm.Memory.Options;
 
 namespace PsVm.Memory.Discarding;
 

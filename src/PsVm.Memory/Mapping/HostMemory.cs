@@ -1,4 +1,5 @@
 using System.Globalization;
+using PsVm.Memory.Options;
 
 namespace PsVm.Memory.Mapping;
 

@@ -1,4 +1,4 @@
-namespace PsVm.Memory;
+namespace PsVm.Memory.Mapping;
 
 /// <summary>A range of a block of guest RAM, in whole pages.</summary>
 /// <param name="Offset">Bytes from the start of the block.</param>

@@ -1,6 +1,6 @@
 using PsVm.Memory.Mapping;
 
-namespace PsVm.Memory;
+namespace PsVm.Memory.Mapping;
 
 /// <summary>
 /// What the kernel says of all mappings of this process at one moment (/proc/self/smaps). Reading it visits every page table entry of the

@@ -1,4 +1,4 @@
-namespace PsVm.Memory;
+namespace PsVm.Memory.Options;
 
 /// <summary>How the file is to be opened, and why; or why it cannot be.</summary>
 /// <param name="Mode">ReadOnly or ReadWrite; null when <paramref name="Error"/> is set.</param>

@@ -1,4 +1,4 @@
-namespace PsVm.Memory;
+namespace PsVm.Memory.Options;
 
 /// <summary>What a consumer may attach to (memory-backends rules, section 6). Pure.</summary>
 internal static class ConsumerRules

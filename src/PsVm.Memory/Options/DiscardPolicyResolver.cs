@@ -1,4 +1,4 @@
-namespace PsVm.Memory;
+namespace PsVm.Memory.Options;
 
 /// <summary>What a mapping is to a discard.</summary>
 internal enum MappingKind

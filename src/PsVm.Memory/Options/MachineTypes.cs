@@ -1,4 +1,4 @@
-namespace PsVm.Memory;
+namespace PsVm.Memory.Options;
 
 /// <summary>The versioned machine types whose defaults apply to backends.</summary>
 /// <remarks>Source: memory-backends rules, section 2.</remarks>

@@ -1,4 +1,4 @@
-namespace PsVm.Memory;
+namespace PsVm.Memory.Options;
 
 /// <summary>What can be said against options without looking at the host. Pure; errors come in the order of the checks.</summary>
 internal static class OptionChecks

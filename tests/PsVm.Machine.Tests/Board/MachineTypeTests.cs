@@ -1,6 +1,7 @@
 using PsVm.Machine.Board;
 using PsVm.Machine.Devices;
 using PsVm.Memory;
+using PsVm.Memory.Options;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Tests.Board;

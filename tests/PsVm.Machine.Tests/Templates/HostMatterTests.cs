@@ -3,6 +3,7 @@ using PsVm.Machine.Devices;
 using PsVm.Machine.Firmware;
 using PsVm.Machine.Templates;
 using PsVm.Memory;
+using PsVm.Memory.Options;
 using PsVm.Memory.Tests.Support;
 using PsVm.Riscv;
 

@@ -1,3 +1,4 @@
+using PsVm.Memory.Options;
 using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Memory.Tests.Options;
