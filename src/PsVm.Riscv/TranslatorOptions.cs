@@ -35,6 +35,9 @@ public sealed record TranslatorOptions
     /// <summary>Bytes of host code that one block or loop may take; what takes more stays with the interpreter.</summary>
     internal int BufferBytes { get; init; } = TranslationBuffer.DefaultSize;
 
+    /// <summary>Starts the thread that translates; tests let it fail.</summary>
+    internal Action<Thread> StartThread { get; init; } = thread => thread.UnsafeStart();
+
     /// <summary>Is shown every translation that is made, one at a time, on the thread that makes it.</summary>
     internal Action<TranslatedCode>? Observer { get; init; }
 

@@ -129,6 +129,43 @@ public class CodeShareTests
     }
 
     [SkippableFact]
+    public void AThreadThatCannotBeStartedIsTriedAgainForTheNextBlock()
+    {
+        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        int starts = 0;
+        using CodeCache code = new(new TranslatorOptions
+        {
+            Threshold = 3,
+            StartThread = thread =>
+            {
+                if (++starts == 1)
+                {
+                    throw new InsufficientMemoryException("no more threads");
+                }
+
+                thread.UnsafeStart();
+            },
+        });
+        using (CodeCache part = code.OpenPart(null))
+        {
+            using TestMachine guest = Counting(part);
+            guest.Hart.Run(1000);
+            Assert.Equal("InsufficientMemoryException: no more threads", code.Usage.LastFailure);
+            Assert.Equal((500ul, 0, 0), (guest.Hart[A0], code.Usage.TranslatedBlocks, code.Usage.Waiting));
+        }
+
+        Assert.Equal(0, code.Usage.DecodedBytes); // so the page was not left pinned
+        using TestMachine next = Counting(code);
+        Assert.True(SpinWait.SpinUntil(
+            () =>
+            {
+                next.Hart.Run(1000);
+                return code.Usage.TranslatedBlocks > 0;
+            },
+            TimeSpan.FromMinutes(1)));
+    }
+
+    [SkippableFact]
     public void AUnitThatIsTooLargeForTheBufferStaysWithTheInterpreter()
     {
         Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");

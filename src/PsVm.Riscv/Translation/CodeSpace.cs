@@ -342,7 +342,20 @@ internal sealed unsafe class CodeSpace : IDisposable
 
         // Not one of the pool's: those may all be busy for long.
         _translating = true;
-        new Thread(TranslateRequested) { IsBackground = true, Name = "PsVm translator" }.UnsafeStart();
+        try
+        {
+            _options.StartThread(new Thread(TranslateRequested) { IsBackground = true, Name = "PsVm translator" });
+        }
+        catch (Exception failure) when (failure is OutOfMemoryException or ThreadStartException)
+        {
+            // The blocks stay with the interpreter; the next that gets hot tries again.
+            NoteFailure(failure);
+            _translating = false;
+            while (_requests.TryDequeue(out (nint Ops, bool Loop) request))
+            {
+                _byNumber[BlockHeader.Of((Op*)request.Ops)->Page]!.Pins--;
+            }
+        }
     }
 
     private void TranslateRequested()
