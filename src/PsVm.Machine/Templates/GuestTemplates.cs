@@ -125,13 +125,18 @@ public static class GuestTemplates
             }
 
             // The description goes first: what is left of a removal that was cut short is no template.
-            File.Delete(Path.Combine(template.Path, TemplateSource.ManifestFile));
-            File.Delete(Path.Combine(template.Path, TemplateSource.StateFileName));
-            foreach (TemplateRamBlock block in template.RamBlocks.Where(block => block.InTemplate))
+            string[] own =
+            [
+                Path.Combine(template.Path, TemplateSource.ManifestFile),
+                Path.Combine(template.Path, TemplateSource.StateFileName),
+                .. template.RamBlocks.Where(block => block.InTemplate).Select(block => block.File),
+            ];
+            if (Directory.EnumerateFileSystemEntries(template.Path).Except(own).FirstOrDefault() is { } other)
             {
-                File.Delete(block.File);
+                throw new IOException($"'{Path.GetFileName(other)}' is in the folder and is none of the template's files, so all of it stays");
             }
 
+            Array.ForEach(own, File.Delete);
             Directory.Delete(template.Path);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)

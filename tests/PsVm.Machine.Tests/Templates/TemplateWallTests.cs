@@ -141,6 +141,22 @@ public sealed class TemplateWallTests : TemplateTest
     }
 
     [Fact]
+    public void A_template_with_more_in_its_folder_is_not_half_removed()
+    {
+        GuestTemplate template = MakeTemplate("t");
+        File.WriteAllText(Path.Combine(template.Path, "notes.txt"), "mine");
+
+        GuestException error = Assert.Throws<GuestException>(() => GuestTemplates.Remove(template.Path));
+
+        Assert.Equal(GuestErrorIds.CheckpointWriteFailed, error.ErrorId);
+        Assert.Contains("'notes.txt'", error.Message, StringComparison.Ordinal);
+        Assert.Empty(GuestTemplates.Test(template.Path).Errors);
+        File.Delete(Path.Combine(template.Path, "notes.txt"));
+        GuestTemplates.Remove(template.Path);
+        Assert.False(Directory.Exists(template.Path));
+    }
+
+    [Fact]
     public void Of_a_link_to_a_template_only_the_link_is_removed()
     {
         GuestTemplate template = MakeTemplate("web-3");
