@@ -119,6 +119,10 @@ public sealed class MemoryBackends : IDisposable
         return FileFacts.Of((int)file.DangerousGetHandle()) is { Kind: FileKind.Regular, Error: 0 } facts ? facts.Identity : null;
     }
 
+    /// <summary>Whether a path is on hugetlbfs, whose files cannot be written to, only mapped.</summary>
+    /// <param name="path">The path.</param>
+    public static bool IsHugetlbfs(string path) => FileFacts.Of(path).FileSystem?.IsHugeTlb ?? false;
+
     /// <summary>Foretells what <see cref="Create"/> would do. Opens nothing for writing, creates and maps nothing.</summary>
     /// <param name="options">What would be asked for.</param>
     public BackendReport Test(MemoryBackendOptions options)

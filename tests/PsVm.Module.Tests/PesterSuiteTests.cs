@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Reflection;
+using PsVm.Tests;
 using Xunit.Abstractions;
 
 namespace PsVm.Module.Tests;
@@ -9,7 +10,6 @@ namespace PsVm.Module.Tests;
 public class PesterSuiteTests(ITestOutputHelper output)
 {
     private static readonly Assembly Tests = typeof(PesterSuiteTests).Assembly;
-    private static readonly string Repository = FindRepository();
 
     [Fact]
     public void The_Pester_suite_passes_against_the_built_module()
@@ -40,13 +40,13 @@ public class PesterSuiteTests(ITestOutputHelper output)
     }
 
     private static (int ExitCode, string Output) RunScript(string script, params string[] arguments) =>
-        Run(["tool", "run", "pwsh", "-NoProfile", "-File", Path.Combine(Repository, script), .. arguments]);
+        Run(["tool", "run", "pwsh", "-NoProfile", "-File", Path.Combine(Repository.Path, script), .. arguments]);
 
     private static (int ExitCode, string Output) Run(params string[] arguments)
     {
         ProcessStartInfo start = new("dotnet", arguments)
         {
-            WorkingDirectory = Repository,
+            WorkingDirectory = Repository.Path,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
@@ -59,16 +59,5 @@ public class PesterSuiteTests(ITestOutputHelper output)
         string output = process.StandardOutput.ReadToEnd() + errors.Result;
         process.WaitForExit();
         return (process.ExitCode, output.Trim());
-    }
-
-    private static string FindRepository()
-    {
-        DirectoryInfo? folder = new(AppContext.BaseDirectory);
-        while (folder is not null && !File.Exists(Path.Combine(folder.FullName, "PsVm.sln")))
-        {
-            folder = folder.Parent;
-        }
-
-        return folder?.FullName ?? throw new InvalidOperationException("PsVm.sln is in no folder above the tests.");
     }
 }

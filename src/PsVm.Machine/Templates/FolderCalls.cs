@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
+using PsVm.Memory;
 
 namespace PsVm.Machine.Templates;
 
@@ -12,7 +13,6 @@ internal partial class FolderCalls
     private const uint Exchange = 2; // RENAME_EXCHANGE
     private const int LockExclusive = 2; // LOCK_EX
     private const int LockNonBlocking = 4; // LOCK_NB
-    private const long HugetlbfsMagic = 0x958458f6;
 
     /// <summary>The kernel's.</summary>
     public static FolderCalls Kernel { get; } = new();
@@ -52,7 +52,7 @@ internal partial class FolderCalls
     }
 
     /// <summary>Whether files of a folder cannot be written to, only mapped.</summary>
-    public virtual bool IsHugetlbfs(string path) => StatFs(path, out StatFsResult result) == 0 && (result.Type & 0xffff_ffff) == HugetlbfsMagic;
+    public virtual bool IsHugetlbfs(string path) => MemoryBackends.IsHugetlbfs(path);
 
     private static SafeFileHandle? OpenFolder(string path, out int error)
     {
@@ -69,14 +69,4 @@ internal partial class FolderCalls
 
     [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
     private static partial int FLock(int descriptor, int operation);
-
-    [LibraryImport("libc", EntryPoint = "statfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
-    private static partial int StatFs(string path, out StatFsResult result);
-
-    /// <summary>struct statfs, as far as it is used.</summary>
-    [StructLayout(LayoutKind.Sequential, Size = 120)]
-    private struct StatFsResult
-    {
-        public long Type;
-    }
 }

@@ -8,32 +8,19 @@ using PsVm.Riscv.Tests;
 namespace PsVm.Machine.Tests.Guests;
 
 /// <summary>What a guest asks for costs the host a bounded time, and never its life.</summary>
-public sealed class BoundedRequestTests : IDisposable
+public sealed class BoundedRequestTests : GuestHostTest
 {
     private const ulong DebugConsole = 0x4442434e, Fence = 0x5246_4e43, HartState = 0x48534d;
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
 
-    private readonly string _folder = Directory.CreateTempSubdirectory("psvm-bounded-").FullName;
-    private readonly MemoryBackends _backends = new();
-    private readonly GuestHost _host;
-
-    public BoundedRequestTests() => _host = new GuestHost(_backends);
-
-    public void Dispose()
-    {
-        _host.Dispose();
-        _backends.Dispose();
-        Directory.Delete(_folder, recursive: true);
-    }
-
     [Fact]
     public void A_console_read_into_a_read_only_backend_harms_nobody()
     {
-        string rom = Path.Combine(_folder, "rom");
+        string rom = Path.Combine(Folder, "rom");
         File.WriteAllBytes(rom, new byte[1 << 20]);
-        _backends.Create(new MemoryBackendOptions { Id = "ram", Size = 4 << 20 });
-        _backends.Create(new MemoryBackendOptions { Id = "rom", Path = rom, Size = 1 << 20, ReadOnly = true });
+        Backends.Create(new MemoryBackendOptions { Id = "ram", Size = 4 << 20 });
+        Backends.Create(new MemoryBackendOptions { Id = "rom", Path = rom, Size = 1 << 20, ReadOnly = true });
 
         // a0 is the error: -3 is printed as its low byte plus 'a' + 3.
         GuestProgram program = new GuestProgram().Print('r');
@@ -41,13 +28,13 @@ public sealed class BoundedRequestTests : IDisposable
         program.Call(DebugConsole, 1, 1, MemoryMap.RamStart + (4 << 20), 0).Emit(Asm.Addi(Asm.A0, Asm.A0, 'a' + 3))
             .CallWithRegisters(DebugConsole, 2).Jump(loop);
         Start("g", program, backends: ["ram", "rom"]);
-        Assert.True(_host.WaitForText("g", "r", Patience, CancellationToken.None));
-        _host.WriteConsole("g", "x");
+        Assert.True(Host.WaitForText("g", "r", Patience, CancellationToken.None));
+        Host.WriteConsole("g", "x");
 
-        long here = _host.ReadConsole("g", 0).NextPosition;
-        Assert.True(SpinWait.SpinUntil(() => _host.ReadConsole("g", here).Text.Length > 100, Patience));
-        Assert.Equal(GuestState.Running, _host.Get("g").State);
-        Assert.Matches("^a+$", _host.ReadConsole("g", here).Text);
+        long here = Host.ReadConsole("g", 0).NextPosition;
+        Assert.True(SpinWait.SpinUntil(() => Host.ReadConsole("g", here).Text.Length > 100, Patience));
+        Assert.Equal(GuestState.Running, Host.Get("g").State);
+        Assert.Matches("^a+$", Host.ReadConsole("g", here).Text);
         Assert.All(File.ReadAllBytes(rom), value => Assert.Equal(0, value));
     }
 
@@ -56,12 +43,12 @@ public sealed class BoundedRequestTests : IDisposable
     {
         const ulong memory = 512 << 20;
         Start("g", new GuestProgram().Print('s').Call(DebugConsole, 0, memory, MemoryMap.RamStart, 0).Print('e').Jump(0), memory: (long)memory);
-        Assert.True(_host.WaitForText("g", "s", Patience, CancellationToken.None));
+        Assert.True(Host.WaitForText("g", "s", Patience, CancellationToken.None));
 
         // A generous bound: it took many seconds.
-        AssertPrompt(() => _host.Suspend("g"));
-        _host.Resume("g");
-        AssertPrompt(() => _host.Stop("g"));
+        AssertPrompt(() => Host.Suspend("g"));
+        Host.Resume("g");
+        AssertPrompt(() => Host.Stop("g"));
     }
 
     [Fact]
@@ -80,10 +67,10 @@ public sealed class BoundedRequestTests : IDisposable
         loop = honest.Here;
         Start("honest", honest.Print('h').Jump(loop));
 
-        long begin = _host.ReadConsole("honest", 0).NextPosition;
-        Assert.True(SpinWait.SpinUntil(() => _host.ReadConsole("honest", 0).NextPosition > begin + 1000, Patience));
-        AssertPrompt(() => _host.Stop("honest"));
-        AssertPrompt(() => _host.Stop("flood0"));
+        long begin = Host.ReadConsole("honest", 0).NextPosition;
+        Assert.True(SpinWait.SpinUntil(() => Host.ReadConsole("honest", 0).NextPosition > begin + 1000, Patience));
+        AssertPrompt(() => Host.Stop("honest"));
+        AssertPrompt(() => Host.Stop("flood0"));
     }
 
     [Fact]
@@ -94,11 +81,11 @@ public sealed class BoundedRequestTests : IDisposable
         int loop = program.Here;
         program.Call(Fence, 1, 0, ulong.MaxValue).Call(Fence, 0, 0, ulong.MaxValue).Jump(loop);
         Start("g", program, harts: 3);
-        Assert.True(_host.WaitForText("g", "sss", Patience, CancellationToken.None));
+        Assert.True(Host.WaitForText("g", "sss", Patience, CancellationToken.None));
 
-        AssertPrompt(() => _host.Suspend("g"));
-        _host.Resume("g");
-        AssertPrompt(() => _host.Stop("g"));
+        AssertPrompt(() => Host.Suspend("g"));
+        Host.Resume("g");
+        AssertPrompt(() => Host.Stop("g"));
     }
 
     private static void AssertPrompt(Action act)
@@ -110,9 +97,9 @@ public sealed class BoundedRequestTests : IDisposable
 
     private void Start(string name, GuestProgram program, long memory = 4 << 20, int harts = 1, params string[] backends)
     {
-        string path = Path.Combine(_folder, name);
+        string path = Path.Combine(Folder, name);
         File.WriteAllBytes(path, program.ToKernel());
-        _host.Start(
+        Host.Start(
             new GuestOptions { Name = name, Kernel = path, Memory = backends.Length == 0 ? memory : 0, Harts = harts, BackendIds = [.. backends.Select(id => (BackendReference)id)] },
             CancellationToken.None);
     }

@@ -7,24 +7,11 @@ using PsVm.Riscv.Tests;
 namespace PsVm.Machine.Tests.Guests;
 
 /// <summary>An operator discards pages that a hart has decoded.</summary>
-public sealed class DiscardedCodeTests : IDisposable
+public sealed class DiscardedCodeTests : GuestHostTest
 {
     private const int Handler = 4096, Loop = 8192;
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
-
-    private readonly string _folder = Directory.CreateTempSubdirectory("psvm-discarded-").FullName;
-    private readonly MemoryBackends _backends = new();
-    private readonly GuestHost _host;
-
-    public DiscardedCodeTests() => _host = new GuestHost(_backends);
-
-    public void Dispose()
-    {
-        _host.Dispose();
-        _backends.Dispose();
-        Directory.Delete(_folder, recursive: true);
-    }
 
     [Fact]
     public void A_hart_does_not_go_on_in_code_that_was_discarded()
@@ -37,17 +24,17 @@ public sealed class DiscardedCodeTests : IDisposable
         program.Print('h').PowerOff();
         PadTo(program, Loop);
         program.Jump(program.Here);
-        string path = Path.Combine(_folder, "kernel");
+        string path = Path.Combine(Folder, "kernel");
         File.WriteAllBytes(path, program.ToKernel());
-        MemoryBackend ram = _backends.Create(new MemoryBackendOptions { Id = "ram", Size = 4 << 20 });
-        _host.Start(new GuestOptions { Name = "g", Kernel = path, BackendIds = ["ram"] }, CancellationToken.None);
-        Assert.True(_host.WaitForText("g", "s", Patience, CancellationToken.None));
-        long before = _host.Get("g").Instructions;
-        Assert.True(SpinWait.SpinUntil(() => _host.Get("g").Instructions > before + 1_000_000, Patience));
+        MemoryBackend ram = Backends.Create(new MemoryBackendOptions { Id = "ram", Size = 4 << 20 });
+        Host.Start(new GuestOptions { Name = "g", Kernel = path, BackendIds = ["ram"] }, CancellationToken.None);
+        Assert.True(Host.WaitForText("g", "s", Patience, CancellationToken.None));
+        long before = Host.Get("g").Instructions;
+        Assert.True(SpinWait.SpinUntil(() => Host.Get("g").Instructions > before + 1_000_000, Patience));
 
         ram.Discard((long)(BootFile.KernelStart + Loop - MemoryMap.RamStart), 4096);
 
-        Assert.True(_host.WaitForText("g", "h", TimeSpan.FromSeconds(30), CancellationToken.None), "it spins on in code that is gone");
+        Assert.True(Host.WaitForText("g", "h", TimeSpan.FromSeconds(30), CancellationToken.None), "it spins on in code that is gone");
     }
 
     private static void PadTo(GuestProgram program, int offset) =>

@@ -1,33 +1,18 @@
 using System.Security.Cryptography;
 using PsVm.Machine.Guests;
+using PsVm.Machine.Tests.Support;
 using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>A host of guests, a folder, and the words of the embedded guest.</summary>
-public abstract class TemplateTest : IDisposable
+/// <summary>A host of guests and the words of the embedded guest.</summary>
+public abstract class TemplateTest : GuestHostTest
 {
     protected const long Memory = 4 << 20;
 
     protected static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     private static int s_lines;
-
-    protected TemplateTest() => Host = new GuestHost(Backends);
-
-    protected string Folder { get; } = Directory.CreateTempSubdirectory("psvm-templates-").FullName;
-
-    protected MemoryBackends Backends { get; } = new(_ => null);
-
-    protected GuestHost Host { get; }
-
-    public virtual void Dispose()
-    {
-        Host.Dispose();
-        Backends.Dispose();
-        Directory.Delete(Folder, recursive: true);
-        GC.SuppressFinalize(this);
-    }
 
     protected string At(string name) => Path.Combine(Folder, name);
 
