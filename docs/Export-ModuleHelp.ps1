@@ -10,7 +10,10 @@ positions, pipeline input, parameter sets) is taken from there, so that it canno
 param(
     # The published module; the help goes below it.
     [Parameter(Mandatory)]
-    [string] $ModulePath
+    [string] $ModulePath,
+
+    # Where everybody can read the pages, for Get-Help -Online.
+    [string] $PagesUri
 )
 
 $ErrorActionPreference = 'Stop'
@@ -71,6 +74,43 @@ function ConvertTo-Paragraph([string[]] $lines) {
     }
 }
 
+# Cells of a row, without the bars.
+function Split-Row([string] $line) { $line.Trim('|', ' ') -split '\s*\|\s*' }
+
+# A page as the plain text of a terminal of 100 columns: headings in capitals, tables in columns or, when they are too wide, as definitions.
+function ConvertTo-PlainText([string[]] $lines) {
+    $text = $lines -replace '\[([^\]]+)\]\([^)]+\)', '$1' -replace '`', '' -replace '\*\*', ''
+    for ($i = 0; $i -lt $text.Count; $i++) {
+        if ($text[$i] -match '^#{1,3} (.+)$') {
+            $i -eq 0 ? 'TOPIC' : $Matches[1].ToUpperInvariant()
+            if ($i -eq 0) { "    $($Matches[1])" }
+            continue
+        }
+
+        if ($text[$i] -notmatch '^\|') {
+            $text[$i] ? "    $($text[$i])" : ''
+            continue
+        }
+
+        $rows = @(for (; $i -lt $text.Count -and $text[$i] -match '^\|'; $i++) { if ($text[$i] -notmatch '^\|[-|]+$') { , (Split-Row $text[$i]) } })
+        $i--
+        $widths = @(for ($column = 0; $column -lt $rows[0].Count; $column++) { ($rows | ForEach-Object { $_[$column].Length } | Measure-Object -Maximum).Maximum })
+        if (($widths | Measure-Object -Sum).Sum + (2 * $widths.Count) -le 96) {
+            foreach ($row in $rows) {
+                ('    ' + -join (0..($row.Count - 1) | ForEach-Object { $row[$_].PadRight($widths[$_] + 2) })).TrimEnd()
+            }
+        }
+        else {
+            foreach ($row in $rows | Select-Object -Skip 1) {
+                "    $($row[0])"
+                for ($column = 1; $column -lt $row.Count; $column++) {
+                    "        $($row.Count -gt 2 ? "$($rows[0][$column]): " : '')$($row[$column])"
+                }
+            }
+        }
+    }
+}
+
 function Start-Element([string] $name) {
     $prefix, $local = $name -split ':'
     $xml.WriteStartElement($prefix, $local, $namespaces[$prefix])
@@ -127,6 +167,13 @@ function Write-Parameter($parameter, $page) {
     $xml.WriteEndElement()
 }
 
+function Write-Link([string] $text, [string] $uri) {
+    Start-Element 'maml:navigationLink'
+    Write-Element 'maml:linkText' $text
+    Write-Element 'maml:uri' $uri
+    $xml.WriteEndElement()
+}
+
 function Write-Command($command, $page) {
     $common = [System.Management.Automation.Cmdlet]::CommonParameters
     Start-Element 'command:command'
@@ -157,6 +204,18 @@ function Write-Command($command, $page) {
         ForEach-Object { Write-Parameter $_ $page }
     $xml.WriteEndElement()
 
+    Start-Element 'command:inputTypes'
+    $piped = $command.ParameterSets.Parameters | Where-Object ValueFromPipeline | ForEach-Object ParameterType | Select-Object -Unique
+    foreach ($type in $piped ?? [void]) {
+        Start-Element 'command:inputType'
+        Start-Element 'dev:type'
+        Write-Element 'maml:name' ($type -eq [void] ? 'None' : $type.FullName)
+        $xml.WriteEndElement()
+        $xml.WriteEndElement()
+    }
+
+    $xml.WriteEndElement()
+
     Start-Element 'command:returnValues'
     foreach ($type in $command.OutputType | Where-Object Type -NE ([void])) {
         Start-Element 'command:returnValue'
@@ -185,11 +244,12 @@ function Write-Command($command, $page) {
     $xml.WriteEndElement()
 
     Start-Element 'command:relatedLinks'
+    if ($PagesUri) {
+        Write-Link 'Online version' "$PagesUri/$($command.Name).md"
+    }
+
     foreach ($link in ConvertTo-Paragraph $page['Related']) {
-        Start-Element 'maml:navigationLink'
-        Write-Element 'maml:linkText' ($link -replace '^- ')
-        Write-Element 'maml:uri' ''
-        $xml.WriteEndElement()
+        Write-Link ($link -replace '^- ') ''
     }
 
     $xml.WriteEndElement()
@@ -210,5 +270,5 @@ $xml.WriteEndElement()
 $xml.Dispose()
 
 foreach ($topic in Get-Item (Join-Path $pages 'about_*.md')) {
-    Copy-Item -LiteralPath $topic.FullName -Destination (Join-Path $target "$($topic.BaseName).help.txt")
+    ConvertTo-PlainText (Get-Content -LiteralPath $topic.FullName) | Set-Content (Join-Path $target "$($topic.BaseName).help.txt")
 }

@@ -1,6 +1,8 @@
 @{
-    RootModule           = 'PsVm.psm1'
-    ModuleVersion        = '0.1.0'
+    # In this order: what says where assemblies are loaded, and the cmdlets. How their output looks is in PsVm.Views.psd1.
+    NestedModules        = @('PsVm.Import.0.0.0.dll', 'PsVm.Module.dll')
+    # Written by build.ps1, as are the names of the cmdlets and the release notes: the version stands in Directory.Build.props.
+    ModuleVersion        = '0.0.0'
     GUID                 = 'b7a2f0c4-5d0e-4c53-9c1e-0b6d2f6a7e31'
     Author               = 'The PsVm authors'
     CompanyName          = 'The PsVm authors'
@@ -8,16 +10,15 @@
     Description          = 'Guest RAM in files, and RISC-V guests on it. Who may write the memory, and who the file, is decided and explained.'
     PowerShellVersion    = '7.6'
     CompatiblePSEditions = @('Core')
-    TypesToProcess       = @('PsVm.Types.ps1xml')
-    FormatsToProcess     = @('PsVm.Format.ps1xml')
-    # All that the assembly has. build.ps1 writes their names here, by which PowerShell finds them without loading the module.
+    # All that the assembly has; with their names PowerShell finds them without loading the module.
     CmdletsToExport      = '*'
     FunctionsToExport    = @()
     AliasesToExport      = @()
     VariablesToExport    = @()
     PrivateData          = @{
         PSData = @{
-            Tags = @('Linux', 'RISC-V', 'emulator', 'virtualization', 'memory', 'template')
+            Tags         = @('Linux', 'RISC-V', 'emulator', 'virtualization', 'memory', 'template')
+            ReleaseNotes = 'ReleaseNotes'
         }
     }
 }

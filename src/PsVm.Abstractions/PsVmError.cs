@@ -5,6 +5,9 @@ namespace PsVm;
 /// <param name="Message">What was expected and what was found.</param>
 public sealed record PsVmError(string Id, string Message)
 {
+    /// <summary>What was expected and what was found, fit for a terminal (<see cref="VisibleText"/>).</summary>
+    public string Message { get; init; } = VisibleText.Of(Message);
+
     /// <summary>What it is about: a path, an id, a name; null: nothing that has one.</summary>
     public string? Target { get; init; }
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Mono.Unix.Native;
 using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
@@ -16,10 +17,14 @@ namespace PsVm.Memory;
 internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProcess, Func<IReadOnlyList<MemoryBackend>> listBackends)
 {
     /// <summary>Decides, and opens by it.</summary>
-    public OpenedBackend Open(MemoryBackendOptions options, bool denyPrivateDiscard)
+    /// <param name="options">What is asked for.</param>
+    /// <param name="denyPrivateDiscard">DenyPrivateDiscard is in force.</param>
+    /// <param name="decided">What was decided before by the same, of a file that has not changed since; null: it is decided now.</param>
+    public OpenedBackend Open(MemoryBackendOptions options, bool denyPrivateDiscard, BackendDecision? decided = null)
     {
-        string? path = string.IsNullOrEmpty(options.Path) ? null : Path.GetFullPath(options.Path);
-        BackendDecision decision = BackendDecision.Make(options, denyPrivateDiscard, path, FileFacts.Of);
+        Debug.Assert(decided is null || decided.Path == options.Path, "another file's decision");
+        BackendDecision decision = decided ?? Decide(options, denyPrivateDiscard);
+        string? path = decision.Path;
         List<BackendError> errors = [.. decision.Errors];
         if (errors.Count == 0)
         {
@@ -59,6 +64,9 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
         return opened with { Warnings = warnings, Errors = errors };
     }
 
+    private static BackendDecision Decide(MemoryBackendOptions options, bool denyPrivateDiscard) => BackendDecision.Make(
+        options, denyPrivateDiscard, string.IsNullOrEmpty(options.Path) ? null : Path.GetFullPath(options.Path), FileFacts.Of);
+
     private OpenedBackend OpenFile(BackendDecision decision, string path, List<BackendError> errors)
     {
         var write = decision.Mode == FileAccessMode.ReadWrite;
@@ -97,57 +105,62 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
             Created = opening.Creating,
             FellBack = fellBack,
             File = isOpen ? new RamFile(opening.Fd, opening.Creating, opening.Creating && !decision.IsDirectory ? path : null) : null,
-            Facts = isOpen ? FileFacts.Of(opening.Fd) : decision.Seen,
+            Facts = decision.Seen, // looked at again once it is locked
         };
     }
 
-    private OpenedBackend CheckOpened(OpenedBackend plan, string path, List<BackendError> errors, List<BackendWarning> warnings)
+    private OpenedBackend CheckOpened(OpenedBackend opened, string path, List<BackendError> errors, List<BackendWarning> warnings)
     {
-        Lock(plan, path, errors, warnings);
+        Lock(opened, path, errors, warnings);
         if (errors.Count > 0)
         {
-            return plan;
+            return opened;
         }
 
         // Looked at under the lock: whoever made the file has grown it by now.
-        plan = plan.File is { } open ? plan with { Facts = FileFacts.Of(open.Fd) } : plan;
-        var facts = plan.Facts!;
-        var options = plan.Options;
-        var fileSize = plan.Created ? 0 : facts.Size;
-        plan = plan with { MustGrow = fileSize == 0 };
+        opened = opened.File is { } open ? opened with { Facts = FileFacts.Of(open.Fd) } : opened;
+        var facts = opened.Facts!;
+        var options = opened.Options;
+        var fileSize = opened.Created ? 0 : facts.Size;
+        opened = opened with { MustGrow = fileSize == 0 };
         if (facts.Error != 0)
         {
             errors.Add(FileErrors.ForLook(facts.Error, path));
         }
-        else if (!plan.Created && facts.Kind != FileKind.Regular)
+        else if (opened is { Created: false, File: not null } && facts.Kind == FileKind.Regular && !IsNamed(path, facts.Identity))
+        {
+            // Who made it has removed it before it was locked: what is grown or mapped now, nobody would find again.
+            errors.Add(FileErrors.Replaced(path));
+        }
+        else if (!opened.Created && facts.Kind != FileKind.Regular)
         {
             errors.Add(FileErrors.NotRegular(path, facts.Kind));
         }
-        else if (plan.MustGrow && plan.Mode == FileAccessMode.ReadOnly)
+        else if (opened.MustGrow && opened.Decision.Mode == FileAccessMode.ReadOnly)
         {
             errors.Add(FileErrors.EmptyReadOnly(path, options.Offset, options.Size));
         }
-        else if (!plan.MustGrow && fileSize < options.Offset + options.Size)
+        else if (!opened.MustGrow && fileSize < options.Offset + options.Size)
         {
             errors.Add(FileErrors.TooSmall(path, fileSize, options.Offset, options.Size));
         }
-        else if (plan.MustGrow && plan.FileSystem!.LargestFile < options.Offset + options.Size)
+        else if (opened.MustGrow && opened.Decision.FileSystem!.LargestFile < options.Offset + options.Size)
         {
             errors.Add(FileErrors.ForGrow(Errno.EFBIG, path, options.Offset + options.Size));
         }
-        else if (LacksSpace(plan, facts) is { } needed)
+        else if (LacksSpace(opened, facts) is { } needed)
         {
-            errors.Add(FileErrors.FileSystemFull(path, needed, plan.FileSystem!.AvailableBytes!.Value));
+            errors.Add(FileErrors.FileSystemFull(path, needed, opened.Decision.FileSystem!.AvailableBytes!.Value));
         }
 
-        if (plan.MappingKind == MappingKind.PrivateFile)
+        if (opened.Decision.MappingKind == MappingKind.PrivateFile)
         {
-            if (plan.FileSystem!.IsInMemory)
+            if (opened.Decision.FileSystem!.IsInMemory)
             {
-                warnings.Add(PaidTwice($"'{path}' on {plan.FileSystem.Name}"));
+                warnings.Add(PaidTwice($"'{path}' on {opened.Decision.FileSystem.Name}"));
             }
 
-            if (!plan.Created && listBackends().Any(b => b.IsMappedSharedWritable(facts.Identity)))
+            if (!opened.Created && listBackends().Any(b => b.IsMappedSharedWritable(facts.Identity)))
             {
                 warnings.Add(new(
                     MemoryWarningIds.PrivateMappingOfSharedFile,
@@ -155,20 +168,20 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
             }
         }
 
-        return plan;
+        return opened;
     }
 
     /// <summary>Sees to it that nobody writes what somebody else has mapped (memory-backends rules, section 3).</summary>
-    private void Lock(OpenedBackend plan, string path, List<BackendError> errors, List<BackendWarning> warnings)
+    private void Lock(OpenedBackend opened, string path, List<BackendError> errors, List<BackendWarning> warnings)
     {
-        if (plan.IsDirectory || (plan.Created && plan.File is null))
+        if (opened.Decision.IsDirectory || (opened.Created && opened.File is null))
         {
             // Nobody else can have it.
             return;
         }
 
-        var wanted = RamFileLock.For(plan.Options);
-        var fd = plan.File?.Fd ?? -1;
+        var wanted = RamFileLock.For(opened.Options);
+        var fd = opened.File?.Fd ?? -1;
         var (result, errno) = opener.Lock(path, fd, wanted);
         if (result == LockResult.Unavailable)
         {
@@ -178,8 +191,8 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
         }
         else if (result == LockResult.InUse)
         {
-            var error = FileErrors.InUse(path, wanted, HolderOf(plan.Facts!.Identity, wanted));
-            if (!plan.Options.AllowSharedWriters)
+            var error = FileErrors.InUse(path, wanted, HolderOf(fd < 0 ? opened.Facts!.Identity : FileFacts.Of(fd).Identity, wanted, fd));
+            if (!opened.Options.AllowSharedWriters)
             {
                 errors.Add(error);
                 return;
@@ -187,35 +200,37 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
 
             warnings.Add(new(MemoryWarningIds.SharedWriters, error.Message + " AllowSharedWriters maps them all the same."));
 
-            // Beside readers at least: who wants the file alone later learns of this one.
-            _ = opener.Lock(path, fd, wanted with { Exclusive = false });
+            // Who wants the file later, or its template, learns of this one, whoever else has left by then.
+            _ = opener.Lock(path, fd, wanted.Mark);
         }
     }
 
-    private string HolderOf(FileIdentity file, RamFileLock wanted)
+    private static bool IsNamed(string path, FileIdentity file) => FileFacts.Identify(path)?.IsSameFile(file) == true;
+
+    private string HolderOf(FileIdentity file, RamFileLock wanted, int fd)
     {
         if (listBackends().FirstOrDefault(b => b.IsLockedAgainst(file, wanted)) is { } backend)
         {
             return $"backend '{backend.Id}' of this process";
         }
 
-        return wanted.FindHolder(file) is { } process ? $"process {process}" : "a process that this user may not look at";
+        return FileErrors.Holder(wanted.FindHolder(file, fd));
     }
 
     /// <summary>
     /// Bytes that shared stores may still need, when the file system has fewer: a store that finds it full is a SIGBUS.
     /// Reserve off accepts that, but for preallocation, which takes the space at once.
     /// </summary>
-    private static long? LacksSpace(OpenedBackend plan, FileFacts facts)
+    private static long? LacksSpace(OpenedBackend opened, FileFacts facts)
     {
-        var options = plan.Options;
-        if (!options.Share || options.ReadOnly || !(options.Reserve || options.Prealloc) || plan.HugeTlb)
+        var options = opened.Options;
+        if (!options.Share || options.ReadOnly || !(options.Reserve || options.Prealloc) || opened.Decision.HugeTlb)
         {
             return null;
         }
 
-        var needed = options.Size - Math.Min(plan.Created ? 0 : facts.AllocatedBytes, options.Size);
-        return plan.FileSystem!.AvailableBytes < needed ? needed : null;
+        var needed = options.Size - Math.Min(opened.Created ? 0 : facts.AllocatedBytes, options.Size);
+        return opened.Decision.FileSystem!.AvailableBytes < needed ? needed : null;
     }
 
     private static BackendWarning PaidTwice(string file) => new(

@@ -15,17 +15,30 @@ public sealed class MemoryBackends : IDisposable
     /// <summary>Id of every guest's default RAM (memory-backends rules, section 7); no other backend may take it.</summary>
     public const string DefaultRamId = "ram.default";
 
+    private const long MostDefaultReserve = 512L << 20;
+    private const int DefaultReservePart = 32;
+
+    // Blocks that one call allocates.
+    private const long AllocationStep = 256L << 20;
+
     // Names compare one way: so do those of guests and machine types.
     private static readonly StringComparer Ids = StringComparer.OrdinalIgnoreCase;
 
     private readonly Lock _lock = new();
-    private readonly List<MemoryBackend> _live = [];
+    // In the order they were made; and by id, of which the default RAM of every guest has the same.
+    private readonly SortedDictionary<long, MemoryBackend> _live = [];
+    private readonly Dictionary<string, SortedDictionary<long, MemoryBackend>> _byId = new(Ids);
+    private readonly Dictionary<Guid, MemoryBackend> _byInstance = [];
     private readonly HashSet<string> _reservedIds = new(Ids) { DefaultRamId };
+    private readonly SharedDescriptors _descriptors = new();
     private readonly MappingBudget _budget;
     private readonly bool _isLinux;
     private readonly string? _faultsEndProcess;
+    private readonly Lazy<long> _memory = new(() => new AvailableMemory().Total());
     private MemoryBackendPolicy _policy;
+    private long? _memoryReserve;
     private long _generated;
+    private long _made;
 
     /// <summary>Makes an empty manager.</summary>
     /// <param name="readVariable">Reads environment variables; null: the process's.</param>
@@ -37,6 +50,11 @@ public sealed class MemoryBackends : IDisposable
 
     internal MemoryBackends(Func<string, string?>? readVariable, MappingBudget budget, bool isLinux, string? faultsEndProcess = null)
     {
+        if (isLinux)
+        {
+            KernelCalls.KeepFirstErrno();
+        }
+
         _budget = budget;
         _isLinux = isLinux;
         _faultsEndProcess = faultsEndProcess;
@@ -56,10 +74,29 @@ public sealed class MemoryBackends : IDisposable
         {
             lock (_lock)
             {
-                return _policy;
+                return _policy with
+                {
+                    MemoryReserve = MemoryReserve,
+                    MemoryReserveSource = _memoryReserve is null ? MemoryBackendPolicy.NotSet : MemoryBackendPolicy.SetByCmdlet,
+                };
             }
         }
     }
+
+    /// <inheritdoc cref="MemoryBackendPolicy.MemoryReserve"/>
+    public long MemoryReserve
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return _memoryReserve ?? Math.Min(_memory.Value / DefaultReservePart, MostDefaultReserve);
+            }
+        }
+    }
+
+    /// <summary>Opens files; tests let others come between.</summary>
+    internal IFileOpener Opener { get; init; } = new FileOpener();
 
     /// <summary>Sets the policy for backends made from now on.</summary>
     /// <param name="denyPrivateDiscard">See <see cref="MemoryBackendPolicy.DenyPrivateDiscard"/>.</param>
@@ -71,19 +108,49 @@ public sealed class MemoryBackends : IDisposable
         }
     }
 
+    /// <summary>Sets how much memory guests must leave, from now on.</summary>
+    /// <param name="bytes">See <see cref="MemoryBackendPolicy.MemoryReserve"/>; null: the default.</param>
+    /// <exception cref="MemoryBackendException">It is negative, or more than there is (MemoryReserveInvalid).</exception>
+    public void SetMemoryReserve(long? bytes)
+    {
+        CheckMemoryReserve(bytes);
+        lock (_lock)
+        {
+            _memoryReserve = bytes;
+        }
+    }
+
+    /// <summary>Finds out whether guests could be made to leave that much.</summary>
+    /// <exception cref="MemoryBackendException">They could not.</exception>
+    public void CheckMemoryReserve(long? bytes)
+    {
+        if (bytes is { } wanted && (wanted < 0 || wanted > _memory.Value))
+        {
+            throw new MemoryBackendException(
+                MemoryErrorIds.MemoryReserveInvalid,
+                $"Expected a memory reserve of 0 to {ByteSize.ToText(_memory.Value)}, which is all that there is, found {ByteSize.ToExactText(wanted)}.",
+                null,
+                "Give a part of that, such as a 32nd, or 0 so that guests may take all of it.");
+        }
+    }
+
+    /// <inheritdoc cref="Create(MemoryBackendOptions, IProgress{StepProgress}?, CancellationToken)"/>
+    public MemoryBackend Create(MemoryBackendOptions options, CancellationToken cancellation = default) => Create(options, null, cancellation);
+
     /// <summary>Opens, creates and maps what the options ask for.</summary>
     /// <param name="options">What is asked for.</param>
+    /// <param name="progress">Told of preallocation; null: no one asks. Called on any thread, by one at a time.</param>
     /// <param name="cancellation">Stops preallocation and what has not begun.</param>
     /// <exception cref="MemoryBackendException">It cannot be had; nothing is left behind.</exception>
     /// <exception cref="OperationCanceledException">Cancelled; nothing is left behind.</exception>
-    public MemoryBackend Create(MemoryBackendOptions options, CancellationToken cancellation = default)
+    public MemoryBackend Create(MemoryBackendOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(options);
         cancellation.ThrowIfCancellationRequested();
         var id = ReserveId(options.Id);
         try
         {
-            return Build(id, options, cancellation);
+            return Build(id, options, progress, cancellation);
         }
         finally
         {
@@ -102,13 +169,19 @@ public sealed class MemoryBackends : IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         cancellation.ThrowIfCancellationRequested();
-        return Build(DefaultRamId, options, cancellation);
+        return Build(DefaultRamId, options, null, cancellation);
     }
 
     /// <summary>Which regular file is at a path now.</summary>
     /// <param name="path">The path.</param>
+    /// <param name="follow">It may be a symbolic link to the file.</param>
     /// <returns>Null: there is none, or it cannot be looked at.</returns>
-    public static FileIdentity? Identify(string path) => FileFacts.Of(path) is { Kind: FileKind.Regular, Error: 0 } facts ? facts.Identity : null;
+    public static FileIdentity? Identify(string path, bool follow = true) => FileFacts.Identify(path, follow);
+
+    /// <summary>What is at a path now, be it a folder or what else.</summary>
+    /// <param name="path">The path.</param>
+    /// <returns>Null: there is nothing, or it cannot be looked at.</returns>
+    public static FileIdentity? IdentifyAny(string path) => FileFacts.IdentifyAny(path);
 
     /// <summary>Which regular file is open.</summary>
     /// <param name="file">An open file.</param>
@@ -116,14 +189,31 @@ public sealed class MemoryBackends : IDisposable
     public static FileIdentity? Identify(SafeFileHandle file)
     {
         ArgumentNullException.ThrowIfNull(file);
-        return FileFacts.Of((int)file.DangerousGetHandle()) is { Kind: FileKind.Regular, Error: 0 } facts ? facts.Identity : null;
+        return FileFacts.Identify((int)file.DangerousGetHandle());
     }
 
     /// <summary>Whether a path is on hugetlbfs, whose files cannot be written to, only mapped.</summary>
     /// <param name="path">The path.</param>
     public static bool IsHugetlbfs(string path) => FileFacts.Of(path).FileSystem?.IsHugeTlb ?? false;
 
-    /// <summary>Foretells what <see cref="Create"/> would do. Opens nothing for writing, creates and maps nothing.</summary>
+    /// <summary>The name of the file system of a path; null: there is nothing at the path, nor a folder that it would be in.</summary>
+    /// <param name="path">The path.</param>
+    public static string? FileSystemOf(string path) => FileFacts.Of(path).FileSystem?.Name;
+
+    /// <summary>Finds out whether files could be mapped privately so many times at once, as far as the kernel reserves something for that: huge pages.</summary>
+    /// <param name="files">The files, and bytes of each that are mapped.</param>
+    /// <param name="count">How many times.</param>
+    /// <exception cref="MemoryBackendException">They could not (<see cref="MemoryErrorIds.NotEnoughHugePages"/>).</exception>
+    public static void CheckPrivateMappings(IReadOnlyList<(string Path, long Size)> files, int count)
+    {
+        ArgumentNullException.ThrowIfNull(files);
+        if (HostMemory.ForetellPrivate(files, count) is { } error)
+        {
+            throw ToException(error, files[0].Path);
+        }
+    }
+
+    /// <summary>Foretells what <see cref="Create(MemoryBackendOptions, CancellationToken)"/> would do. Opens nothing for writing, creates and maps nothing.</summary>
     /// <param name="options">What would be asked for.</param>
     public BackendReport Test(MemoryBackendOptions options)
     {
@@ -144,14 +234,30 @@ public sealed class MemoryBackends : IDisposable
             return new OpenedBackend(BackendDecision.Undecided(options, Denies(options))).ToReport(errors);
         }
 
-        var plan = new BackendOpening(new ForetellingOpener(), _faultsEndProcess, List).Open(options, Denies(options));
-        errors.AddRange(plan.Errors);
-        if (plan.Errors.Count == 0 && HostMemory.Foretell(plan) is { } shortage)
+        var opened = new BackendOpening(new ForetellingOpener(), _faultsEndProcess, List).Open(options, Denies(options));
+        errors.AddRange(opened.Errors);
+        if (opened.Errors.Count == 0 && HostMemory.Foretell(opened) is { } shortage)
         {
             errors.Add(shortage);
         }
 
-        return plan.ToReport(errors);
+        return opened.ToReport(errors);
+    }
+
+    /// <summary>Checks, before anything is made, that a consumer could use a backend (memory-backends rules, section 6).</summary>
+    /// <param name="options">What would be asked for. What is wrong with that is not found out.</param>
+    /// <param name="id">What the backend is called in the error.</param>
+    /// <param name="consumer">Who wants to use it.</param>
+    /// <exception cref="MemoryBackendException">It could not; the error names backend, option and consumer.</exception>
+    public void CheckConsumer(MemoryBackendOptions options, string id, MemoryConsumer consumer)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        string? path = string.IsNullOrEmpty(options.Path) ? null : Path.GetFullPath(options.Path);
+        BackendDecision decision = BackendDecision.Make(options, Denies(options), path, FileFacts.Of);
+        if (decision.Errors.Count == 0 && ConsumerRules.Check(id, consumer, decision) is { } error)
+        {
+            throw ToException(error, id);
+        }
     }
 
     /// <summary>The live backends, in the order they were made.</summary>
@@ -159,7 +265,7 @@ public sealed class MemoryBackends : IDisposable
     {
         lock (_lock)
         {
-            return [.. _live];
+            return [.. _live.Values];
         }
     }
 
@@ -173,22 +279,27 @@ public sealed class MemoryBackends : IDisposable
     {
         lock (_lock)
         {
-            var named = _live.FindAll(b => Ids.Equals(b.Id, wanted.Id));
-            var found = wanted.InstanceId is null ? named : named.FindAll(b => b.InstanceId == wanted.InstanceId);
+            if (wanted.InstanceId is { } instance && _byInstance.TryGetValue(instance, out MemoryBackend? meant) && Ids.Equals(meant.Id, wanted.Id))
+            {
+                return meant;
+            }
+
+            List<MemoryBackend> named = Named(wanted);
+            List<MemoryBackend> found = wanted.InstanceId is null ? named : named.FindAll(b => b.InstanceId == wanted.InstanceId);
             return found.Count switch
             {
                 1 => found[0],
                 0 when named.Count > 0 => throw NotFound(wanted, named[0]),
                 0 => throw new MemoryBackendException(
                     MemoryErrorIds.BackendNotFound,
-                    $"No backend has id '{wanted.Id}'; there are {_live.Count} backends.",
+                    $"No backend has id '{wanted.Id}'; there are {_live.Count} backends.{NearestName.Hint(wanted.Id, _byId.Keys)}",
                     wanted.Id,
                     "List them with Get-MemoryBackend."),
                 _ => throw new MemoryBackendException(
                     MemoryErrorIds.AmbiguousId,
-                    $"{found.Count} guests have a default RAM '{wanted.Id}'.",
+                    $"{found.Count} guests have a default RAM '{wanted.Id}': {Some(found)}.",
                     wanted.Id,
-                    "Give the object of one: Get-MemoryBackend lists them."),
+                    $"Say whose: '{found[0].Info.QualifiedId}', or give the object of one; Get-MemoryBackend lists them."),
             };
         }
     }
@@ -200,7 +311,7 @@ public sealed class MemoryBackends : IDisposable
     {
         lock (_lock)
         {
-            return _live.FindAll(b => Ids.Equals(b.Id, id)) is [var only] ? only : null;
+            return Named(new(id)) is [var only] ? only : null;
         }
     }
 
@@ -228,18 +339,39 @@ public sealed class MemoryBackends : IDisposable
         wanted.Id,
         "List the backends with Get-MemoryBackend.");
 
+    /// <summary>Backends of an id, or of a guest's id as in <c>web/ram.default</c>. Under the lock.</summary>
+    private List<MemoryBackend> Named(BackendReference wanted)
+    {
+        if (_byId.TryGetValue(wanted.Id, out var named))
+        {
+            return [.. named.Values];
+        }
+
+        return wanted.Id.Split(BackendReference.GuestSeparator, 2) is [var guest, var id] && _byId.TryGetValue(id, out var owned)
+            ? [.. owned.Values.Where(backend => Ids.Equals(backend.Info.Guest, guest))]
+            : [];
+    }
+
+    private static string Some(List<MemoryBackend> backends) =>
+        string.Join(", ", backends.Take(3).Select(backend => backend.Info.QualifiedId)) + (backends.Count > 3 ? " and others" : string.Empty);
+
     internal void Forget(MemoryBackend backend)
     {
         lock (_lock)
         {
-            _live.Remove(backend);
+            _byInstance.Remove(backend.InstanceId);
+            if (_live.Remove(backend.Sequence) && _byId.TryGetValue(backend.Id, out var named) && named.Remove(backend.Sequence) && named.Count == 0)
+            {
+                _byId.Remove(backend.Id);
+            }
         }
     }
 
     internal static MemoryBackendException ToException(BackendError error, string? target) =>
         new(error.Id, error.Message, target, error.RecommendedAction);
 
-    private MemoryBackend Build(string id, MemoryBackendOptions options, CancellationToken cancellation)
+    private MemoryBackend Build(
+        string id, MemoryBackendOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         if (!_isLinux)
         {
@@ -247,25 +379,36 @@ public sealed class MemoryBackends : IDisposable
         }
 
         var clock = Stopwatch.StartNew();
-        var plan = new BackendOpening(new FileOpener(), _faultsEndProcess, List).Open(options, Denies(options));
+        bool denies = Denies(options);
+        var opened = _descriptors.Find(options, denies, out BackendDecision? decided)
+            ?? new BackendOpening(Opener, _faultsEndProcess, List).Open(options, denies, decided);
         RamMapping? mapping = null;
         try
         {
-            var target = plan.Path ?? id;
-            ThrowIfAny(plan.Errors is [var first, ..] ? first : null, target);
-            (plan, var unprepared) = PrepareFile(id, plan);
+            var target = opened.Decision.Path ?? id;
+            ThrowIfAny(opened.Errors is [var first, ..] ? first : null, target);
+            (opened, var unprepared) = PrepareFile(id, opened);
             ThrowIfAny(unprepared, target);
             cancellation.ThrowIfCancellationRequested();
-            (mapping, var failure) = RamMapping.Map(plan);
+            opened = _descriptors.Adopt(opened);
+            (mapping, var failure) = RamMapping.Map(opened);
             ThrowIfAny(failure, target);
             ThrowIfAny(mapping!.ApplyAdvice(0, mapping.Size), target);
-            ThrowIfAny(Preallocate(plan, mapping, cancellation), target);
+            ThrowIfAny(Preallocate(opened, mapping, progress, cancellation), target);
 
-            var discarder = new Discarder(id, plan, mapping, _budget);
-            var backend = new MemoryBackend(this, plan, mapping, discarder, plan.ToOutcome(id, mapping, clock.Elapsed));
+            var discarder = new Discarder(id, opened, mapping, _budget);
+            var backend = new MemoryBackend(this, opened, mapping, discarder, opened.ToOutcome(id, mapping, clock.Elapsed));
             lock (_lock)
             {
-                _live.Add(backend);
+                backend.Sequence = ++_made;
+                _live.Add(backend.Sequence, backend);
+                _byInstance.Add(backend.InstanceId, backend);
+                if (!_byId.TryGetValue(id, out var named))
+                {
+                    _byId[id] = named = [];
+                }
+
+                named.Add(backend.Sequence, backend);
             }
 
             return backend;
@@ -273,59 +416,69 @@ public sealed class MemoryBackends : IDisposable
         catch
         {
             mapping?.Dispose();
-            plan.File?.Abandon();
+            opened.File?.Abandon();
             throw;
         }
     }
 
     /// <summary>Makes the memfd and grows what is empty.</summary>
-    private static (OpenedBackend Opened, BackendError? Error) PrepareFile(string id, OpenedBackend plan)
+    private static (OpenedBackend Opened, BackendError? Error) PrepareFile(string id, OpenedBackend opened)
     {
-        if (plan.Kind == BackendKind.Memfd)
+        if (opened.Decision.Kind == BackendKind.Memfd)
         {
             var (file, refusal) = RamFile.Memfd(id);
             if (refusal != 0)
             {
-                return (plan, new(MemoryErrorIds.OpenFailed, $"memfd_create: {Errors.Describe(refusal)}.", null));
+                return (opened, new(MemoryErrorIds.OpenFailed, $"memfd_create: {Errors.Describe(refusal)}.", null));
             }
 
-            plan = plan with { File = file };
+            opened = opened with { File = file };
         }
 
-        if (!plan.MustGrow)
+        if (!opened.MustGrow)
         {
-            return (plan, null);
+            return (opened, null);
         }
 
-        var length = plan.Options.Offset + plan.Options.Size;
-        var error = plan.File!.Grow(length);
+        var length = opened.Options.Offset + opened.Options.Size;
+        var error = opened.File!.Grow(length);
         return error != 0
-            ? (plan, FileErrors.ForGrow(error, plan.Path ?? id, length))
-            : (plan with { Facts = FileFacts.Of(plan.File.Fd) }, null);
+            ? (opened, FileErrors.ForGrow(error, opened.Decision.Path ?? id, length))
+            : (opened with { Facts = FileFacts.Of(opened.File.Fd) }, null);
     }
 
-    private static BackendError? Preallocate(OpenedBackend plan, RamMapping mapping, CancellationToken cancellation)
+    private static BackendError? Preallocate(
+        OpenedBackend opened, RamMapping mapping, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
-        var options = plan.Options;
-        if (plan.Prealloc == PreallocMode.None)
+        var options = opened.Options;
+        if (opened.Decision.Prealloc == PreallocMode.None)
         {
             return null;
         }
 
-        if (plan.MappingKind == MappingKind.Shared && plan.Prealloc == PreallocMode.Write && !plan.HugeTlb)
+        if (opened.Decision.MappingKind == MappingKind.Shared && opened.Decision.Prealloc == PreallocMode.Write && !opened.Decision.HugeTlb)
         {
             // Blocks first: a full file system is then an error here and not a signal later.
-            var blocks = plan.File!.Allocate(options.Offset, options.Size);
+            // In steps: on tmpfs it fills pages with zeros, and no one call can be given up.
+            var blocks = (Mono.Unix.Native.Errno)0;
+            for (long done = 0, length; done < options.Size && blocks == 0; done += length)
+            {
+                cancellation.ThrowIfCancellationRequested();
+                length = Math.Min(AllocationStep, options.Size - done);
+                blocks = opened.File!.Allocate(options.Offset + done, length);
+                progress?.Report(new StepProgress(HostStep.Allocating, done + length, options.Size));
+            }
+
             if (blocks is not (0 or Mono.Unix.Native.Errno.EOPNOTSUPP))
             {
-                return FileErrors.ForAllocate(blocks, plan.Path ?? "memfd", options.Size);
+                return FileErrors.ForAllocate(blocks, opened.Decision.Path ?? "memfd", options.Size);
             }
         }
 
-        var (error, offset) = new Preallocator(plan, mapping, mapping.Advise).Run(cancellation);
+        var (error, offset) = new Preallocator(opened.Decision, mapping, mapping.Advise).Run(progress, cancellation);
         return error == 0 ? null : new(
             MemoryErrorIds.PreallocFailed,
-            $"Of {options.Size} bytes, those from offset {offset} cannot be faulted in: {Errors.Describe(error)}.",
+            $"Of {ByteSize.ToExactText(options.Size)}, those from offset {offset} cannot be faulted in: {Errors.Describe(error)}.",
             null);
     }
 
@@ -352,7 +505,7 @@ public sealed class MemoryBackends : IDisposable
 
     private BackendError? UnusableId(string id) =>
         Ids.Equals(id, DefaultRamId) ? new(MemoryErrorIds.ReservedId, $"Id '{id}' belongs to the default RAM of guests.", "Use another id.")
-        : _reservedIds.Contains(id) || _live.Exists(b => Ids.Equals(b.Id, id))
+        : _reservedIds.Contains(id) || _byId.ContainsKey(id)
             ? new(MemoryErrorIds.DuplicateId, $"Another live backend has id '{id}'.", "Use another id, or remove that backend first.")
         : null;
 

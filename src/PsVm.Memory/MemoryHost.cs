@@ -1,3 +1,5 @@
+using PsVm.Memory.Mapping;
+
 namespace PsVm.Memory;
 
 /// <summary>The live backends of this process, in values.</summary>
@@ -11,8 +13,14 @@ public sealed class MemoryHost(MemoryBackends backends) : IMemoryHost
     public void SetPolicy(bool denyPrivateDiscard) => backends.SetPolicy(denyPrivateDiscard);
 
     /// <inheritdoc/>
-    public MemoryBackendInfo Create(MemoryBackendOptions options, CancellationToken cancellation = default) =>
-        backends.Create(options, cancellation).Info;
+    public void SetMemoryReserve(long? bytes) => backends.SetMemoryReserve(bytes);
+
+    /// <inheritdoc/>
+    public void CheckMemoryReserve(long? bytes) => backends.CheckMemoryReserve(bytes);
+
+    /// <inheritdoc/>
+    public MemoryBackendInfo Create(MemoryBackendOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
+        backends.Create(options, progress, cancellation).Info;
 
     /// <inheritdoc/>
     public BackendReport Test(MemoryBackendOptions options, CancellationToken cancellation = default)
@@ -29,13 +37,24 @@ public sealed class MemoryHost(MemoryBackends backends) : IMemoryHost
     public MemoryBackendInfo Get(BackendReference backend, CancellationToken cancellation = default) => backends.Get(backend).Info;
 
     /// <inheritdoc/>
-    public MemoryUsage Measure(BackendReference backend, CancellationToken cancellation = default) =>
-        WhileThere(backend, found => found.Measure(), cancellation);
+    public IReadOnlyList<MemoryUsage> Measure(IReadOnlyList<BackendReference> wanted, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(wanted);
+        ProcessMappings? mappings = wanted.Count > 1 ? ProcessMappings.Read(cancellation) : null;
+        return [.. wanted.Select(backend => WhileThere(backend, found => found.Measure(mappings, cancellation), cancellation))];
+    }
 
     /// <inheritdoc/>
     public DiscardOutcome Discard(
         BackendReference backend, long offset, long length, DiscardPolicy? policy, CancellationToken cancellation = default) =>
         WhileThere(backend, found => found.Discard(offset, length, policy, cancellation), cancellation);
+
+    /// <inheritdoc/>
+    public void CheckDiscard(BackendReference backend, long offset, long length, DiscardPolicy? policy) =>
+        backends.Get(backend).CheckDiscard(offset, length, policy);
+
+    /// <inheritdoc/>
+    public void CheckRemove(BackendReference backend) => backends.Get(backend).CheckUnused();
 
     /// <inheritdoc/>
     public void Remove(BackendReference backend, CancellationToken cancellation = default)

@@ -30,70 +30,44 @@ internal sealed record OpenedBackend(BackendDecision Decision)
 
     public MemoryBackendOptions Options => Decision.Options;
 
-    public bool DenyPrivateDiscard => Decision.DenyPrivateDiscard;
-
-    public BackendKind Kind => Decision.Kind;
-
-    public MappingKind MappingKind => Decision.MappingKind;
-
-    public string? Path => Decision.Path;
-
-    public FileAccessMode? Mode => Decision.Mode;
-
-    public FileSystemFacts? FileSystem => Decision.FileSystem;
-
-    public long PageSize => Decision.PageSize;
-
-    public bool HugeTlb => Decision.HugeTlb;
-
-    public bool IsDirectory => Decision.IsDirectory;
-
-    public DiscardPolicy? DiscardPolicy => Decision.DiscardPolicy;
-
-    public bool NoReserve => Decision.NoReserve;
-
-    public long Align => Decision.Align;
-
-    public PreallocMode Prealloc => Decision.Prealloc;
-
     public BackendReport ToReport(IReadOnlyList<BackendError> errors) => new(Describe())
     {
         Id = Options.Id,
-        EffectiveMode = Mode,
+        EffectiveMode = Decision.Mode,
         Reason = Decision.Reason,
         MachineType = Decision.MachineType,
         WouldCreate = Created,
         WouldFallBack = FellBack,
-        EffectiveDiscardPolicy = DiscardPolicy,
+        EffectiveDiscardPolicy = Decision.DiscardPolicy,
         Errors = errors,
     };
 
     public MappingOutcome ToOutcome(string id, RamMapping mapping, TimeSpan elapsed) => new(Describe())
     {
         Id = id,
-        EffectiveMode = Mode!.Value,
+        EffectiveMode = Decision.Mode!.Value,
         Reason = Decision.Reason!,
         MachineType = Decision.MachineType!,
         Created = Created,
         FellBack = FellBack,
         Address = (ulong)mapping.Address,
-        EffectiveDiscardPolicy = DiscardPolicy!.Value,
+        EffectiveDiscardPolicy = Decision.DiscardPolicy!.Value,
         Elapsed = elapsed,
     };
 
     /// <summary>What the report and the outcome say alike.</summary>
     private BackendDescription Describe() => new()
     {
-        Path = Path,
-        Kind = Kind,
+        Path = Decision.Path,
+        Kind = Decision.Kind,
         Size = Options.Size,
         Offset = Options.Offset,
         Share = Options.Share,
         ReadOnly = Options.ReadOnly,
         RequestedMode = Options.FileAccessMode,
-        FileSystem = FileSystem?.Name,
-        PageSize = PageSize,
-        HugeTlb = HugeTlb,
+        FileSystem = Decision.FileSystem?.Name,
+        PageSize = Decision.PageSize,
+        HugeTlb = Decision.HugeTlb,
         OpenFlags = OpenFlags,
         Protection = Decision.Protection,
         MapFlags = Decision.MapFlags,
@@ -102,11 +76,11 @@ internal sealed record OpenedBackend(BackendDecision Decision)
         Warnings = Warnings,
     };
 
-    private string OpenFlags => Kind switch
+    private string OpenFlags => Decision.Kind switch
     {
         BackendKind.Anonymous => string.Empty,
         BackendKind.Memfd => "MFD_CLOEXEC",
         _ when Created => "O_RDWR, O_CREAT, O_EXCL, O_CLOEXEC",
-        _ => Mode == FileAccessMode.ReadWrite ? "O_RDWR, O_CLOEXEC" : "O_RDONLY, O_CLOEXEC",
+        _ => Decision.Mode == FileAccessMode.ReadWrite ? "O_RDWR, O_CLOEXEC" : "O_RDONLY, O_CLOEXEC",
     };
 }

@@ -1,12 +1,12 @@
 using PsVm.Riscv.Memory;
-using PsVm.Riscv.Translation;
+using PsVm.Riscv.Translation.Cache;
 
 namespace PsVm.Riscv;
 
 /// <summary>
 /// Decoded and translated code. Harts that are given the same cache share it wherever their pages hold the same instructions: a page is
-/// shared by its content, so a page that a guest has written is its own. Its size is bounded: when it is full, pages go, those of guests
-/// that have more than their share first. Safe from any thread.
+/// shared by its content, so a page that a guest has written is its own. Its size is bounded: when it is full, pages go, those of the guest
+/// that has the most first. Safe from any thread.
 /// </summary>
 public sealed class CodeCache : IDisposable
 {

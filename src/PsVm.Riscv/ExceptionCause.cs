@@ -16,6 +16,9 @@ internal static class ExceptionCause
     public const ulong LoadPageFault = 13;
     public const ulong StorePageFault = 15;
 
+    /// <summary>None that a guest sees: the page is not there yet, and the instruction is to be run again when it is.</summary>
+    public const ulong PageAwaited = 1ul << 62;
+
     /// <summary>Set in mcause for an interrupt.</summary>
     public const ulong Interrupt = 1ul << 63;
 }

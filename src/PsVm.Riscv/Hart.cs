@@ -5,7 +5,7 @@ using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Interpreter;
 using PsVm.Riscv.Memory;
 using PsVm.Riscv.Mmu;
-using PsVm.Riscv.Translation;
+using PsVm.Riscv.Translation.Cache;
 
 namespace PsVm.Riscv;
 
@@ -13,25 +13,25 @@ namespace PsVm.Riscv;
 /// <remarks>
 /// <see cref="Run"/> and the registers belong to one thread at a time; what other threads may call says so.
 /// Source: RISC-V unprivileged and privileged manuals, 2024-04.
-/// Safety: the state is allocated here and freed when the hart is disposed of, which must not run then; the RAM outlives it. Pointers to
-/// instructions are from <see cref="HartMmu.FetchPointer"/>: half-words of mapped RAM.
-/// </remarks>
+/// Safety: the state is allocated here and freed when the hart is disposed of, which must not run then; the RAM outlives it. /// </remarks>
 public sealed unsafe class Hart : IDisposable
 {
     // Timers are looked at this often, in instructions: a fraction of a millisecond.
     private const ulong Slice = 20_000;
+    private static readonly int s_codeExits = Enum.GetValues<CodeExit>().Length;
+
     private const uint ExitRequest = 1, InstructionFenceRequest = 2, AddressFenceRequest = 4;
 
     private readonly PhysicalMemory _memory;
     private readonly IExecutionEnvironment? _environment;
-    private readonly Op* _alone;
     private readonly CodeCache? _ownCode;
-    private readonly long[] _codeExits = new long[Enum.GetValues<CodeExit>().Length];
-    private long _lookups, _systemInstructions;
+    private readonly long[] _codeExits = new long[s_codeExits];
+    private long _systemInstructions;
     private uint _requests;
     private ulong _traps;
     private ulong _charged;
     private bool _running;
+    private bool _awaitsPage;
     private bool _disposed;
 
     /// <summary>Makes a hart; it is at reset: machine mode, pc 0.</summary>
@@ -58,14 +58,13 @@ public sealed unsafe class Hart : IDisposable
         State = (HartState*)NativeMemory.AlignedAlloc((nuint)sizeof(HartState), 64);
         *State = default;
         State->Box[0] = 0xffff_ffff_0000_0000;
-        _alone = (Op*)((BlockHeader*)NativeMemory.AllocZeroed(1, (nuint)(sizeof(BlockHeader) + (2 * sizeof(Op)))) + 1);
         _ownCode = code is null ? new CodeCache() : null;
         Blocks = new BlockCache((code ?? _ownCode!).Space, (code ?? _ownCode!).Account, State, memory.PageCount, Isa.Extensions);
-        TranslationThreshold = Blocks.Space.Translates ? (code ?? _ownCode!).Options.Threshold : int.MaxValue;
+        TranslationThreshold = Blocks.Links is not null ? (code ?? _ownCode!).Options.Threshold : int.MaxValue;
         Csrs = new CsrFile(State, id, clock, Isa);
-        Mmu = new HartMmu(State, Csrs, memory, bus, Blocks);
+        Mmu = new HartMmu(State, Csrs, new Pmp(), memory, bus, Blocks);
+        Fetch = new BlockFetch(State, Mmu, Blocks, Isa.Extensions);
         Mmu.FlushAll();
-        SelectContext();
         State->Hart = GCHandle.ToIntPtr(GCHandle.Alloc(this, GCHandleType.Weak));
         memory.Register(this);
     }
@@ -123,8 +122,14 @@ public sealed unsafe class Hart : IDisposable
         Fault = Volatile.Read(ref _codeExits[(int)CodeExit.Fault]),
         Interpreted = Volatile.Read(ref _codeExits[(int)CodeExit.MidBlock]),
         SystemInstructions = Volatile.Read(ref _systemInstructions),
-        Lookups = Volatile.Read(ref _lookups),
+        Lookups = Fetch.Lookups,
     };
+
+    /// <summary>
+    /// How long a run may take, whatever is left of its budget, as <see cref="Stopwatch"/> counts; 0: as long as it takes. It is looked at
+    /// when pages are looked up, since that is what may take the host a thousand times as long as an instruction: when it has no page there yet.
+    /// </summary>
+    public long LongestRun { get => Mmu.LongestRun; set => Mmu.LongestRun = value; }
 
     internal HartState* State { get; }
 
@@ -133,6 +138,8 @@ public sealed unsafe class Hart : IDisposable
     internal HartMmu Mmu { get; }
 
     internal BlockCache Blocks { get; }
+
+    internal BlockFetch Fetch { get; }
 
     /// <summary>An integer register; x0 is always 0.</summary>
     public ulong this[int register]
@@ -165,55 +172,26 @@ public sealed unsafe class Hart : IDisposable
     }
 
     /// <summary>Takes a snapshot. The hart must not run.</summary>
-    public HartSnapshot Save() => new(
-        Pc,
-        Mode,
-        [.. Enumerable.Range(0, 32).Select(register => this[register])],
-        [.. Enumerable.Range(0, 32).Select(GetFloat)],
-        [.. CsrFile.Saved.Select(number => KeyValuePair.Create(number, Csrs.Save(number, Mmu.Pmp)))]);
+    public HartSnapshot Save() => HartSnapshots.Take(this);
 
     /// <summary>Puts a new hart into the state of a snapshot.</summary>
     /// <exception cref="ArgumentException">The snapshot holds a CSR that this hart does not have, an odd pc, or not 32 registers of a kind.</exception>
-    public void Restore(HartSnapshot snapshot)
-    {
-        if (snapshot.Integers.Count != 32 || snapshot.Floats.Count != 32)
-        {
-            throw new ArgumentException(
-                $"expected 32 integer and 32 floating point registers, found {snapshot.Integers.Count} and {snapshot.Floats.Count}");
-        }
-
-        if ((snapshot.Pc & 1) != 0)
-        {
-            throw new ArgumentException($"pc 0x{snapshot.Pc:x} of the snapshot is odd, which that of no hart is");
-        }
-
-        for (int register = 0; register < 32; register++)
-        {
-            this[register] = snapshot.Integers[register];
-            SetFloat(register, snapshot.Floats[register]);
-        }
-
-        foreach ((int number, ulong value) in snapshot.Csrs)
-        {
-            if (!Csrs.Restore(number, value, Mmu.Pmp))
-            {
-                throw new ArgumentException($"CSR 0x{number:x3} of the snapshot is not one of this hart");
-            }
-        }
-
-        State->Pc = snapshot.Pc;
-        Mode = snapshot.Mode;
-        Mmu.FlushAll();
-        Blocks.Fence();
-    }
+    public void Restore(HartSnapshot snapshot) => HartSnapshots.Restore(this, snapshot);
 
     /// <summary>Runs until the budget is used up, the hart waits for an interrupt, or an exit is requested.</summary>
     /// <param name="maxInstructions">
-    /// Budget of instructions, traps and what is charged; the run may pass it by less than a block, or by one request.
+    /// Budget of instructions, traps and what is charged; the run may pass it by less than a block, or by one request. It counts as used up
+    /// when the run has taken as long as <see cref="LongestRun"/> allows.
     /// </param>
     public HartExit Run(ulong maxInstructions)
     {
+        if (State->DataTlb is null)
+        {
+            SelectContext(); // not before: the tables of a mode that it never runs in take no memory
+        }
+
         Volatile.Write(ref _running, true);
+        Mmu.BeginRun();
         Blocks.Begin();
         try
         {
@@ -256,9 +234,10 @@ public sealed unsafe class Hart : IDisposable
         {
             Debug.Assert(!Volatile.Read(ref _running), "a hart that runs is not disposed of");
             _disposed = true;
+            _memory.Unregister(this);
             Mmu.Dispose();
             Blocks.Dispose();
-            NativeMemory.Free(BlockHeader.Of(_alone));
+            Fetch.Dispose();
             _ownCode?.Dispose();
             GCHandle.FromIntPtr(State->Hart).Free();
             NativeMemory.AlignedFree(State);
@@ -281,11 +260,49 @@ public sealed unsafe class Hart : IDisposable
     }
 
     /// <summary>Lets the environment answer an ECALL from supervisor mode.</summary>
-    internal bool TryEnvironmentCall() => Csrs.Mode == PrivilegeMode.Supervisor && _environment?.TryHandleCall(this) == true;
+    /// <param name="page">The page of code that the hart comes back to: <see cref="BlockHeader.Page"/>.</param>
+    internal bool TryEnvironmentCall(int page)
+    {
+        if (Csrs.Mode != PrivilegeMode.Supervisor || _environment is null)
+        {
+            return false;
+        }
+
+        Blocks.BeginCall(page);
+        try
+        {
+            return _environment.TryHandleCall(this);
+        }
+        finally
+        {
+            Blocks.EndCall();
+        }
+    }
+
+    /// <summary>
+    /// Has the ECALL that its environment answers made again when a page that it needs may be there, and the run end. The environment has
+    /// done nothing yet, and tells that the call is handled.
+    /// </summary>
+    public void AwaitPage()
+    {
+        _awaitsPage = true;
+        State->Limit = 0;
+    }
+
+    /// <summary>The next instruction needs a page that is not there yet.</summary>
+    internal bool IsAwaitingPage => _awaitsPage;
 
     /// <summary>Takes a trap: the next instruction is the handler's first.</summary>
     internal void Trap(ulong cause, ulong value, ulong pc)
     {
+        if (cause == ExceptionCause.PageAwaited)
+        {
+            State->Pc = pc;
+            State->ChainFrom = 0;
+            AwaitPage();
+            return;
+        }
+
         State->Pc = Csrs.EnterTrap(cause, value, pc);
         _traps++;
         ulong limit = Volatile.Read(ref State->Limit);
@@ -329,41 +346,9 @@ public sealed unsafe class Hart : IDisposable
     /// <summary>Points loads, stores and jumps to the tables of the mode in force, and notes what that mode may do.</summary>
     internal void SelectContext()
     {
-        State->DataTlb = Mmu.Tlb[Mmu.Context(Csrs.DataMode)];
+        State->DataTlb = Mmu.Tlb.Use(Mmu.Context(Csrs.DataMode));
         State->Jumps = Blocks.Jumps(Csrs.Mode);
         State->MayZeroBlocks = Csrs.MayZeroBlocks ? 1u : 0;
-    }
-
-    /// <summary>The block at an address, which is also kept in the jump table; null: fetching it failed.</summary>
-    internal Op* FindBlock(ulong pc)
-    {
-        const ulong PageMask = PhysicalMemory.PageSize - 1;
-        _lookups++;
-        byte* host = Mmu.FetchPointer(pc, out FetchedPage page);
-        if (host is null)
-        {
-            return null;
-        }
-
-        bool crosses = (pc & PageMask) == PageMask - 1 && Decoder.IsFull(*(ushort*)host);
-        if (crosses || !page.IsWhole)
-        {
-            return DecodeAlone(pc, *(ushort*)host);
-        }
-
-        Op* ops = Blocks.Get(host, page.Number, out bool newCodePage);
-        if (ops is null)
-        {
-            return DecodeAlone(pc, *(ushort*)host); // until there is room again
-        }
-
-        if (newCodePage)
-        {
-            Mmu.Tlb.ProtectHostPage((byte*)page.Host);
-        }
-
-        Blocks.AddJump(State->Jumps + ((pc >> 1) & BlockCache.JumpMask), pc, ops);
-        return ops;
     }
 
     /// <summary>How often the interpreter runs a block before it asks for a translation.</summary>
@@ -375,8 +360,9 @@ public sealed unsafe class Hart : IDisposable
     /// <summary>Runs translated code until it leaves, and takes the trap if that is why.</summary>
     internal CodeExit RunTranslated(BlockHeader* block, ulong pc)
     {
-        Blocks.Space.Run(State, block, pc);
-        FoldHostFlags();
+        CodeLinks links = Blocks.Links!;
+        links.Run(State, block, pc);
+        links.FoldHostFlags(State);
         var exit = (CodeExit)State->CodeExit;
         _codeExits[(int)exit]++;
         if (Failure is { } failure)
@@ -388,7 +374,7 @@ public sealed unsafe class Hart : IDisposable
         if (exit == CodeExit.Fault)
         {
             ulong cause = State->TrapCause;
-            Trap(cause, cause == ExceptionCause.IllegalInstruction ? InstructionBits(State->Pc) : State->TrapValue, State->Pc);
+            Trap(cause, cause == ExceptionCause.IllegalInstruction ? Fetch.InstructionBits(State->Pc) : State->TrapValue, State->Pc);
         }
 
         return exit;
@@ -401,7 +387,7 @@ public sealed unsafe class Hart : IDisposable
     /// </returns>
     internal bool ExecuteSystem(Op* op)
     {
-        FoldHostFlags();
+        Blocks.Links!.FoldHostFlags(State);
         _systemInstructions++;
         long forgotten = Blocks.Forgotten;
         ulong pc = State->PageBase + op->Offset;
@@ -409,55 +395,6 @@ public sealed unsafe class Hart : IDisposable
         Debug.Assert(exit == BlockExit.Boundary, "what waits is left to the interpreter");
         return State->Retired < Volatile.Read(ref State->Limit) && Blocks.Forgotten == forgotten
             && (op->Code > OpCode.Csrrci || State->Pc == pc + op->Length) && op->Code is not (OpCode.FenceI or OpCode.SfenceVma);
-    }
-
-    /// <summary>Brings the exceptions of the host's floating point unit into fflags.</summary>
-    private void FoldHostFlags()
-    {
-        const uint Exceptions = 0x3d; // IE, ZE, OE, UE and PE of MXCSR; RISC-V has no flag for denormal operands
-        uint host = State->HostFlags & Exceptions;
-        if (host != 0)
-        {
-            State->HostFlags = 0;
-            State->FloatFlags |= (host & 1) << 4 | (host >> 2 & 1) << 3 | (host >> 3 & 1) << 2 | (host >> 4 & 1) << 1 | host >> 5;
-        }
-    }
-
-    /// <summary>The bits of the instruction at an address that was fetched before, for mtval.</summary>
-    internal ulong InstructionBits(ulong pc)
-    {
-        byte* low = Mmu.FetchPointer(pc, out _);
-        if (low is null || !Decoder.IsFull(*(ushort*)low))
-        {
-            return low is null ? 0ul : *(ushort*)low;
-        }
-
-        byte* high = Mmu.FetchPointer(pc + 2, out _);
-        return high is null ? 0 : *(ushort*)low | (ulong)*(ushort*)high << 16;
-    }
-
-    /// <summary>
-    /// An instruction that lies on two pages, or in a page that may not be fetched as a whole, is a block of its own: checked and decoded
-    /// anew each time, and never translated.
-    /// </summary>
-    private Op* DecodeAlone(ulong pc, uint bits)
-    {
-        if (Decoder.IsFull(bits))
-        {
-            byte* second = Mmu.FetchPointer(pc + 2, out _);
-            if (second is null)
-            {
-                return null;
-            }
-
-            bits |= (uint)*(ushort*)second << 16;
-        }
-
-        int offset = (int)(pc & (PhysicalMemory.PageSize - 1));
-        _alone[0] = Decoder.Decode(bits, offset, Isa.Extensions);
-        BlockHeader.Of(_alone)->Heat = int.MinValue; // never translated: it may be another instruction next time
-        _alone[1] = new Op { Code = OpCode.End, Offset = (ushort)(offset + _alone[0].Length) };
-        return _alone;
     }
 
     private static int CheckRegister(int register)
@@ -500,7 +437,7 @@ public sealed unsafe class Hart : IDisposable
                 Trap(interrupt, 0, State->Pc);
             }
 
-            if (Spent - begin >= maxInstructions)
+            if (Spent - begin >= maxInstructions || Mmu.IsOverdue)
             {
                 return HartExit.Budget;
             }
@@ -522,6 +459,12 @@ public sealed unsafe class Hart : IDisposable
 
                     break;
                 default:
+                    if (_awaitsPage)
+                    {
+                        _awaitsPage = false;
+                        return HartExit.WaitForPage;
+                    }
+
                     if (State->Limit != 0)
                     {
                         Sample();
@@ -546,7 +489,7 @@ public sealed unsafe class Hart : IDisposable
         JumpEntry* jump = State->Jumps + ((State->Pc >> 1) & BlockCache.JumpMask);
         if (jump->Address == State->Pc)
         {
-            Blocks.Space.Sample(jump->Ops);
+            Blocks.Space.Sample(Blocks.Account, jump->Ops);
         }
     }
 

@@ -15,6 +15,11 @@ public enum HartExit
     /// </summary>
     WaitForStore,
 
+    /// <summary>
+    /// The next instruction needs a page that is not there yet (<see cref="Memory.IPageSource"/>): the hart is to run again when it may be.
+    /// </summary>
+    WaitForPage,
+
     /// <summary><see cref="Hart.RequestExit"/> was called.</summary>
     Requested,
 }

@@ -74,11 +74,11 @@ internal unsafe struct HartState
     /// <summary>fflags, but for what <see cref="HostFlags"/> adds.</summary>
     public uint FloatFlags;
 
-    /// <summary>Exceptions of the host's floating point unit that translated code raised, as in MXCSR.</summary>
+    /// <summary>Exceptions of the host's floating point unit that translated code raised, in the lowest six bits as that has them.</summary>
     public uint HostFlags;
 
-    /// <summary>Room to load and store MXCSR.</summary>
-    public uint Mxcsr;
+    /// <summary>Room to load and store the control register of the host's floating point unit.</summary>
+    public uint HostFloatControl;
 
     /// <summary>frm.</summary>
     public uint FloatRounding;
@@ -113,7 +113,10 @@ internal enum CodeExit
 }
 
 /// <summary>A place where a block begins.</summary>
-/// <remarks>Safety: the pointers are good while <see cref="Address"/> is not <see cref="Empty"/>.</remarks>
+/// <remarks>
+/// An entry of zeros, but for the first one of a table, is as good as empty: address 0 is the first entry's. Safety: the pointers are good
+/// while <see cref="Address"/> is neither <see cref="Empty"/> nor, in any other entry than the first, 0.
+/// </remarks>
 [StructLayout(LayoutKind.Sequential, Size = 32)]
 internal unsafe struct JumpEntry
 {
@@ -146,7 +149,7 @@ internal unsafe struct BlockHeader
     /// <summary>Not 0: its translation is that of the loop around it.</summary>
     public int IsLoop;
 
-    /// <summary>Number of the page that it belongs to, in its <see cref="Translation.CodeSpace"/>; 0: none.</summary>
+    /// <summary>Number of the page that it belongs to, in its <see cref="Translation.Cache.CodeSpace"/>; 0: none.</summary>
     public int Page;
 
     /// <summary>The header of a block.</summary>

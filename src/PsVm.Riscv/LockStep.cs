@@ -1,6 +1,6 @@
 using PsVm.Riscv.Csr;
 using PsVm.Riscv.Decoding;
-using PsVm.Riscv.Translation;
+using PsVm.Riscv.Translation.Units;
 
 namespace PsVm.Riscv;
 

@@ -1,4 +1,4 @@
-using PsVm.Riscv.Translation;
+using PsVm.Riscv.Translation.Cache;
 
 namespace PsVm.Riscv;
 
@@ -32,8 +32,17 @@ public sealed record TranslatorOptions
     /// <summary>Bytes of decoded blocks, and of the pages they were decoded from, at most.</summary>
     public long DecodedBytes { get; init; } = 64 << 20;
 
+    /// <summary>Enough for the largest unit that was met.</summary>
+    internal const long DefaultBufferBytes = 1 << 20;
+
     /// <summary>Bytes of host code that one block or loop may take; what takes more stays with the interpreter.</summary>
-    internal int BufferBytes { get; init; } = TranslationBuffer.DefaultSize;
+    internal long BufferBytes { get; init; } = DefaultBufferBytes;
+
+    /// <summary>
+    /// How long code that leaves may wait for a hart of its guest, which is in a device's register or waits for a page of RAM, before that of
+    /// others leaves as well.
+    /// </summary>
+    internal TimeSpan EvictionPatience { get; init; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>Starts the thread that translates; tests let it fail.</summary>
     internal Action<Thread> StartThread { get; init; } = thread => thread.UnsafeStart();

@@ -23,6 +23,18 @@ Describe 'Checkpoint-Guest' {
         $guest.State | Should -Be Running
     }
 
+    It 'gives each template its guest''s name in a folder with a slash at its end' {
+        $null = Start-Guest -Name db -Memory 32MB | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
+        $null = New-Item -ItemType Directory ./many
+        (Get-Guest | Checkpoint-Guest -Path ./many/).Path | Should -Be "$TestDrive/many/web", "$TestDrive/many/db"
+        # A template that a slash stands behind is that template.
+        (Checkpoint-Guest web ./many/web/ -Force).Path | Should -Be "$TestDrive/many/web"
+        $found = Get-ErrorOf { Checkpoint-Guest web ./many }
+        $found.Id | Should -Be CheckpointPathInUse
+        $found.Action | Should -BeLike "*'$TestDrive/many/*"
+        (Get-ErrorOf { Checkpoint-Guest web, db ./many }).Action | Should -BeLike '*-Path ./templates/*'
+    }
+
     It 'leaves a suspended guest suspended' {
         $null = $guest | Suspend-Guest | Checkpoint-Guest -Path ./web
         $guest.State | Should -Be Suspended
@@ -68,13 +80,23 @@ Describe 'Checkpoint-Guest' {
 
     It 'says that there is no such guest, or that it has stopped' {
         (Get-ErrorOf { Checkpoint-Guest nope ./web }).Id | Should -Be GuestNotFound
-        $null = $guest | Stop-Guest
+        $null = $guest | Stop-Guest -Force
         (Get-ErrorOf { $guest | Checkpoint-Guest -Path ./web }).Id | Should -Be GuestStopped
     }
 
     It 'makes nothing under -WhatIf' {
         $guest | Checkpoint-Guest -Path ./web -WhatIf | Should -BeNullOrEmpty
         './web' | Should -Not -Exist
+    }
+
+    It 'finds out under -WhatIf that there can be none' {
+        (Get-ErrorOf { Checkpoint-Guest nope ./web -WhatIf }).Id | Should -Be GuestNotFound
+        'text' | Set-Content ./file
+        (Get-ErrorOf { Checkpoint-Guest $guest ./file -WhatIf }).Id | Should -Be CheckpointPathInUse
+        (Get-ErrorOf { Checkpoint-Guest $guest ./file/web -WhatIf }).Id | Should -Be CheckpointWriteFailed
+        (Get-ErrorOf { Checkpoint-Guest $guest ./new -Differential -UseRamFile -WhatIf }).Id | Should -Be TemplateOptionConflict
+        $null = $guest | Stop-Guest -Force
+        (Get-ErrorOf { Checkpoint-Guest $guest ./web -WhatIf }).Id | Should -Be GuestStopped
     }
 
     It 'refuses one path for several guests before it does anything' {
@@ -84,7 +106,7 @@ Describe 'Checkpoint-Guest' {
         $found = Get-ErrorOf { $guest, $other | Checkpoint-Guest -Path ./t -Force }
         $found.Id | Should -Be CheckpointPathRepeated
         $found.Message | Should -BeLike "*for 'web', 'db'."
-        (Get-ErrorOf { Checkpoint-Guest web, db ./t/ -Force -UseRamFile }).Id | Should -Be CheckpointPathRepeated
+        (Get-ErrorOf { Checkpoint-Guest web, db ./t -Force -UseRamFile }).Id | Should -Be CheckpointPathRepeated
         (Get-GuestTemplate ./t).Id | Should -Be $before
         (Get-Guest).State | Should -Be Running, Running
     }

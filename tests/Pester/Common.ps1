@@ -3,11 +3,12 @@ if (-not (Get-Module PsVm)) {
     Import-Module ([IO.Path]::Combine($PSScriptRoot, '..', '..', 'output', 'PsVm'))
 }
 
-# Puts the process back: no guest, no backend, no policy.
+# Puts the process back: no guest, no pool, no backend, no policy.
 function Clear-PsVm {
+    Get-GuestPool | Remove-GuestPool
     Get-Guest | Remove-Guest -Force
     Get-MemoryBackend | Remove-MemoryBackend
-    Set-MemoryBackendPolicy -DenyPrivateDiscard:$false
+    Set-MemoryBackendPolicy -DenyPrivateDiscard:$false -MemoryReserve $null
 }
 
 # The first error of a command, as ids and text that tests compare.
@@ -31,7 +32,7 @@ function Get-ErrorOf([scriptblock] $command) {
 
 # Runs a script in another runspace of this process and stops it, as Ctrl+C does, once it shows a sign of life.
 function Stop-Running([string] $script, [scriptblock] $isRunning) {
-    $powershell = [powershell]::Create().AddScript("Import-Module '$((Get-Module PsVm).ModuleBase)'; $script")
+    $powershell = [powershell]::Create().AddScript("Import-Module '$((Get-Module PsVm).ModuleBase)/PsVm.psd1'; $script")
     try {
         $run = $powershell.BeginInvoke()
         while (-not $run.IsCompleted -and -not (& $isRunning $powershell)) {
@@ -45,6 +46,14 @@ function Stop-Running([string] $script, [scriptblock] $isRunning) {
     finally {
         $powershell.Dispose()
     }
+}
+
+# A raw image of a disk, of zeros.
+function New-TestImage([string] $path, [long] $size = 1MB) {
+    $file = [IO.File]::Create($path)
+    $file.SetLength($size)
+    $file.Dispose()
+    $path
 }
 
 # A template of the embedded guest at a path of the test drive; the guest is gone.

@@ -23,7 +23,7 @@ Describe 'Get-Guest' {
 
     It 'gives handles that live' {
         $guest = Get-Guest db
-        $null = Stop-Guest db
+        $null = Stop-Guest db -Force
         $guest.State | Should -Be Stopped
     }
 
@@ -54,7 +54,7 @@ Describe 'Get-Guest' {
         "$warnings" | Should -BeLike '`[GuestReportedFailure`] Guest ''failing'' failed at *: the guest reported a failure, code 7'
         $again | Should -BeNullOrEmpty
 
-        $other = [powershell]::Create().AddScript("Import-Module '$((Get-Module PsVm).ModuleBase)'; Measure-Guest failing")
+        $other = [powershell]::Create().AddScript("Import-Module '$((Get-Module PsVm).ModuleBase)/PsVm.psd1'; Measure-Guest failing")
         try {
             $other.Invoke().Count | Should -Be 1
             "$($other.Streams.Warning)" | Should -Be "$warnings"

@@ -35,7 +35,54 @@ Describe 'Get-GuestTemplate' {
         $null = New-TestTemplate "$TestDrive/db2"
         Get-GuestTemplate -Folder $TestDrive -WarningVariable after | Should -HaveCount 3
         $after | Should -BeNullOrEmpty
-        Remove-GuestTemplate "$TestDrive/db2"
+        Remove-GuestTemplate "$TestDrive/db2" -Confirm:$false
+    }
+
+    It 'takes patterns, of which one that matches nothing is no error' {
+        (Get-GuestTemplate "$TestDrive/w*", "$TestDrive/[a-d]?").Path | Split-Path -Leaf | Should -Be web, db
+        ("$TestDrive/*" | Get-GuestTemplate).Path | Split-Path -Leaf | Should -Be db, web
+        Get-GuestTemplate "$TestDrive/none*" -ErrorVariable problems | Should -BeNullOrEmpty
+        $problems | Should -BeNullOrEmpty
+    }
+
+    It 'takes a name that looks like a pattern for the name when there is such a folder' {
+        $null = New-TestTemplate "$TestDrive/[x] y"
+        (Get-GuestTemplate "$TestDrive/[x] y").Name | Should -Be '[x] y'
+        (Get-GuestTemplate "$TestDrive/[x] y" | Get-GuestTemplate).Name | Should -Be '[x] y'
+        Remove-GuestTemplate "$TestDrive/[x] y" -Confirm:$false
+        "$TestDrive/[x] y" | Should -Not -Exist
+        (Get-GuestTemplate "$TestDrive/*").Name | Should -Be db, web
+    }
+
+    It 'lists damaged templates with what is wrong, and the good ones' {
+        Copy-Item "$TestDrive/web" "$TestDrive/cut" -Recurse
+        Remove-Item "$TestDrive/cut/template.json" -Force
+        Set-Content "$TestDrive/cut/template.json" '{'
+        $null = New-Item "$TestDrive/other/deep" -ItemType Directory
+        $found = Get-GuestTemplate -Folder $TestDrive -ErrorVariable problems -ErrorAction SilentlyContinue
+        $found.Name | Should -Be db, web
+        @($problems).Count | Should -Be 1
+        $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be TemplateManifestInvalid
+        $problems.TargetObject | Should -Be "$TestDrive/cut"
+        Remove-GuestTemplate "$TestDrive/c*" -Confirm:$false
+        "$TestDrive/cut" | Should -Not -Exist
+        Remove-Item "$TestDrive/other" -Recurse
+    }
+
+    It 'says of a name that is not there which is near, and how those that are there are listed' {
+        $null = New-TestTemplate "$(New-Item -ItemType Directory "$TestDrive/near")/web"
+        $found = Get-ErrorOf { Get-GuestTemplate "$TestDrive/near/wbe" }
+        $found.Id | Should -Be TemplateNotFound
+        $found.Message | Should -BeLike "*Did you mean 'web'?"
+        $found.Action | Should -BeLike "*Get-GuestTemplate -Folder '$TestDrive/near'*"
+        (Get-ErrorOf { Start-Guest -Template "$TestDrive/near/wbe" }).Message | Should -Be $found.Message
+        (Get-ErrorOf { Get-GuestTemplate "$TestDrive/none/at/all" }).Action | Should -BeLike '*Checkpoint-Guest*'
+    }
+
+    It 'says of a folder of templates which are in it' {
+        $found = Get-ErrorOf { Get-GuestTemplate "$TestDrive/near" }
+        $found.Id | Should -Be TemplateIncomplete
+        $found.Action | Should -BeLike "*'$TestDrive/near/web'*-Folder '$TestDrive/near'*"
     }
 
     It 'says what is no template, and goes on' {

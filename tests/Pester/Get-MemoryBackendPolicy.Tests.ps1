@@ -11,7 +11,7 @@ Describe 'Get-MemoryBackendPolicy' {
         $env:PSVM_DENY_PRIVATE_DISCARD = $Variable
         try {
             & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command @"
-                Import-Module '$module'
+                Import-Module '$module/PsVm.psd1'
                 try { Get-MemoryBackendPolicy -ErrorAction Stop | ForEach-Object { "`$(`$_.DenyPrivateDiscard) `$(`$_.Source)" } }
                 catch { (`$_.FullyQualifiedErrorId -split ',')[0] }
 "@ | Should -Be $Expected

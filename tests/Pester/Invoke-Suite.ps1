@@ -8,10 +8,11 @@ test ran.
 #>
 [CmdletBinding()]
 param(
-    # The built module.
+    # The built module: the folder with its manifest, or with folders of its versions, of which the highest is taken.
     [string] $ModulePath = [IO.Path]::Combine($PSScriptRoot, '..', '..', 'output', 'PsVm'),
 
-    # Test files or folders.
+    # Test files or folders; also what stands behind all parameters, since -File gives a script no lists.
+    [Parameter(ValueFromRemainingArguments)]
     [string[]] $Path = $PSScriptRoot,
 
     # The folder of Pester; the pinned package of PsVm.Module.Tests when not given.
@@ -27,7 +28,9 @@ if (-not $PesterPath) {
 # By path, though without a ./ before it; and brackets in it are no pattern.
 function Import-Folder([string] $path, [string] $manifest) {
     $folder = $PSCmdlet.GetUnresolvedProviderPathFromPSPath($path)
-    Import-Module ([WildcardPattern]::Escape([IO.Path]::Combine($folder, $manifest))) -Global
+    $versions = Get-ChildItem -LiteralPath $folder -Directory | Where-Object Name -Match '^\d+(\.\d+){1,3}$' | Sort-Object { [version] $_.Name }
+    $base = [IO.File]::Exists([IO.Path]::Combine($folder, $manifest)) -or -not $versions ? $folder : $versions[-1].FullName
+    Import-Module ([WildcardPattern]::Escape([IO.Path]::Combine($base, $manifest))) -Global
 }
 
 Import-Folder $PesterPath Pester.psd1

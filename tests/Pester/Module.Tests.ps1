@@ -10,9 +10,9 @@ BeforeAll {
     . "$PSScriptRoot/Common.ps1"
     $base = (Get-Module PsVm).ModuleBase
 
-    # Runs a script in a pwsh of its own, with the module's folder in $base; gives its output lines.
+    # Runs a script in a pwsh of its own, with the path of the module's manifest in $manifest; gives its output lines.
     function Invoke-Fresh([string] $script) {
-        & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command "`$ErrorActionPreference = 'Stop'; `$base = '$base'; $script"
+        & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command "`$ErrorActionPreference = 'Stop'; `$manifest = '$base/PsVm.psd1'; $script"
     }
 }
 
@@ -25,13 +25,23 @@ Describe 'The manifest' {
         $manifest.CompatiblePSEditions | Should -Be Core
     }
 
-    It 'has the version of the assembly' {
-        $version = [PsVm.MappingOutcome].Assembly.GetName().Version
-        "$($version.Major).$($version.Minor).$($version.Build)" | Should -Be (Get-Module PsVm).Version
+    It 'has the version that stands in Directory.Build.props, as its folder and its assemblies have' {
+        $sources = [IO.Path]::Combine($PSScriptRoot, '..', '..')
+        $version = ([xml] (Get-Content "$sources/Directory.Build.props" -Raw)).SelectSingleNode('//Version').InnerText
+        (Get-Module PsVm).Version | Should -Be $version
+        Split-Path $base -Leaf | Should -Be $version
+        foreach ($assembly in Get-ChildItem "$base/PsVm.*.dll") {
+            [Reflection.AssemblyName]::GetAssemblyName($assembly).Version.ToString(3) | Should -Be $version -Because $assembly.Name
+        }
+    }
+
+    It 'brings notes of what is new and the licence' {
+        (Test-ModuleManifest (Join-Path $base PsVm.psd1)).ReleaseNotes | Should -Match '^### '
+        "$base/LICENSE" | Should -Exist
     }
 
     It 'exports every cmdlet of the assembly, and nothing else' {
-        $cmdlets = [PsVm.Loading.LoadContext]::LoadModule().GetExportedTypes().ForEach{
+        $cmdlets = (Get-Command Get-Guest -Module PsVm).ImplementingType.Assembly.GetExportedTypes().ForEach{
             $_.GetCustomAttributes([System.Management.Automation.CmdletAttribute], $false).ForEach{ "$($_.VerbName)-$($_.NounName)" }
         }
         (Get-Command -Module PsVm).Name | Sort-Object | Should -Be ($cmdlets | Sort-Object)
@@ -45,13 +55,21 @@ Describe 'The manifest' {
 }
 
 Describe 'The load context' {
-    It 'holds the module and its dependencies, apart from everybody else''s' {
+    It 'holds what the cmdlets stand on, apart from everybody else''s' {
         $null = New-MemoryBackend -Size 4KB
         $contexts = [AppDomain]::CurrentDomain.GetAssemblies() | Group-Object { $_.GetName().Name } -AsHashTable
-        foreach ($name in 'PsVm.Module', 'PsVm.Machine', 'PsVm.Memory', 'Mono.Posix.NETStandard') {
+        foreach ($name in 'PsVm.Machine', 'PsVm.Memory', 'Mono.Posix.NETStandard') {
             $contexts[$name] | ForEach-Object { [System.Runtime.Loader.AssemblyLoadContext]::GetLoadContext($_).Name } |
                 Should -Be PsVm -Because $name
         }
+    }
+
+    It 'has nothing loaded at import but the cmdlets and what operators name' {
+        Invoke-Fresh @'
+            Import-Module $manifest
+            [AppDomain]::CurrentDomain.GetAssemblies().ForEach{ $_.GetName().Name } | Where-Object { $_ -match '^(PsVm|Mono)\.' } | Sort-Object
+            (Get-Module PsVm).NestedModules.Name
+'@ | Should -Be PsVm.Abstractions, ($import = "PsVm.Import.$((Get-Module PsVm).Version)"), PsVm.Module, $import, PsVm.Module
     }
 
     It 'shares the types that operators name' {
@@ -62,7 +80,7 @@ Describe 'The load context' {
     It 'finds the native helper of Mono.Posix beside the module' {
         $null = New-MemoryBackend -Path "$TestDrive/ram.img" -Size 4KB -Share
         Get-Content /proc/self/maps | Where-Object { $_ -match 'libMonoPosixHelper\.so$' } | Select-Object -First 1 |
-            Should -BeLike "*$([IO.Path]::GetFileName($base))/bin/runtimes/*"
+            Should -BeLike "*$base/runtimes/*"
     }
 
     It 'does not mind another version of a dependency' {
@@ -70,23 +88,36 @@ Describe 'The load context' {
             `$other = '$TestDrive/Mono.Posix.NETStandard.dll'
             Add-Type -TypeDefinition 'namespace Mono.Unix { public class UnixPath { } }' -OutputAssembly `$other
             Add-Type -Path `$other
-            Import-Module `$base
-            (Start-Guest -Memory 32MB).State
+            Import-Module `$manifest
+            (`$guest = Start-Guest -Memory 32MB).State
+            # The cmdlets' own calls, beside those of what they stand on.
+            `$guest | Export-MemoryMap -Path '$TestDrive/map.svg'
+            Test-Path '$TestDrive/map.svg'
             [Mono.Unix.UnixPath].Assembly.GetName().Version.ToString()
-"@ | Should -Be Running, 0.0.0.0
+"@ | Should -Be Running, True, 0.0.0.0
+    }
+
+    It 'gives the cmdlets what they refer to themselves, and says so to nobody else' {
+        Invoke-Fresh @'
+            Import-Module $manifest
+            Start-Guest -Name web -Memory 32MB | Export-MemoryMap -Path "/dev/shm/psvm-$PID.svg"
+            Test-Path "/dev/shm/psvm-$PID.svg"
+            Remove-Item "/dev/shm/psvm-$PID.svg"
+            try { [Reflection.Assembly]::Load('Mono.Posix.NETStandard, Version=0.9.0.0') } catch { $_.Exception.InnerException.GetType().Name }
+'@ | Should -Be True, FileNotFoundException
     }
 }
 
 Describe 'Import and removal' {
     It 'imports again with -Force' {
-        Invoke-Fresh 'Import-Module $base; Import-Module $base -Force; (Get-Command -Module PsVm).Count' |
+        Invoke-Fresh 'Import-Module $manifest; Import-Module $manifest -Force; (Get-Command -Module PsVm).Count' |
             Should -Be (Get-Command -Module PsVm).Count
     }
 
     It 'loads once, however many runspaces import it first at the same time' {
         Invoke-Fresh @'
             $contexts = 1..32 | ForEach-Object -ThrottleLimit 16 -Parallel {
-                Import-Module $using:base
+                Import-Module $using:manifest
                 "$(@(Get-Command -Module PsVm).Count) $([PsVm.MappingOutcome].Assembly.GetHashCode())"
             }
             @($contexts | Select-Object -Unique).Count
@@ -95,44 +126,217 @@ Describe 'Import and removal' {
 '@ | Should -Be 1, 0
     }
 
+    It 'loads once and works, when what many runspaces do first at the same time is import and start' {
+        Invoke-Fresh @'
+            $guests = 1..16 | ForEach-Object -ThrottleLimit 16 -Parallel {
+                Import-Module $using:manifest
+                Start-Guest -Name "guest-$_" -Memory 32MB
+            }
+            Import-Module $manifest
+            @($guests.State -eq 'Running').Count
+            @(Get-Guest).Count
+            @($guests | ForEach-Object { $_.GetType().Assembly.GetHashCode() } | Select-Object -Unique).Count
+            Get-Guest | Remove-Guest -Force
+            @([AppDomain]::CurrentDomain.GetAssemblies().Where{ $_.GetName().Name -like 'PsVm.*' }.ForEach{ $_.GetName().Name } |
+                Group-Object | Where-Object Count -GT 1).Count
+'@ | Should -Be 16, 16, 1, 0
+    }
+
+    It 'is imported by several processes at once' {
+        $said = 1..4 | ForEach-Object -ThrottleLimit 4 -Parallel {
+            & "$using:PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command (
+                "`$ErrorActionPreference = 'Stop'; Import-Module '$using:base/PsVm.psd1'; `$g = Start-Guest -Memory 32MB; `$g.State; `$g | Remove-Guest -Force")
+        }
+        "$said" | Should -Be 'Running Running Running Running'
+    }
+
     It 'loads from a folder whose name PowerShell takes for a pattern' {
         $odd = "$TestDrive/a [1]'b,c"
         $null = [IO.Directory]::CreateDirectory($odd)
-        Copy-Item $base -Destination ([WildcardPattern]::Escape("$odd/PsVm")) -Recurse
+        Copy-Item $base -Destination "$odd/PsVm" -Recurse
+        "$odd/PsVm/PsVm.psd1".ForEach{ [IO.File]::Exists($_) } | Should -BeTrue
         $env:ODD_MODULE = "$odd/PsVm/PsVm.psd1"
         Invoke-Fresh 'Import-Module ([WildcardPattern]::Escape($env:ODD_MODULE)); (Get-Command -Module PsVm).Count; (Get-Help Get-Guest).Synopsis' |
             Should -Be (Get-Command -Module PsVm).Count, (Get-Help Get-Guest).Synopsis
     }
 
+    It 'loads from a folder whose name is a broken pattern as far as PowerShell does: no manifest, but what that names' {
+        # Gone before Pester clears its drive, which takes such a name for a pattern, too.
+        $env:ODD_MODULE = [IO.Directory]::CreateTempSubdirectory('psvm-a[')
+        try {
+            Copy-Item $base/* -Destination $env:ODD_MODULE -Recurse
+            Invoke-Fresh @'
+                foreach ($assembly in [IO.Directory]::GetFiles($env:ODD_MODULE, 'PsVm.Import.*.dll') + "$env:ODD_MODULE/PsVm.Module.dll") {
+                    Import-Module ([WildcardPattern]::Escape($assembly))
+                }
+                (Get-Command -Module PsVm.Module).Count
+                @(Get-Guest).Count
+                (Get-Command Get-Guest).ImplementingType.Assembly.Location
+'@ | Should -Be (Get-Command -Module PsVm).Count, 0, "$env:ODD_MODULE/PsVm.Module.dll"
+        }
+        finally {
+            [IO.Directory]::Delete($env:ODD_MODULE, $true)
+        }
+    }
+
     It 'leaves nothing behind when it is removed' {
         Invoke-Fresh @'
-            Import-Module $base
+            Import-Module $manifest
             $null = New-MemoryBackend -Size 1MB -Prealloc
             $guest = Start-Guest -Memory 32MB
-            Remove-Module PsVm
+            Remove-Module PsVm -Force 3>$null
             $guest.State
-            Import-Module $base
+            Import-Module $manifest
             @(Get-Guest).Count + @(Get-MemoryBackend).Count
 '@ | Should -Be Stopped, 0
     }
 
+    It 'is not removed while guests run, unless -Force says so, which tells how many ended' {
+        Invoke-Fresh @'
+            Import-Module $manifest
+            $guest = Start-Guest -Name web -Memory 32MB
+            try { Remove-Module PsVm -ErrorAction Stop } catch { ($_.FullyQualifiedErrorId -split ',')[0] }
+            $guest.State
+            @(Get-Command -Module PsVm).Count -gt 20
+            (Remove-Module PsVm -Force 3>&1).Message
+            Import-Module $manifest
+            Remove-Module PsVm
+            @(Get-Module PsVm).Count
+'@ | Should -Be GuestsRunning, Running, True, "[GuestsEnded] PsVm was removed, which ended 1 guest: 'web'.", 0
+    }
+
+    It 'goes on with its guests and its policy when it is imported with -Force' {
+        Invoke-Fresh @'
+            Import-Module $manifest
+            $guest = Start-Guest -Name web -Memory 32MB
+            Set-MemoryBackendPolicy -DenyPrivateDiscard
+            Import-Module $manifest -Force
+            (Get-Guest web).State
+            (Get-MemoryBackendPolicy).DenyPrivateDiscard
+            $guest | Stop-Guest -Force | ForEach-Object State
+'@ | Should -Be Running, True, Stopped
+    }
+
+    It 'tells at the exit which guests end' {
+        Invoke-Fresh 'Import-Module $manifest; $null = Start-Guest -Name web -Memory 32MB; Import-Module $manifest -Force' 2>&1 |
+            ForEach-Object { "$_" } | Where-Object { $_ } | Should -Be "WARNING: [GuestsEnded] The process of PsVm ends, and with it 1 guest: 'web'."
+    }
+
+    It 'is one version in a process' {
+        # Another version: what its manifest names first, under the name and with the number of version 9.
+        Copy-Item $base "$TestDrive/other" -Recurse
+        $file = (Get-Item "$TestDrive/other/PsVm.Import.*.dll").FullName
+        $version = [Reflection.AssemblyName]::GetAssemblyName($file).Version
+        ($name = [IO.Path]::GetFileNameWithoutExtension($file)) | Should -Be "PsVm.Import.$($version.ToString(3))"
+        $newName = $name -replace '\d+(?=\.\d+\.\d+$)', '9'
+        $newName.Length | Should -Be $name.Length
+        # In the metadata the version follows the algorithm of the hash (ECMA-335, II.22.2).
+        $row = [byte[]] (4, 0x80, 0, 0) + [BitConverter]::GetBytes([uint16] $version.Major) + [BitConverter]::GetBytes([uint16] $version.Minor)
+        $newRow = [byte[]] (4, 0x80, 0, 0, 9, 0) + [BitConverter]::GetBytes([uint16] $version.Minor)
+        $text = [Text.Encoding]::Latin1.GetString([IO.File]::ReadAllBytes($file))
+        $other = $text.Replace($name, $newName).Replace([Text.Encoding]::Latin1.GetString($row), [Text.Encoding]::Latin1.GetString($newRow))
+        [IO.File]::WriteAllBytes("$TestDrive/other/$newName.dll", [Text.Encoding]::Latin1.GetBytes($other))
+        [Reflection.AssemblyName]::GetAssemblyName("$TestDrive/other/$newName.dll").Version.Major | Should -Be 9
+        $env:OTHER_MODULE = "$TestDrive/other/PsVm.psd1"
+        [IO.File]::WriteAllText($env:OTHER_MODULE, [IO.File]::ReadAllText($env:OTHER_MODULE).Replace($name, $newName))
+        Invoke-Fresh @'
+            Import-Module $manifest
+            try { Import-Module $env:OTHER_MODULE -ErrorAction Stop } catch { ($_.FullyQualifiedErrorId -split ',')[0]; $_.Exception.Message }
+            @(Get-Guest).Count
+'@ | Should -Be OtherVersionLoaded, "Expected PsVm $($version.ToString(3)), which this process has loaded from '$base/PsVm.Abstractions.dll', found $(
+            $newName -replace '^PsVm\.Import\.') at '$TestDrive/other/$newName.dll'. Start a new pwsh for the other version.", 0
+    }
+
     It 'lives on while another runspace has it' {
         Invoke-Fresh @'
-            Import-Module $base
+            Import-Module $manifest
             $null = Start-Guest -Name web -Memory 32MB
-            1 | ForEach-Object -Parallel { Import-Module $using:base; (Get-Guest).Name; Remove-Module PsVm }
+            1 | ForEach-Object -Parallel { Import-Module $using:manifest; (Get-Guest).Name; Remove-Module PsVm }
             (Get-Guest).State
 '@ | Should -Be web, Running
     }
 
     It 'does not keep the process alive' {
-        Invoke-Fresh 'Import-Module $base; (Start-Guest -Memory 32MB).State' | Should -Be Running
+        Invoke-Fresh 'Import-Module $manifest; (Start-Guest -Memory 32MB).State' | Should -Be Running
     }
 
     It 'sends the log to the verbose stream' {
         $verbose = Start-Guest -Name logged -Memory 32MB -Verbose 4>&1 |
             Where-Object { $_ -is [System.Management.Automation.VerboseRecord] }
-        $verbose.Message | Should -Contain 'Guest logged started: embedded guest, 33554432 bytes, 1 harts'
+        $verbose.Message | Should -Contain 'Guest logged started: embedded guest, 32 MiB, 1 hart'
+    }
+}
+
+Describe 'The views of a session' {
+    It 'are there for the first object: as a table, as a list, and as columns that are properties' -ForEach @(
+        @{ Look = ''; Expected = '^QualifiedId +Size +Mapping +FileMode +Discard +Backing\n-.*\nfirst +4 KiB private +- +Auto +Anonymous$' }
+        @{ Look = '| Format-List'; Expected = '^Id +: first\nGuest +:.*\nSize +: 4 KiB\n' }
+        @{ Look = '| ForEach-Object Backing'; Expected = '^Anonymous$' }
+        @{ Look = '| Select-Object FileMode, Discard'; Expected = 'FileMode +Discard\n[- ]+\n *ReadWrite +Auto$' }
+        @{ Look = '| Where-Object Backing -EQ Anonymous | ForEach-Object Id'; Expected = '^first$' }
+    ) {
+        ((Invoke-Fresh "Import-Module `$manifest; New-MemoryBackend -Id first -Size 4KB $Look") -join "`n").Trim() -replace '\x1b\[[0-9;]*m' -replace ' +(?=\n|$)' |
+            Should -Match $Expected
+    }
+
+    It 'come without a word and without an error, whatever the session''s preferences' {
+        Invoke-Fresh @'
+            Set-StrictMode -Version Latest
+            $VerbosePreference = $DebugPreference = $InformationPreference = 'Continue'
+            Import-Module $manifest -Verbose:$false
+            @(Get-Guest *>&1).Count
+            $Error.Count
+            "$((Get-Module).Name | Where-Object { $_ -like 'PsVm*' })"
+'@ | Should -Be 0, 0, PsVm
+    }
+
+    It 'are each session''s own: in other runspaces, threads and processes, and for what comes from there' {
+        Invoke-Fresh @'
+            function Test-Look([string] $text) { $text -match 'QualifiedId +Size' -and $text -match '4 KiB' }
+            Import-Module $manifest
+            $null = New-MemoryBackend -Id here -Size 4KB
+            1..4 | ForEach-Object -Parallel { Import-Module $using:manifest; Get-MemoryBackend | Out-String } | ForEach-Object { Test-Look $_ }
+            $there = 1 | ForEach-Object -Parallel { Import-Module $using:manifest; New-MemoryBackend -Id there -Size 4KB }
+            Test-Look ($there | Out-String)
+            $there.Backing
+            $thread = Start-ThreadJob { Import-Module $using:manifest; New-MemoryBackend -Id thread -Size 4KB | Out-String }
+            Test-Look ($thread | Receive-Job -Wait)
+            $job = Start-Job { Import-Module $using:manifest; New-MemoryBackend -Id job -Size 4KB; Get-MemoryBackend | Out-String }
+            $object, $text = $job | Receive-Job -Wait
+            $object.pstypenames[0]
+            Test-Look ($object | Out-String)
+            Test-Look $text
+'@ | Should -Be True, True, True, True, True, Anonymous, True, Deserialized.PsVm.MemoryBackendInfo, True, True
+    }
+
+    It 'go with the module, and come back with it' {
+        Invoke-Fresh @'
+            function Get-ViewCount { $backing = (New-MemoryBackend -Size 4KB).Backing; @(Get-FormatData PsVm.*).Count -gt 5; @(Get-TypeData PsVm.*).Count -gt 5; $backing }
+            Import-Module $manifest
+            Get-ViewCount
+            Import-Module $manifest -Force
+            Get-ViewCount
+            Remove-Module PsVm
+            @(Get-FormatData PsVm.*).Count + @(Get-TypeData PsVm.*).Count + @(Get-Module PsVm* -All).Count
+            Import-Module $manifest
+            Get-ViewCount
+'@ | Should -Be True, True, Anonymous, True, True, Anonymous, 0, True, True, Anonymous
+    }
+
+    It 'are those of a module that PsVm is a part of, too' {
+        $env:OUTER_MODULE = "$TestDrive/Outer/Outer.psm1"
+        $null = [IO.Directory]::CreateDirectory("$TestDrive/Outer")
+        [IO.File]::WriteAllText($env:OUTER_MODULE, "Import-Module '$base/PsVm.psd1'; function New-Outer { New-MemoryBackend -Size 4KB }")
+        Invoke-Fresh @'
+            Import-Module $env:OUTER_MODULE
+            (New-Outer).Backing
+            Remove-Module Outer
+            Import-Module $env:OUTER_MODULE
+            (New-Outer).Backing
+            Import-Module $manifest
+            Remove-Module Outer
+            (New-MemoryBackend -Size 4KB).Backing
+'@ | Should -Be Anonymous, Anonymous, Anonymous
     }
 }
 
@@ -190,14 +394,37 @@ Describe 'Help of <Name>' -ForEach $commands {
     }
 
     It 'says what changes nothing under -WhatIf' {
-        $changes = $Command.Verb -notin 'Get', 'Test', 'Measure', 'Wait', 'Receive'
+        $changes = $Command.Verb -notin 'Get', 'Test', 'Measure', 'Wait', 'Receive', 'ConvertTo', 'ConvertFrom'
         $Command.Parameters.ContainsKey('WhatIf') | Should -Be $changes
     }
 }
 
 Describe 'Help of the module' {
-    It 'has the about topic' {
-        Get-Help about_PsVm | Should -Match 'FileAccessMode Auto decides'
+    It 'has <Topic> as plain text' -ForEach @(
+        @{ Topic = 'about_PsVm'; Words = 'FileAccessMode Auto decides' }
+        @{ Topic = 'about_PsVm_AccessModes'; Words = 'copy-on-write' }
+        @{ Topic = 'about_PsVm_Discard'; Words = 'ZeroOverlay' }
+        @{ Topic = 'about_PsVm_Agents'; Words = 'qemu-guest-agent' }
+        @{ Topic = 'about_PsVm_Templating'; Words = 'SSH host keys' }
+    ) {
+        $text = Get-Help $Topic | Out-String
+        $text | Should -Match $Words
+        $text | Should -Not -Match '(?m)^\s*(#|\||`)|\*\*|\]\('
+    }
+
+    It 'opens the page of a cmdlet where everybody can read it, once there is such a place' {
+        Copy-Item -LiteralPath (Get-Module PsVm).ModuleBase "$TestDrive/online" -Recurse
+        $export = [IO.Path]::Combine($PSScriptRoot, '..', '..', 'docs', 'Export-ModuleHelp.ps1')
+        & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -File $export -ModulePath "$TestDrive/online" -PagesUri https://example.org/pages
+        # What Get-Help -Online gives to the browser.
+        $script = "Import-Module '$TestDrive/online/PsVm.psd1'
+            (Get-Help Start-Guest).relatedLinks.navigationLink[0].uri; [Microsoft.PowerShell.Commands.GetHelpCodeMethods]::GetHelpUri((Get-Command Start-Guest))"
+        & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command $script | Should -Be (@('https://example.org/pages/Start-Guest.md') * 2)
+    }
+
+    It 'says of <_> what can be piped in, and what comes out' -ForEach (Get-Command -Module PsVm).Name {
+        $help = Get-Help $_
+        $help.inputTypes.inputType.type.name | Should -Not -BeNullOrEmpty
     }
 
     It 'tells when each error and warning of the core is given' {
@@ -219,12 +446,13 @@ Describe 'The views' {
             MappingOutcome = $ram.Outcome
             BackendReport  = Test-BackendOptions -Path "$TestDrive/small.img" -Size 64MB -Detailed
             Guest          = $guest
-            GuestInfo      = $guest.Info
+            GuestInfo      = $guest.GetInfo()
             DiscardOutcome = $ram | Clear-MemoryBackend -Offset 16MB -Length 64KB
             MemoryUsage    = $ram | Measure-MemoryBackend
             Measurement    = $guest | Measure-Guest -Detailed
             Template       = $guest | Checkpoint-Guest -Path "$TestDrive/web" -Digest
             TemplateReport = Test-GuestTemplate "$TestDrive/none" -Detailed
+            TemplateArchive = New-TestTemplate "$TestDrive/packed" | Export-GuestTemplate "$TestDrive/packed.psvm"
         }
 
         function Format-Wide240([object] $object, [string] $as) {
@@ -235,23 +463,25 @@ Describe 'The views' {
     }
 
     It '<Type> as <As> shows <Expected>' -ForEach @(
-        @{ Type = 'MemoryBackend'; As = 'default'; Expected = 'ram 32 MiB shared  ReadWrite PunchHole File' }
+        @{ Type = 'MemoryBackend'; As = 'default'; Expected = 'ram +32 MiB shared +ReadWrite PunchHole +/' }
         @{ Type = 'MemoryBackend'; As = 'List'; Expected = 'Reason +: shared writable memory' }
         @{ Type = 'MappingOutcome'; As = 'default'; Expected = 'ram 32 MiB shared  Auto  ReadWrite False    PunchHole shared writable' }
         @{ Type = 'MappingOutcome'; As = 'List'; Expected = 'Address +: 0x[0-9a-f]+' }
         @{ Type = 'BackendReport'; As = 'default'; Expected = 'Errors +: FileTooSmall: ' }
-        @{ Type = 'BackendReport'; As = 'Table'; Expected = 'False 64 MiB private Auto  ReadOnly .*FileTooSmall' }
-        @{ Type = 'Guest'; As = 'default'; Expected = 'web  Suspended 32 MiB     1' }
+        @{ Type = 'BackendReport'; As = 'Table'; Expected = 'False +64 MiB private Auto +ReadOnly .*FileTooSmall' }
+        @{ Type = 'Guest'; As = 'default'; Expected = 'web +Suspended +32 MiB +1' }
         @{ Type = 'Guest'; As = 'List'; Expected = 'Backends +: ram' }
-        @{ Type = 'GuestInfo'; As = 'default'; Expected = 'web  Suspended 32 MiB     1' }
+        @{ Type = 'GuestInfo'; As = 'default'; Expected = 'web +Suspended +32 MiB +1' }
+        @{ Type = 'TemplateArchive'; As = 'default'; Expected = 'packed.psvm +[0-9.]+ [KM]iB +[0-9.]+ [KM]iB +[0-9: -]+ packed' }
+        @{ Type = 'TemplateArchive'; As = 'List'; Expected = 'Templates +: packed: 32 MiB, virt-1.[0-9], of guest source, ' }
         @{ Type = 'DiscardOutcome'; As = 'default'; Expected = 'ram +0x1000000 64 KiB +[0-9.]+ K?i?B PunchHole' }
         @{ Type = 'MemoryUsage'; As = 'default'; Expected = 'ram +32 MiB' }
-        @{ Type = 'Measurement'; As = 'default'; Expected = 'web  Suspended [0-9.]+ [KM]?i?B .* ms' }
+        @{ Type = 'Measurement'; As = 'default'; Expected = 'web +Suspended +[0-9.]+ [KM]?i?B .* ms' }
         @{ Type = 'Measurement'; As = 'List'; Expected = 'Backends +: ram: .* own' }
-        @{ Type = 'Template'; As = 'default'; Expected = 'web  web   32 MiB     1 virt-1.1    embedded guest' }
+        @{ Type = 'Template'; As = 'default'; Expected = '(?m)^web +web +32 MiB +1 \d{4}-\d\d-\d\d \d\d:\d\d -' }
         @{ Type = 'Template'; As = 'List'; Expected = 'RamBlocks +: ram: 32 MiB in /' }
         @{ Type = 'TemplateReport'; As = 'default'; Expected = 'Errors +: TemplateNotFound: ' }
-        @{ Type = 'TemplateReport'; As = 'Table'; Expected = 'none False False    TemplateNotFound' }
+        @{ Type = 'TemplateReport'; As = 'Table'; Expected = 'none False   False    TemplateNotFound' }
     ) {
         Format-Wide240 $objects[$Type] $As | Should -Match $Expected
     }

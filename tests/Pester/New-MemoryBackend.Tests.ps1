@@ -153,7 +153,7 @@ Describe 'New-MemoryBackend' {
 
     It 'refuses to write a file that another backend writes, unless AllowSharedWriters' {
         $null = New-MemoryBackend ./ram.img 1MB -Share -Id first
-        Test-BackendOptions ./ram.img 1MB -Share -ErrorAction SilentlyContinue | Should -BeFalse
+        Test-BackendOptions ./ram.img 1MB -Share | Should -BeFalse
         $failure = Get-ErrorOf { New-MemoryBackend ./ram.img 1MB -Share }
         $failure.Id | Should -Be RamFileInUse
         $warnings = $null
@@ -196,6 +196,6 @@ Describe 'New-MemoryBackend' {
     }
 
     It 'completes machine types' {
-        (TabExpansion2 'New-MemoryBackend -MachineType virt-').CompletionMatches.CompletionText | Should -Be virt-1.0, virt-1.1, virt-1.2
+        (TabExpansion2 'New-MemoryBackend -MachineType virt-').CompletionMatches.CompletionText | Should -Be virt-1.0, virt-1.1, virt-1.2, virt-1.3
     }
 }

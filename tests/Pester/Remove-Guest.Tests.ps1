@@ -5,7 +5,7 @@ Describe 'Remove-Guest' {
     AfterEach { Clear-PsVm }
 
     It 'forgets a stopped guest' {
-        $guest | Stop-Guest | Remove-Guest | Should -BeNullOrEmpty
+        $guest | Stop-Guest -Force | Remove-Guest | Should -BeNullOrEmpty
         Get-Guest | Should -BeNullOrEmpty
         Get-MemoryBackend | Should -BeNullOrEmpty
     }
@@ -14,6 +14,7 @@ Describe 'Remove-Guest' {
         $found = Get-ErrorOf { Remove-Guest web }
         $found.Id | Should -Be GuestNotStopped
         $found.Category | Should -Be ResourceBusy
+        $found.Action | Should -BeLike "*Stop-Guest 'web'*Remove-Guest -Force*"
         Remove-Guest web -Force
         Get-Guest | Should -BeNullOrEmpty
     }

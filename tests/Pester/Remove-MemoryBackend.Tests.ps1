@@ -53,7 +53,7 @@ Describe 'Remove-MemoryBackend' {
         $found.Id | Should -Be BackendInUse
         $found.Category | Should -Be ResourceBusy
 
-        $null = $guest | Stop-Guest
+        $null = $guest | Stop-Guest -Force
         $ram | Remove-MemoryBackend
         Get-MemoryBackend | Should -BeNullOrEmpty
     }

@@ -20,7 +20,8 @@ Describe 'Resume-Guest' {
     }
 
     It 'says that a stopped guest cannot go on' {
-        $null = Stop-Guest web
+        $null = Stop-Guest web -Force
         (Get-ErrorOf { Resume-Guest web }).Id | Should -Be GuestStopped
+        (Get-ErrorOf { Resume-Guest web -WhatIf }).Id | Should -Be GuestStopped
     }
 }

@@ -10,6 +10,31 @@ Describe 'Set-MemoryBackendPolicy' {
         (Get-MemoryBackendPolicy).DenyPrivateDiscard | Should -BeFalse
     }
 
+    It 'sets what memory guests must leave, beside the other policy or alone' {
+        $default = (Get-MemoryBackendPolicy).MemoryReserve
+        $default | Should -BeGreaterThan 0
+        (Get-MemoryBackendPolicy).MemoryReserveSource | Should -Be Default
+        Set-MemoryBackendPolicy -MemoryReserve '16 MiB'
+        Get-MemoryBackendPolicy | ForEach-Object { $_.MemoryReserve, $_.MemoryReserveSource, $_.DenyPrivateDiscard } | Should -Be 16MB, Cmdlet, $false
+        Set-MemoryBackendPolicy -MemoryReserve 0 -DenyPrivateDiscard
+        Get-MemoryBackendPolicy | ForEach-Object { $_.MemoryReserve, $_.DenyPrivateDiscard } | Should -Be 0, $true
+        Set-MemoryBackendPolicy -MemoryReserve $null
+        Get-MemoryBackendPolicy | ForEach-Object { $_.MemoryReserve, $_.MemoryReserveSource, $_.DenyPrivateDiscard } |
+            Should -Be $default, Default, $true
+        Set-MemoryBackendPolicy -MemoryReserve 32MB -WhatIf
+        (Get-MemoryBackendPolicy).MemoryReserve | Should -Be $default
+    }
+
+    It 'refuses a reserve of <Value>' -ForEach @(
+        @{ Value = -1; Id = 'MemoryReserveInvalid' }
+        @{ Value = 1PB; Id = 'MemoryReserveInvalid' }
+        @{ Value = 'much'; Id = 'ParameterArgumentTransformationError' }
+    ) {
+        (Get-ErrorOf { Set-MemoryBackendPolicy -MemoryReserve $Value }).Id | Should -Be $Id
+        (Get-ErrorOf { Set-MemoryBackendPolicy -MemoryReserve $Value -WhatIf }).Id | Should -Be $Id
+        (Get-MemoryBackendPolicy).MemoryReserveSource | Should -Be Default
+    }
+
     It 'changes nothing under -WhatIf' {
         Set-MemoryBackendPolicy -DenyPrivateDiscard -WhatIf
         (Get-MemoryBackendPolicy).DenyPrivateDiscard | Should -BeFalse
@@ -56,9 +81,9 @@ Describe 'Set-MemoryBackendPolicy' {
     It 'stays when the module is imported again' {
         & "$PSScriptRoot/Invoke-Pwsh.ps1" -NoProfile -Command @"
             Import-Module ([WildcardPattern]::Escape('$((Get-Module PsVm).ModuleBase)/PsVm.psd1'))
-            Set-MemoryBackendPolicy -DenyPrivateDiscard
+            Set-MemoryBackendPolicy -DenyPrivateDiscard -MemoryReserve 16MB
             Import-Module ([WildcardPattern]::Escape('$((Get-Module PsVm).ModuleBase)/PsVm.psd1')) -Force
-            Get-MemoryBackendPolicy | ForEach-Object { `$_.DenyPrivateDiscard, `$_.Source }
-"@ | Should -Be True, Cmdlet
+            Get-MemoryBackendPolicy | ForEach-Object { `$_.DenyPrivateDiscard, `$_.Source, `$_.MemoryReserve }
+"@ | Should -Be True, Cmdlet, 16777216
     }
 }

@@ -8,6 +8,128 @@ Describe 'Start-Guest' {
         Clear-PsVm
     }
 
+    It 'says what to do when -<Parameter> is given without a template' -ForEach @(
+        @{ Parameter = 'Count'; Value = 5 }
+        @{ Parameter = 'NameFormat'; Value = 'web-{0}' }
+        @{ Parameter = 'Verify'; Value = $true }
+        @{ Parameter = 'KeepIdentity'; Value = $true }
+        @{ Parameter = 'FileAccessMode'; Value = 'ReadOnly' }
+        @{ Parameter = 'DiscardPolicy'; Value = 'Deny' }
+        @{ Parameter = 'Lazy'; Value = $true }
+        @{ Parameter = 'Destination'; Value = './copy' }
+    ) {
+        $more = @{ $Parameter = $Value }
+        $found = Get-ErrorOf { Start-Guest @more }
+        $found.Id | Should -Be TemplateNotGiven
+        $found.Message | Should -BeLike "*-$Parameter*"
+        $found.Action | Should -BeLike '*-Template*'
+        Get-Guest | Should -BeNullOrEmpty
+    }
+
+    It 'starts several clones of a template whose path stands where a name could' {
+        $null = New-TestTemplate "$TestDrive/by-path"
+        @(Start-Guest ./by-path -Count 2 -NameFormat 'by-path-{0}').Name | Should -Be by-path-1, by-path-2
+        (Start-Guest ./by-path -Name by-path-3).Name | Should -Be by-path-3
+        (Start-Guest by-path-4 ./by-path).Name | Should -Be by-path-4
+    }
+
+    It 'asks which is meant when a name alone is that of a template here: <Case>' -ForEach @(
+        @{ Case = 'by position'; Command = { Start-Guest real } }
+        @{ Case = 'by name'; Command = { Start-Guest -Name real } }
+        @{ Case = 'under -WhatIf'; Command = { Start-Guest real -WhatIf } }
+        @{ Case = 'in the background'; Command = { Start-Guest real -AsJob } }
+    ) {
+        if (-not (Test-Path ./real)) {
+            $null = New-TestTemplate "$TestDrive/real"
+        }
+
+        $found = Get-ErrorOf $Command
+        $found.Id | Should -Be NameOfTemplate
+        $found.Target | Should -Be real
+        $found.Message | Should -BeLike "*'$TestDrive/real' is a template*"
+        # Both ways that it names are there.
+        $found.Action | Should -BeLike '*Start-Guest ./real;*Start-Guest real -Memory 128MB*'
+        Get-Guest | Should -BeNullOrEmpty
+        (Start-Guest ./real).Template | Should -Be "$TestDrive/real"
+        (Start-Guest real -Memory 128MB).Template | Should -BeNullOrEmpty
+        # A guest of that name that has stopped is meant by it.
+        $stopped = Stop-Guest real -Force
+        Start-Guest real | Should -Be $stopped
+    }
+
+    It 'tells of a template here when several clones of a name are wanted' {
+        $null = New-TestTemplate "$TestDrive/fleet"
+        $found = Get-ErrorOf { Start-Guest fleet -Count 2 }
+        $found.Id | Should -Be TemplateNotGiven
+        $found.Action | Should -BeLike '*Start-Guest ./fleet -Count*'
+    }
+
+    It 'takes a piped text for a backend''s id, the name of a guest that has stopped, or a template here' {
+        $null = New-TestTemplate "$TestDrive/piped"
+        ('piped' | Start-Guest).Template | Should -Be "$TestDrive/piped"
+        $stopped = Start-Guest -Name piped -Memory 32MB | Stop-Guest -Force
+        'piped' | Start-Guest | Should -Be $stopped
+        'PIPED', 'nope' | Start-Guest -ErrorVariable problems -ErrorAction SilentlyContinue
+        $problems.FullyQualifiedErrorId | ForEach-Object { ($_ -split ',')[0] } | Should -Be BackendNotFound, BackendNotFound -Because 'it runs'
+        ($stopped | Stop-Guest -Force).State | Should -Be Stopped
+        $null = New-MemoryBackend -Id piped -Size 32MB
+        ('piped' | Start-Guest -Name other).Backends.Id | Should -Be piped
+    }
+
+    It 'starts a guest for each of several names' {
+        $null = New-TestTemplate "$TestDrive/several"
+        (Start-Guest a, b -Memory 32MB).Name | Should -Be a, b
+        (Start-Guest c, d -Template ./several).Template | Should -Be "$TestDrive/several", "$TestDrive/several"
+        (Get-Guest).Name | Should -Be a, b, c, d
+        $null = Stop-Guest a, c -Force
+        (Start-Guest a, c).State | Should -Be Running, Running
+        $null = Stop-Guest a -Force
+        $started = Start-Guest nope, a -ErrorVariable problems -ErrorAction SilentlyContinue
+        $started.Name | Should -Be a
+        $problems[0].FullyQualifiedErrorId | Should -BeLike 'GuestNotFound*' -Because 'who names a guest that has stopped means such ones'
+    }
+
+    It 'says what does not go with what: <Case>' -ForEach @(
+        @{ Case = 'a template and a kernel'; Command = { Start-Guest one -Template ./conflict -Kernel ./Image }; Id = 'TemplateOptionConflict' }
+        @{ Case = 'a template and firmware'; Command = { Start-Guest ./conflict -Firmware ./fw }; Id = 'TemplateOptionConflict' }
+        @{ Case = 'a template and a command line'; Command = { Start-Guest -Template ./conflict -CommandLine quiet }; Id = 'TemplateOptionConflict' }
+        @{ Case = 'a template and backends'; Command = { Start-Guest -Template ./conflict -MemoryBackend ram }; Id = 'TemplateOptionConflict' }
+        @{ Case = 'a pool and a kernel'; Command = { Start-Guest -Pool conflict -Kernel ./Image }; Id = 'GuestPoolOptionConflict' }
+        @{ Case = 'a pool and backends'; Command = { Start-Guest -Pool conflict -MemoryBackend ram }; Id = 'GuestPoolOptionConflict' }
+    ) {
+        if (-not (Test-Path ./conflict)) {
+            $null = New-TestTemplate "$TestDrive/conflict"
+        }
+
+        $null = New-GuestPool ./conflict -Size 1
+        (Get-ErrorOf $Command).Id | Should -Be $Id
+        (Get-ErrorOf ([scriptblock]::Create("$Command -WhatIf"))).Id | Should -Be $Id
+        Get-Guest | Should -BeNullOrEmpty
+    }
+
+    It 'refuses several names where they cannot be: <Case>' -ForEach @(
+        @{ Case = 'with a format'; Command = { Start-Guest a, b ./t -NameFormat 'c{0}' }; Id = 'GuestNamesConflict' }
+        @{ Case = 'with a count'; Command = { Start-Guest a, b ./t -Count 2 }; Id = 'GuestNamesConflict' }
+        @{ Case = 'on one backend'; Command = { Start-Guest a, b -MemoryBackend one }; Id = 'GuestNamesConflict' }
+        @{ Case = 'without one'; Command = { Start-Guest a, '' -Memory 32MB }; Id = 'ArgumentMissing' }
+    ) {
+        (Get-ErrorOf $Command).Id | Should -Be $Id
+        Get-Guest | Should -BeNullOrEmpty
+    }
+
+    It 'says of a name in use what has it, and what to do: <State>' -ForEach @(
+        @{ State = 'running'; Change = { }; Message = "*guest 'web' runs.*"; Action = "*Get-Guest 'web'*" }
+        @{ State = 'suspended'; Change = { $null = Suspend-Guest web }; Message = "*guest 'web' is suspended.*"; Action = "*Resume-Guest 'web'*" }
+        @{ State = 'stopped'; Change = { $null = Stop-Guest web -Force }; Message = "*guest 'web' has stopped.*"; Action = "*Remove-Guest 'web'*Start-Guest 'web'*" }
+    ) {
+        $null = Start-Guest -Name web -Memory 32MB
+        & $Change
+        $found = Get-ErrorOf { Start-Guest web -Memory 32MB }
+        $found.Id | Should -Be GuestNameInUse
+        $found.Message | Should -BeLike $Message
+        $found.Action | Should -BeLike $Action
+    }
+
     It 'boots the embedded guest on anonymous memory and returns at once' {
         $guest = Start-Guest
         $guest | Should -BeOfType PsVm.Guest
@@ -28,7 +150,7 @@ Describe 'Start-Guest' {
         $guest.Backends.Id | Should -Be ram.default
         $guest.Backends.Path | Should -Be ([IO.Path]::Combine($TestDrive, 'ram.img'))
         $guest.Backends.EffectiveMode | Should -Be ReadOnly
-        $null = $guest | Stop-Guest
+        $null = $guest | Stop-Guest -Force
         (Get-FileHash ./ram.img).Hash | Should -Be $digest
     }
 
@@ -36,7 +158,7 @@ Describe 'Start-Guest' {
         $ram = New-MemoryBackend ./shared.img 32MB -Share
         $digest = (Get-FileHash ./shared.img).Hash
         $guest = $ram | Start-Guest -Name web
-        $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60 | Stop-Guest
+        $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60 | Stop-Guest -Force
         (Get-FileHash ./shared.img).Hash | Should -Not -Be $digest
     }
 
@@ -53,12 +175,69 @@ Describe 'Start-Guest' {
         $guests | Should -HaveCount 2
     }
 
+    It 'interprets, with one warning, where the host gives no memory for code' {
+        # A process namespace has this setting of its own, so nothing else of the host sees it.
+        $refusing = 'unshare', '--pid', '--fork', '--mount-proc', 'sh', '-c', 'echo 2 > /proc/sys/vm/memfd_noexec && exec "$0" "$@"'
+        $null = & $refusing[0] $refusing[1..6] true 2>&1
+        if ($LASTEXITCODE -ne 0) {
+            Set-ItResult -Skipped -Because 'it needs root, and a kernel with vm.memfd_noexec'
+        }
+
+        $script = {
+            $null = Get-MemoryBackend -WarningVariable +warnings -WarningAction SilentlyContinue
+            $null = Start-Guest -Name web -Memory 32MB -WarningVariable +warnings -WarningAction SilentlyContinue |
+                Wait-Guest -ForText GUEST-UP -Timeout 120 -WarningVariable +warnings -WarningAction SilentlyContinue
+            $ram = New-MemoryBackend -Kind Memfd -Size 32MB -Share
+            $null = $ram | Start-Guest -Name db -WarningVariable +warnings -WarningAction SilentlyContinue |
+                Wait-Guest -ForText GUEST-UP -Timeout 120 -WarningVariable +warnings -WarningAction SilentlyContinue
+            $warnings.Message
+            (Get-Guest).State
+            (Measure-Guest web).Translation.Blocks
+            Get-Guest | Remove-Guest -Force
+        }
+        $said = & "$PSScriptRoot/Invoke-Pwsh.ps1" -Through $refusing -NoProfile -Command "Import-Module '$((Get-Module PsVm).ModuleBase)/PsVm.psd1'; $script" 2>&1
+
+        $said | Should -HaveCount 4 -Because ($said -join "`n")
+        $said[0] | Should -BeLike '`[TranslationUnavailable`] Guests run on the interpreter alone, *(memfd_create: Permission denied)*'
+        $said[1..3] | Should -Be Running, Running, 0
+    }
+
+    It 'knows the words of Hyper-V''s cmdlets, sizes as containers have them, and what 64 means' {
+        $guest = Start-Guest hyperv -MemoryStartupBytes 64Mi -ProcessorCount 2
+        $guest.Memory, $guest.Harts | Should -Be 64MB, 2
+        ($guest | Stop-Guest -TurnOff).State | Should -Be Stopped
+        (Get-ErrorOf { Start-Guest small -Memory 64 }).Action | Should -Be 'Sizes are in bytes: write 64MB for 64 MiB.'
+        $guest | Remove-Guest
+    }
+
     It 'takes <Name> <Value>' -ForEach @(
         @{ Name = 'MachineType'; Value = 'virt-1.0' }
+        @{ Name = 'MachineType'; Value = 'VIRT-1.1' }
         @{ Name = 'Harts'; Value = 2 }
     ) {
         $parameters = @{ $Name = $Value }
         (Start-Guest @parameters).$Name | Should -Be $Value
+    }
+
+    It 'gives guests a share of the CPU, and clones none of their template''s' {
+        $web = Start-Guest web -Memory 32MB -CpuWeight 300 -CpuLimit 0.5
+        $web.CpuWeight, $web.CpuLimit | Should -Be 300, 0.5
+        $null = $web | Checkpoint-Guest ./shares
+        $clone = Start-Guest -Template ./shares
+        $clone.CpuWeight, $clone.CpuLimit | Should -Be 100, $null
+        $rows = 'Name,Template,CpuWeight,CpuLimit', 'a,./shares,200,0.25', 'b,./shares,,' | ConvertFrom-Csv | Start-Guest
+        $rows.CpuWeight | Should -Be 200, 100
+        $rows[0].CpuLimit, $rows[1].CpuLimit | Should -Be 0.25, $null
+    }
+
+    It 'limits the memory that guests have for themselves, and clones not as their template' {
+        $web = Start-Guest web -Memory 32MB -OwnMemoryLimit 16MB -OwnMemoryAction Stop
+        $web.OwnMemoryLimit, "$($web.OwnMemoryAction)" | Should -Be 16MB, Stop
+        $null = $web | Checkpoint-Guest ./limited
+        $clone = Start-Guest -Template ./limited
+        $clone.OwnMemoryLimit, "$($clone.OwnMemoryAction)" | Should -Be $null, Suspend
+        $rows = 'Name,Template,OwnMemoryLimit', 'a,./limited,8 MiB', 'b,./limited,' | ConvertFrom-Csv | Start-Guest
+        $rows[0].OwnMemoryLimit, $rows[1].OwnMemoryLimit | Should -Be 8MB, $null
     }
 
     It 'denies discards for the default RAM when told to' {
@@ -82,6 +261,9 @@ Describe 'Start-Guest' {
         @{ Id = 'FileNotFound'; Because = 'a missing RAM file'; With = @{ MemPath = './missing' } }
         @{ Id = 'UnknownMachineType'; Because = 'an unknown machine'; With = @{ MachineType = 'pc' } }
         @{ Id = 'HartCountInvalid'; Because = 'too many harts'; With = @{ Harts = 100000 } }
+        @{ Id = 'CpuWeightInvalid'; Because = 'a weight that cannot be'; With = @{ CpuWeight = 0 } }
+        @{ Id = 'CpuLimitInvalid'; Because = 'a limit that cannot be'; With = @{ CpuLimit = 2000 } }
+        @{ Id = 'OwnMemoryLimitInvalid'; Because = 'less memory than a guest can live with'; With = @{ OwnMemoryLimit = 64KB } }
         @{ Id = 'RamTooSmall'; Because = 'too little RAM'; With = @{ Memory = 4KB } }
         @{ Id = 'BackendNotFound'; Because = 'an unknown backend'; With = @{ MemoryBackend = 'nope' } }
         @{ Id = 'PathNotFileSystem'; Because = 'a path of another provider'; With = @{ Kernel = 'Env:/PATH' } }
@@ -90,12 +272,18 @@ Describe 'Start-Guest' {
     ) {
         'no kernel at all' | Set-Content ./text
         (Get-ErrorOf { Start-Guest @With }).Id | Should -Be $Id
+        if ($Id -ne 'RamTooSmall') {
+            # Which needs the RAM to be found out; all else -WhatIf finds, too.
+            (Get-ErrorOf { Start-Guest @With -WhatIf }).Id | Should -Be $Id
+        }
+
         Get-Guest | Should -BeNullOrEmpty
         Get-MemoryBackend | Should -BeNullOrEmpty
     }
 
     It 'refuses a name that is taken' {
         $null = Start-Guest web
+        (Get-ErrorOf { Start-Guest WEB -WhatIf }).Id | Should -Be GuestNameInUse
         $found = Get-ErrorOf { Start-Guest WEB }
         $found.Id | Should -Be GuestNameInUse
         $found.Category | Should -Be ResourceExists
@@ -104,6 +292,7 @@ Describe 'Start-Guest' {
     It 'refuses a backend that another guest has' {
         $ram = New-MemoryBackend -Size 32MB
         $null = $ram | Start-Guest
+        (Get-ErrorOf { $ram | Start-Guest -WhatIf }).Id | Should -Be BackendInUse
         (Get-ErrorOf { $ram | Start-Guest }).Id | Should -Be BackendInUse
     }
 
@@ -118,7 +307,7 @@ Describe 'Start-Guest' {
         $guest = $ram | Start-Guest -Name linux -Kernel "$linux/Image" -Initrd "$linux/initramfs.cpio" -CommandLine 'console=ttyS0'
         $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 120 | Should -Not -BeNullOrEmpty
         $guest | Receive-GuestConsole | Select-String 'Linux version' | Should -Not -BeNullOrEmpty
-        $null = $guest | Stop-Guest
+        $null = $guest | Stop-Guest -Force
         $ram | Remove-MemoryBackend
         Get-MemoryBackend | Should -BeNullOrEmpty
     }
@@ -162,15 +351,44 @@ Describe 'Start-Guest -Template' {
         $problems[0].TargetObject | Should -Be web-2
     }
 
-    It 'stops starting when it is stopped, and those that run go on' {
+    It 'stops starting when it is stopped, and those that were handed on go on' {
         $state = Stop-Running ([scriptblock]::Create(
-                "Import-Module '$((Get-Module PsVm).ModuleBase)'; Start-Guest -Template '$($template.Path)' -Count 100000")) {
+                "Import-Module '$((Get-Module PsVm).ModuleBase)/PsVm.psd1'; Start-Guest -Template '$($template.Path)' -Count 100000")) {
             @(Get-Guest).Count -ge 3
         }
         $state | Should -Be Stopped
         $count = @(Get-Guest).Count
         $count | Should -BeLessThan 100000
         @(Get-Guest | Where-Object State -EQ Running).Count | Should -Be $count
+    }
+
+    It 'leaves only those clones that were taken when the pipeline needs no more' {
+        $first = Start-Guest -Template $template -Count 50 -NameFormat 'web-{0:d2}' | Select-Object -First 2
+        $first.Name | Should -Be web-01, web-02
+        (Get-Guest).Name | Should -Be web-01, web-02
+        (Get-Guest).State | Should -Be Running, Running
+    }
+
+    It 'leaves only those that were taken when a cmdlet after it fails' {
+        { Start-Guest -Template $template -Count 50 | ForEach-Object { throw 'no more' } } | Should -Throw 'no more'
+        @(Get-Guest).Count | Should -Be 1
+    }
+
+    It 'hands on each clone at once' {
+        Start-Guest -Template $template -Count 3 -NameFormat 'web-{0}' | ForEach-Object { $_.Name; Remove-Guest $_ -Force } | Should -Be web-1, web-2, web-3
+        Get-Guest | Should -BeNullOrEmpty
+    }
+
+    It 'finds out under -WhatIf what is wrong with the template and the names' {
+        $null = Start-Guest -Name web-2 -Memory 32MB
+        (Get-ErrorOf { Start-Guest -Template $template -Count 3 -NameFormat 'web-{0}' -WhatIf }).Id | Should -Be GuestNameInUse
+        (Get-ErrorOf { Start-Guest -Template "$TestDrive/none" -WhatIf }).Id | Should -Be TemplateNotFound
+        (Get-ErrorOf { Start-Guest -Template $template -Harts 7 -WhatIf }).Id | Should -Be TemplateHartsMismatch
+        Copy-Item "$TestDrive/web" "$TestDrive/bad" -Recurse
+        Add-Content "$TestDrive/bad/ram0.bin" x -Force
+        (Get-ErrorOf { Start-Guest -Template "$TestDrive/bad" -Count 2 -WhatIf }).Id | Should -Be TemplateRamChanged
+        Remove-GuestTemplate "$TestDrive/bad" -Confirm:$false
+        (Get-Guest).Name | Should -Be web-2
     }
 
     It 'gives each clone its identity, unless told to keep it' {
@@ -216,5 +434,76 @@ Describe 'Start-Guest -Template' {
     It 'starts nothing under -WhatIf' {
         Start-Guest -Template $template -Count 3 -WhatIf | Should -BeNullOrEmpty
         Get-Guest | Should -BeNullOrEmpty
+    }
+}
+
+Describe 'Start-Guest -Lazy' {
+    BeforeAll {
+        $template = New-TestTemplate "$TestDrive/web"
+        function Wait-Fill($guest) {
+            $until = [datetime]::UtcNow.AddSeconds(60)
+            while ($guest.Fill.State -notin 'Complete', 'Failed' -and [datetime]::UtcNow -lt $until) { Start-Sleep -Milliseconds 20 }
+            $guest.Fill
+        }
+    }
+
+    AfterEach { Clear-PsVm }
+
+    It 'starts clones on a copy that becomes a template, which is used from then on' {
+        $fleet = $template | Start-Guest -Lazy -Destination "$TestDrive/copies/" -Count 3 -NameFormat 'lazy-{0}'
+        $fleet.Name | Should -Be lazy-1, lazy-2, lazy-3
+        $fleet.Template | Select-Object -Unique | Should -Be "$TestDrive/copies/web"
+        $fleet | Send-GuestConsole -Text 'touch 5'
+        $null = $fleet | Wait-Guest -ForText 'generation=2' -Timeout 60
+
+        $fill = Wait-Fill $fleet[0]
+        $fill.State | Should -Be Complete
+        $fill.Source, $fill.Destination, $fill.BytesFetched | Should -Be $template.Path, "$TestDrive/copies/web", $fill.Bytes
+        (Test-GuestTemplate "$TestDrive/copies/web" -Verify -Detailed).IsValid | Should -BeTrue
+        (Get-GuestTemplate "$TestDrive/copies/web").Id | Should -Be $template.Id
+        $again = Start-Guest again -Template $template -Lazy -Destination "$TestDrive/copies/web"
+        $again.Fill | Should -BeNullOrEmpty
+        $null = $again | Wait-Guest -ForText 'TICK' -Timeout 60
+    }
+
+    It 'needs no destination' {
+        $guest = Start-Guest web -Template $template -Lazy
+        (Wait-Fill $guest).State | Should -Be Complete
+        $guest | Format-List | Out-String | Should -BeLike '*Fill*: Complete*'
+        $guest.Template | Should -Be $template.Path
+        $guest | Send-GuestConsole 'touch 5' -Pattern 'generation=2' -Timeout 60 | Should -Not -BeNullOrEmpty
+        $guest | Reset-Guest
+        $made = $guest | Checkpoint-Guest "$TestDrive/made" -Differential
+        $made.Parent.Path | Should -Be $template.Path
+    }
+
+    It 'says <Id> for <Because>, and makes nothing' -ForEach @(
+        @{ Because = 'DenyPrivateDiscard'; Id = 'ConsumerNeedsDiscard'; More = @{ DenyPrivateDiscard = $true } }
+        @{ Because = 'a discard policy that denies'; Id = 'ConsumerNeedsDiscard'; More = @{ DiscardPolicy = 'Deny' } }
+        @{ Because = 'MemPath'; Id = 'TemplateOptionConflict'; More = @{ MemPath = './ram.img' } }
+        @{ Because = 'a destination alone'; Id = 'TemplateOptionConflict'; More = @{ Lazy = $false } }
+        @{ Because = 'a destination in use'; Id = 'CheckpointPathInUse'; More = @{ Destination = $PSCommandPath } }
+        @{ Because = 'a differential template'; Id = 'LazyTemplateUnsupported'; More = @{ Template = 'changes' } }
+    ) {
+        if ($More.Template) {
+            $more = @{ Template = "$TestDrive/changes" }
+            $null = Start-Guest -Template $template | Checkpoint-Guest "$TestDrive/changes" -Differential
+            Clear-PsVm
+        }
+
+        $arguments = @{ Template = $template; Lazy = $true; Destination = "$TestDrive/none" }
+        $More.GetEnumerator() | ForEach-Object { $arguments[$_.Key] = $_.Value }
+        $found = Get-ErrorOf { Start-Guest @arguments }
+        $found.Id | Should -Be $Id
+        $found.Action | Should -Not -BeNullOrEmpty
+        (Get-ErrorOf { Start-Guest @arguments -WhatIf }).Id | Should -Be $Id
+        Get-Guest | Should -BeNullOrEmpty
+        Get-ChildItem $TestDrive -Force -Filter '*none*' | Should -BeNullOrEmpty
+    }
+
+    It 'makes nothing under -WhatIf' {
+        Start-Guest -Template $template -Lazy -Destination "$TestDrive/none" -WhatIf
+        Get-Guest | Should -BeNullOrEmpty
+        Get-ChildItem $TestDrive -Force -Filter '*none*' | Should -BeNullOrEmpty
     }
 }

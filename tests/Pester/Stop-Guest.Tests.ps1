@@ -4,8 +4,56 @@ Describe 'Stop-Guest' {
     BeforeEach { $guest = Start-Guest -Name web -Memory 32MB }
     AfterEach { Clear-PsVm }
 
-    It 'passes the guest on, Stopped' {
-        ($guest | Stop-Guest).State | Should -Be Stopped
+    It 'asks the guest, and passes it on, Stopped' {
+        ($guest | Stop-Guest -Timeout 60).State | Should -Be Stopped
+        $guest.StopReason | Should -Be 'powered off by the guest'
+    }
+
+    It 'asks a suspended guest as well' {
+        ($guest | Suspend-Guest | Stop-Guest -Timeout 0:01:00).StopReason | Should -Be 'powered off by the guest'
+    }
+
+    It 'cuts the power with -Force' {
+        ($guest | Stop-Guest -Force).StopReason | Should -Be 'stopped by the operator'
+    }
+
+    Context 'of a guest that does not listen' {
+        BeforeAll {
+            # A kernel whose one instruction is a jump to itself, behind Linux's header.
+            $image = [byte[]]::new(68)
+            [BitConverter]::GetBytes(0x0400006f).CopyTo($image, 0)
+            [BitConverter]::GetBytes(0x200000l).CopyTo($image, 8)
+            [BitConverter]::GetBytes(0x1000l).CopyTo($image, 16)
+            [BitConverter]::GetBytes(2).CopyTo($image, 32)
+            [Text.Encoding]::ASCII.GetBytes('RISCV').CopyTo($image, 48)
+            [Text.Encoding]::ASCII.GetBytes("RSC$([char]5)").CopyTo($image, 56)
+            [BitConverter]::GetBytes(0x6f).CopyTo($image, 64)
+            [IO.File]::WriteAllBytes("$TestDrive/deaf", $image)
+        }
+
+        BeforeEach { $deaf = Start-Guest -Name deaf -Memory 32MB -Kernel "$TestDrive/deaf" }
+
+        It 'says so, and it runs on' {
+            $found = Get-ErrorOf { $deaf | Stop-Guest -Timeout 0.3 }
+            $found.Id | Should -Be GuestDidNotStop
+            $found.Category | Should -Be OperationTimeout
+            $found.Message | Should -BeLike "*'deaf'*within 0.3 s, but it is Running."
+            $found.Action | Should -BeLike '*-Force*'
+            $deaf.State | Should -Be Running
+        }
+
+        It 'stops the others, which are asked at the same time' {
+            (Get-Guest | Stop-Guest -Timeout 5 -ErrorAction SilentlyContinue -ErrorVariable failed).Name | Should -Be web
+            $failed.TargetObject | Should -Be deaf
+        }
+
+        It 'does not restart it either' {
+            (Get-ErrorOf { $deaf | Restart-Guest -Timeout 0.3 }).Id | Should -Be GuestDidNotStop
+            $deaf.State | Should -Be Running
+            $began = $deaf.StartedAt
+            ($deaf | Restart-Guest -Force).State | Should -Be Running
+            $deaf.StartedAt | Should -BeGreaterThan $began
+        }
     }
 
     It 'takes names and objects, by position and from the pipeline' {
@@ -26,7 +74,7 @@ Describe 'Stop-Guest' {
 
         foreach ($name in 'Stop-Guest', 'Suspend-Guest', 'Resume-Guest', 'Measure-Guest', 'Receive-GuestConsole', 'Get-Guest') {
             (Get-ErrorOf { $old | & $name }).Id | Should -Be GuestNotFound -Because $name
-            (Get-ErrorOf { & $name $old.Info }).Id | Should -Be GuestNotFound -Because $name
+            (Get-ErrorOf { & $name $old.GetInfo() }).Id | Should -Be GuestNotFound -Because $name
         }
 
         (Get-ErrorOf { $old | Remove-Guest -Force }).Id | Should -Be GuestNotFound

@@ -31,7 +31,8 @@ Describe 'Suspend-Guest' {
     }
 
     It 'says that a stopped guest cannot be held' {
-        $null = Stop-Guest web
+        $null = Stop-Guest web -Force
         (Get-ErrorOf { Suspend-Guest web }).Id | Should -Be GuestStopped
+        (Get-ErrorOf { Suspend-Guest web -WhatIf }).Id | Should -Be GuestStopped
     }
 }

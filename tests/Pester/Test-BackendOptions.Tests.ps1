@@ -8,19 +8,21 @@ Describe 'Test-BackendOptions' {
         Clear-PsVm
     }
 
-    It 'is false and says why on the error stream' {
-        Test-BackendOptions ./ram.img 256MB -FileAccessMode ReadOnly -Share -ErrorVariable problems -ErrorAction SilentlyContinue |
-            Should -BeFalse
-
-        $problems | Should -HaveCount 1
-        $problems[0].FullyQualifiedErrorId | Should -BeLike 'SharedWritableNeedsWritableFile,*'
-        $problems[0].ErrorDetails.RecommendedAction | Should -Not -BeNullOrEmpty
+    It 'is false without an error, and says each reason on the verbose stream' {
+        $ErrorActionPreference = 'Stop'
+        $found = Test-BackendOptions ./ram.img 1MB -Share -Offset 1 -Align 3 -ErrorVariable problems -Verbose 4>&1
+        $found | Where-Object { $_ -is [bool] } | Should -BeFalse
+        $reasons = $found | Where-Object { $_ -is [System.Management.Automation.VerboseRecord] }
+        $reasons[0].Message | Should -BeLike '`[OffsetMisaligned`]*'
+        $reasons[1].Message | Should -BeLike '`[AlignMisaligned`]*'
+        $problems | Should -BeNullOrEmpty
     }
 
-    It 'gives every problem' {
-        Test-BackendOptions ./ram.img 1MB -Share -Offset 1 -Align 3 -ErrorVariable problems -ErrorAction SilentlyContinue |
-            Should -BeFalse
-        $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be OffsetMisaligned, AlignMisaligned
+    It 'is false where a file is missing, a policy forbids, or options contradict' {
+        Test-BackendOptions ./ram.img 256MB -FileAccessMode ReadOnly -Share -ErrorAction Stop | Should -BeFalse
+        Test-BackendOptions ./none/ram.img 1MB -Share -ErrorAction Stop | Should -BeFalse
+        Test-BackendOptions '' 1MB -ErrorAction Stop | Should -BeFalse
+        (Get-ErrorOf { Test-BackendOptions Env:/HOME 1MB }).Id | Should -Be PathNotFileSystem
     }
 
     It 'is true for what can be done, and does not do it' {

@@ -13,16 +13,17 @@ Describe 'Test-GuestTemplate' {
         "$TestDrive/web" | Test-GuestTemplate -Verify | Should -BeTrue
     }
 
-    It 'is false for RAM that was changed, and says so on the error stream' {
+    It 'is false for RAM that was changed, without an error, and says so on the verbose stream' {
         $file = $template.RamBlocks[0].File
         Set-ItemProperty $file IsReadOnly $false
         $stream = [IO.File]::OpenWrite($file)
         $stream.WriteByte(1)
         $stream.Dispose()
 
-        Test-GuestTemplate $template -ErrorVariable problems -ErrorAction SilentlyContinue | Should -BeFalse
-        $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be TemplateRamChanged
-        $problems.TargetObject | Should -Be $template.Path
+        $found, $reason = Test-GuestTemplate $template -ErrorVariable problems -Verbose 4>&1 | Sort-Object { $_ -isnot [bool] }
+        $found | Should -BeFalse
+        $problems | Should -BeNullOrEmpty
+        $reason.Message | Should -BeLike "``[TemplateRamChanged``] '$($template.Path)': *"
         (Test-GuestTemplate $template -Verify -Detailed).Errors.Id | Should -Be TemplateDigestMismatch
     }
 
@@ -36,7 +37,8 @@ Describe 'Test-GuestTemplate' {
     }
 
     It 'is false where there is none' {
-        Test-GuestTemplate "$TestDrive/none" -ErrorAction SilentlyContinue | Should -BeFalse
-        (Get-ErrorOf { Test-GuestTemplate "$TestDrive/none" }).Id | Should -Be TemplateNotFound
+        Test-GuestTemplate "$TestDrive/none" -ErrorAction Stop | Should -BeFalse
+        (Test-GuestTemplate "$TestDrive/none" -Detailed).Errors.Id | Should -Be TemplateNotFound
+        Test-GuestTemplate "$TestDrive/none*" -ErrorAction Stop | Should -BeNullOrEmpty
     }
 }

@@ -8,6 +8,42 @@ Describe 'Wait-Guest' {
         ($guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60).Name | Should -Be web
     }
 
+    It 'waits for a pattern' {
+        ($guest | Wait-Guest -ForPattern '^GUEST-\w+$' -Timeout 60).Name | Should -Be web
+        (Get-ErrorOf { $guest | Wait-Guest -ForPattern '(open' }).Id | Should -Be ConsolePatternInvalid
+    }
+
+    It 'looks only at what is new when asked' {
+        $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
+        (Get-ErrorOf { $guest | Wait-Guest -ForText 'GUEST-UP' -New -Timeout 0.01 }).Id | Should -Be GuestWaitTimeout
+        (Get-ErrorOf { $guest | Wait-Guest -ForPattern 'GUEST' -New -Timeout 0.01 }).Id | Should -Be GuestWaitTimeout
+        ($guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60).Name | Should -Be web
+    }
+
+    It 'does not take the echo of what was sent for what is new' {
+        $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
+        Send-GuestConsole web 'touch 3'
+        $null = $guest | Wait-Guest -ForText 'touch' -New -Timeout 60
+        $rest = (Receive-GuestConsole web -All -Raw) -split 'touch 3\r?\n', 2
+        $rest[1] | Should -BeLike 'touch*'
+
+        # Only its echo and the error have it.
+        Send-GuestConsole web 'echo done'
+        (Get-ErrorOf { $guest | Wait-Guest -ForPattern '^echo done' -New -Timeout 0.5 }).Id | Should -Be GuestWaitTimeout
+    }
+
+    It 'finds what was written between the sending and the wait' {
+        $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
+        Send-GuestConsole web 'touch 3'
+        $null = $guest | Wait-Guest -ForText 'pages=3' -Timeout 60
+        Send-GuestConsole web 'touch 4'
+        $null = $guest | Wait-Guest -ForText 'pages=4' -Timeout 60
+        (Get-ErrorOf { $guest | Wait-Guest -ForText 'pages=4' -New -Timeout 0.01 }).Id | Should -Be GuestWaitTimeout
+        Send-GuestConsole web 'touch 5'
+        Start-Sleep -Milliseconds 200
+        ($guest | Wait-Guest -ForText 'pages=5' -New -Timeout 60).Name | Should -Be web
+    }
+
     It 'waits for the end when nothing else is said' {
         $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
         Send-GuestConsole web off
@@ -17,6 +53,16 @@ Describe 'Wait-Guest' {
     It 'waits for a state' {
         $null = Suspend-Guest web
         (Wait-Guest web -State Suspended -Timeout 60).State | Should -Be Suspended
+    }
+
+    It 'waits for an agent where the board has a port for one' {
+        (Get-ErrorOf { $guest | Wait-Guest -ForAgent -Timeout 1 }).Id | Should -Be GuestAgentMissing
+        $null = Start-Guest newer -Memory 32MB -MachineType virt-1.3
+        $found = Get-ErrorOf { Wait-Guest newer -ForAgent -Timeout 0.2 }
+        $found.Id | Should -Be GuestWaitTimeout
+        $found.Message | Should -Match 'to have an agent that answers'
+        $null = Stop-Guest newer -Force
+        (Get-ErrorOf { Wait-Guest newer -ForAgent -Timeout 60 }).Id | Should -Be GuestStoppedFirst
     }
 
     It 'says that the time ran out, and what was found' {
@@ -29,7 +75,7 @@ Describe 'Wait-Guest' {
     }
 
     It 'says that the guest ended first' {
-        $null = Stop-Guest web
+        $null = Stop-Guest web -Force
         (Get-ErrorOf { Wait-Guest web -ForText 'no such text' }).Id | Should -Be GuestStoppedFirst
         (Get-ErrorOf { Wait-Guest web -State Suspended }).Id | Should -Be GuestStoppedFirst
     }

@@ -10,7 +10,7 @@ public class ArrowTests
 
     // Each may use those before it.
     private static readonly string[] s_layers =
-        ["State", "Devices", "Board", "Firmware", "Boot", "Scheduling", "Templates", "Guests"];
+        ["State", "Devices", "Agents", "Board", "Firmware", "Boot", "Scheduling", "Templates", "Guests"];
 
     public static TheoryData<string, string> Arrows()
     {
@@ -50,6 +50,18 @@ public class ArrowTests
             .Select(type => type.FullName!)];
 
         Assert.Empty(homeless);
+    }
+
+    [Fact]
+    public void Only_the_seam_of_host_back_ends_knows_the_one_for_x86_64()
+    {
+        const string Translation = "PsVm.Riscv.Translation";
+        TestResult result = Types.InAssembly(Assembly.Load("PsVm.Riscv"))
+            .That().DoNotResideInNamespace($"{Translation}.X64").And().DoNotHaveName("HostBackEnd")
+            .ShouldNot().HaveDependencyOnAny($"{Translation}.X64", "System.Runtime.Intrinsics.X86")
+            .GetResult();
+
+        Assert.True(result.IsSuccessful, string.Join(", ", result.FailingTypes?.Select(type => type.FullName) ?? []));
     }
 
     [Fact]

@@ -26,9 +26,28 @@ public partial class FolderTests
         Assert.Empty(strays);
     }
 
+    [Fact]
+    public void Libc_is_bound_in_one_folder_and_by_those_who_may_not_know_it()
+    {
+        // Harts know no other project; cmdlets know hosts by values alone, and the operator's terminal and log are theirs.
+        string[] expected =
+        [
+            "src/PsVm.Memory/Native/LibC.cs", "src/PsVm.Module/Guests/Consoles/Terminal.cs", "src/PsVm.Module/Hosting/Logs/LogFile.cs",
+            "src/PsVm.Riscv/Memory/HostPages.cs",
+        ];
+        string[] bound = [.. Sources("src").Concat(Sources("module")).Concat(Sources("examples"))
+            .Where(file => NativeBinding().IsMatch(File.ReadAllText(file)))
+            .Select(file => Path.GetRelativePath(Repository.Path, file)).Order(StringComparer.Ordinal)];
+
+        Assert.Equal(expected, bound);
+    }
+
     private static IEnumerable<string> Sources(string folder) =>
         Directory.EnumerateFiles(Path.Combine(Repository.Path, folder), "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal));
+
+    [GeneratedRegex(@"\b(LibraryImport|DllImport|NativeLibrary|GetDelegateForFunctionPointer)\b")]
+    private static partial Regex NativeBinding();
 
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
     private static partial Regex Namespace();

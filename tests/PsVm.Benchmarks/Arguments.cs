@@ -49,6 +49,15 @@ internal sealed class Arguments
             : throw new ArgumentException($"Expected a number from 1 on after {name}, found '{text}'.");
     }
 
+    /// <summary>An option's value as a number from 0 on.</summary>
+    /// <exception cref="ArgumentException">It is no such number.</exception>
+    public int Count(string name, int otherwise) => TextOrNull(name) switch
+    {
+        null => otherwise,
+        { } text when int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int number) => number,
+        { } text => throw new ArgumentException($"Expected a number after {name}, found '{text}'."),
+    };
+
     /// <summary>Whether a switch was given.</summary>
     /// <exception cref="ArgumentException">It has a value.</exception>
     public bool Switch(string name) => _values.Remove(name, out string? value)

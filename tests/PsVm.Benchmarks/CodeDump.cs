@@ -1,7 +1,9 @@
 using System.Globalization;
 using Iced.Intel;
+using PsVm.Riscv.Translation.Cache;
+using PsVm.Riscv.Translation.Units;
+using PsVm.Riscv.Translation.X64;
 using Decoder = Iced.Intel.Decoder;
-using PsVm.Riscv.Translation;
 using Op = PsVm.Riscv.Decoding.Op;
 using OpCode = PsVm.Riscv.Decoding.OpCode;
 
@@ -28,7 +30,7 @@ internal sealed unsafe class CodeDump(string path) : IDisposable
         }
         else
         {
-            RegisterMap map = loop.Map;
+            RegisterMap map = RegisterMap.For(loop);
             _out.WriteLine($"  integers in host registers: {string.Join(' ', map.Integers.Select(r => $"x{r}={map.Integer(r)}"))}");
             _out.WriteLine($"  floats in host registers: {string.Join(' ', map.Floats.Select(r => $"f{r}=xmm{map.Float(r)}"))}");
             foreach (LoopBlock block in loop.Blocks)

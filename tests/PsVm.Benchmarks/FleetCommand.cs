@@ -22,9 +22,8 @@ internal static class FleetCommand
         host.Remove(options.Count, 1);
 
         using Process process = Process.GetCurrentProcess();
-        int threadsBefore = Threads(process);
         TranslationUsage before = host.MeasureTranslation();
-        long ownBefore = CloneHost.ProcessOwnBytes();
+        ProcessCosts costsBefore = ProcessCosts.Read();
         long start = Stopwatch.GetTimestamp();
         double[] latencies = [.. Enumerable.Range(0, options.Count).Select(number => host.StartClone(number).StartLatency.TotalMilliseconds)];
         double started = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
@@ -42,10 +41,10 @@ internal static class FleetCommand
         double idleSeconds = Stopwatch.GetElapsedTime(idle).TotalSeconds;
         double cpuSeconds = (Cpu(process) - cpuBefore).TotalSeconds;
         int ticks = Ticks(host, options.Count) - ticksBefore;
-        int threads = Threads(process);
 
         host.Suspend(0, options.Count);
-        long own = CloneHost.ProcessOwnBytes() - ownBefore;
+        ProcessCosts costs = ProcessCosts.Read();
+        long own = costs.Own - costsBefore.Own;
         long ram = host.OwnRamBytes(0, options.Count);
         TranslationUsage after = host.MeasureTranslation();
         Console.WriteLine(JsonSerializer.Serialize(new
@@ -56,15 +55,23 @@ internal static class FleetCommand
             all_ticked_ms = Math.Round(ticked, 1),
             own_kib = own >> 10,
             own_ram_kib = ram >> 10,
-            own_kib_per_clone = Math.Round(own / 1024.0 / options.Count, 1),
+            own_kib_per_clone = KibPerClone(own),
+            beside_ram_kib_per_clone = KibPerClone(own - ram),
+            managed_kib_per_clone = KibPerClone(costs.Managed - costsBefore.Managed),
+            heaps_kib_per_clone = KibPerClone(costs.Committed - costsBefore.Committed),
+            page_tables_kib_per_clone = KibPerClone(costs.PageTables - costsBefore.PageTables),
+            mappings_per_clone = Math.Round((costs.Mappings - costsBefore.Mappings) / (double)options.Count, 2),
+            descriptors = costs.Descriptors - costsBefore.Descriptors,
             code_kib = after.CodeBytes >> 10,
             code_kib_before = before.CodeBytes >> 10,
             code_pages_shared = after.PagesShared - before.PagesShared,
-            threads,
-            threads_before = threadsBefore,
+            threads = costs.Threads,
+            threads_before = costsBefore.Threads,
             idle_cpu_percent = Math.Round(100 * cpuSeconds / idleSeconds, 1),
             ticks_per_clone_and_second = Math.Round(ticks / idleSeconds / options.Count, 2),
         }));
+
+        double KibPerClone(long bytes) => Math.Round(bytes / 1024.0 / options.Count, 1);
     }
 
     private static int Ticks(CloneHost host, int count) => Enumerable.Range(0, count).Sum(host.Ticks);
@@ -73,11 +80,5 @@ internal static class FleetCommand
     {
         process.Refresh();
         return process.TotalProcessorTime;
-    }
-
-    private static int Threads(Process process)
-    {
-        process.Refresh();
-        return process.Threads.Count;
     }
 }

@@ -27,7 +27,7 @@ internal static class HostileCommand
             using MemoryBackends backends = new();
             using GuestHost host = new(backends);
             host.Start(new GuestOptions { Name = Honest, Memory = 16 << 20 }, CancellationToken.None);
-            WaitFor(host, "GUEST-UP");
+            host.WaitFor(Honest, "GUEST-UP");
             StartHostile(host, folder.FullName, guests, only);
             Console.WriteLine(JsonSerializer.Serialize(Measure(host, guests, seconds)));
         }
@@ -118,12 +118,4 @@ internal static class HostileCommand
     private static string[] Names(int guests) => [.. Enumerable.Range(0, guests).Select(Name)];
 
     private static string Name(int number) => string.Create(CultureInfo.InvariantCulture, $"hostile{number}");
-
-    private static void WaitFor(GuestHost host, string text)
-    {
-        if (!host.WaitForText(Honest, text, s_patience, CancellationToken.None))
-        {
-            throw new BenchmarkException($"Expected '{text}' on the console of {Honest} within {s_patience.TotalSeconds} s, found it not.");
-        }
-    }
 }

@@ -5,9 +5,21 @@ const string Usage = """
     boot     seconds until a text is on a guest's console, and what its workloads say
     compare  the same, in turn with QEMU
     clones   start of clones of a template, one at a time, and what each takes
+    chain    starts from a chain of differential templates, and from the chain merged
     fleet    many clones at once
+    checkpoint  how long a guest stands still for its checkpoint while it writes
+    pages    which pages a clone makes its own
+    pool     clones that are taken out of a pool, beside others that are started
+    balloon  clones that fill memory and free it: what the host gets back by free page reporting, and by the balloon
+    reset    a clone that is put back to its template over and over: how long that takes, and what the process grows by
+    travel   a template that is packed, unpacked and copied to other file systems: how long, how large, does it run, is damage found
     soak     a guest of several harts that works for minutes, its checksums and the memory of the process
     hostile  many guests that mean harm beside one that works: what that one gets, how fast an operator is obeyed
+    overcommit  clones in a control group that has less memory than they could take: who is held, who lives
+    cold     clones whose template is not in memory, as after a restart of the host, with and without its working set
+    lazy     a guest on a template that is still being copied from a slow source, beside waiting for the copy
+    thp      guests that boot, and clones, with the advice to use transparent huge pages and without
+    import   what Import-Module adds to the start of pwsh
     docs/benchmarks.md has their options.
     """;
 
@@ -27,13 +39,52 @@ try
         case ["clones", .. string[] rest]:
             ClonesCommand.Clones(rest);
             return 0;
+        case ["chain", .. string[] rest]:
+            ChainCommand.Chain(rest);
+            return 0;
         case ["fleet", .. string[] rest]:
             FleetCommand.Fleet(rest);
+            return 0;
+        case ["checkpoint", .. string[] rest]:
+            CheckpointCommand.Checkpoint(rest);
+            return 0;
+        case ["pages", .. string[] rest]:
+            PagesCommand.Pages(rest);
+            return 0;
+        case ["pool", .. string[] rest]:
+            PoolCommand.Pool(rest);
+            return 0;
+        case ["balloon", .. string[] rest]:
+            BalloonCommand.Balloon(rest);
+            return 0;
+        case ["reset", .. string[] rest]:
+            ResetCommand.Reset(rest);
+            return 0;
+        case ["travel", .. string[] rest]:
+            TravelCommand.Travel(rest);
             return 0;
         case ["soak", .. string[] rest]:
             return SoakCommand.Soak(rest) ? 0 : 1;
         case ["hostile", .. string[] rest]:
             HostileCommand.Hostile(rest);
+            return 0;
+        case ["overcommit", .. string[] rest]:
+            OvercommitCommand.Overcommit(rest);
+            return 0;
+        case [OvercommitCommand.ChildName, .. string[] rest]:
+            OvercommitCommand.RunChild(rest);
+            return 0;
+        case ["cold", .. string[] rest]:
+            ColdCommand.Cold(rest);
+            return 0;
+        case ["lazy", .. string[] rest]:
+            LazyCommand.Lazy(rest);
+            return 0;
+        case ["thp", .. string[] rest]:
+            ThpCommand.Thp(rest);
+            return 0;
+        case ["import", .. string[] rest]:
+            ImportCommand.Import(rest);
             return 0;
         default:
             Console.Error.WriteLine(Usage);

@@ -67,7 +67,7 @@ internal sealed class FuzzBoard : IDisposable
     public void Restore(MachineState state)
     {
         DropInput();
-        state.Restore(Board);
+        state.Restore(Board, Board.Machine.DeviceNames);
     }
 
     public void Dispose()

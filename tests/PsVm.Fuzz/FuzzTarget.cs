@@ -47,11 +47,15 @@ internal static class FuzzTargets
     public static readonly IReadOnlyList<FuzzTargetEntry> All =
     [
         new("sbi", 400_000, 200_000, () => new SbiTarget()),
-        new("devices", 300_000, 100_000, () => new DeviceTarget()),
-        new("pagetables", 199_000, 60_000, () => new PageTableTarget()),
+        new("devices", 200_000, 100_000, () => new DeviceTarget()),
+        new("rings", 100_000, 6_000, () => new RingTarget()),
+        new("disks", 20_000, 3_000, () => new DiskTarget()),
+        new("balloons", 20_000, 3_000, () => new BalloonTarget()),
+        new("pagetables", 179_000, 60_000, () => new PageTableTarget()),
         new("manifests", 40_000, 10_000, () => new ManifestTarget()),
         new("states", 40_000, 6_000, () => new StateTarget()),
-        new("boot", 18_000, 3_000, () => new BootTarget()),
+        new("archives", 2_000, 400, () => new ArchiveTarget()),
+        new("boot", 16_000, 3_000, () => new BootTarget()),
         new("sharing", 2_000, 300, () => new SharingTarget()),
         new("parallel", 1_000, 100, () => new ParallelTarget()),
     ];

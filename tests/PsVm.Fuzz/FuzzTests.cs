@@ -12,7 +12,7 @@ public class FuzzTests
     [MemberData(nameof(Names))]
     public void NothingIsFound(string name)
     {
-        Skip.If(name is "sharing" or "parallel" && !BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.If(name is "sharing" or "parallel" && !HostBackEnd.IsSupported, "this host runs no translated code");
         FuzzTargetEntry target = FuzzTargets.Find(name);
         Assert.Empty(FuzzRun.Run(new FuzzOptions { Target = name, Cases = target.ShortRun }));
     }

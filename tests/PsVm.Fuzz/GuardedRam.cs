@@ -17,7 +17,7 @@ internal sealed unsafe class GuardedRam : IDisposable
     public GuardedRam(params IReadOnlyList<(ulong Size, bool ReadOnly)> blocks)
     {
         Hosts = [.. blocks.Select(block => Map(block.Size, block.ReadOnly))];
-        Memory = new GuestMemory(Hosts.Zip(blocks, (host, block) => (host, block.Size, block.ReadOnly)));
+        Memory = new GuestMemory([.. Hosts.Zip(blocks, (host, block) => (host, block.Size, block.ReadOnly))]);
     }
 
     /// <summary>Host addresses of the blocks.</summary>

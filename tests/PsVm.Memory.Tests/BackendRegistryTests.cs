@@ -93,7 +93,8 @@ public sealed class BackendRegistryTests
         backends.Remove("a");
         Assert.Throws<ObjectDisposedException>(() => backend.Discard(0, Make.Page));
         Assert.Throws<ObjectDisposedException>(backend.Measure);
-        Assert.Throws<ObjectDisposedException>(() => backend.Attach("late"));
+        Assert.Equal(MemoryErrorIds.BackendNotFound, Assert.Throws<MemoryBackendException>(() => backend.Attach("late")).ErrorId);
+        Assert.Equal(MemoryErrorIds.BackendNotFound, Assert.Throws<MemoryBackendException>(backend.CheckFree).ErrorId);
     }
 
     [Fact]
@@ -124,9 +125,9 @@ public sealed class BackendRegistryTests
     public void The_policy_comes_from_the_environment_until_it_is_set(string? variable, bool deny, string source)
     {
         using var backends = new MemoryBackends(name => name == "PSVM_DENY_PRIVATE_DISCARD" ? variable : null);
-        Assert.Equal(new MemoryBackendPolicy(deny, source), backends.Policy);
+        Assert.Equal((deny, source), (backends.Policy.DenyPrivateDiscard, backends.Policy.Source));
         backends.SetPolicy(!deny);
-        Assert.Equal(new MemoryBackendPolicy(!deny, "Cmdlet"), backends.Policy);
+        Assert.Equal((!deny, "Cmdlet"), (backends.Policy.DenyPrivateDiscard, backends.Policy.Source));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using PsVm.Module.Output;
 
 namespace PsVm.Module.Tests;
@@ -17,7 +18,7 @@ internal sealed class RecordingOutput : ICmdletOutput
 
     public List<string> Debug { get; } = [];
 
-    public List<CmdletProgress> Progress { get; } = [];
+    public ConcurrentQueue<CmdletProgress> Progress { get; } = [];
 
     public List<string> Actions { get; } = [];
 
@@ -27,7 +28,22 @@ internal sealed class RecordingOutput : ICmdletOutput
     /// <summary>Called at every write.</summary>
     public Action OnWrite { get; init; } = () => { };
 
+    /// <summary>Nobody wants to hear what is done.</summary>
+    public bool IsUntold { get; init; }
+
+    public Confirmation Confirmation => IsUntold ? Confirmation.None : Answer ? Confirmation.Told : Confirmation.WhatIf;
+
     public void WriteObject(object value) => Add(Objects, value);
+
+    public void WriteObject(object value, Action taken)
+    {
+        Add(Objects, value);
+        taken();
+    }
+
+    public void Flush()
+    {
+    }
 
     public void WriteError(PsVmException error)
     {
@@ -41,7 +57,12 @@ internal sealed class RecordingOutput : ICmdletOutput
 
     public void WriteDebug(string message) => Add(Debug, message);
 
-    public void WriteProgress(CmdletProgress progress) => Add(Progress, progress);
+    // By timers of several displays at the same time.
+    public void WriteProgress(CmdletProgress progress)
+    {
+        OnWrite();
+        Progress.Enqueue(progress);
+    }
 
     public bool ShouldProcess(string action)
     {

@@ -10,7 +10,7 @@ public class CodeCacheTests
     [SkippableFact]
     public void HartsWithEqualPagesShareTranslations()
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         using var code = new CodeCache(AtFirstSight);
         using TestMachine first = Counting(code), second = Counting(code);
         first.Hart.Run(1000);
@@ -26,7 +26,7 @@ public class CodeCacheTests
     [SkippableFact]
     public void APageThatAGuestWritesIsItsOwn()
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         using var code = new CodeCache(AtFirstSight);
         using TestMachine first = Counting(code), second = Counting(code);
         first.Hart.Run(1000);
@@ -44,7 +44,7 @@ public class CodeCacheTests
     [SkippableFact]
     public void HotCodeIsTranslatedBesideTheHartAndItsLoopAsOne()
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         using var code = new CodeCache();
         using TestMachine machine = Counting(code);
         for (int i = 0; i < 10_000 && code.Usage.TranslatedLoops == 0; i++)
@@ -66,7 +66,7 @@ public class CodeCacheTests
     [InlineData(3)]
     public void CodeIsBoundedAndTheColdestGoesFirst(int harts)
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         const int Pages = 2000, Rounds = 3;
         const ulong HotPage = 0;
         Dictionary<long, int> translations = [];
@@ -148,7 +148,7 @@ public class CodeCacheTests
     [SkippableFact]
     public void AFetchThatFailsIsAskedForAgain()
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         const int Mepc = 0x341, Mtvec = 0x305;
         const ulong Size = 1 << 20, End = Code + Size, Faulting = End - 2, Start = Faulting - 12;
         using var code = new CodeCache(AtFirstSight);
@@ -169,7 +169,7 @@ public class CodeCacheTests
     [SkippableFact]
     public void ALoopIsTranslatedOnce()
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         using var code = new CodeCache(AtFirstSight);
         using TestMachine machine = Counting(code);
         machine.Hart.Run(2_000_000);
@@ -181,7 +181,7 @@ public class CodeCacheTests
     [SkippableFact]
     public void APageIsSharedWhereverItIs()
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         const ulong Away = 0x5000;
         using var code = new CodeCache(AtFirstSight);
         using TestMachine first = Counting(code), second = new(code: code);

@@ -1,3 +1,4 @@
+using PsVm.Riscv.Translation.Cache;
 using PsVm.Riscv.Translation;
 using static PsVm.Riscv.Tests.Asm;
 
@@ -16,7 +17,7 @@ public class CodeShareTests
     [InlineData(null, null, false)]
     public void CodeIsSharedWithinAFamilyOnly(string? first, string? second, bool isShared)
     {
-        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(HostBackEnd.IsSupported, "this host runs no translated code");
         using CodeCache code = new(s_atFirstSight);
         using CodeCache one = code.OpenPart(first), other = code.OpenPart(second);
         using TestMachine a = Counting(one), b = Counting(other);
@@ -47,7 +48,7 @@ public class CodeShareTests
     [SkippableFact]
     public void WhatAFamilyHasTranslatedIsThereForTheNextOfIt()
     {
-        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(HostBackEnd.IsSupported, "this host runs no translated code");
         using CodeCache code = new(s_atFirstSight);
         for (int i = 0; i < 2; i++)
         {
@@ -76,7 +77,6 @@ public class CodeShareTests
         }
 
         Assert.True(code.Usage.EvictedPages > 20 * 100, $"the flood evicted {code.Usage.EvictedPages} pages");
-        Assert.All(Pages(honestPart), page => Assert.False(page.IsLeaving));
         Assert.Equal(HonestPages, Pages(honestPart).Count());
     }
 
@@ -109,7 +109,7 @@ public class CodeShareTests
     [InlineData(3)]
     public void WhatCannotBeTranslatedStaysWithTheInterpreter(int threshold)
     {
-        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(HostBackEnd.IsSupported, "this host runs no translated code");
         using CodeCache code = new(new TranslatorOptions { Threshold = threshold, Observer = _ => throw new InvalidOperationException("broken") });
         using TestMachine guest = Counting(code);
         Assert.True(SpinWait.SpinUntil(
@@ -131,7 +131,7 @@ public class CodeShareTests
     [SkippableFact]
     public void AThreadThatCannotBeStartedIsTriedAgainForTheNextBlock()
     {
-        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(HostBackEnd.IsSupported, "this host runs no translated code");
         int starts = 0;
         using CodeCache code = new(new TranslatorOptions
         {
@@ -168,7 +168,7 @@ public class CodeShareTests
     [SkippableFact]
     public void AUnitThatIsTooLargeForTheBufferStaysWithTheInterpreter()
     {
-        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(HostBackEnd.IsSupported, "this host runs no translated code");
         using CodeCache code = new(s_atFirstSight with { BufferBytes = 4096 });
         using TestMachine guest = new(code: code);
         const int Instructions = 500;
@@ -182,85 +182,23 @@ public class CodeShareTests
         Assert.InRange(guest.Hart[A0], 9ul, 11ul);
     }
 
-    [SkippableFact]
-    public void AHostThatRefusesMemoryForCodeRunsTheInterpreterAndKeepsNothingHalfMade()
-    {
-        Skip.IfNot(BlockTranslator.IsSupported, "this host runs no translated code");
-        (int files, int maps) before = Held();
-
-        // The address space has room for one mapping of this size, not for the second.
-        using (CodeCache code = new(s_atFirstSight with { CodeBytes = 80L << 40 }))
-        {
-            using TestMachine guest = Counting(code);
-            guest.Hart.Run(1000);
-
-            Assert.StartsWith("mmap, ", code.Usage.Unavailable, StringComparison.Ordinal);
-            Assert.Equal(500ul, guest.Hart[A0]);
-            Assert.Equal(before.files, Held().Files);
-        }
-
-        Assert.Equal(before, Held());
-    }
-
-    [Fact]
-    public void EvictionTakesFromWhoHasMoreThanItsShare()
-    {
-        CodeScope gone = new("gone"), web = new("web") { Accounts = 2 };
-        CodeAccount small = new(web), large = new(web);
-        long clock = 0;
-        CodePage orphan = Page(gone, null), cold = Page(web, small), shared = Page(web, null);
-        CodePage[] flood = [.. Enumerable.Range(0, 10).Select(_ => Page(web, large))];
-        List<CodePage> chosen = CodeEviction.Choose([orphan, cold, shared, .. flood], code: false, limit: 10_000, wanted: 6000);
-
-        Assert.Equal([orphan, .. flood[..5]], chosen);
-
-        unsafe CodePage Page(CodeScope scope, CodeAccount? account)
-        {
-            CodePage page = new(scope, 0, 0, null, 0, default) { Account = account, LastUse = ++clock };
-            page.Charge(new CodeUse(1000, 0));
-            return page;
-        }
-    }
-
     private const int HonestPages = 8;
 
     private static TestMachine Counting(CodeCache code) =>
         new TestMachine(code: code).Program(Code, Addi(A0, A0, 1), Jal(Zero, -4));
 
     /// <summary>A guest that goes round a few pages.</summary>
-    private static TestMachine Honest(CodeCache code) => Round(code, HonestPages, seed: 100);
+    private static TestMachine Honest(CodeCache code) => CodeEvictionTests.Round(code, HonestPages, seed: 100);
 
     /// <summary>A guest that goes round many pages, of which no two are equal.</summary>
-    private static TestMachine Flood(CodeCache code, int pages) => Round(code, pages, seed: 0);
-
-    private static TestMachine Round(CodeCache code, int pages, int seed)
-    {
-        TestMachine machine = new(16 << 20, code: code);
-        for (int page = 0; page < pages; page++)
-        {
-            machine.Program(
-                Code + ((ulong)page << 12),
-                Addi(A2, Zero, page & 1023),
-                Addi(A3, Zero, (page >> 10) + seed),
-                Addi(A1, A1, 1),
-                page == pages - 1 ? Jalr(Zero, Sp, 0) : Jal(Zero, 4096 - 12));
-        }
-
-        machine.Hart[Sp] = Code;
-        return machine;
-    }
+    private static TestMachine Flood(CodeCache code, int pages) => CodeEvictionTests.Round(code, pages, seed: 0);
 
     private static IEnumerable<CodePage> Pages(CodeCache part) =>
-        part.Account.Scope.Pages.Values.SelectMany(variants => variants).Where(page => page.Account == part.Account);
+        part.Account.Pages.Where(page => !page.IsLeaving);
 
     private static long Empty()
     {
         using CodeCache empty = new(s_atFirstSight);
         return empty.Usage.CodeBytes;
     }
-
-    /// <summary>Open files and mappings of memory for code.</summary>
-    private static (int Files, int Maps) Held() => (
-        Directory.GetFiles("/proc/self/fd").Count(file => new FileInfo(file).LinkTarget?.Contains("psvm-code", StringComparison.Ordinal) == true),
-        File.ReadLines("/proc/self/maps").Count(line => line.Contains("psvm-code", StringComparison.Ordinal)));
 }

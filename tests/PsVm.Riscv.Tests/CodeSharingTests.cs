@@ -10,7 +10,7 @@ public class CodeSharingTests
     [SkippableFact]
     public void AGuestThatRemapsItsOwnPageGivesNobodyElseItsCode()
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         using var code = new CodeCache(new TranslatorOptions { Threshold = 1 });
         using RemappingGuest attacker = new(code);
         attacker.Run();
@@ -29,7 +29,7 @@ public class CodeSharingTests
     [InlineData(false)]
     public void WhetherOthersRanAPageChangesNothingForAGuestThatRemapsIt(bool others)
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         using var code = new CodeCache(new TranslatorOptions { Threshold = 1 });
         using TestMachine other = new(code: code);
         if (others)

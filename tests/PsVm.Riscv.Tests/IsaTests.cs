@@ -41,7 +41,7 @@ public class IsaTests
     public void Passes(string program, Tier tier)
     {
         Skip.If(program.Length == 0, $"{Folder} names no folder of ISA test programs");
-        Skip.IfNot(tier == Tier.Interpreter || Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(tier == Tier.Interpreter || Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         byte[] elf = File.ReadAllBytes(Path.Combine(Environment.GetEnvironmentVariable(Folder)!, program));
         using var cache = new CodeCache(tier == Tier.Interpreter ? TranslatorOptions.Off : AtFirstSight);
         using var decoded = new CodeCache(TranslatorOptions.Off);

@@ -33,7 +33,7 @@ public class LockStepPagingTests
     [InlineData(true)]
     public void ABlockThatRemapsItsOwnPageGoesOnAlikeInBothTiers(bool othersRanIt)
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         using CodeCache decoded = new(TranslatorOptions.Off), translated = new(new TranslatorOptions { Threshold = 1 });
         using RemappingGuest reference = new(decoded), other = new(translated), subject = new(translated);
         if (othersRanIt)
@@ -50,7 +50,7 @@ public class LockStepPagingTests
     [MemberData(nameof(Runs))]
     public void ProgramsThatRemapTheirPagesAgree(int threshold, int maxBudget)
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         for (int program = 0; program < 40; program++)
         {
             using CodeCache decoded = new(TranslatorOptions.Off);

@@ -54,7 +54,7 @@ public sealed unsafe class LockStepTests : IDisposable
     [InlineData("amomax.w x0, a1, (a0)", 0xa0b5_202fu)]
     public void AStoreIntoItsOwnBlockShowsBehindABranchThatIsTaken(string text, uint store)
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         foreach (TestMachine machine in new[] { _reference, _subject })
         {
             machine.Program(

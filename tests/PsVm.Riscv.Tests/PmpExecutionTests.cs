@@ -103,7 +103,7 @@ public class PmpExecutionTests
     [SkippableFact]
     public void TranslationsOfAnotherGuestDoNotLeadAroundProtection()
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         using var cache = new CodeCache(new TranslatorOptions { Threshold = 1 });
         uint[] program = [Addi(A0, A0, 1), Jal(Zero, 8), Nop, Addi(A0, A0, 1), Addi(A0, A0, 1), Jal(Zero, -20)];
         using TestMachine free = new TestMachine(code: cache).Program(Code, program);

@@ -15,7 +15,7 @@ public unsafe class RandomProgramTests(ITestOutputHelper output)
     [SkippableFact]
     public void BothTiersAgree()
     {
-        Skip.IfNot(Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         ulong wanted = ulong.Parse(Environment.GetEnvironmentVariable("PSVM_RANDOM_INSTRUCTIONS") ?? "2500000");
         int seed = int.Parse(Environment.GetEnvironmentVariable("PSVM_TEST_SEED") ?? Random.Shared.Next().ToString());
         output.WriteLine($"PSVM_TEST_SEED={seed}");

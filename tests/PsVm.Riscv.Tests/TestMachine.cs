@@ -46,6 +46,9 @@ internal sealed unsafe class TestMachine : IDeviceBus, IGuestClock, IDisposable
     /// <summary>Where there are devices, which answer nothing: address and bytes.</summary>
     public (ulong Address, ulong Length) Devices { get; set; }
 
+    /// <summary>What a read of a device does, and answers; null: there is no answer.</summary>
+    public Func<ulong>? OnDeviceRead { get; set; }
+
     public ulong Frequency => 10_000_000;
 
     public ulong Now => FixedTime ?? (ulong)Stopwatch.GetElapsedTime(_start).Ticks;
@@ -69,8 +72,9 @@ internal sealed unsafe class TestMachine : IDeviceBus, IGuestClock, IDisposable
 
     public bool TryRead(ulong address, int size, out ulong value)
     {
-        value = 0;
-        return false;
+        Func<ulong>? read = HasDevice(address) ? OnDeviceRead : null;
+        value = read?.Invoke() ?? 0;
+        return read is not null;
     }
 
     public bool TryWrite(ulong address, int size, ulong value) => false;

@@ -1,5 +1,5 @@
 using Iced.Intel;
-using PsVm.Riscv.Translation;
+using PsVm.Riscv.Translation.X64;
 
 namespace PsVm.Riscv.Tests;
 

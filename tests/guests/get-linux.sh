@@ -3,28 +3,60 @@
 #   get-linux.sh DIR
 # DIR/Image            Debian trixie's kernel: the flat image
 # DIR/busybox          Debian trixie's busybox, linked statically
-# DIR/initramfs.cpio   busybox and linux/init (beside this script)
+# DIR/modules          modules of that kernel that the board's devices need
+# DIR/initramfs.cpio   busybox, modules, linux/init and agent/psvm-agent (beside this script)
 # DIR/fw_jump.elf, DIR/fw_dynamic.bin   Debian trixie's OpenSBI
 # Needs apt, dpkg-deb and cpio, and no privileges. The packages come, verified, through the mirror that the machine's own apt
 # configuration names, by way of an apt state of its own: nothing on the machine is changed. Does nothing where DIR is complete.
+# Says on stderr what it does and how far it is: in one line that changes on a terminal, else in lines of their own.
 set -euo pipefail
 export LC_ALL=C
 
 die() {
-    echo "get-linux.sh: $*" >&2
+    say_over "$*"
     exit 1
 }
 
+# Where the mirror is, is the machine's matter.
+without_hosts() { sed -E 's,[a-z+]+://[^/ ]+,the mirror,g; s,[a-z0-9-]+(\.[a-z0-9-]+)+:[0-9]+,the mirror,g'; }
+
+# A line that the next one takes the place of, on a terminal; elsewhere a line.
+if [ -t 2 ]; then
+    say() { printf '\r\033[Kget-linux.sh: %s' "$*" >&2; }
+    say_over() { printf '\r\033[Kget-linux.sh: %s\n' "$*" >&2; }
+    every=1
+else
+    say() { echo "get-linux.sh: $*" >&2; }
+    say_over() { say "$@"; }
+    every=25
+fi
+
+# Says how far a download is, from what apt says to its Status-Fd: dlstatus:FILE:PERCENT:WORDS. Source: apt, README.progress-reporting.
+show_percents() {
+    local kind percent shown=0
+    while IFS=: read -r kind _ percent _; do
+        percent=${percent%%.*}
+        if [ "$kind" = dlstatus ] && [ "$percent" -ge $((shown + every)) ]; then
+            shown=$((percent - percent % every))
+            say "$1: $shown %"
+        fi
+    done
+}
+
 dir=${1:?usage: get-linux.sh DIR}
-init=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)/linux/init
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+init=$here/linux/init
+agent=$here/agent/psvm-agent
+modules=(virtio_mmio virtio_blk virtio-rng virtio_balloon) # virtio_console is part of the kernel
 has_packages() {
     local file
-    for file in Image busybox fw_jump.elf fw_dynamic.bin; do
+    for file in Image busybox fw_jump.elf fw_dynamic.bin "${modules[@]/#/modules/}"; do
+        [[ $file != modules/* ]] || file=$file.ko.xz
         [ -s "$dir/$file" ] || return 1
     done
 }
 
-has_packages && [ "$dir/initramfs.cpio" -nt "$init" ] && exit 0
+has_packages && [ "$dir/initramfs.cpio" -nt "$init" ] && [ "$dir/initramfs.cpio" -nt "$agent" ] && exit 0
 for tool in apt-get dpkg-deb cpio; do
     command -v $tool >/dev/null || die "$tool is not installed; it is in Debian's and Ubuntu's package ${tool%%-*}"
 done
@@ -71,47 +103,79 @@ use_mirror() {
     done
     [ -e "$keyring" ] || die "no keys to verify Debian's packages with; install the package debian-archive-keyring"
     echo "deb [arch=riscv64 target=Packages signed-by=$keyring] $1 trixie main" >"$work/trixie.list"
-    trixie apt-get update --error-on=any
+    say "read the list of Debian trixie's packages for riscv64"
+    trixie apt-get -o APT::Status-Fd=3 update --error-on=any 2>"$work/errors" 3>&1 >/dev/null | show_percents "read the list of packages"
 }
 
-# Puts one file of a package into DIR, at once: fetch PACKAGE PATTERN NAME.
-fetch() {
-    if ! [ -d "$work/$1" ]; then
-        (cd "$work" && trixie apt-get download "$1") || die "cannot download $1"
-        mkdir "$work/$1"
-    fi
+# Downloads a package: download PACKAGE NUMBER-OF-ALL.
+download() {
+    local bytes text
+    bytes=$(trixie apt-cache show --no-all-versions "$1" | sed -n 's/^Size: //p')
+    text="get $1, $(((bytes + 999999) / 1000000)) MB ($2)"
+    say "$text"
+    (cd "$work" && trixie apt-get -o APT::Status-Fd=3 download "$1" 2>"$work/errors" 3>&1 >/dev/null | show_percents "$text") || {
+        without_hosts <"$work/errors" | while read -r line; do say_over "$line"; done
+        die "cannot download $1"
+    }
+    mkdir "$work/$1"
+}
+
+# Puts one file of a package into the work folder: take PACKAGE PATTERN NAME.
+take() {
     dpkg-deb --fsys-tarfile "$work/$1"_*.deb | tar -x -C "$work/$1" --wildcards "$2" || die "$1 has no file like $2"
     mv "$work/$1"/$2 "$work/$3"
+}
+
+# Puts the kernel's modules into the work folder: take_modules PACKAGE.
+take_modules() {
+    local module patterns=("${modules[@]/#/*/}")
+    patterns=("${patterns[@]/%/.ko.xz}")
+    dpkg-deb --fsys-tarfile "$work/$1"_*.deb | tar -x -C "$work/$1" --wildcards "${patterns[@]}" || true
+    mkdir "$work/modules"
+    for module in "${modules[@]}"; do
+        find "$work/$1" -name "$module.ko.xz" -exec mv {} "$work/modules" \;
+        [ -s "$work/modules/$module.ko.xz" ] || die "$1 has no module $module"
+    done
 }
 
 if ! has_packages; then
     found=
     for mirror in $(mirrors); do
-        use_mirror "$mirror" 2>"$work/errors" && found=$mirror && break
+        use_mirror "$mirror" && found=$mirror && break
     done
     if [ -z "$found" ]; then
-        [ -s "$work/errors" ] && cat "$work/errors" >&2
-        die "no Debian mirror of the machine's apt sources gives trixie's packages for riscv64 (tried: $(mirrors | tr '\n' ' '))"
+        [ -s "$work/errors" ] && without_hosts <"$work/errors" | while read -r line; do say_over "$line"; done
+        die "no Debian mirror of the machine's apt sources gives trixie's packages for riscv64 (tried: $(mirrors | wc -l))"
     fi
     # linux-image-riscv64 holds nothing but the name of the current kernel's package.
     kernel=$(trixie apt-cache show --no-all-versions linux-image-riscv64 | sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p')
     [ -n "$kernel" ] || die "cannot tell which kernel linux-image-riscv64 stands for"
-    fetch busybox-static './usr/bin/busybox' busybox
-    fetch "$kernel" './boot/vmlinu?-*' Image
+    download busybox-static '1 of 3'
+    download "$kernel" '2 of 3'
+    download opensbi '3 of 3'
+    say 'unpack them'
+    take busybox-static './usr/bin/busybox' busybox
+    take "$kernel" './boot/vmlinu?-*' Image
+    take_modules "$kernel"
     for firmware in fw_jump.elf fw_dynamic.bin; do
-        fetch opensbi "./usr/lib/riscv64-linux-gnu/opensbi/generic/$firmware" $firmware
+        take opensbi "./usr/lib/riscv64-linux-gnu/opensbi/generic/$firmware" $firmware
     done
     [ "$(dd if="$work/Image" bs=1 skip=56 count=3 2>/dev/null)" = RSC ] || die "$kernel holds no flat riscv64 Image"
     chmod 644 "$work/Image"
     chmod 755 "$work/busybox"
-    mv "$work/busybox" "$work/Image" "$work/fw_jump.elf" "$work/fw_dynamic.bin" "$dir"
+    rm -rf "$dir/modules"
+    mv "$work/busybox" "$work/Image" "$work/modules" "$work/fw_jump.elf" "$work/fw_dynamic.bin" "$dir"
 fi
 
 # The kernel brings /dev/console itself, so the archive needs no device node, which only root could make.
-mkdir -p "$work/root/bin"
+mkdir -p "$work/root/bin" "$work/root/modules"
 cp "$dir/busybox" "$work/root/bin/busybox"
+cp "$dir"/modules/*.ko.xz "$work/root/modules"
+cp "$agent" "$work/root/bin/psvm-agent"
 cp "$init" "$work/root/init"
-chmod 755 "$work/root" "$work/root/bin" "$work/root/bin/busybox" "$work/root/init"
-touch -d @0 "$work/root" "$work/root/bin" "$work/root/bin/busybox" "$work/root/init"
+chmod 755 "$work/root" "$work/root/bin" "$work/root/bin/busybox" "$work/root/bin/psvm-agent" "$work/root/init" "$work/root/modules"
+chmod 644 "$work"/root/modules/*
+find "$work/root" -exec touch -d @0 {} +
 (cd "$work/root" && find . | sort | cpio -o -H newc -R 0:0 --reproducible --quiet) >"$work/initramfs.cpio"
 mv "$work/initramfs.cpio" "$dir"
+say_over "made $dir"

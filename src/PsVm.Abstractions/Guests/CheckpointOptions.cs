@@ -10,7 +10,10 @@ public sealed record CheckpointOptions
     /// <remarks>A guest that went on would write into its own template.</remarks>
     public bool UseRamFile { get; init; }
 
-    /// <summary>Record the SHA-256 of each RAM file, which reads all of it.</summary>
+    /// <summary>
+    /// Record the plain SHA-256 of each RAM file too, which other tools give as well; it reads all of it. The digest that starts compare is
+    /// always recorded.
+    /// </summary>
     public bool Digest { get; init; }
 
     /// <summary>Store only what changed since the template that the guest was started from; the new one then needs that one.</summary>

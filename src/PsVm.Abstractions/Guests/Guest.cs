@@ -2,7 +2,7 @@ namespace PsVm;
 
 /// <summary>A handle on a guest: its properties show the guest as it is when they are read.</summary>
 /// <remarks>It outlives the guest: once the guest is removed, it goes on showing what was last seen.</remarks>
-public sealed class Guest
+public sealed class Guest : IEquatable<Guest>
 {
     private readonly IGuestHost _host;
     private GuestInfo _last;
@@ -22,16 +22,16 @@ public sealed class Guest
     public Guid Id => _last.Id;
 
     /// <summary>The guest's name.</summary>
-    public string Name => _last.Name;
-
-    /// <summary>All of it at one moment; the other properties each ask anew.</summary>
-    public GuestInfo Info => Refresh();
+    public string Name => Refresh().Name;
 
     /// <inheritdoc cref="GuestInfo.State"/>
     public GuestState State => Refresh().State;
 
     /// <inheritdoc cref="GuestInfo.StopReason"/>
     public string? StopReason => Refresh().StopReason;
+
+    /// <inheritdoc cref="GuestInfo.SuspendReason"/>
+    public string? SuspendReason => Refresh().SuspendReason;
 
     /// <inheritdoc cref="GuestInfo.EndedAt"/>
     public DateTimeOffset? EndedAt => Refresh().EndedAt;
@@ -57,14 +57,44 @@ public sealed class Guest
     /// <inheritdoc cref="GuestInfo.CpuTime"/>
     public TimeSpan CpuTime => Refresh().CpuTime;
 
+    /// <inheritdoc cref="GuestInfo.CpuWeight"/>
+    public int CpuWeight => Refresh().CpuWeight;
+
+    /// <inheritdoc cref="GuestInfo.CpuLimit"/>
+    public double? CpuLimit => Refresh().CpuLimit;
+
+    /// <inheritdoc cref="GuestInfo.OwnMemoryLimit"/>
+    public long? OwnMemoryLimit => Refresh().OwnMemoryLimit;
+
+    /// <inheritdoc cref="GuestInfo.OwnMemoryAction"/>
+    public OwnMemoryAction OwnMemoryAction => Refresh().OwnMemoryAction;
+
     /// <inheritdoc cref="GuestInfo.StartedAt"/>
-    public DateTimeOffset StartedAt => _last.StartedAt;
+    public DateTimeOffset StartedAt => Refresh().StartedAt;
 
     /// <inheritdoc cref="GuestInfo.Uptime"/>
     public TimeSpan Uptime => Refresh().Uptime;
 
     /// <inheritdoc cref="GuestInfo.StartLatency"/>
-    public TimeSpan StartLatency => _last.StartLatency;
+    public TimeSpan StartLatency => Refresh().StartLatency;
+
+    /// <inheritdoc cref="GuestInfo.Reboots"/>
+    public int Reboots => Refresh().Reboots;
+
+    /// <inheritdoc cref="GuestInfo.Resets"/>
+    public int Resets => Refresh().Resets;
+
+    /// <inheritdoc cref="GuestInfo.Notes"/>
+    public string? Notes => Refresh().Notes;
+
+    /// <inheritdoc cref="GuestInfo.Labels"/>
+    public IReadOnlyDictionary<string, string> Labels => Refresh().Labels;
+
+    /// <inheritdoc cref="GuestInfo.Agent"/>
+    public GuestAgentState Agent => Refresh().Agent;
+
+    /// <inheritdoc cref="GuestInfo.ClockSetAt"/>
+    public DateTimeOffset? ClockSetAt => Refresh().ClockSetAt;
 
     /// <inheritdoc cref="GuestInfo.Boot"/>
     public string Boot => _last.Boot;
@@ -74,6 +104,27 @@ public sealed class Guest
 
     /// <inheritdoc cref="GuestInfo.Template"/>
     public string? Template => _last.Template;
+
+    /// <inheritdoc cref="GuestInfo.Balloon"/>
+    public GuestBalloon? Balloon => Refresh().Balloon;
+
+    /// <inheritdoc cref="GuestBalloon.Available"/>
+    public long? Available => Balloon?.Available;
+
+    /// <inheritdoc cref="GuestInfo.Fill"/>
+    public GuestFill? Fill => Refresh().Fill;
+
+    /// <summary>All of it at one moment; the properties each ask anew.</summary>
+    public GuestInfo GetInfo() => Refresh();
+
+    /// <summary>Both are handles of one guest, whatever each has seen last.</summary>
+    public bool Equals(Guest? other) => other is not null && Id == other.Id;
+
+    /// <inheritdoc/>
+    public override bool Equals(object? obj) => Equals(obj as Guest);
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => Id.GetHashCode();
 
     /// <inheritdoc/>
     public override string ToString() => Name;

@@ -11,7 +11,7 @@ public static class GuestErrorIds
     /// <summary>Another guest has the name.</summary>
     public const string GuestNameInUse = nameof(GuestNameInUse);
 
-    /// <summary>The name is empty or blank.</summary>
+    /// <summary>The name is none: empty, longer than 63 characters, or with others than letters, digits, <c>-._</c>.</summary>
     public const string GuestNameInvalid = nameof(GuestNameInvalid);
 
     /// <summary>The guest has stopped; what was asked needs a guest that runs or is suspended.</summary>
@@ -29,13 +29,120 @@ public static class GuestErrorIds
     /// <summary>The guest does not read its console, and no more input can wait.</summary>
     public const string ConsoleInputFull = nameof(ConsoleInputFull);
 
+    /// <summary>What is waited for on a console is no regular expression.</summary>
+    public const string ConsolePatternInvalid = nameof(ConsolePatternInvalid);
+
+    /// <summary>Looking for a regular expression in a console's text takes seconds: it backtracks too much.</summary>
+    public const string ConsolePatternTooSlow = nameof(ConsolePatternTooSlow);
+
     /// <summary>The host of guests is closed.</summary>
     public const string GuestHostClosed = nameof(GuestHostClosed);
+
+    // Disks.
+
+    /// <summary>There is no image of a disk at the path.</summary>
+    public const string DiskNotFound = nameof(DiskNotFound);
+
+    /// <summary>An image of a disk cannot be opened as it has to be, or is no regular file.</summary>
+    public const string DiskNotOpened = nameof(DiskNotOpened);
+
+    /// <summary>An image of a disk is empty, or has no whole number of sectors of 512 bytes.</summary>
+    public const string DiskSizeInvalid = nameof(DiskSizeInvalid);
+
+    /// <summary>Somebody writes the image of a disk, or has it while it is to be written.</summary>
+    public const string DiskInUse = nameof(DiskInUse);
+
+    /// <summary>Options of a disk contradict each other.</summary>
+    public const string DiskOptionConflict = nameof(DiskOptionConflict);
+
+    /// <summary>A disk's name is none, or two disks of a guest have it.</summary>
+    public const string DiskNameInvalid = nameof(DiskNameInvalid);
+
+    /// <summary>A template is to be made of a guest that writes the image of a disk: it would not stay as it is then.</summary>
+    public const string CheckpointDiskWritten = nameof(CheckpointDiskWritten);
+
+    /// <summary>A template is to be made of a guest that has written more to the overlay of a disk than a template holds.</summary>
+    public const string CheckpointDiskTooLarge = nameof(CheckpointDiskTooLarge);
+
+    /// <summary>A template needs disks, and others, or another number of them, were given.</summary>
+    public const string TemplateDiskMissing = nameof(TemplateDiskMissing);
+
+    /// <summary>A disk that was given is not the one that the template was made with.</summary>
+    public const string TemplateDiskMismatch = nameof(TemplateDiskMismatch);
+
+    // Agents in guests.
+
+    /// <summary>The guest has no agent, or no port for one.</summary>
+    public const string GuestAgentMissing = nameof(GuestAgentMissing);
+
+    /// <summary>The guest's agent has gone while it was to answer: it ended, or the guest began anew.</summary>
+    public const string GuestAgentGone = nameof(GuestAgentGone);
+
+    /// <summary>The guest's agent does not answer in time.</summary>
+    public const string GuestAgentSilent = nameof(GuestAgentSilent);
+
+    /// <summary>What the guest's agent answers makes no sense.</summary>
+    public const string GuestAgentGarbled = nameof(GuestAgentGarbled);
+
+    /// <summary>What the guest's agent answers has no end.</summary>
+    public const string GuestAgentFlooded = nameof(GuestAgentFlooded);
+
+    /// <summary>The guest's agent does not do what it is asked for.</summary>
+    public const string GuestAgentRefused = nameof(GuestAgentRefused);
+
+    /// <summary>The guest is suspended; what was asked needs one that runs.</summary>
+    public const string GuestSuspended = nameof(GuestSuspended);
+
+    /// <summary>A command in a guest ran for too long.</summary>
+    public const string GuestCommandTimeout = nameof(GuestCommandTimeout);
+
+    /// <summary>A command in a guest is to read more than a request can hold.</summary>
+    public const string GuestCommandInputTooLong = nameof(GuestCommandInputTooLong);
+
+    /// <summary>A file cannot be copied between host and guest.</summary>
+    public const string GuestCopyFailed = nameof(GuestCopyFailed);
+
+    // What is in a guest's slots.
+
+    /// <summary>The machine type has no virtio slots for so many devices, or none at all.</summary>
+    public const string GuestSlotsMissing = nameof(GuestSlotsMissing);
+
+    /// <summary>A clone is asked for with other devices in its virtio slots than the template's guest had.</summary>
+    public const string TemplateSlotsMismatch = nameof(TemplateSlotsMismatch);
+
+    // What a guest has of its RAM.
+
+    /// <summary>A guest without a balloon is to give up RAM.</summary>
+    public const string GuestBalloonMissing = nameof(GuestBalloonMissing);
+
+    /// <summary>The guest's kernel has no driver for its balloon, or has not loaded it yet.</summary>
+    public const string GuestBalloonUnused = nameof(GuestBalloonUnused);
+
+    /// <summary>A guest is to have more RAM for itself than it has, or less than its kernel needs.</summary>
+    public const string GuestMemoryTargetInvalid = nameof(GuestMemoryTargetInvalid);
+
+    /// <summary>A guest has not given up, or taken back, as much RAM as it was asked to in time.</summary>
+    public const string GuestMemoryTargetNotReached = nameof(GuestMemoryTargetNotReached);
 
     // What a guest is made of.
 
     /// <summary>The board has no room for that many harts.</summary>
     public const string HartCountInvalid = nameof(HartCountInvalid);
+
+    /// <summary>No guest can have that share of the CPU.</summary>
+    public const string CpuWeightInvalid = nameof(CpuWeightInvalid);
+
+    /// <summary>No guest can be limited to that number of CPUs.</summary>
+    public const string CpuLimitInvalid = nameof(CpuLimitInvalid);
+
+    /// <summary>No guest can be limited to so little memory.</summary>
+    public const string OwnMemoryLimitInvalid = nameof(OwnMemoryLimitInvalid);
+
+    /// <summary>A guest that was suspended for what memory it has for itself still has more than its limit.</summary>
+    public const string OwnMemoryLimitPassed = nameof(OwnMemoryLimitPassed);
+
+    /// <summary>A guest that was suspended because memory is short cannot go on: it still is.</summary>
+    public const string MemoryReserveReached = nameof(MemoryReserveReached);
 
     /// <summary>The kernel's command line holds a character that ends it.</summary>
     public const string CommandLineInvalid = nameof(CommandLineInvalid);
@@ -118,7 +225,7 @@ public static class GuestErrorIds
     /// <summary>The disk, or a quota, is full.</summary>
     public const string CheckpointDiskFull = nameof(CheckpointDiskFull);
 
-    /// <summary>A template's file cannot be written.</summary>
+    /// <summary>A template, or an archive of some, cannot be written, or what is to go cannot be removed.</summary>
     public const string CheckpointWriteFailed = nameof(CheckpointWriteFailed);
 
     /// <summary>A RAM file that is to be taken over has not the name any more under which it was opened.</summary>
@@ -126,6 +233,54 @@ public static class GuestErrorIds
 
     /// <summary>Files of a template cannot be written to the file system: it is hugetlbfs.</summary>
     public const string CheckpointFileSystem = nameof(CheckpointFileSystem);
+
+    // Pools of clones.
+
+    /// <summary>There is no pool of that name.</summary>
+    public const string GuestPoolNotFound = nameof(GuestPoolNotFound);
+
+    /// <summary>There is a pool of that name.</summary>
+    public const string GuestPoolNameInUse = nameof(GuestPoolNameInUse);
+
+    /// <summary>No pool can have that name.</summary>
+    public const string GuestPoolNameInvalid = nameof(GuestPoolNameInvalid);
+
+    /// <summary>No pool can have that many clones.</summary>
+    public const string GuestPoolSizeInvalid = nameof(GuestPoolSizeInvalid);
+
+    /// <summary>A pool holds no clone, and does not grow.</summary>
+    public const string GuestPoolEmpty = nameof(GuestPoolEmpty);
+
+    /// <summary>A guest out of a pool, and something that was said when the pool was made; or a pool without a template.</summary>
+    public const string GuestPoolOptionConflict = nameof(GuestPoolOptionConflict);
+
+    // Archives of templates.
+
+    /// <summary>There is no archive at the path.</summary>
+    public const string ArchiveNotFound = nameof(ArchiveNotFound);
+
+    /// <summary>An archive cannot be read.</summary>
+    public const string ArchiveUnreadable = nameof(ArchiveUnreadable);
+
+    /// <summary>An archive was cut short, or altered: it ends too early, or a checksum is wrong.</summary>
+    public const string ArchiveDamaged = nameof(ArchiveDamaged);
+
+    /// <summary>A file is no archive of templates, or one that holds what none may: links, other names or sizes than it lists.</summary>
+    public const string ArchiveInvalid = nameof(ArchiveInvalid);
+
+    /// <summary>An archive of a newer version.</summary>
+    public const string ArchiveVersionUnsupported = nameof(ArchiveVersionUnsupported);
+
+    /// <summary>There is something at the path of a new archive: a file, without Force, or a folder.</summary>
+    public const string ArchivePathInUse = nameof(ArchivePathInUse);
+
+    /// <summary>There is no such level of compression.</summary>
+    public const string CompressionLevelInvalid = nameof(CompressionLevelInvalid);
+
+    // Going back to templates.
+
+    /// <summary>A guest should be put back to its template, and booted.</summary>
+    public const string ResetNotClone = nameof(ResetNotClone);
 
     // Reading templates.
 
@@ -174,11 +329,29 @@ public static class GuestErrorIds
     /// <summary>The template that a differential one needs is gone.</summary>
     public const string TemplateParentNotFound = nameof(TemplateParentNotFound);
 
-    /// <summary>Where a differential template's parent was, there is another template, or one that needs it in turn.</summary>
+    /// <summary>Where a differential template's parent should be there is only another template, or one that needs itself in turn.</summary>
     public const string TemplateParentChanged = nameof(TemplateParentChanged);
+
+    /// <summary>Templates that should be removed are needed by others.</summary>
+    public const string TemplateNeeded = nameof(TemplateNeeded);
+
+    /// <summary>The parent of a merged template should be one that it does not need.</summary>
+    public const string CompressParentInvalid = nameof(CompressParentInvalid);
 
     /// <summary>A template, and something that only a guest that boots can have.</summary>
     public const string TemplateOptionConflict = nameof(TemplateOptionConflict);
+
+    /// <summary>A template from which no guest can start before all of it is there: a differential one, or one without digests or RAM files of its own.</summary>
+    public const string LazyTemplateUnsupported = nameof(LazyTemplateUnsupported);
+
+    /// <summary>RAM of a guest that was started lazily does not come: its source failed, or ended too early.</summary>
+    public const string LazySourceFailed = nameof(LazySourceFailed);
+
+    /// <summary>A working set of a guest that was not started from a template, or that is no more the template it was.</summary>
+    public const string WorkingSetNotClone = nameof(WorkingSetNotClone);
+
+    /// <summary>A working set cannot be written beside its template.</summary>
+    public const string WorkingSetUnwritable = nameof(WorkingSetUnwritable);
 
     /// <summary>Discards of a clone's RAM should punch holes in the template.</summary>
     public const string TemplateDiscardPolicy = nameof(TemplateDiscardPolicy);

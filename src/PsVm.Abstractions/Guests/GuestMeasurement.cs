@@ -18,8 +18,18 @@ public sealed record GuestMeasurement
     /// </summary>
     public long OwnBytes { get; init; }
 
+    /// <inheritdoc cref="GuestInfo.OwnMemoryLimit"/>
+    public long? OwnMemoryLimit { get; init; }
+
+    /// <inheritdoc cref="GuestInfo.Balloon"/>
+    /// <remarks>The guest was asked for its statistics, and had a tenth of a second to answer.</remarks>
+    public GuestBalloon? Balloon { get; init; }
+
+    /// <inheritdoc cref="GuestBalloon.Available"/>
+    public long? Available => Balloon?.Available;
+
     /// <summary>Each backend's accounting by the kernel, in address order; empty unless it was asked for.</summary>
-    public IReadOnlyList<MemoryUsage> Backends { get; init; } = [];
+    public IReadOnlyList<MemoryUsage> Backends { get; init => field = ValueList.Of(value); } = ValueList.Of<MemoryUsage>([]);
 
     /// <summary>Host CPU time that its harts used, what scheduling them cost included.</summary>
     public TimeSpan CpuTime { get; init; }
@@ -56,6 +66,9 @@ public sealed record GuestExits
 
     /// <summary>A hart was asked to leave: to be held or stopped, or by its own call.</summary>
     public long Requested { get; init; }
+
+    /// <summary>It had spent its budget, and waited for the next period (<see cref="GuestInfo.CpuLimit"/>).</summary>
+    public long Throttled { get; init; }
 
     /// <summary>Calls of the built-in SBI; 0 with firmware.</summary>
     public long SbiCalls { get; init; }

@@ -18,6 +18,9 @@ public sealed record GuestOptions
     /// <summary>Flat Linux Image or ELF; null and no <see cref="Firmware"/>: the embedded guest.</summary>
     public string? Kernel { get; init; }
 
+    /// <summary>Disks, by the slots of the board; a template's clones need those that it was made with. They need a machine type with slots.</summary>
+    public IReadOnlyList<GuestDiskOptions> Disks { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestDiskOptions>([]);
+
     /// <summary>Initial RAM disk.</summary>
     public string? Initrd { get; init; }
 
@@ -30,7 +33,8 @@ public sealed record GuestOptions
     /// <summary>Number of harts; null: one, or the template's.</summary>
     public int? Harts { get; init; }
 
-    /// <summary><c>virt</c>, <c>virt-1.0</c>, <c>virt-1.1</c> or <c>virt-1.2</c>; null: <c>virt</c>, or the template's.</summary>
+    /// <summary><c>virt</c>, <c>virt-1.0</c>, <c>virt-1.1</c>, <c>virt-1.2</c> or <c>virt-1.3</c>; null: <c>virt</c>, the
+    /// template's, or <c>virt-1.3</c> for a guest that boots with something in its slots.</summary>
     public string? MachineType { get; init; }
 
     /// <inheritdoc cref="MemoryBackendOptions.DenyPrivateDiscard"/>
@@ -48,7 +52,29 @@ public sealed record GuestOptions
     /// </remarks>
     public string? Template { get; init; }
 
-    /// <summary>Compare the SHA-256 of the template's RAM files, which reads all of them; equal content counts, whichever file it is in.</summary>
+    /// <summary>
+    /// Name of a pool (<see cref="IGuestPools"/>): the guest is one of the clones that it holds. What else a guest is made of was said when the
+    /// pool was made; name, notes, labels, and what it may have of the CPU and of memory are said here.
+    /// </summary>
+    public string? Pool { get; init; }
+
+    /// <summary>
+    /// The guest starts at once on a copy of the template that is made while it runs: what it needs comes first, the rest in order. For templates on
+    /// slow file systems. All guests of one template and destination share the copy.
+    /// </summary>
+    public bool Lazy { get; init; }
+
+    /// <summary>
+    /// Where the copy that a lazy start makes becomes a template: in a folder that is there under the template's name, else of that path. One of the same
+    /// id that is there is used as it is. Null: the copy is in the folder for temporary files, and goes with the last guest that has it.
+    /// </summary>
+    public string? Destination { get; init; }
+
+    /// <summary>Folders in which the templates that a differential one needs are looked for, before where they were when it was made.</summary>
+    /// <remarks>Those that the variable PSVM_TEMPLATE_PATH names, separated by colons, follow. Beside the template they are looked for always.</remarks>
+    public IReadOnlyList<string> SearchPath { get; init; } = [];
+
+    /// <summary>Compute the digests of the template's RAM files, which reads all of them, also where nothing says that they have changed.</summary>
     public bool Verify { get; init; }
 
     /// <summary>The guest is the one that was checkpointed, restored: same UUID and generation id, no fresh seeds.</summary>
@@ -56,6 +82,38 @@ public sealed record GuestOptions
 
     /// <summary>How the template's RAM files are opened.</summary>
     public FileAccessMode FileAccessMode { get; init; }
+
+    /// <summary>
+    /// The guest has a balloon, by which it gives RAM back to the host: where an operator wants that, and what its kernel reports as free. Null:
+    /// as the template's guest, else none.
+    /// </summary>
+    public bool? Balloon { get; init; }
+
+    /// <summary>A guest that reboots stops instead.</summary>
+    public bool NoReboot { get; init; }
+
+    /// <summary>What an operator wants to remember; null: nothing.</summary>
+    public string? Notes { get; init; }
+
+    /// <summary>Words that operators select guests by.</summary>
+    public IReadOnlyDictionary<string, string> Labels { get; init; } = GuestLabels.None;
+
+    /// <summary>Share of a busy host's CPUs, beside those of other guests: 1 to 10000; null: 100. One of 200 gets twice as much as one of 100.</summary>
+    /// <remarks>As cpu.weight of Linux's control groups (admin-guide/cgroup-v2). A template does not hold it.</remarks>
+    public int? CpuWeight { get; init; }
+
+    /// <summary>Most host CPUs that its harts use together, such as 0.5 or 2: 0.01 to 1000; null or 0: all.</summary>
+    /// <remarks>Each 100 ms it has a budget of CPU time, as with cpu.max of Linux's control groups. A template does not hold it.</remarks>
+    public double? CpuLimit { get; init; }
+
+    /// <summary>
+    /// Most bytes of memory that it may have for itself: anonymous pages and private copies, and all of RAM that is shared and in memory only
+    /// (memfd, tmpfs). At least 1 MiB; null or 0: any number. A template does not hold it.
+    /// </summary>
+    public long? OwnMemoryLimit { get; init; }
+
+    /// <summary>What is done when it takes more than that, or more than the host can spare; null: it is suspended.</summary>
+    public OwnMemoryAction? OwnMemoryAction { get; init; }
 
     /// <summary>What discards of a clone's RAM do; PunchHole is refused, since it would write to the template.</summary>
     public DiscardPolicy DiscardPolicy { get; init; }

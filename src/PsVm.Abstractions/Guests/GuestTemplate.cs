@@ -7,6 +7,9 @@ public sealed record GuestTemplate
     /// <summary>Full path of its folder.</summary>
     public required string Path { get; init; }
 
+    /// <summary>Name of its folder.</summary>
+    public string Name => System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(Path));
+
     /// <summary>Version of the format.</summary>
     public int FormatVersion { get; init; }
 
@@ -23,7 +26,10 @@ public sealed record GuestTemplate
     public required string Board { get; init; }
 
     /// <summary>The board's devices.</summary>
-    public IReadOnlyList<string> Devices { get; init; } = [];
+    public IReadOnlyList<string> Devices { get; init => field = ValueList.Of(value); } = ValueList.Of<string>([]);
+
+    /// <summary>What its guest was given into the board's virtio slots, by its role, such as <c>disk:root</c>, from the first slot up.</summary>
+    public IReadOnlyList<string> Slots { get; init => field = ValueList.Of(value); } = ValueList.Of<string>([]);
 
     /// <summary>Number of harts.</summary>
     public int Harts { get; init; }
@@ -35,13 +41,24 @@ public sealed record GuestTemplate
     public long Memory { get; init; }
 
     /// <summary>Blocks of RAM in address order.</summary>
-    public IReadOnlyList<TemplateRamBlock> RamBlocks { get; init; } = [];
+    public IReadOnlyList<TemplateRamBlock> RamBlocks { get; init => field = ValueList.Of(value); } = ValueList.Of<TemplateRamBlock>([]);
+
+    /// <summary>Disks that the guest had; clones need them, too.</summary>
+    public IReadOnlyList<TemplateDisk> Disks { get; init => field = ValueList.Of(value); } = ValueList.Of<TemplateDisk>([]);
 
     /// <summary>What the guest booted: a file's name or <c>embedded guest</c>.</summary>
     public required string Boot { get; init; }
 
     /// <summary>When it was made (UTC).</summary>
     public DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>
+    /// How long its guest stood still when it was made by copying RAM; null: that is not known any more, or the guest was stopped. Not stored.
+    /// </summary>
+    public TimeSpan? Pause { get; init; }
+
+    /// <summary>What was noticed when it was made. Not stored.</summary>
+    public IReadOnlyList<BackendWarning> Warnings { get; init => field = ValueList.Of(value); } = ValueList.Of<BackendWarning>([]);
 
     /// <summary>The template that it needs; null: it stands alone.</summary>
     public TemplateParent? Parent { get; init; }
@@ -57,6 +74,27 @@ public sealed record GuestTemplate
 /// <param name="Path">Full path of its folder.</param>
 /// <param name="Id">Its <see cref="GuestTemplate.Id"/>.</param>
 public sealed record TemplateParent(string Path, Guid Id);
+
+/// <summary>
+/// A disk that a template's guest had: by what it is, not where. What its guest had written to an overlay is in the template's state.
+/// </summary>
+public sealed record TemplateDisk
+{
+    /// <summary>What the guest knows it by.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The guest cannot write it.</summary>
+    public bool ReadOnly { get; init; }
+
+    /// <summary>Which file its image was, and what it looked like, when the template was made.</summary>
+    public required FileIdentity Identity { get; init; }
+
+    /// <summary>What the image's content is known by wherever it is, as of RAM files; null: not recorded.</summary>
+    public string? Digest { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}
 
 /// <summary>A block of a template's RAM.</summary>
 public sealed record TemplateRamBlock
@@ -82,9 +120,21 @@ public sealed record TemplateRamBlock
     /// <summary>Which file it was, and what it looked like, when the template was made.</summary>
     public required FileIdentity Identity { get; init; }
 
-    /// <summary>SHA-256 of the whole file, lower-case hexadecimal; null: not recorded.</summary>
+    /// <summary>
+    /// What the file's content is known by wherever it is: a SHA-256 over those of its pieces, lower-case hexadecimal; null in a template of
+    /// version 1. Source: docs/template-format.md, "Digests".
+    /// </summary>
+    public string? Digest { get; init; }
+
+    /// <summary>SHA-256 of the whole file, lower-case hexadecimal, as other tools give it; null: not recorded.</summary>
     public string? Sha256 { get; init; }
 
-    /// <summary>Bytes that changed since the parent; null in a template that stands alone.</summary>
+    /// <summary>
+    /// Bytes that it has itself: what changed since the parent, and what was taken along with that, so that there are few ranges; null in a
+    /// template that stands alone.
+    /// </summary>
     public long? ChangedBytes { get; init; }
+
+    /// <summary>Id of the backend that it was.</summary>
+    public override string ToString() => BackendId;
 }

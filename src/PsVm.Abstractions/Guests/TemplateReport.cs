@@ -16,6 +16,9 @@ public sealed record TemplateReport
     /// <summary>Full path of its folder.</summary>
     public required string Path { get; init; }
 
+    /// <summary>Name of its folder.</summary>
+    public string Name => System.IO.Path.GetFileName(System.IO.Path.TrimEndingDirectorySeparator(Path));
+
     /// <summary>Guests can start from it.</summary>
     public bool IsValid => Errors.Count == 0;
 
@@ -26,5 +29,5 @@ public sealed record TemplateReport
     public GuestTemplate? Template { get; init; }
 
     /// <summary>All that is wrong.</summary>
-    public IReadOnlyList<TemplateError> Errors { get; init; } = [];
+    public IReadOnlyList<TemplateError> Errors { get; init => field = ValueList.Of(value); } = ValueList.Of<TemplateError>([]);
 }

@@ -31,6 +31,9 @@ public record BackendDescription
     /// <summary>The memory is ROM.</summary>
     public bool ReadOnly { get; init; }
 
+    /// <summary>How the guest has the memory, in words: <c>shared</c> or <c>private</c>, and <c>ROM</c> when it may not write it.</summary>
+    public string Mapping => $"{(Share ? "shared" : "private")}{(ReadOnly ? " ROM" : string.Empty)}";
+
     /// <summary>The mode that was asked for.</summary>
     public FileAccessMode RequestedMode { get; init; }
 
@@ -59,5 +62,5 @@ public record BackendDescription
     public bool Prealloc { get; init; }
 
     /// <summary>Warnings, each with a stable id.</summary>
-    public IReadOnlyList<BackendWarning> Warnings { get; init; } = [];
+    public IReadOnlyList<BackendWarning> Warnings { get; init => field = ValueList.Of(value); } = ValueList.Of<BackendWarning>([]);
 }

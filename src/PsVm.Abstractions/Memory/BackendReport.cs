@@ -54,5 +54,5 @@ public sealed record BackendReport : BackendDescription
     public DiscardPolicy? EffectiveDiscardPolicy { get; init; }
 
     /// <summary>Errors, each with a stable id.</summary>
-    public IReadOnlyList<BackendError> Errors { get; init; } = [];
+    public IReadOnlyList<BackendError> Errors { get; init => field = ValueList.Of(value); } = ValueList.Of<BackendError>([]);
 }

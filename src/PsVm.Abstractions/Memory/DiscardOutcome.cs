@@ -18,4 +18,8 @@ public sealed record DiscardOutcome(
     DiscardPolicy Policy,
     string How,
     string? WhyNotFreed,
-    IReadOnlyList<BackendWarning> Warnings);
+    IReadOnlyList<BackendWarning> Warnings)
+{
+    /// <summary>Warnings, each with a stable id.</summary>
+    public IReadOnlyList<BackendWarning> Warnings { get; init => field = ValueList.Of(value); } = ValueList.Of(Warnings);
+}

@@ -45,4 +45,7 @@ public sealed record MappingOutcome : BackendDescription
 
     /// <summary>Time from the request to the finished mapping.</summary>
     public TimeSpan Elapsed { get; init; }
+
+    /// <summary>The backend's id.</summary>
+    public override string ToString() => Id;
 }

@@ -18,8 +18,35 @@ public sealed record MemoryBackendInfo
     /// <summary>What was decided and done.</summary>
     public required MappingOutcome Outcome { get; init; }
 
+    /// <summary>Name of the guest whose RAM it is; null: nobody's.</summary>
+    public string? Guest { get; init; }
+
+    /// <summary>The id with the guest's name before it, as in <c>web/ram.default</c>, which tells the default RAM of guests apart.</summary>
+    public string QualifiedId => Guest is null ? Id : $"{Guest}{BackendReference.GuestSeparator}{Id}";
+
     /// <inheritdoc cref="BackendDescription.Size"/>
     public long Size => Outcome.Size;
+
+    /// <inheritdoc cref="BackendDescription.Kind"/>
+    public BackendKind Kind => Outcome.Kind;
+
+    /// <inheritdoc cref="BackendDescription.Path"/>
+    public string? Path => Outcome.Path;
+
+    /// <inheritdoc cref="BackendDescription.Mapping"/>
+    public string Mapping => Outcome.Mapping;
+
+    /// <inheritdoc cref="BackendDescription.Share"/>
+    public bool Share => Outcome.Share;
+
+    /// <inheritdoc cref="BackendDescription.ReadOnly"/>
+    public bool ReadOnly => Outcome.ReadOnly;
+
+    /// <inheritdoc cref="MappingOutcome.EffectiveMode"/>
+    public FileAccessMode EffectiveMode => Outcome.EffectiveMode;
+
+    /// <inheritdoc cref="MappingOutcome.EffectiveDiscardPolicy"/>
+    public DiscardPolicy EffectiveDiscardPolicy => Outcome.EffectiveDiscardPolicy;
 
     /// <inheritdoc cref="MappingOutcome.Address"/>
     public ulong Address => Outcome.Address;

@@ -53,12 +53,12 @@ public sealed record MemoryBackendOptions
     public bool Dump { get; init; } = true;
 
     /// <summary>Host NUMA nodes for <see cref="NumaPolicy"/>.</summary>
-    public IReadOnlyList<int> HostNodes { get; init; } = [];
+    public IReadOnlyList<int> HostNodes { get; init => field = ValueList.Of(value); } = ValueList.Of<int>([]);
 
     /// <summary>NUMA placement, applied before preallocation.</summary>
     public NumaPolicy NumaPolicy { get; init; }
 
-    /// <summary>The machine type whose defaults apply: <c>virt</c>, <c>virt-1.0</c>, <c>virt-1.1</c> or <c>virt-1.2</c>.</summary>
+    /// <summary>The machine type whose defaults apply: <c>virt</c>, <c>virt-1.0</c>, <c>virt-1.1</c>, <c>virt-1.2</c> or <c>virt-1.3</c>.</summary>
     public string MachineType { get; init; } = "virt";
 
     /// <summary>

@@ -5,6 +5,18 @@ namespace PsVm;
 /// <param name="Source">Who set it: <c>Default</c>, <c>Environment</c> (PSVM_DENY_PRIVATE_DISCARD) or <c>Cmdlet</c>.</param>
 public sealed record MemoryBackendPolicy(bool DenyPrivateDiscard, string Source)
 {
+    /// <summary><see cref="Source"/> of what nobody has set.</summary>
+    public const string NotSet = "Default";
+
+    /// <summary>
+    /// Bytes of the host's memory, or of the control group that has least left, that guests must leave: who grows when there is less is
+    /// suspended or stopped. 0: nobody is. When nobody has set it, a 32nd of what there is in all, at most 512 MiB.
+    /// </summary>
+    public long MemoryReserve { get; init; }
+
+    /// <summary>Who set <see cref="MemoryReserve"/>: <c>Default</c> or <c>Cmdlet</c>.</summary>
+    public string MemoryReserveSource { get; init; } = NotSet;
+
     /// <summary>Environment variable that denies discards of private file memory.</summary>
     public const string Variable = "PSVM_DENY_PRIVATE_DISCARD";
 
@@ -26,7 +38,7 @@ public sealed record MemoryBackendPolicy(bool DenyPrivateDiscard, string Source)
         }
 
         return s_no.Contains(word, StringComparer.OrdinalIgnoreCase)
-            ? new(false, "Default")
+            ? new(false, NotSet)
             : throw new MemoryBackendException(
                 MemoryErrorIds.PolicyVariableInvalid,
                 $"Expected {Variable} to be 1, true, yes or on, or else 0, false, no, off or empty, found '{variable}'.",

@@ -65,6 +65,9 @@ public static class MemoryErrorIds
     /// <summary>PSVM_DENY_PRIVATE_DISCARD is neither a yes nor a no.</summary>
     public const string PolicyVariableInvalid = nameof(PolicyVariableInvalid);
 
+    /// <summary>Guests cannot leave that much memory: it is negative, or more than there is.</summary>
+    public const string MemoryReserveInvalid = nameof(MemoryReserveInvalid);
+
     /// <summary>The number of preallocation threads is negative.</summary>
     public const string InvalidPreallocThreads = nameof(InvalidPreallocThreads);
 
@@ -214,4 +217,33 @@ public static class MemoryErrorIds
 
     /// <summary>The file behind guest RAM cannot be read while a template is made of it.</summary>
     public const string CopyFailed = nameof(CopyFailed);
+
+    // QEMU's words for backends (section 9).
+
+    /// <summary>QEMU has no word for what an option asks for.</summary>
+    public const string QemuCannotExpress = nameof(QemuCannotExpress);
+
+    /// <summary>The version of QEMU is too old for what an option asks for.</summary>
+    public const string QemuVersionTooOld = nameof(QemuVersionTooOld);
+
+    /// <summary>The text is no version of QEMU.</summary>
+    public const string QemuVersionInvalid = nameof(QemuVersionInvalid);
+
+    /// <summary>QEMU takes no such id.</summary>
+    public const string QemuIdInvalid = nameof(QemuIdInvalid);
+
+    /// <summary>No memory backend is among QEMU's arguments.</summary>
+    public const string QemuBackendMissing = nameof(QemuBackendMissing);
+
+    /// <summary>QEMU has no memory backend of that name, or one that has no counterpart here.</summary>
+    public const string QemuBackendUnknown = nameof(QemuBackendUnknown);
+
+    /// <summary>QEMU's memory backend has no property of that name.</summary>
+    public const string QemuPropertyUnknown = nameof(QemuPropertyUnknown);
+
+    /// <summary>The property of QEMU's memory backend has no counterpart here.</summary>
+    public const string QemuPropertyRefused = nameof(QemuPropertyRefused);
+
+    /// <summary>A value is not what QEMU takes, or one that must be there is missing.</summary>
+    public const string QemuValueInvalid = nameof(QemuValueInvalid);
 }

@@ -17,4 +17,14 @@ public sealed record MemoryUsage(
     long Shared,
     long Overlay,
     int OverlayCount,
-    long FileBlocks);
+    long FileBlocks)
+{
+    /// <summary>The guest that has the backend; null: none.</summary>
+    public string? Guest { get; init; }
+
+    /// <summary>The id, with its guest's name before it where one has the backend: <c>web/ram.default</c>.</summary>
+    public string QualifiedId => Guest is null ? BackendId : $"{Guest}{BackendReference.GuestSeparator}{BackendId}";
+
+    /// <summary>The backend's id.</summary>
+    public override string ToString() => BackendId;
+}

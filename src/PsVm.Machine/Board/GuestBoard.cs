@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PsVm.Machine.Devices;
+using PsVm.Machine.Devices.Virtio;
 using PsVm.Machine.State;
 using PsVm.Riscv;
 
@@ -23,6 +24,8 @@ internal sealed class GuestBoard : IHartLines, IDisposable
     /// <param name="code">Where the harts keep decoded and translated code.</param>
     /// <param name="console">The console.</param>
     /// <param name="power">Called with what the guest asks of the board's power, on a hart's thread.</param>
+    /// <param name="slots">What makes the devices in its virtio slots, from the first slot up; null: all are empty.</param>
+    /// <param name="ports">The host's ends of its named ports; null: there is one, for the agent.</param>
     public GuestBoard(
         MachineType machine,
         GuestMemory memory,
@@ -30,22 +33,28 @@ internal sealed class GuestBoard : IHartLines, IDisposable
         Func<GuestBoard, ISupervisorEnvironment>? environment,
         CodeCache code,
         GuestConsole console,
-        Action<PowerRequest, uint> power)
+        Action<PowerRequest, uint> power,
+        IReadOnlyList<Func<VirtioPort, IVirtioDevice>>? slots = null,
+        ConsolePorts? ports = null)
     {
         Machine = machine;
+        ports ??= new ConsolePorts();
+        Ports = machine.Devices.Any(device => device.Kind == VirtioConsole.Kind) ? ports : null;
         _harts = new Hart[harts];
         Environment = environment?.Invoke(this);
-        _devices = [.. Create(machine, new DeviceWires
+        DeviceWires wires = new()
         {
             Harts = harts,
             Lines = this,
             Clock = Clock,
             Time = TimeProvider.System,
+            Memory = memory.Physical,
             Console = console,
+            Ports = ports,
             Power = power,
-        })];
-        Dictionary<string, IDevice> byName = _devices.ToDictionary(device => device.Name, device => device.Device);
-        _bus = new DeviceBus([.. machine.Devices.Select(device => (device.Range, byName[device.Name]))]);
+            Charge = cpu => DevicesWorked?.Invoke(cpu),
+        };
+        (_devices, _bus) = MakeDevices(machine.Devices, wires, slots ?? []);
         for (int hart = 0; hart < harts; hart++)
         {
             _harts[hart] = new Hart(hart, memory.Physical, _bus, Clock, Environment, code, machine.Isa);
@@ -55,6 +64,9 @@ internal sealed class GuestBoard : IHartLines, IDisposable
     /// <summary>Raised when a hart that waits should look again, on any thread.</summary>
     public event Action<int>? HartSignalled;
 
+    /// <summary>Raised with the host CPU time that devices used elsewhere than on the harts' threads, on any thread.</summary>
+    public event Action<TimeSpan>? DevicesWorked;
+
     /// <summary>The harts, by number.</summary>
     public IReadOnlyList<Hart> Harts => _harts;
 
@@ -63,6 +75,9 @@ internal sealed class GuestBoard : IHartLines, IDisposable
 
     /// <summary>What stands in for machine mode; null with firmware.</summary>
     public ISupervisorEnvironment? Environment { get; }
+
+    /// <summary>The host's ends of the named ports; null: the board has no device for them.</summary>
+    public ConsolePorts? Ports { get; }
 
     /// <summary>The devices by address, as harts see them.</summary>
     public DeviceBus Bus => _bus;
@@ -77,7 +92,21 @@ internal sealed class GuestBoard : IHartLines, IDisposable
     public MachineType Machine { get; }
 
     /// <summary>The generation id; all zeros on a board without such a device.</summary>
-    public Guid Generation => All<GenerationId>().FirstOrDefault()?.Value ?? Guid.Empty;
+    public Guid Generation
+    {
+        get
+        {
+            foreach ((_, IDevice device) in _devices)
+            {
+                if (device is GenerationId generation)
+                {
+                    return generation.Value;
+                }
+            }
+
+            return Guid.Empty;
+        }
+    }
 
     /// <summary>All that has state, by name, in the order in which it is restored: lines are driven once what they lead to is there.</summary>
     public IEnumerable<(string Name, IStateful Part)> Parts
@@ -221,16 +250,47 @@ internal sealed class GuestBoard : IHartLines, IDisposable
     private IEnumerable<T> All<T>() => _devices.Select(device => device.Device).OfType<T>();
 
     /// <summary>Makes the devices, the interrupt controller first, since the others' lines lead there.</summary>
-    private static IEnumerable<(string Name, IDevice Device)> Create(MachineType machine, DeviceWires wires)
+    private static ((string Name, IDevice Device)[] InOrder, DeviceBus Bus) MakeDevices(
+        IReadOnlyList<DevicePlacement> places, DeviceWires wires, IReadOnlyList<Func<VirtioPort, IVirtioDevice>> slots)
     {
+        var made = new (string Name, IDevice Device)[places.Count];
+        var placed = new (AddressRange Range, IDevice Device)[places.Count];
+        (int count, int slot) = (0, 0);
         IInterruptController? controller = null;
-        foreach (DevicePlacement place in machine.Devices.OrderByDescending(device => device.Kind.IsInterruptController))
+        foreach (bool isController in (ReadOnlySpan<bool>)[true, false])
         {
-            Debug.Assert(place.Interrupts.Count == place.Kind.Interrupts, $"{place.Name} has as many interrupts as its kind");
-            InterruptLine[] lines = [.. place.Interrupts.Select(source => new InterruptLine(controller!, source))];
-            IDevice device = place.Kind.Create(wires with { Interrupts = lines });
-            controller ??= device as IInterruptController;
-            yield return (place.Name, device);
+            for (int i = 0; i < placed.Length; i++)
+            {
+                DevicePlacement place = places[i];
+                if (place.Kind.IsInterruptController == isController)
+                {
+                    Func<VirtioPort, IVirtioDevice>? inserted = place.Kind == VirtioMmio.Slot && slot < slots.Count ? slots[slot++] : null;
+                    IDevice device = Create(place, inserted is null ? wires : wires with { Inserted = inserted }, controller);
+                    controller ??= device as IInterruptController;
+                    made[count++] = (place.Name, device);
+                    placed[i] = (place.Range, device);
+                }
+            }
         }
+
+        Debug.Assert(slot == slots.Count, "who plans slots counts them");
+        return (made, new DeviceBus(placed));
+    }
+
+    private static IDevice Create(DevicePlacement place, DeviceWires wires, IInterruptController? controller)
+    {
+        Debug.Assert(place.Interrupts.Count == place.Kind.Interrupts, $"{place.Name} has as many interrupts as its kind");
+        if (place.Interrupts.Count == 0)
+        {
+            return place.Kind.Create(wires);
+        }
+
+        var lines = new InterruptLine[place.Interrupts.Count];
+        for (int i = 0; i < lines.Length; i++)
+        {
+            lines[i] = new InterruptLine(controller!, place.Interrupts[i]);
+        }
+
+        return place.Kind.Create(wires with { Interrupts = lines });
     }
 }

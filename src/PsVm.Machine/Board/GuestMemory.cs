@@ -14,7 +14,7 @@ internal sealed class GuestMemory
     /// <param name="backends">
     /// Host address, size and kind of each block, in address order. The host memory stays mapped as long as the guest lives.
     /// </param>
-    public GuestMemory(IEnumerable<(nint Host, ulong Size, bool ReadOnly)> backends)
+    public GuestMemory(IReadOnlyList<(nint Host, ulong Size, bool ReadOnly)> backends)
     {
         ulong next = MemoryMap.RamStart;
         List<RamBlock> blocks = [];

@@ -1,4 +1,5 @@
 using PsVm.Machine.Devices;
+using PsVm.Machine.Devices.Virtio;
 using PsVm.Memory;
 using PsVm.Memory.Options;
 using PsVm.Riscv;
@@ -22,12 +23,24 @@ internal sealed record MachineType(string Name, IsaProfile Isa, IReadOnlyList<De
         new("syscon", SysCon.Kind, 0x0010_0000),
     ];
 
+    private static readonly DevicePlacement[] s_withPanic = [.. s_first, new("pvpanic", PvPanic.Kind, 0x0010_3000)];
+
+    // Eight slots where QEMU's virt board has them, with its interrupts; the last two are taken. Source: QEMU, hw/riscv/virt.c.
+    private static readonly DevicePlacement[] s_withVirtio =
+    [
+        .. s_withPanic,
+        .. Enumerable.Range(0, 6).Select(slot => new DevicePlacement($"virtio{slot}", VirtioMmio.Slot, 0x1000_1000 + (0x1000 * (ulong)slot), slot + 1)),
+        new("console", VirtioConsole.Kind, 0x1000_7000, 7),
+        new("rng", VirtioRng.Kind, 0x1000_8000, 8),
+    ];
+
     /// <summary>All versions, oldest first.</summary>
     public static IReadOnlyList<MachineType> All { get; } =
     [
         new(MachineTypes.Virt10, IsaProfile.Base, s_first),
         new(MachineTypes.Virt11, IsaProfile.Base, s_first),
-        new(MachineTypes.Virt12, IsaProfile.Full, [.. s_first, new("pvpanic", PvPanic.Kind, 0x0010_3000)]),
+        new(MachineTypes.Virt12, IsaProfile.Full, s_withPanic),
+        new(MachineTypes.Virt13, IsaProfile.Full, s_withVirtio),
     ];
 
     /// <summary>Names of the devices of any version.</summary>
@@ -38,8 +51,35 @@ internal sealed record MachineType(string Name, IsaProfile Isa, IReadOnlyList<De
     public IReadOnlyList<string> DeviceNames => [.. Devices.Select(device => device.Name)];
 
     /// <summary>A version by its name or the alias; null: there is none. Case does not count.</summary>
-    public static MachineType? Find(string name) =>
-        MachineTypes.Resolve(name) is { } version ? All.FirstOrDefault(type => type.Name == version) : null;
+    public static MachineType? Find(string name)
+    {
+        string? version = MachineTypes.Resolve(name);
+        for (int i = 0; i < All.Count; i++)
+        {
+            if (All[i].Name == version)
+            {
+                return All[i];
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>What it has, in a line.</summary>
+    /// <param name="name">Its name or the alias for it.</param>
+    public string Describe(string name)
+    {
+        string alias = name.Equals(Name, StringComparison.OrdinalIgnoreCase) ? string.Empty : $"{Name}: ";
+        string file = Name == MachineTypes.Virt10
+            ? "private writable memory opens its file ReadWrite"
+            : "private writable memory leaves its file ReadOnly where it can";
+        return $"{alias}RV64GC with {string.Join(", ", BeyondGC())}; {string.Join(", ", DeviceNames)}; {file}";
+    }
+
+    // G is IMAFD with Zicsr and Zifencei. Source: RISC-V ISA manual, volume I, chapter on naming.
+    private IEnumerable<string> BeyondGC() => Isa.Names
+        .Where(name => name.Length > 1 && name is not ("zicsr" or "zifencei"))
+        .Select(name => char.ToUpperInvariant(name[0]) + name[1..]);
 
     /// <summary>A version of which it is known that it exists.</summary>
     /// <exception cref="ArgumentException">It does not.</exception>

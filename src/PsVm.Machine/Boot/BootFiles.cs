@@ -48,6 +48,9 @@ internal sealed class BootFiles : IDisposable
     /// <summary>The initial RAM disk's path.</summary>
     public string? InitrdName { get; }
 
+    /// <summary>Bytes that go from the files to RAM.</summary>
+    public long Size => (Firmware?.FileSize ?? 0) + (Kernel?.FileSize ?? 0) + (Initrd?.Length ?? 0);
+
     /// <summary>Opens and recognises what the options name; without kernel and firmware, the embedded guest.</summary>
     /// <exception cref="GuestException">A file cannot be had, or is not what it should be.</exception>
     public static BootFiles Open(GuestOptions options)
@@ -83,11 +86,13 @@ internal sealed class BootFiles : IDisposable
     }
 
     /// <summary>Puts kernel and firmware in guest memory.</summary>
+    /// <param name="memory">The guest's.</param>
+    /// <param name="loaded">Told of each piece of a file, by its bytes; may throw.</param>
     /// <exception cref="GuestException">A file cannot be read, or the RAM cannot be written.</exception>
-    public void Load(PhysicalMemory memory)
+    public void Load(PhysicalMemory memory, Action<int> loaded)
     {
-        Firmware?.Load(_firmwareFile!, memory);
-        Kernel?.Load(_kernelFile!, memory);
+        Firmware?.Load(_firmwareFile!, memory, loaded);
+        Kernel?.Load(_kernelFile!, memory, loaded);
     }
 
     public void Dispose()

@@ -106,14 +106,20 @@ internal sealed record BootImage(string Name, BootRole Role, ulong Entry, IReadO
         ? ElfFile.Read(file, name, BootRole.Firmware, MemoryMap.RamStart)
         : Plain(file, name, BootRole.Firmware, MemoryMap.RamStart);
 
+    /// <summary>Bytes from the file.</summary>
+    public long FileSize => Segments.Sum(segment => (long)segment.FileSize);
+
     /// <summary>Puts the pieces in guest memory, which has room for them.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="memory">The guest's.</param>
+    /// <param name="loaded">Told of each piece of the file that was read, by its bytes; may throw.</param>
     /// <exception cref="GuestException">The file cannot be read or is shorter than it was, or the RAM cannot be written.</exception>
-    public void Load(Stream file, PhysicalMemory memory)
+    public void Load(Stream file, PhysicalMemory memory, Action<int> loaded)
     {
         foreach (BootSegment segment in Segments)
         {
             GuestAddress start = new(segment.Address);
-            RamOutcome read = ReadInto(memory, start, file, segment);
+            RamOutcome read = ReadInto(memory, start, file, segment, loaded);
             if (read.Status == RamStatus.Incomplete)
             {
                 throw Role.Unreadable(Name, $"it ended {segment.FileSize - read.Bytes} bytes early");
@@ -130,14 +136,14 @@ internal sealed record BootImage(string Name, BootRole Role, ulong Entry, IReadO
 
     /// <summary>Reads a piece of the file into guest memory.</summary>
     /// <remarks>Not straight into it: a page that cannot be had would be the kernel's to find, and seem to be an error of the file.</remarks>
-    private RamOutcome ReadInto(PhysicalMemory memory, GuestAddress start, Stream file, BootSegment segment)
+    private RamOutcome ReadInto(PhysicalMemory memory, GuestAddress start, Stream file, BootSegment segment, Action<int> loaded)
     {
         byte[] buffer = new byte[Math.Min(segment.FileSize, ChunkSize)];
         try
         {
             file.Position = (long)segment.FileOffset;
             return memory.Visit(
-                start, segment.FileSize, RamUse.Write, part => Copy(file, buffer, part));
+                start, segment.FileSize, RamUse.Write, part => Copy(file, buffer, part, loaded));
         }
         catch (IOException cause)
         {
@@ -145,13 +151,14 @@ internal sealed record BootImage(string Name, BootRole Role, ulong Entry, IReadO
         }
     }
 
-    private static int Copy(Stream file, byte[] buffer, Span<byte> target)
+    private static int Copy(Stream file, byte[] buffer, Span<byte> target, Action<int> loaded)
     {
         int done = 0;
         while (done < target.Length && file.Read(buffer, 0, Math.Min(buffer.Length, target.Length - done)) is var read and > 0)
         {
             buffer.AsSpan(0, read).CopyTo(target[done..]);
             done += read;
+            loaded(read);
         }
 
         return done;

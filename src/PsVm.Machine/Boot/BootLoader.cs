@@ -16,8 +16,15 @@ internal static class BootLoader
     private static readonly AddressRange s_firmwareDeviceTree = new(MemoryMap.RamStart + 0x220_0000, 0x20_0000);
 
     /// <summary>Decides places, loads, and writes the device tree.</summary>
+    /// <param name="memory">The guest's.</param>
+    /// <param name="files">What boots.</param>
+    /// <param name="machine">What the device tree is of.</param>
+    /// <param name="harts">Number of harts.</param>
+    /// <param name="commandLine">The kernel's.</param>
+    /// <param name="loaded">Told of each piece of a file that is in RAM, by its bytes, and ends the loading with what it throws.</param>
     /// <exception cref="GuestException">Something has no room, its file fails, or RAM starts with ROM.</exception>
-    public static BootEntry Load(GuestMemory memory, BootFiles files, MachineType machine, int harts, string commandLine)
+    public static BootEntry Load(
+        GuestMemory memory, BootFiles files, MachineType machine, int harts, string commandLine, Action<int> loaded)
     {
         if (memory.Blocks[0].ReadOnly)
         {
@@ -58,10 +65,10 @@ internal static class BootLoader
         AddressRange place = plan.TakeHighest(size, PageSize)
             ?? throw plan.NoRoom(GuestErrorIds.RamTooSmall, files.Name, "device tree", size);
 
-        files.Load(memory.Physical);
+        files.Load(memory.Physical, loaded);
         if (initrd is AddressRange range)
         {
-            BootImage.Plain(files.Initrd!, files.InitrdName!, BootRole.Initrd, range.Start).Load(files.Initrd!, memory.Physical);
+            BootImage.Plain(files.Initrd!, files.InitrdName!, BootRole.Initrd, range.Start).Load(files.Initrd!, memory.Physical, loaded);
         }
 
         Write(memory.Physical, place.Start, tree, files.Name);

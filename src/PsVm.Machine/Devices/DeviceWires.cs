@@ -1,4 +1,6 @@
+using PsVm.Machine.Devices.Virtio;
 using PsVm.Riscv;
+using PsVm.Riscv.Memory;
 
 namespace PsVm.Machine.Devices;
 
@@ -17,11 +19,23 @@ internal sealed record DeviceWires
     /// <summary>The host's time.</summary>
     public required TimeProvider Time { get; init; }
 
+    /// <summary>The guest's RAM; it is there until the device has come to rest for good.</summary>
+    public required PhysicalMemory Memory { get; init; }
+
     /// <summary>The guest's console.</summary>
     public required GuestConsole Console { get; init; }
 
+    /// <summary>The host's ends of the named ports.</summary>
+    public ConsolePorts Ports { get; init; } = new();
+
     /// <summary>Called with what the guest asks of the board's power, and with a code.</summary>
     public required Action<PowerRequest, uint> Power { get; init; }
+
+    /// <summary>Called with the host CPU time that was used for the guest elsewhere than on its harts' threads, so that the guest pays for it.</summary>
+    public Action<TimeSpan> Charge { get; init; } = static _ => { };
+
+    /// <summary>Makes what is in the device, when it is a virtio slot; null: nothing is.</summary>
+    public Func<VirtioPort, IVirtioDevice>? Inserted { get; init; }
 
     /// <summary>The device's interrupt lines, as many as its kind says.</summary>
     public IReadOnlyList<InterruptLine> Interrupts { get; init; } = [];

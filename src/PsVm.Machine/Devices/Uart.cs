@@ -5,10 +5,11 @@ namespace PsVm.Machine.Devices;
 /// <summary>A 16550A serial port in front of the guest's console.</summary>
 /// <remarks>
 /// Characters leave at once, so the transmitter is always empty. Received characters stay in the console's queue until the guest
-/// reads them: the FIFO is a window on that queue, so it never overruns. Loopback mode reflects the modem lines and drops data.
+/// reads them: the FIFO is a window on that queue, so it never overruns. A break is received as a zero with the break indicator, which
+/// reading the line status clears. Loopback mode reflects the modem lines and drops data.
 /// Source: National Semiconductor PC16550D data sheet, section 8.
 /// </remarks>
-internal sealed class Uart : IDevice, IStateful
+internal sealed class Uart : IDevice, IStateful, IDisposable
 {
     private const int FifoSize = 16;
 
@@ -19,14 +20,17 @@ internal sealed class Uart : IDevice, IStateful
 
     private const byte EnableReceived = 0x01;
     private const byte EnableTransmitterEmpty = 0x02;
+    private const byte EnableLineStatus = 0x04;
 
     private const byte IdNone = 0x01;
     private const byte IdTransmitterEmpty = 0x02;
     private const byte IdReceived = 0x04;
+    private const byte IdLineStatus = 0x06;
     private const byte IdReceiveTimeout = 0x0c;
     private const byte IdFifosEnabled = 0xc0;
 
     private const byte LineStatusDataReady = 0x01;
+    private const byte LineStatusBreak = 0x10;
     private const byte LineStatusTransmitterEmpty = 0x60;
     private const byte ModemStatusReady = 0xb0;
 
@@ -45,6 +49,7 @@ internal sealed class Uart : IDevice, IStateful
     private byte _divisorLow;
     private byte _divisorHigh;
     private bool _transmitterEmptyPending;
+    private bool _breakTold;
 
     /// <param name="console">Where characters go to and come from.</param>
     /// <param name="setInterrupt">Sets the level of the interrupt line.</param>
@@ -128,6 +133,9 @@ internal sealed class Uart : IDevice, IStateful
         }
     }
 
+    /// <summary>Listens no more; the console may go on with the serial port of another machine.</summary>
+    public void Dispose() => _console.InputChanged -= OnInputChanged;
+
     private bool DivisorLatchAccess => (_lineControl & LineControlDivisorLatch) != 0;
 
     private byte Read(int register)
@@ -138,7 +146,8 @@ internal sealed class Uart : IDevice, IStateful
                 return _divisorLow;
             case 0:
                 // The console tells of the taken character, and that updates the interrupt line.
-                return _console.TryTakeInput(out byte received) ? received : (byte)0;
+                _breakTold = false;
+                return _console.TryReceive(out byte received) ? received : (byte)0;
             case 1:
                 return DivisorLatchAccess ? _divisorHigh : _interruptEnable;
             case 2:
@@ -155,7 +164,7 @@ internal sealed class Uart : IDevice, IStateful
             case 4:
                 return _modemControl;
             case 5:
-                return (byte)(LineStatusTransmitterEmpty | (_console.InputCount > 0 ? LineStatusDataReady : 0));
+                return LineStatus();
             case 6:
                 return ModemStatus();
             default:
@@ -211,13 +220,34 @@ internal sealed class Uart : IDevice, IStateful
 
     private void ClearReceiver()
     {
-        for (int i = 0; i < FifoSize && _console.TryTakeInput(out _); i++)
+        _breakTold = false;
+        for (int i = 0; i < FifoSize && _console.TryReceive(out _); i++)
         {
         }
     }
 
+    private bool HasNewBreak => !_breakTold && _console.NextIsBreak;
+
+    private byte LineStatus()
+    {
+        int status = LineStatusTransmitterEmpty | (_console.InputCount > 0 ? LineStatusDataReady : 0);
+        if (HasNewBreak)
+        {
+            status |= LineStatusBreak;
+            _breakTold = true;
+            UpdateInterrupt();
+        }
+
+        return (byte)status;
+    }
+
     private byte InterruptId()
     {
+        if ((_interruptEnable & EnableLineStatus) != 0 && HasNewBreak)
+        {
+            return IdLineStatus;
+        }
+
         int waiting = _console.InputCount;
         if (waiting > 0 && (_interruptEnable & EnableReceived) != 0)
         {

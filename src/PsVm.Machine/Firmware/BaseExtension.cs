@@ -11,7 +11,7 @@ internal sealed class BaseExtension(Func<ulong, bool> isThere) : ISbiExtension
     private const ulong ImplementationId = 0x5073_566d; // "PsVm": no number of the specification's list
     private const ulong ImplementationVersion = 2;
 
-    public IReadOnlyList<ulong> Ids { get; } = [0x10];
+    public IReadOnlyList<ulong> Ids => [0x10];
 
     public SbiResult Call(Hart hart, ulong id, ulong function)
     {

@@ -9,21 +9,23 @@ internal sealed class DebugConsoleExtension(SbiContext context) : ISbiExtension
     /// <summary>Bytes that a call moves at most, some microseconds' worth: a caller that wants more calls again, as for a slow console.</summary>
     public const int MostBytes = 4096;
 
-    public IReadOnlyList<ulong> Ids { get; } = [0x4442_434e]; // "DBCN"
+    public IReadOnlyList<ulong> Ids => [0x4442_434e]; // "DBCN"
 
     public SbiResult Call(Hart hart, ulong id, ulong function)
     {
         (ulong length, GuestAddress address, ulong high) = (hart[10], new GuestAddress(hart[11]), hart[12]);
         switch (function)
         {
-            case 0:
-                return high == 0 && context.Memory.Check(address, length, RamUse.Read).IsDone
-                    ? Write(address, (int)Math.Min(length, MostBytes))
-                    : SbiError.InvalidParameter;
-            case 1:
-                return high == 0 && context.Memory.Check(address, length, RamUse.Write).IsDone
-                    ? Read(address, (int)Math.Min(length, MostBytes))
-                    : SbiError.InvalidParameter;
+            case 0 or 1:
+                if (high != 0 || !context.Memory.Check(address, length, function == 0 ? RamUse.Read : RamUse.Write).IsDone)
+                {
+                    return SbiError.InvalidParameter;
+                }
+
+                int count = (int)Math.Min(length, MostBytes);
+                return !context.Memory.TryHave(address, (ulong)count) ? SbiResult.Later
+                    : function == 0 ? Write(address, count)
+                    : Read(address, count);
             case 2:
                 context.Console.Write([(byte)hart[10]]);
                 return SbiResult.Success();

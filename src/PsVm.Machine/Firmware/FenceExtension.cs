@@ -13,7 +13,7 @@ internal sealed class FenceExtension(SbiContext context) : ISbiExtension
     // Harts, as bits, that wait for others' fences.
     private ulong _fencing;
 
-    public IReadOnlyList<ulong> Ids { get; } = [0x5246_4e43]; // "RFNC"
+    public IReadOnlyList<ulong> Ids => [0x5246_4e43]; // "RFNC"
 
     public SbiResult Call(Hart hart, ulong id, ulong function)
     {

@@ -16,7 +16,7 @@ internal sealed class FirmwareFeaturesExtension(int harts) : ISbiExtension, ISta
 
     private readonly bool[] _locked = new bool[harts];
 
-    public IReadOnlyList<ulong> Ids { get; } = [0x4657_4654]; // "FWFT"
+    public IReadOnlyList<ulong> Ids => [0x4657_4654]; // "FWFT"
 
     public SbiResult Call(Hart hart, ulong id, ulong function)
     {

@@ -9,7 +9,7 @@ internal sealed class HartStateExtension(SbiContext context) : ISbiExtension
     private const uint SuspendRetentive = 0;
     private const uint SuspendNonRetentive = 0x8000_0000;
 
-    public IReadOnlyList<ulong> Ids { get; } = [0x48_534d]; // "HSM"
+    public IReadOnlyList<ulong> Ids => [0x48_534d]; // "HSM"
 
     public SbiResult Call(Hart hart, ulong id, ulong function)
     {

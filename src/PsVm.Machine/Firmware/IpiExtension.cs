@@ -6,7 +6,7 @@ namespace PsVm.Machine.Firmware;
 /// <summary>Interrupts between harts (chapter "IPI Extension").</summary>
 internal sealed class IpiExtension(SbiContext context) : ISbiExtension
 {
-    public IReadOnlyList<ulong> Ids { get; } = [0x73_5049]; // "sPI"
+    public IReadOnlyList<ulong> Ids => [0x73_5049]; // "sPI"
 
     public SbiResult Call(Hart hart, ulong id, ulong function)
     {

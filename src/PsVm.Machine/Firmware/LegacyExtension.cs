@@ -14,7 +14,7 @@ internal sealed class LegacyExtension(SbiContext context) : ISbiExtension
     private const ulong GetCharacter = 2;
     private const ulong Shutdown = 8;
 
-    public IReadOnlyList<ulong> Ids { get; } = [SetTimer, PutCharacter, GetCharacter, Shutdown];
+    public IReadOnlyList<ulong> Ids => [SetTimer, PutCharacter, GetCharacter, Shutdown];
 
     /// <summary>The answer to a call that is not there.</summary>
     public static SbiResult NotSupported(ulong id) =>

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using PsVm.Machine.State;
 using PsVm.Riscv;
 using PsVm.Riscv.Memory;
@@ -27,9 +28,20 @@ internal sealed class PerformanceExtension(SbiContext context) : ISbiExtension, 
     // Entries of a table of events that one call looks at.
     private const ulong MostEntries = 1024;
 
-    private readonly HartCounters[] _harts = [.. Enumerable.Range(0, context.Harts.Count).Select(_ => new HartCounters())];
+    private readonly HartCounters[] _harts = MakeCounters(context.Harts.Count);
 
-    public IReadOnlyList<ulong> Ids { get; } = [0x50_4d55]; // "PMU"
+    public IReadOnlyList<ulong> Ids => [0x50_4d55]; // "PMU"
+
+    private static HartCounters[] MakeCounters(int harts)
+    {
+        var counters = new HartCounters[harts];
+        for (int hart = 0; hart < harts; hart++)
+        {
+            counters[hart] = new HartCounters();
+        }
+
+        return counters;
+    }
 
     public SbiResult Call(Hart hart, ulong id, ulong function) => function switch
     {
@@ -46,6 +58,9 @@ internal sealed class PerformanceExtension(SbiContext context) : ISbiExtension, 
 
     public void Reset(int hart) => _harts[hart] = new HartCounters();
 
+    /// <inheritdoc/>
+    /// <remarks>Optimised from the first clone on: a clone that uses no counter has them all in its state.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Transfer(StateStream state)
     {
         for (int hart = 0; hart < _harts.Length; hart++)
@@ -62,12 +77,17 @@ internal sealed class PerformanceExtension(SbiContext context) : ISbiExtension, 
             for (int counter = 0; counter < FirmwareCounters; counter++)
             {
                 uint counted = (uint)(counters.Firmware[counter].Event ?? 0);
-                ulong value = Value(hart, counter);
+                ulong value = state.IsReading ? 0 : Value(hart, counter);
                 state.Transfer(ref counted);
                 state.Transfer(ref value);
                 if (counted != 0 && !Enum.IsDefined((FirmwareEvent)counted))
                 {
                     throw new InvalidDataException($"hart {hart} with a counter of firmware event {counted}");
+                }
+
+                if (state.IsReading && (counted | value) == 0)
+                {
+                    continue; // as it is at reset
                 }
 
                 FirmwareEvent? happening = counted == 0 ? null : (FirmwareEvent)counted;
@@ -246,6 +266,11 @@ internal sealed class PerformanceExtension(SbiContext context) : ISbiExtension, 
         if (high != 0 || !context.Memory.Check(table, entries * entrySize, RamUse.Write).IsDone)
         {
             return SbiError.InvalidAddress;
+        }
+
+        if (!context.Memory.TryHave(table, entries * entrySize))
+        {
+            return SbiResult.Later;
         }
 
         for (ulong entry = 0; entry < entries; entry++)

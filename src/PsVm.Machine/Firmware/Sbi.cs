@@ -21,9 +21,30 @@ internal sealed class Sbi : ISupervisorEnvironment
     // What the slices of harts count is about an instruction a nanosecond.
     private static readonly double s_instructionsPerStamp = 1e9 / Stopwatch.Frequency;
 
-    private readonly ISbiExtension[] _extensions;
-    private readonly Dictionary<ulong, ISbiExtension> _byId = [];
+    // What there is, in the order of the state; each guest's is made when it is called or restored.
+    private static readonly Func<SbiContext, ISbiExtension>[] s_kinds =
+    [
+        context => new LegacyExtension(context),
+        _ => new BaseExtension(id => s_places!.ContainsKey(id)),
+        context => new TimerExtension(context),
+        context => new IpiExtension(context),
+        context => new FenceExtension(context),
+        context => new HartStateExtension(context),
+        context => new SystemResetExtension(context),
+        context => new SystemSuspendExtension(context),
+        context => new DebugConsoleExtension(context),
+        context => new PerformanceExtension(context),
+        context => new FirmwareFeaturesExtension(context.Harts.Count),
+    ];
+
+    // Where each number's is among them, and which have state: found out by the first guest.
+    private static Dictionary<ulong, int>? s_places;
+    private static int[] s_stateful = [];
+
+    private readonly ISbiExtension?[] _extensions = new ISbiExtension?[s_kinds.Length];
+    private readonly Dictionary<ulong, int> _places;
     private readonly SupervisedHarts _supervised;
+    private readonly SbiContext _context;
     private long _calls;
 
     /// <param name="harts">The harts; they may be filled in later.</param>
@@ -35,28 +56,8 @@ internal sealed class Sbi : ISupervisorEnvironment
         IReadOnlyList<Hart> harts, IHartLines lines, GuestMemory memory, GuestConsole console, Action<PowerRequest, uint> power)
     {
         _supervised = new SupervisedHarts(harts.Count, lines, OnHartBegins);
-        SbiContext context = new(harts, lines, _supervised, new FirmwareEvents(harts.Count), memory.Physical, console, power);
-        _extensions =
-        [
-            new LegacyExtension(context),
-            new BaseExtension(_byId.ContainsKey),
-            new TimerExtension(context),
-            new IpiExtension(context),
-            new FenceExtension(context),
-            new HartStateExtension(context),
-            new SystemResetExtension(context),
-            new SystemSuspendExtension(context),
-            new DebugConsoleExtension(context),
-            new PerformanceExtension(context),
-            new FirmwareFeaturesExtension(harts.Count),
-        ];
-        foreach (ISbiExtension extension in _extensions)
-        {
-            foreach (ulong id in extension.Ids)
-            {
-                _byId.Add(id, extension);
-            }
-        }
+        _context = new(harts, lines, _supervised, new FirmwareEvents(harts.Count), memory.Physical, console, power);
+        _places = s_places ?? FindPlaces();
     }
 
     /// <summary>Calls that were made.</summary>
@@ -81,15 +82,21 @@ internal sealed class Sbi : ISupervisorEnvironment
     public void Transfer(StateStream state)
     {
         _supervised.Transfer(state);
+        if (state.IsReading && _context.Memory.HasRam && _supervised.FindEntry(entry => !_context.IsEntry(entry)) is ulong nowhere)
+        {
+            // As the call that made the hart start or sleep would have refused it.
+            throw new InvalidDataException($"a hart that is to begin at 0x{nowhere:x}, where there is no RAM");
+        }
+
         if (state.Version < 2)
         {
             return;
         }
 
         _supervised.TransferWoken(state);
-        foreach (ISbiExtension extension in _extensions)
+        foreach (int place in s_stateful)
         {
-            (extension as IStateful)?.Transfer(state);
+            ((IStateful)Extension(place)).Transfer(state);
         }
     }
 
@@ -97,9 +104,15 @@ internal sealed class Sbi : ISupervisorEnvironment
     {
         long began = Stopwatch.GetTimestamp();
         Interlocked.Increment(ref _calls);
-        SbiResult result = _byId.TryGetValue(hart[17], out ISbiExtension? extension)
-            ? extension.Call(hart, hart[17], hart[16])
+        SbiResult result = _places.TryGetValue(hart[17], out int place)
+            ? Extension(place).Call(hart, hart[17], hart[16])
             : LegacyExtension.NotSupported(hart[17]);
+        if (result.IsLater)
+        {
+            hart.AwaitPage();
+            return true;
+        }
+
         hart[10] = result.A0;
         if (result.A1 is ulong value)
         {
@@ -110,5 +123,41 @@ internal sealed class Sbi : ISupervisorEnvironment
         return true;
     }
 
-    private void OnHartBegins(int hart) => Array.ForEach(_extensions, extension => extension.Reset(hart));
+    /// <summary>An extension of this guest's. From any hart's thread.</summary>
+    private ISbiExtension Extension(int place)
+    {
+        if (Volatile.Read(ref _extensions[place]) is { } there)
+        {
+            return there;
+        }
+
+        ISbiExtension made = s_kinds[place](_context);
+        return Interlocked.CompareExchange(ref _extensions[place], made, null) ?? made;
+    }
+
+    private Dictionary<ulong, int> FindPlaces()
+    {
+        Dictionary<ulong, int> places = [];
+        List<int> stateful = [];
+        for (int place = 0; place < s_kinds.Length; place++)
+        {
+            ISbiExtension extension = Extension(place);
+            foreach (ulong id in extension.Ids)
+            {
+                places.Add(id, place);
+            }
+
+            if (extension is IStateful)
+            {
+                stateful.Add(place);
+            }
+        }
+
+        s_stateful = [.. stateful]; // before the other, by which it is known to be there
+        Volatile.Write(ref s_places, places);
+        return places;
+    }
+
+    // One that is not made yet is as at reset.
+    private void OnHartBegins(int hart) => Array.ForEach(_extensions, extension => extension?.Reset(hart));
 }

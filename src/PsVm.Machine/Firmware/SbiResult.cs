@@ -21,6 +21,12 @@ internal enum SbiError : long
 /// <param name="A1">What it finds in a1; null: what it had there.</param>
 internal readonly record struct SbiResult(ulong A0, ulong? A1)
 {
+    /// <summary>None yet: a page that the call needs is not there. Nothing was done, and the caller calls again when it may be.</summary>
+    public static SbiResult Later { get; } = new(0, null) { IsLater = true };
+
+    /// <summary>It is <see cref="Later"/>.</summary>
+    public bool IsLater { get; private init; }
+
     /// <summary>A failure; the value is 0.</summary>
     public static implicit operator SbiResult(SbiError error) => new((ulong)error, 0);
 

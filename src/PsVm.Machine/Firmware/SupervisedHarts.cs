@@ -195,6 +195,24 @@ internal sealed class SupervisedHarts : IStateful
         }
     }
 
+    /// <summary>The first address that a hart is to begin or go on at and that is of a kind; null: there is none.</summary>
+    public ulong? FindEntry(Func<ulong, bool> isOfKind)
+    {
+        lock (_gate)
+        {
+            // Of a hart that is stopped it means nothing: version 1 wrote 0.
+            foreach (Supervised hart in _harts)
+            {
+                if (hart is { Status: HartStatus.StartPending or HartStatus.Suspended, Entry: ulong entry } && isOfKind(entry))
+                {
+                    return entry;
+                }
+            }
+
+            return null;
+        }
+    }
+
     /// <summary>Whether harts that sleep were woken, which version 1 did not know.</summary>
     public void TransferWoken(StateStream state)
     {

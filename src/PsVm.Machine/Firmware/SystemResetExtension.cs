@@ -6,7 +6,7 @@ namespace PsVm.Machine.Firmware;
 /// <summary>Power off and reboot (chapter "System Reset Extension").</summary>
 internal sealed class SystemResetExtension(SbiContext context) : ISbiExtension
 {
-    public IReadOnlyList<ulong> Ids { get; } = [0x5352_5354]; // "SRST"
+    public IReadOnlyList<ulong> Ids => [0x5352_5354]; // "SRST"
 
     public SbiResult Call(Hart hart, ulong id, ulong function)
     {

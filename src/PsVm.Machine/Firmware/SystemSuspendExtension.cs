@@ -12,7 +12,7 @@ internal sealed class SystemSuspendExtension(SbiContext context) : ISbiExtension
 {
     private const uint SuspendToRam = 0;
 
-    public IReadOnlyList<ulong> Ids { get; } = [0x5355_5350]; // "SUSP"
+    public IReadOnlyList<ulong> Ids => [0x5355_5350]; // "SUSP"
 
     public SbiResult Call(Hart hart, ulong id, ulong function)
     {

@@ -5,7 +5,7 @@ namespace PsVm.Machine.Firmware;
 /// <summary>The supervisor's timer (chapter "Timer Extension").</summary>
 internal sealed class TimerExtension(SbiContext context) : ISbiExtension
 {
-    public IReadOnlyList<ulong> Ids { get; } = [0x5449_4d45]; // "TIME"
+    public IReadOnlyList<ulong> Ids => [0x5449_4d45]; // "TIME"
 
     /// <summary>Sets the caller's timer.</summary>
     public static void SetTimer(SbiContext context, Hart caller, ulong time)

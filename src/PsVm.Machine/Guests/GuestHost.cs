@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using PsVm.Machine.Board;
-using PsVm.Machine.Boot;
+using PsVm.Machine.Board.Slots;
 using PsVm.Machine.Scheduling;
 using PsVm.Machine.Templates;
+using PsVm.Machine.Templates.Lazy;
 using PsVm.Memory;
 using PsVm.Memory.Mapping;
 using PsVm.Memory.Options;
@@ -10,7 +12,7 @@ using PsVm.Riscv;
 namespace PsVm.Machine.Guests;
 
 /// <summary>The guests of this process.</summary>
-public sealed class GuestHost : IGuestHost, IDisposable
+public sealed partial class GuestHost : IGuestHost, IDisposable
 {
     /// <summary>Environment variable that says who may share decoded and translated code: a name of <see cref="CodeSharing"/>.</summary>
     public const string CodeSharingVariable = "PSVM_CODE_SHARING";
@@ -19,17 +21,17 @@ public sealed class GuestHost : IGuestHost, IDisposable
     public const string CodeBytesVariable = "PSVM_CODE_BYTES";
 
     private readonly MemoryBackends _backends;
+    private readonly GuestAssembler _assembler;
+    private readonly GuestSuccession _succession;
+    private readonly GuestTable _guests = new();
+    private readonly WarmPools _pools;
+    private readonly HiddenTemplates _hidden;
+    private readonly LazyStarts _lazy;
     private readonly HostEventLog _events = new();
     private readonly HartScheduler _scheduler = new(Environment.ProcessorCount);
     private readonly CodeCache _code;
     private readonly CodeSharing _sharing;
-    private readonly Lock _gate = new();
-    private readonly OrderedDictionary<string, LiveGuest> _guests = new(StringComparer.OrdinalIgnoreCase);
-
-    // Names of guests that are being put together.
-    private readonly HashSet<string> _claimed = new(StringComparer.OrdinalIgnoreCase);
-    private int _lastNumber;
-    private bool _closed;
+    private bool _warnedOfInterpreter;
 
     /// <summary>Makes a host without guests.</summary>
     /// <param name="backends">The backends that guests may name.</param>
@@ -44,18 +46,28 @@ public sealed class GuestHost : IGuestHost, IDisposable
         _backends = backends;
         _sharing = sharing ?? HostEnvironment.Sharing();
         _code = new CodeCache(translation ?? HostEnvironment.Translation());
-        if (_code.Usage.Unavailable is { } refusal)
-        {
-            _events.Add(
-                HostEventLevel.Warning,
-                HostEventIds.TranslationUnavailable,
-                guest: null,
-                $"Guests run on the interpreter alone, several times slower: this host gives no memory for translated code ({refusal}).");
-        }
+        LifeEvents events = new(_events.NoteEnd, guest => _ = Task.Run(() => _succession!.RebootAsync(guest)), _events.WarnOfExcess, _events.WarnOfDevice);
+        AvailableMemory memory = new();
+        ReadMemory = memory.Read;
+        MemoryWatch watch = new(enough => ReadMemory(enough), () => backends.MemoryReserve, _events.WarnOfShortage);
+        _lazy = new LazyStarts(path => OpenLazySource(path), () => FolderCalls, _events.NoteFill);
+        _assembler = new GuestAssembler(backends, _scheduler, _code, _sharing, watch, _lazy, () => DeviceKinds, events);
+        _succession = new GuestSuccession(_guests, _assembler, _events);
+        _pools = new WarmPools(_assembler, _events);
+        _hidden = new HiddenTemplates(_guests);
     }
 
     /// <inheritdoc/>
+    string IGuestHost.DescribeMachineType(string machineType) => MachineType.Find(machineType)?.Describe(machineType) ?? string.Empty;
+
+    /// <inheritdoc/>
     IReadOnlyList<string> IGuestHost.MachineTypes => [MachineTypes.Alias, .. MachineTypes.Versions];
+
+    /// <inheritdoc/>
+    public IGuestPools Pools => _pools;
+
+    /// <inheritdoc/>
+    public IGuestAgents Agents => field ??= new GuestAgents(Find);
 
     /// <summary>The code that its guests share.</summary>
     public TranslationUsage MeasureTranslation()
@@ -80,37 +92,38 @@ public sealed class GuestHost : IGuestHost, IDisposable
     }
 
     /// <inheritdoc/>
-    public GuestInfo Start(GuestOptions options, CancellationToken cancellation)
+    public GuestInfo Start(GuestOptions options, CancellationToken cancellation) => Start(options, null, cancellation);
+
+    /// <inheritdoc/>
+    public GuestInfo Start(GuestOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var clock = new StartClock();
-        Check(options);
-        TemplateSource? template = options.Template is null ? null : TemplateOptions.Open(options);
-        string machineType = ResolveMachineType(options.MachineType ?? template?.Template.MachineType ?? MachineTypes.Alias);
-        if (template is not null)
+        var clock = new StartClock(progress);
+        if (options.Pool is not null)
         {
-            TemplateNeeds.Check(template.Template, machineType);
+            return Start(options.Name, name => _pools.Take(options, name, cancellation), $"taken from pool {options.Pool}", clock, cancellation);
         }
 
-        string name = ClaimName(options.Name);
+        GuestAssembly assembly = _assembler.Open(options);
+        return Start(options.Name, name => assembly.Build(name, previous: null, reset: null, clock, cancellation), "started", clock, cancellation);
+    }
+
+    private GuestInfo Start(string? wanted, Func<string, LiveGuest> make, string how, StartClock clock, CancellationToken cancellation)
+    {
+        string name = _guests.Claim(wanted);
         try
         {
-            options = options with { Name = name, MachineType = machineType };
-            LiveGuest guest = template is null ? Boot(options, clock, cancellation) : Continue(options, template, clock, cancellation);
+            LiveGuest guest = make(name);
             try
             {
-                Add(guest);
-                GuestInfo info = guest.Info; // before it runs: it may be over at once, and that is told later
-                Note(HostEventIds.GuestStarted, info, $"Guest {name} started: {info.Boot}, {info.Memory} bytes, {info.Harts} harts");
+                _guests.Add(guest);
+                WarnOfInterpreter();
+                _events.NoteStart(guest.Description, how); // before it runs: it may be over at once, and that is told later
                 guest.Start(clock, cancellation);
             }
             catch
             {
-                lock (_gate)
-                {
-                    _guests.Remove(name);
-                }
-
+                _guests.Remove(guest);
                 guest.Dispose();
                 throw;
             }
@@ -119,27 +132,68 @@ public sealed class GuestHost : IGuestHost, IDisposable
         }
         finally
         {
-            lock (_gate)
-            {
-                _claimed.Remove(name);
-            }
+            _guests.GiveUp(name);
         }
     }
 
     /// <inheritdoc/>
-    public IReadOnlyList<GuestInfo> List(CancellationToken cancellation = default)
+    public GuestInfo StartAgain(GuestReference guest, CancellationToken cancellation) => StartAgain(guest, null, cancellation);
+
+    /// <inheritdoc/>
+    public GuestInfo StartAgain(GuestReference guest, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
-        LiveGuest[] guests;
-        lock (_gate)
+        LiveGuest ended = _guests.FindStopped(guest);
+        var clock = new StartClock(progress);
+        LiveGuest next = _succession.Succeed(ended, clock, cancellation)
+            ?? throw GuestTable.NotStopped(_guests.Find(ended.Description.Reference));
+        ended.Dispose();
+        _events.NoteStart(next.Info, "started again");
+        next.Start(clock, cancellation);
+        return next.Info;
+    }
+
+    /// <inheritdoc/>
+    public GuestInfo Change(GuestReference guest, GuestChange change, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        CpuAccount.Check(change.CpuWeight, change.CpuLimit, Find(guest).Name);
+        OwnMemoryAccount.Check(change.OwnMemoryLimit, Find(guest).Name);
+        (LiveGuest found, string before) = _guests.Change(guest, change.Name, info => info with
         {
-            guests = [.. _guests.Values];
+            Notes = change.Notes is null ? info.Notes : change.Notes.Length == 0 ? null : change.Notes,
+            Labels = change.Labels ?? info.Labels,
+        });
+        if (found.Name != before)
+        {
+            found.RenameLeases();
+            _events.NoteRename(found.Description, before);
         }
 
-        return [.. guests.Select(guest => guest.Info)];
+        if (change.CpuWeight is not null || change.CpuLimit is not null)
+        {
+            found.ChangeCpu(change.CpuWeight, change.CpuLimit);
+        }
+
+        if (change.OwnMemoryLimit is not null || change.OwnMemoryAction is not null)
+        {
+            found.ChangeOwnMemory(change.OwnMemoryLimit, change.OwnMemoryAction);
+        }
+
+        return found.Info;
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<GuestInfo> List(CancellationToken cancellation = default) => [.. _guests.All.Select(guest => guest.Info)];
 
     /// <inheritdoc/>
     public GuestInfo Get(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Info;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<GuestDisk> GetDisks(GuestReference guest, CancellationToken cancellation = default)
+    {
+        LiveGuest found = Find(guest);
+        return [.. found.Devices.All.OfType<DiskInSlot>().Select(disk => disk.Show(found.Name))];
+    }
 
     /// <inheritdoc/>
     public GuestMeasurement Measure(GuestReference guest, bool detailed, CancellationToken cancellation = default) =>
@@ -151,17 +205,22 @@ public sealed class GuestHost : IGuestHost, IDisposable
     {
         ArgumentNullException.ThrowIfNull(guests);
         LiveGuest[] found = [.. guests.Select(Find)];
-        ProcessMappings? mappings = detailed ? ProcessMappings.Read() : null;
+        AskForStatistics(found, cancellation);
+        ProcessMappings? mappings = detailed ? ProcessMappings.Read(cancellation) : null;
         TranslationUsage translation = MeasureTranslation();
         List<GuestMeasurement> measurements = [];
         foreach (LiveGuest guest in found)
         {
             cancellation.ThrowIfCancellationRequested();
-            measurements.Add(guest.Measure(mappings) with { Translation = translation });
+            measurements.Add(guest.Measure(mappings, cancellation) with { Translation = translation });
         }
 
         return measurements;
     }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<RamMap> Map(GuestReference guest, long cellSize, CancellationToken cancellation = default) =>
+        Find(guest).Map(cellSize, cancellation);
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">It has stopped (<see cref="GuestErrorIds.GuestStopped"/>).</exception>
@@ -172,40 +231,68 @@ public sealed class GuestHost : IGuestHost, IDisposable
     public void Resume(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Resume(cancellation);
 
     /// <inheritdoc/>
+    public void CheckResume(GuestReference guest) => Find(guest).CheckResume();
+
+    /// <inheritdoc/>
+    public void CheckNotStopped(GuestReference guest) => Find(guest).ThrowIfEnded();
+
+    /// <inheritdoc/>
     public void Stop(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Stop(cancellation);
+
+    /// <inheritdoc/>
+    public async Task<bool> ShutDownAsync(GuestReference guest, TimeSpan timeout, CancellationToken cancellation = default)
+    {
+        GuestReference same = Find(guest).Description.Reference;
+        return await new ShutdownRequest(() => Find(same), timeout).RunAsync(cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>What memory there is; tests have others. Called by one at a time, and told how much would be enough.</summary>
+    internal Func<long, MemoryRoom> ReadMemory { get; init; }
+
+    /// <summary>Opens what lazy starts copy, by its path; tests have it slow, or wrong.</summary>
+    internal Func<string, ILazySource> OpenLazySource { get; set; } = LocalSource.Open;
+
+    /// <summary>What guests can be given into slots; tests have others.</summary>
+    internal IReadOnlyList<IGuestDeviceKind> DeviceKinds { get; set; } = SlotPlan.Kinds;
 
     /// <summary>How templates come to their places; tests let it fail.</summary>
     internal FolderCalls FolderCalls { get; init; } = FolderCalls.Kernel;
 
     /// <inheritdoc/>
     public GuestTemplate Checkpoint(
-        GuestReference guest, CheckpointOptions options, IProgress<double>? progress, CancellationToken cancellation) =>
-        new Checkpoint(_backends, Find(guest), options, FolderCalls).Run(progress, cancellation);
+        GuestReference guest, CheckpointOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
+        Noted(guest, found => new Checkpoint(_backends, found, options, FolderCalls).Run(progress, cancellation), progress, cancellation);
+
+    /// <inheritdoc/>
+    public GuestTemplate CheckpointHidden(GuestReference guest, IProgress<StepProgress>? progress, CancellationToken cancellation) => Noted(
+        guest,
+        found => _hidden.Keep(new Checkpoint(_backends, found, new CheckpointOptions { Path = found.Name }, FolderCalls).RunHidden(progress, cancellation)),
+        progress,
+        cancellation);
+
+    /// <inheritdoc/>
+    public void ReleaseHidden(string path) => _hidden.Release(path);
+
+    private GuestTemplate Noted(
+        GuestReference guest, Func<LiveGuest, GuestTemplate> make, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
+        LiveGuest found = Find(guest);
+        found.AwaitFilled(progress, cancellation);
+        GuestTemplate template = make(found);
+        _events.NoteCheckpoint(found.Description, template);
+        return template;
+    }
 
     /// <inheritdoc/>
     /// <exception cref="GuestException">It has not stopped (<see cref="GuestErrorIds.GuestNotStopped"/>).</exception>
     public void Remove(GuestReference guest, CancellationToken cancellation = default)
     {
-        LiveGuest found = Find(guest);
-        if (found.Info.State is GuestState.Running or GuestState.Suspended)
-        {
-            throw new GuestException(
-                GuestErrorIds.GuestNotStopped,
-                $"Expected guest '{found.Name}' to have stopped, found it {(found.Info.State == GuestState.Running ? "running" : "suspended")}.",
-                found.Name,
-                "Stop it first.");
-        }
-
-        bool removed;
-        lock (_gate)
-        {
-            removed = _guests.TryGetValue(found.Name, out LiveGuest? current) && current == found && _guests.Remove(found.Name);
-        }
-
-        if (removed)
+        LiveGuest found = _guests.FindStopped(guest);
+        if (_guests.Remove(found))
         {
             found.Dispose();
-            Note(HostEventIds.GuestRemoved, found.Description, $"Guest {found.Name} removed");
+            _hidden.Sweep();
+            _events.NoteRemoval(found.Description);
         }
     }
 
@@ -213,25 +300,56 @@ public sealed class GuestHost : IGuestHost, IDisposable
     public bool WaitForText(GuestReference guest, string text, TimeSpan timeout, CancellationToken cancellation)
     {
         ArgumentException.ThrowIfNullOrEmpty(text);
-        return Find(guest).Console.WaitForText(text, timeout, cancellation);
+        return WaitForOutput(guest, new ConsoleExpectation { Pattern = text }, timeout, cancellation) is not null;
     }
 
     /// <inheritdoc/>
-    public bool WaitForState(GuestReference guest, GuestState state, TimeSpan timeout, CancellationToken cancellation) =>
-        Find(guest).WaitForState(state, timeout, cancellation);
+    public ConsoleMatch? WaitForOutput(
+        GuestReference guest, ConsoleExpectation expected, TimeSpan timeout, CancellationToken cancellation)
+    {
+        ArgumentNullException.ThrowIfNull(expected);
+        ArgumentException.ThrowIfNullOrEmpty(expected.Pattern);
+        LiveGuest found = Find(guest);
+        return ConsoleSearch.Wait(found.Console, found.Name, expected, timeout, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public bool WaitForState(GuestReference guest, GuestState state, TimeSpan timeout, CancellationToken cancellation)
+    {
+        long began = Stopwatch.GetTimestamp();
+        LiveGuest found = Find(guest);
+        GuestReference same = found.Description.Reference;
+        while (true)
+        {
+            TimeSpan left = timeout == Timeout.InfiniteTimeSpan ? timeout : timeout - Stopwatch.GetElapsedTime(began);
+            bool reached = found.WaitForState(state, left, cancellation);
+            LiveGuest current = Find(same);
+            if (current == found)
+            {
+                return reached;
+            }
+
+            // It has rebooted: that was no end.
+            found = current;
+        }
+    }
 
     /// <inheritdoc/>
     public ConsoleText ReadConsole(GuestReference guest, long position, CancellationToken cancellation = default) =>
         Find(guest).Console.Read(position);
 
     /// <inheritdoc/>
+    public ConsoleText ReadConsole(GuestReference guest, long position, int limit, CancellationToken cancellation = default) =>
+        Find(guest).Console.Read(position, limit);
+
+    /// <inheritdoc/>
     /// <exception cref="GuestException">
     /// It has stopped (<see cref="GuestErrorIds.GuestStopped"/>), or it does not read (<see cref="GuestErrorIds.ConsoleInputFull"/>).
     /// </exception>
-    public void WriteConsole(GuestReference guest, string text, CancellationToken cancellation = default)
+    public long WriteConsole(GuestReference guest, string text, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(text);
-        Find(guest).Type(text);
+        return Find(guest).Type(text);
     }
 
     /// <inheritdoc/>
@@ -240,215 +358,25 @@ public sealed class GuestHost : IGuestHost, IDisposable
     /// <summary>Stops and removes all guests.</summary>
     public void Dispose()
     {
-        LiveGuest[] guests;
-        lock (_gate)
+        if (_guests.Close() is { } guests)
         {
-            if (_closed)
-            {
-                return;
-            }
-
-            _closed = true;
-            guests = [.. _guests.Values];
-            _guests.Clear();
-        }
-
-        Array.ForEach(guests, guest => guest.Dispose());
-        _scheduler.Dispose();
-        _code.Dispose();
-    }
-
-    /// <summary>Checks what can be checked without opening anything.</summary>
-    private static void Check(GuestOptions options)
-    {
-        if (options.Harts is < 1 or > MemoryMap.MaxHarts)
-        {
-            throw new GuestException(
-                GuestErrorIds.HartCountInvalid, $"Expected 1 to {MemoryMap.MaxHarts} harts, found {options.Harts}.", options.Name);
-        }
-
-    }
-
-    private static string ResolveMachineType(string machineType) => MachineTypes.Resolve(machineType) ?? throw new GuestException(
-        GuestErrorIds.UnknownMachineType,
-        $"Expected the machine type {MachineTypes.Alias} or one of {string.Join(", ", MachineTypes.Versions)}, found '{machineType}'.",
-        machineType);
-
-    /// <summary>A guest that begins where a template ends.</summary>
-    private LiveGuest Continue(GuestOptions options, TemplateSource source, StartClock clock, CancellationToken cancellation)
-    {
-        cancellation.ThrowIfCancellationRequested();
-        MachineState.Identity machine = source.State.ReadIdentity();
-        clock.Opened();
-        GuestRam ram = TemplateRam.Map(_backends, options, source, cancellation);
-        try
-        {
-            clock.Mapped();
-            GuestInfo description = Describe(options, ram, source.Template.Boot) with
-            {
-                Uuid = options.KeepIdentity ? machine.Uuid : Guid.NewGuid(),
-                Harts = machine.Harts,
-                Template = source.Template.Path,
-            };
-            LiveGuest guest = new(
-                _scheduler, _code, Family(source.Template.Id), description, ram, machine.Firmware, board => Restore(board, source.State, options.KeepIdentity), LogEnd);
-            clock.Restored();
-            return guest;
-        }
-        catch
-        {
-            ram.Dispose();
-            throw;
+            _pools.Dispose();
+            Array.ForEach([.. guests], guest => guest.Dispose());
+            _hidden.Dispose();
+            _lazy.Dispose();
+            _scheduler.Dispose();
+            _code.Dispose();
         }
     }
 
-    /// <summary>Who a guest may share code with; null: nobody.</summary>
-    /// <param name="template">The template that it starts from; null: it boots.</param>
-    private string? Family(Guid? template) => _sharing == CodeSharing.Host ? nameof(CodeSharing.Host) : template?.ToString();
+    private LiveGuest Find(GuestReference guest) => _guests.Find(guest);
 
-    private static void Restore(GuestBoard board, MachineState state, bool keepIdentity)
+    /// <summary>Warns when guests are not translated though that was wanted: once, when the first is started.</summary>
+    private void WarnOfInterpreter()
     {
-        state.Restore(board);
-        if (!keepIdentity)
+        if (_code.Usage.Unavailable is { } refusal && !Interlocked.Exchange(ref _warnedOfInterpreter, true))
         {
-            board.RenewGeneration();
+            _events.WarnOfInterpreter(refusal);
         }
     }
-
-    private static GuestInfo Describe(GuestOptions options, GuestRam ram, string boot) => new()
-    {
-        Id = Guid.NewGuid(),
-        Uuid = Guid.NewGuid(),
-        Name = options.Name!,
-        MachineType = options.MachineType!,
-        Harts = options.Harts ?? 1,
-        Memory = ram.Outcomes.Sum(outcome => outcome.Size),
-        Backends = ram.Outcomes,
-        StartedAt = DateTimeOffset.UtcNow,
-        Boot = boot,
-    };
-
-    private LiveGuest Boot(GuestOptions options, StartClock clock, CancellationToken cancellation)
-    {
-        cancellation.ThrowIfCancellationRequested();
-        using BootFiles files = BootFiles.Open(options);
-        clock.Opened();
-        GuestRam ram = GuestRam.Take(_backends, options, options.Name!, cancellation);
-        try
-        {
-            clock.Mapped();
-            GuestInfo description = Describe(options, ram, files.Name);
-            MachineType machine = MachineType.Get(description.MachineType);
-            BootEntry entry = ram.Whole(
-                () => BootLoader.Load(ram.Memory, files, machine, description.Harts, options.CommandLine ?? ""));
-            LiveGuest guest = new(
-                _scheduler,
-                _code,
-                Family(null),
-                description,
-                ram,
-                files.Firmware is not null,
-                board => board.PowerOn(entry),
-                LogEnd);
-            clock.Restored();
-            return guest;
-        }
-        catch
-        {
-            ram.Abandon();
-            throw;
-        }
-    }
-
-    private string ClaimName(string? wanted)
-    {
-        lock (_gate)
-        {
-            ThrowIfClosed(wanted);
-            string name = wanted ?? NextName();
-            if (string.IsNullOrWhiteSpace(name))
-            {
-                throw new GuestException(GuestErrorIds.GuestNameInvalid, "Expected a guest name, found a blank one.", name);
-            }
-
-            if (IsTaken(name))
-            {
-                throw new GuestException(
-                    GuestErrorIds.GuestNameInUse,
-                    $"Expected a name that no guest has, found that there is a guest '{name}'.",
-                    name,
-                    "Choose another name, or remove the guest.");
-            }
-
-            _claimed.Add(name);
-            return name;
-        }
-    }
-
-    private string NextName()
-    {
-        string name;
-        do
-        {
-            name = $"guest{++_lastNumber}";
-        }
-        while (IsTaken(name));
-        return name;
-    }
-
-    private bool IsTaken(string name) => _guests.ContainsKey(name) || _claimed.Contains(name);
-
-    private void Add(LiveGuest guest)
-    {
-        lock (_gate)
-        {
-            ThrowIfClosed(guest.Name);
-            _guests.Add(guest.Name, guest);
-        }
-    }
-
-    private void ThrowIfClosed(string? name)
-    {
-        if (_closed)
-        {
-            throw new GuestException(GuestErrorIds.GuestHostClosed, "Expected an open host of guests, found it closed.", name);
-        }
-    }
-
-    private LiveGuest Find(GuestReference wanted)
-    {
-        ArgumentNullException.ThrowIfNull(wanted.Name, nameof(wanted));
-        lock (_gate)
-        {
-            if (!_guests.TryGetValue(wanted.Name, out LiveGuest? guest))
-            {
-                throw new GuestException(
-                    GuestErrorIds.GuestNotFound,
-                    $"Expected a guest named '{wanted.Name}', found {(_guests.Count == 0 ? "no guests" : string.Join(", ", _guests.Keys))}.",
-                    wanted.Name);
-            }
-
-            return wanted.Id is null || wanted.Id == guest.Description.Id
-                ? guest
-                : throw new GuestException(
-                    GuestErrorIds.GuestNotFound,
-                    $"Expected the guest '{wanted.Name}' that has the id {wanted.Id}, found that it was removed and that another one has its name.",
-                    wanted.Name,
-                    $"Get the guest that has the name now: Get-Guest '{wanted.Name}'.");
-        }
-    }
-
-    private void LogEnd(GuestInfo guest)
-    {
-        if (guest.State == GuestState.Failed)
-        {
-            _events.Add(HostEventLevel.Error, HostEventIds.GuestFailed, guest, $"Guest {guest.Name} failed: {guest.StopReason}");
-        }
-        else
-        {
-            Note(HostEventIds.GuestStopped, guest, $"Guest {guest.Name} stopped: {guest.StopReason}");
-        }
-    }
-
-    private void Note(string id, GuestInfo guest, string message) => _events.Add(HostEventLevel.Information, id, guest, message);
 }

@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using PsVm.Machine.Board;
+using PsVm.Machine.Board.Slots;
 using PsVm.Machine.Devices;
 using PsVm.Machine.Firmware;
 using PsVm.Machine.Scheduling;
 using PsVm.Machine.Templates;
+using PsVm.Machine.Templates.Lazy;
 using PsVm.Memory;
 using PsVm.Memory.Mapping;
 using PsVm.Riscv;
@@ -11,71 +13,89 @@ using PsVm.Riscv;
 namespace PsVm.Machine.Guests;
 
 /// <summary>A guest that exists: its board, its harts, and where it is in its life. Safe from any thread.</summary>
-internal sealed class LiveGuest : IHeldGuest, IDisposable
+internal sealed partial class LiveGuest : IHeldGuest, IDisposable
 {
     private readonly Lock _gate = new();
-
-    // Whoever holds and releases the harts, one after the other; never for longer than it takes to hold them.
-    private readonly SemaphoreSlim _operator = new(1, 1);
-    private readonly GuestInfo _description;
+    private readonly LifeEvents _events;
     private readonly GuestRam _ram;
+    private readonly LazyRam? _filled;
     private readonly CodeCache _code;
-    private readonly GuestBoard _board;
-    private readonly HartGroup _harts;
-    private readonly Action<GuestInfo> _ended;
-    private readonly Stopwatch _uptime = new();
+    private readonly HartScheduler _scheduler;
+    private readonly TemplateSource? _template;
+    private readonly bool _firmware;
+    private readonly GuestMachine _machine;
+    private readonly GuestLife _life;
+    private readonly GuestHold _hold;
+    private readonly GuestMeter _meter;
+    private readonly MemoryWatch _watch;
+    private readonly OwnMemoryMeter _memory;
 
-    private GuestState _state = GuestState.Running;
-    private (GuestState State, string Reason, PsVmError? Failure)? _end;
-    private DateTimeOffset? _endedAt;
-    private TaskCompletionSource _stateChanged = new();
-    private StartTimes _startTimes = new();
-    private TimeSpan _startLatency;
-    private long _finalInstructions;
-    private (TimeSpan Uptime, long Instructions) _lastMeasured;
-    private HeldWork? _heldWork;
+    private GuestInfo _description;
+    private bool _isDiscarded;
 
     /// <summary>Puts a guest together; it does not run yet.</summary>
     /// <param name="scheduler">Where its harts are to run.</param>
+    /// <param name="account">What it may have of the CPU, and has had.</param>
+    /// <param name="ownMemory">What it may have of memory for itself.</param>
+    /// <param name="watch">Who watches the host's memory.</param>
     /// <param name="code">Where all guests keep decoded and translated code.</param>
     /// <param name="family">What the guests have in common that it shares code with; null: it shares with nobody.</param>
     /// <param name="description">What does not change about it.</param>
     /// <param name="ram">Its RAM; it becomes the guest's when this returns.</param>
+    /// <param name="filled">The RAM as it comes, which is the guest's as well; null: all of it is there.</param>
     /// <param name="firmware">It runs firmware; else the built-in SBI.</param>
-    /// <param name="begin">Brings the board to where it begins: power-on, or a template's state.</param>
-    /// <param name="ended">Called once when it has stopped or failed.</param>
+    /// <param name="template">What it begins from; null: it boots.</param>
+    /// <param name="begin">Brings the board to where it begins: power-on, or the template's state.</param>
+    /// <param name="options">What it was made of, and can be made of again.</param>
+    /// <param name="console">Its console; null: a new one.</param>
+    /// <param name="devices">What is in its slots; it becomes the guest's when this returns.</param>
+    /// <param name="events">Who is told of its end.</param>
     public LiveGuest(
         HartScheduler scheduler,
+        CpuAccount account,
+        OwnMemoryAccount ownMemory,
+        MemoryWatch watch,
         CodeCache code,
         string? family,
         GuestInfo description,
         GuestRam ram,
+        LazyRam? filled,
         bool firmware,
+        TemplateSource? template,
         Action<GuestBoard> begin,
-        Action<GuestInfo> ended)
+        GuestOptions options,
+        GuestConsole? console,
+        GuestDevices devices,
+        LifeEvents events)
     {
         _description = description;
         _ram = ram;
-        _ended = ended;
+        _events = events;
+        Options = options;
+        Console = console ?? new GuestConsole();
+        Devices = devices;
         _code = code.OpenPart(family);
-        _board = new GuestBoard(
-            MachineType.Get(description.MachineType),
-            ram.Memory,
-            description.Harts,
-            firmware ? null : Sbi.For(ram.Memory, Console, OnPowerRequest),
-            _code,
-            Console,
-            OnPowerRequest);
-        _harts = new HartGroup(scheduler, _board, OnSliceEnded, OnHartFailed, OnHartsEnded);
+        (_scheduler, _template, _firmware) = (scheduler, template, firmware);
+        GuestBoard board = MakeBoard();
+        _machine = new GuestMachine(board, MakeHarts(board, account));
+        _life = new GuestLife(() => Name, Console);
+        _hold = new GuestHold(() => Name, _life, _machine);
+        _meter = new GuestMeter(_machine, _ram, devices);
+        _watch = watch;
+        _memory = new OwnMemoryMeter(ownMemory, watch, () => ram.MeasureHeld() + devices.OwnBytes, () => ram.MostBytesPerFault, OnMemoryExceeded);
         ram.Faulted += OnRamFault;
+        _filled = filled;
+        devices.Tell(clause => events.Warned(Info, clause));
+        filled?.Tell(() => _machine.Harts.Wake(), Fail);
         try
         {
-            begin(_board);
+            begin(board);
             ram.TellOfDiscards();
+            MeetAgent(board);
         }
         catch
         {
-            _board.Dispose();
+            board.Dispose();
             _code.Dispose();
             throw;
         }
@@ -84,180 +104,270 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     /// <summary>Its name.</summary>
     public string Name => _description.Name;
 
-    /// <summary>What does not change about it.</summary>
+    /// <summary>What only operators change about it.</summary>
     public GuestInfo Description => _description;
 
+    /// <summary>What it was made of.</summary>
+    public GuestOptions Options { get; }
+
     /// <summary>Its console.</summary>
-    public GuestConsole Console { get; } = new();
+    public GuestConsole Console { get; }
+
+    /// <summary>What is in its slots; its next life goes on with it.</summary>
+    public GuestDevices Devices { get; }
+
+    /// <summary>Its balloon; null: it has none.</summary>
+    public BalloonDevice? Balloon => Devices.All.OfType<BalloonDevice>().FirstOrDefault();
+
+    /// <summary>What it may have of the CPU, and has had; its next life goes on with it.</summary>
+    public CpuAccount CpuAccount => _machine.Harts.Account;
+
+    /// <summary>What it may have of memory for itself; its next life goes on with it.</summary>
+    public OwnMemoryAccount OwnMemory => _memory.Account;
+
+    /// <summary>Whoever puts its next life together, one after the other: they share its console.</summary>
+    public SemaphoreSlim Succession { get; } = new(1, 1);
+
+    /// <summary>How long it has run.</summary>
+    public TimeSpan Uptime => _meter.Uptime;
+
+    /// <summary>It has ended, to begin again.</summary>
+    public bool IsRebooting => _life.IsRebooting;
+
+    /// <summary>Changes what operators say of it.</summary>
+    public void Describe(Func<GuestInfo, GuestInfo> change)
+    {
+        lock (_gate)
+        {
+            _description = change(_description);
+        }
+    }
+
+    /// <summary>Changes what it may have of the CPU, from now on; null stays as it is.</summary>
+    public void ChangeCpu(int? weight, double? limit) => _machine.Harts.ChangeCpu(weight, limit);
+
+    /// <summary>Changes what it may have of memory for itself, which counts at once; null stays as it is.</summary>
+    public void ChangeOwnMemory(long? limit, OwnMemoryAction? action)
+    {
+        OwnMemory.Change(limit, action);
+        _memory.CheckLimit();
+    }
+
+    /// <summary>Has its backends say that they are those of its present name.</summary>
+    public void RenameLeases() => _ram.Rename(Name);
+
+    /// <summary>Ends its life for good where it would have rebooted.</summary>
+    /// <param name="failure">Why it could not; null: an operator stopped it.</param>
+    /// <returns>False: it was not about to reboot.</returns>
+    public bool EndReboot(PsVmError? failure)
+    {
+        GuestEnd end = failure is null
+            ? GuestEnd.Stopped("stopped by the operator")
+            : new GuestEnd(GuestState.Failed, $"could not reboot: {failure.Message}", failure);
+        if (!_life.EndReboot(end))
+        {
+            return false;
+        }
+
+        _events.Ended(Info);
+        return true;
+    }
+
+    /// <summary>Gets the place of the life before, with what operators have said of that one meanwhile. Under the host's gate.</summary>
+    public void TakeOver(LiveGuest ended, int reboots, bool isReset)
+    {
+        GuestInfo latest = ended.Description;
+        if (Name != latest.Name)
+        {
+            _ram.Rename(latest.Name);
+        }
+
+        Describe(info => info with
+        {
+            Name = latest.Name,
+            Notes = latest.Notes,
+            Labels = latest.Labels,
+            Reboots = reboots,
+            Resets = latest.Resets + (isReset ? 1 : 0),
+        });
+        Console.Reopen();
+    }
+
+    /// <summary>Another life of this guest has its place; who waits for this one looks there.</summary>
+    /// <returns>False: it is not about to reboot any more.</returns>
+    public bool HandOver() => _life.HandOver();
+
+    private GuestBoard MakeBoard() => new(
+        MachineType.Get(_description.MachineType),
+        _ram.Memory,
+        _description.Harts,
+        _firmware ? null : Sbi.For(_ram.Memory, Console, OnPowerRequest),
+        _code,
+        Console,
+        OnPowerRequest,
+        Devices.Slots(_ram));
+
+    private HartGroup MakeHarts(GuestBoard board, CpuAccount account) =>
+        new(_scheduler, account, board, OnSliceEnded, OnHartFailed, OnHartsEnded);
 
     /// <summary>The guest as it is now.</summary>
     public GuestInfo Info
     {
         get
         {
-            lock (_gate)
+            GuestInfo info = _memory.Account.Show(_meter.Show(_life.Show(_description))) with
             {
-                return _description with
-                {
-                    State = _state,
-                    StopReason = IsOver ? StopReason : null,
-                    Failure = _state == GuestState.Failed ? _end?.Failure : null,
-                    EndedAt = _endedAt,
-                    Instructions = IsOver ? _finalInstructions : CountInstructions(),
-                    GenerationId = _board.Generation,
-                    CpuTime = TimeSpan.FromTicks(_harts.Harts.Sum(hart => hart.CpuTime.Ticks)),
-                    Uptime = _uptime.Elapsed,
-                    StartLatency = _startLatency,
-                };
-            }
+                GenerationId = _machine.Board.Generation,
+                Agent = _agent?.State ?? GuestAgentState.NoPort,
+                ClockSetAt = _agent?.ClockSetAt,
+                Fill = _filled?.Info,
+                Balloon = Balloon?.Show(_description.Memory),
+            };
+            return info.StopReason is { } reason && _machine.Harts.Unheard is { } unheard
+                ? info with { StopReason = $"{reason}; telling of it: {unheard.Message}" }
+                : info;
         }
     }
 
-    private string? StopReason => _harts.Unheard is { } unheard ? $"{_end?.Reason}; telling of it: {unheard.Message}" : _end?.Reason;
+    /// <summary>It is to wait before it is started: its time does not go on meanwhile.</summary>
+    public void Wait() => _machine.Board.Pause();
 
-    private bool IsOver => _state is GuestState.Stopped or GuestState.Failed;
+    /// <summary>Comes out of a pool as a guest of its own.</summary>
+    /// <param name="options">What is asked of it.</param>
+    /// <param name="name">Its name.</param>
+    public void ComeOut(GuestOptions options, string name)
+    {
+        Describe(info => info with
+        {
+            Name = name,
+            Notes = options.Notes ?? info.Notes,
+            Labels = options.Labels.Count > 0 ? options.Labels : info.Labels,
+            StartedAt = DateTimeOffset.UtcNow,
+        });
+        RenameLeases();
+        ChangeCpu(options.CpuWeight, options.CpuLimit);
+        if (options.OwnMemoryLimit is not null || options.OwnMemoryAction is not null)
+        {
+            ChangeOwnMemory(options.OwnMemoryLimit, options.OwnMemoryAction);
+        }
+    }
 
-    /// <summary>Starts it; returns once its first hart runs.</summary>
+    /// <summary>Its template is there, and is another one now.</summary>
+    public bool IsOutdated => _template is { IsCurrent: false } template && Directory.Exists(template.Template.Path);
+
+    /// <summary>Starts it; returns once its first hart runs, unless somebody has suspended or stopped it already.</summary>
     /// <param name="clock">Is told of that.</param>
     /// <param name="cancellation">Gives up waiting.</param>
     public void Start(StartClock clock, CancellationToken cancellation)
     {
-        _uptime.Start();
-        _harts.Release();
-        clock.Began(_harts.WaitUntilFirstRun(cancellation));
-        lock (_gate)
-        {
-            (_startTimes, _startLatency) = (clock.Times, clock.Latency);
-        }
+        _meter.Begin();
+        _watch.Add(_memory);
+        clock.Began(_hold.Begin() ? _machine.Harts.WaitUntilFirstRun(cancellation) : Stopwatch.GetTimestamp());
+        _meter.NoteStart(clock);
+        SetClockSoon();
     }
 
     /// <summary>What it costs and does.</summary>
     /// <param name="mappings">A reading of the kernel's accounting, for that of each backend; null: without.</param>
-    public GuestMeasurement Measure(ProcessMappings? mappings)
-    {
-        long own = _ram.Measure(backend => backend.MeasureOwn()).Sum();
-        IReadOnlyList<MemoryUsage> usages = mappings is null ? [] : _ram.Measure(backend => backend.Measure(mappings));
-        lock (_gate)
-        {
-            GuestInfo info = Info;
-            (TimeSpan before, long retired) = _lastMeasured;
-            _lastMeasured = (info.Uptime, info.Instructions);
-            double seconds = (info.Uptime - before).TotalSeconds;
-            return new GuestMeasurement
-            {
-                Id = info.Id,
-                Name = info.Name,
-                State = info.State,
-                OwnBytes = own,
-                Backends = usages,
-                CpuTime = info.CpuTime,
-                Instructions = info.Instructions,
-                InstructionsPerSecond = seconds > 0 ? (info.Instructions - retired) / seconds : 0,
-                Exits = CountExits(),
-                StartLatency = info.StartLatency,
-                StartTimes = _startTimes,
-            };
-        }
-    }
+    /// <param name="cancellation">Gives up.</param>
+    public GuestMeasurement Measure(ProcessMappings? mappings, CancellationToken cancellation) =>
+        _meter.Measure(() => Info, mappings, cancellation);
 
-    /// <summary>Holds its harts and its time; returns once none runs. While it is checkpointed, it stays held afterwards.</summary>
+    /// <summary>Bytes of its RAM that only it has.</summary>
+    public long MeasureOwn() => _ram.Measure(backend => backend.MeasureOwn()).Sum() + Devices.OwnBytes;
+
+    /// <summary>What the pages of its RAM are now.</summary>
+    /// <param name="cellSize">Bytes of a cell.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public IReadOnlyList<RamMap> Map(long cellSize, CancellationToken cancellation) =>
+        _ram.Measure(backend => backend.Map(cellSize, cancellation));
+
+    /// <summary>What of its RAM has been touched, of each block; null: it has none any more.</summary>
+    public IReadOnlyList<IReadOnlyList<PageRange>>? Touched(CancellationToken cancellation) =>
+        _ram.Measure(backend => backend.TouchedRanges(cancellation)) is { Count: > 0 } touched ? touched : null;
+
+    /// <summary>The template that it was started from; null: it booted.</summary>
+    public GuestTemplate? Origin => _ram.Base;
+
+    /// <summary>Holds its harts and its time; returns once none runs.</summary>
     /// <param name="cancellation">Gives up; the guest is as it was.</param>
     /// <exception cref="GuestException">It has stopped.</exception>
-    public void Suspend(CancellationToken cancellation) => Operate(
-        () =>
-        {
-            Hold(cancellation);
-            ChangeLivingState(GuestState.Suspended);
-        },
-        cancellation);
+    public void Suspend(CancellationToken cancellation) => _hold.Suspend(cancellation);
 
-    /// <summary>Lets its harts and its time go on; while it is checkpointed, afterwards.</summary>
+    /// <summary>Lets its harts and its time go on; while work holds them, afterwards.</summary>
     /// <param name="cancellation">Gives up.</param>
-    /// <exception cref="GuestException">It has stopped.</exception>
-    public void Resume(CancellationToken cancellation) => Operate(
-        () =>
-        {
-            ChangeLivingState(GuestState.Running);
-            ReleaseIfRunning();
-        },
-        cancellation);
-
-    /// <inheritdoc/>
-    public T WhileHeld<T>(Func<GuestBoard, GuestRam, CancellationToken, T> work, CancellationToken cancellation)
+    /// <exception cref="GuestException">It has stopped, or has too much memory to go on.</exception>
+    public void Resume(CancellationToken cancellation)
     {
-        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        HeldWork held = Begin(stop);
-        try
-        {
-            Operate(() => Hold(stop.Token), stop.Token);
-            lock (_gate)
+        _hold.Resume(
+            () =>
             {
-                ThrowIfEnding();
-                held.UsesRam = true;
-            }
+                CheckResume();
+                _memory.GoOn();
+            },
+            cancellation);
+        SetClockSoon();
+    }
 
-            _board.Drain(stop.Token);
-            return work(_board, _ram, stop.Token);
-        }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
-        {
-            throw StoppedError();
-        }
-        finally
-        {
-            // Not to be cancelled: the guest must not stay held. Who else operates on it is done within a slice.
-            Operate(() => EndHeldWork(held), CancellationToken.None);
-        }
+    /// <summary>Finds out whether it could go on now.</summary>
+    /// <exception cref="GuestException">It has stopped, or has too much memory to go on.</exception>
+    public void CheckResume()
+    {
+        ThrowIfEnded();
+        _memory.CheckMayGoOn(Name);
     }
 
     /// <inheritdoc/>
-    void IHeldGuest.Stop(string reason) => End(GuestState.Stopped, reason);
+    public T WhileHeld<T>(Func<GuestBoard, GuestRam, CancellationToken, T> work, CancellationToken cancellation) =>
+        _hold.While(stop => work(_machine.Board, _ram, stop), cancellation);
+
+    /// <inheritdoc/>
+    public T WithRam<T>(Func<GuestBoard, GuestRam, CancellationToken, T> work, CancellationToken cancellation) =>
+        _hold.WithRam(stop => work(_machine.Board, _ram, stop), cancellation);
+
+    /// <inheritdoc/>
+    T IHeldGuest.Pause<T>(Func<T> work, out TimeSpan pause, CancellationToken stop) => _hold.Pause(work, out pause, stop);
+
+    /// <inheritdoc/>
+    void IHeldGuest.Slow(bool slow) => _hold.Slow(slow);
+
+    /// <inheritdoc/>
+    void IHeldGuest.Stop(string reason) => End(GuestEnd.Stopped(reason));
 
     /// <summary>Powers it off, and gives up its checkpoint; returns once no hart runs.</summary>
     /// <param name="cancellation">Gives up waiting, once the guest has been told.</param>
     public void Stop(CancellationToken cancellation)
     {
         cancellation.ThrowIfCancellationRequested();
-        End(GuestState.Stopped, "stopped by the operator");
-        _harts.WaitUntilEnded(cancellation);
+        if (!EndReboot(null))
+        {
+            // It does not reboot any more, unless its harts end just now.
+            End(GuestEnd.Stopped("stopped by the operator"), givesUp: true);
+            WaitUntilEnded(cancellation);
+            EndReboot(null);
+        }
     }
 
     /// <summary>Waits for a state.</summary>
     /// <returns>False when the time ran out, or the guest ended in another state.</returns>
-    public bool WaitForState(GuestState wanted, TimeSpan timeout, CancellationToken cancellation)
-    {
-        long began = Stopwatch.GetTimestamp();
-        while (true)
-        {
-            Task changed;
-            lock (_gate)
-            {
-                if (_state == wanted || IsOver)
-                {
-                    return _state == wanted;
-                }
+    public bool WaitForState(GuestState wanted, TimeSpan timeout, CancellationToken cancellation) =>
+        _life.WaitFor(wanted, timeout, cancellation);
 
-                changed = _stateChanged.Task;
-            }
+    /// <summary>Throws when it has stopped or failed.</summary>
+    /// <exception cref="GuestException">It has (<see cref="GuestErrorIds.GuestStopped"/>).</exception>
+    public void ThrowIfEnded() => _life.ThrowIfOver();
 
-            TimeSpan left = timeout == Timeout.InfiniteTimeSpan ? timeout : timeout - Stopwatch.GetElapsedTime(began);
-            if ((left < TimeSpan.Zero && left != Timeout.InfiniteTimeSpan) || !changed.Wait(left, cancellation))
-            {
-                return false;
-            }
-        }
-    }
+    /// <inheritdoc cref="GuestHold.ThrowIfHeld"/>
+    public void ThrowIfHeld() => _hold.ThrowIfHeld();
 
     /// <summary>Types on its console.</summary>
+    /// <returns>The position of its output where what it writes in answer begins.</returns>
     /// <exception cref="GuestException">It has stopped, or it does not read.</exception>
-    public void Type(string text)
+    public long Type(string text)
     {
-        if (Info.State is GuestState.Stopped or GuestState.Failed)
-        {
-            throw StoppedError();
-        }
+        ThrowIfEnded();
 
-        if (!Console.TryType(text))
+        if (!Console.TryType(text, out long position))
         {
             throw new GuestException(
                 GuestErrorIds.ConsoleInputFull,
@@ -266,21 +376,26 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
                 Name,
                 "Wait until the guest reads its console, then send the rest.");
         }
+
+        return position;
+    }
+
+    /// <summary>Gives back all that it holds, of a life that nobody has seen: its console is another life's, and it has no end to tell of.</summary>
+    public void Discard()
+    {
+        _isDiscarded = true;
+        Dispose();
     }
 
     /// <summary>Stops it and gives back all that it holds.</summary>
     public void Dispose()
     {
         Stop(CancellationToken.None);
-        Task? last;
-        lock (_gate)
-        {
-            last = _heldWork?.Over.Task;
-        }
-
-        last?.Wait();
-        _board.Dispose();
+        _hold.Dispose();
+        _machine.Board.Dispose();
         _code.Dispose();
+        _filled?.Dispose();
+        Devices.Dispose();
     }
 
     private void OnPowerRequest(PowerRequest request, uint code)
@@ -288,13 +403,15 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         switch (request)
         {
             case PowerRequest.Off:
-                End(GuestState.Stopped, "powered off by the guest");
+                End(GuestEnd.Stopped("powered off by the guest"));
                 break;
             case PowerRequest.Reboot:
-                End(GuestState.Stopped, "reboot requested by the guest");
+                End(GuestEnd.Stopped("reboot requested by the guest"), reboots: !Options.NoReboot);
                 break;
             case PowerRequest.Panic:
-                Fail(new PsVmError(GuestErrorIds.GuestReportedFailure, "the guest's kernel panicked") { Target = Name });
+                string lastLine = Console.Read(0).LastLine;
+                string panicked = "the guest's kernel panicked" + (lastLine.Length == 0 ? string.Empty : $"; its last line is '{lastLine}'");
+                Fail(new PsVmError(GuestErrorIds.GuestReportedFailure, panicked) { Target = Name });
                 break;
             default:
                 Fail(new PsVmError(GuestErrorIds.GuestReportedFailure, $"the guest reported a failure, code {code}") { Target = Name });
@@ -303,28 +420,20 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
     }
 
     /// <summary>Asks all harts to stop; the first reason counts.</summary>
-    private void End(GuestState state, string reason, PsVmError? failure = null)
+    /// <param name="end">How it ends.</param>
+    /// <param name="reboots">It begins again then.</param>
+    /// <param name="givesUp">A checkpoint that is under way is given up, also if it needs no more of the guest than its RAM.</param>
+    private void End(GuestEnd end, bool reboots = false, bool givesUp = false)
     {
-        lock (_gate)
-        {
-            // What a guest does once its RAM has failed, such as to power off, is of no account.
-            _end ??= _ram.FindFault() is { } fault ? (GuestState.Failed, fault.ToString(), ToError(fault)) : (state, reason, failure);
-            _heldWork?.Stop.Cancel();
-            if (_heldWork is { UsesRam: true })
-            {
-                // No hart runs, and the RAM must not go yet: it ends when that work does.
-                return;
-            }
-        }
-
-        _harts.Stop();
+        // What a guest does once its RAM has failed, such as to power off, is of no account.
+        _life.End(() => _ram.FindFault() is { } fault ? GuestEnd.Failed(ToError(fault)) : end, reboots);
+        _filled?.Close();
+        _hold.Stop(givesUp || _ram.FindFault() is not null);
     }
 
-    private void Fail(PsVmError failure) => End(GuestState.Failed, failure.Message, failure);
+    private void Fail(PsVmError failure) => End(GuestEnd.Failed(failure));
 
-    private void OnHartFailed(Exception failure) => Fail(failure is PsVmException { Error: var known }
-        ? known
-        : new PsVmError(GuestErrorIds.GuestFailed, $"{failure.GetType().Name}: {failure.Message}") { Target = Name });
+    private void OnHartFailed(Exception failure) => Fail(GuestEnd.ErrorOf(failure, Name));
 
     /// <summary>A guest whose RAM is not what it stored does not run on.</summary>
     private void OnSliceEnded()
@@ -332,6 +441,40 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
         if (_ram.FindFault() is { } fault)
         {
             OnRamFault(fault);
+        }
+
+        _memory.OnSlice();
+    }
+
+    /// <summary>Its harts do not go on; what else is to be done waits for them, and must not on their thread.</summary>
+    private void OnMemoryExceeded(MemoryExcess excess)
+    {
+        _machine.Harts.HoldSoon();
+        _ = Task.Run(() => Answer(excess));
+    }
+
+    private void Answer(MemoryExcess excess)
+    {
+        // Before anybody can see what becomes of it: who waits for that is to find the warning, too.
+        _events.Exceeded(Info, excess);
+        if (OwnMemory.Action == OwnMemoryAction.Stop)
+        {
+            End(GuestEnd.Stopped($"stopped by the host: {excess.Reason}"));
+            return;
+        }
+
+        if (!_memory.IsStopped)
+        {
+            return; // it was reset
+        }
+
+        try
+        {
+            _hold.Suspend(CancellationToken.None, excess.Reason);
+        }
+        catch (GuestException ended) when (ended.ErrorId == GuestErrorIds.GuestStopped)
+        {
+            // It ends anyway.
         }
     }
 
@@ -341,13 +484,14 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
 
     private void OnHartsEnded()
     {
-        // Nothing more will be printed, and its backends are free, once those who wait learn of the end.
-        Console.Close();
+        _watch.Remove(_memory);
+
+        // Its backends are free once those who wait learn of the end.
         _ram.Faulted -= OnRamFault;
         Exception? wrong = null;
         try
         {
-            _board.Halt();
+            _machine.Board.Halt();
             _ram.Dispose();
         }
         catch (Exception failure)
@@ -355,153 +499,20 @@ internal sealed class LiveGuest : IHeldGuest, IDisposable
             wrong = failure;
         }
 
-        lock (_gate)
+        _meter.End();
+        if (_isDiscarded)
         {
-            if (wrong is not null)
-            {
-                string reason = $"{_end!.Value.Reason}; giving back its RAM: {wrong.GetType().Name}: {wrong.Message}";
-                _end = (GuestState.Failed, reason, new PsVmError(GuestErrorIds.GuestFailed, reason) { Target = Name });
-            }
-
-            _uptime.Stop();
-            _endedAt = DateTimeOffset.UtcNow;
-            _finalInstructions = CountInstructions();
-            SetState(_end!.Value.State);
+            return;
         }
 
-        _ended(Info);
-    }
-
-    /// <summary>Does something after whoever else holds or releases the harts.</summary>
-    private void Operate(Action work, CancellationToken cancellation)
-    {
-        _operator.Wait(cancellation);
-        try
+        // Not asked again: an operator who has stopped it since has told of that end.
+        if (_life.Finish(wrong))
         {
-            work();
-        }
-        finally
-        {
-            _operator.Release();
-        }
-    }
-
-    private void Hold(CancellationToken cancellation)
-    {
-        _harts.Hold(cancellation);
-        _board.Pause();
-    }
-
-    /// <summary>Lets it go on, if it is to run and nothing needs it held.</summary>
-    private void ReleaseIfRunning()
-    {
-        lock (_gate)
-        {
-            if (_state != GuestState.Running || _heldWork is not null)
-            {
-                return;
-            }
-        }
-
-        _board.Resume();
-        _harts.Release();
-    }
-
-    private HeldWork Begin(CancellationTokenSource stop)
-    {
-        lock (_gate)
-        {
-            ThrowIfEnding();
-            return _heldWork is null ? _heldWork = new HeldWork(stop) : throw new GuestException(
-                GuestErrorIds.CheckpointInProgress,
-                $"Expected no other checkpoint of guest '{Name}', found one in progress.",
-                Name,
-                "Wait until it is finished.");
-        }
-    }
-
-    private void EndHeldWork(HeldWork work)
-    {
-        bool isEnding;
-        lock (_gate)
-        {
-            _heldWork = null;
-            isEnding = _end is not null;
-        }
-
-        if (isEnding)
-        {
-            _harts.Stop();
+            _events.WantsReboot(this);
         }
         else
         {
-            ReleaseIfRunning();
+            _events.Ended(Info);
         }
-
-        work.Over.SetResult();
-    }
-
-    private void ThrowIfEnding()
-    {
-        lock (_gate)
-        {
-            if (_end is not null)
-            {
-                throw StoppedError();
-            }
-        }
-    }
-
-    private void ChangeLivingState(GuestState state)
-    {
-        lock (_gate)
-        {
-            if (_end is not null)
-            {
-                throw StoppedError();
-            }
-
-            SetState(state);
-        }
-    }
-
-    private void SetState(GuestState state)
-    {
-        _state = state;
-        _stateChanged.SetResult();
-        _stateChanged = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-    }
-
-    private long CountInstructions() => _board.Harts.Sum(hart => (long)hart.InstructionsRetired);
-
-    private GuestExits CountExits()
-    {
-        HartCodeExits[] code = [.. _board.Harts.Select(hart => hart.CodeExits)];
-        return new GuestExits
-        {
-            Faults = code.Sum(exits => exits.Fault),
-            SystemInstructions = code.Sum(exits => exits.SystemInstructions),
-            NotTranslated = code.Sum(exits => exits.NotTranslated),
-            JumpTableMisses = code.Sum(exits => exits.Lookups),
-            Slice = _harts.Harts.Sum(hart => hart.Exits.Slice),
-            WaitForInterrupt = _harts.Harts.Sum(hart => hart.Exits.Wait),
-            Requested = _harts.Harts.Sum(hart => hart.Exits.Requested),
-            SbiCalls = _board.Environment?.Calls ?? 0,
-            DeviceAccesses = _board.DeviceAccesses,
-        };
-    }
-
-    private GuestException StoppedError() => new(
-        GuestErrorIds.GuestStopped, $"Expected guest '{Name}' to run or to be suspended, found that it has stopped.", Name);
-
-    /// <summary>Work for which the guest is held.</summary>
-    /// <param name="Stop">Gives it up.</param>
-    private sealed record HeldWork(CancellationTokenSource Stop)
-    {
-        /// <summary>The harts are held for it, and it uses the RAM. Under the guest's gate.</summary>
-        public bool UsesRam { get; set; }
-
-        /// <summary>Completes when it is over and the guest goes on.</summary>
-        public TaskCompletionSource Over { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
     }
 }

@@ -3,18 +3,22 @@ using System.Diagnostics;
 namespace PsVm.Machine.Guests;
 
 /// <summary>Splits the time that a start takes into its parts. Begins with the request.</summary>
-internal sealed class StartClock
+/// <param name="progress">Told of a part that takes its time; null: no one asks.</param>
+internal sealed class StartClock(IProgress<StepProgress>? progress = null)
 {
     private readonly long _requestedAt = Stopwatch.GetTimestamp();
-    private long _partBeganAt;
-
-    public StartClock() => _partBeganAt = _requestedAt;
+    private long? _lastEndedAt;
 
     /// <summary>The parts that are over.</summary>
     public StartTimes Times { get; private set; } = new();
 
     /// <summary>Time from the request to the end of the last part.</summary>
-    public TimeSpan Latency => Stopwatch.GetElapsedTime(_requestedAt, _partBeganAt);
+    public TimeSpan Latency => Stopwatch.GetElapsedTime(_requestedAt, _lastEndedAt ?? _requestedAt);
+
+    /// <summary>Some of what boots is in its RAM.</summary>
+    /// <param name="done">Bytes of it.</param>
+    /// <param name="total">Bytes in all.</param>
+    public void Loaded(long done, long total) => progress?.Report(new StepProgress(HostStep.Loading, done, total));
 
     /// <summary>What it starts from is open and recognised.</summary>
     public void Opened() => Times = Times with { Open = EndPart(Stopwatch.GetTimestamp()) };
@@ -31,8 +35,8 @@ internal sealed class StartClock
 
     private TimeSpan EndPart(long stamp)
     {
-        TimeSpan part = Stopwatch.GetElapsedTime(_partBeganAt, stamp);
-        _partBeganAt = stamp;
+        TimeSpan part = Stopwatch.GetElapsedTime(_lastEndedAt ?? _requestedAt, stamp);
+        _lastEndedAt = stamp;
         return part;
     }
 }

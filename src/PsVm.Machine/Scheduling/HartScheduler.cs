@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PsVm.Memory.Native;
 
 namespace PsVm.Machine.Scheduling;
 
@@ -14,48 +15,57 @@ namespace PsVm.Machine.Scheduling;
 /// the change, or the signal finds it parked, or the mark keeps it from parking: no wake-up is lost.
 /// </para>
 /// <para>
-/// Next is the hart whose guest has had least of the CPU, however many harts it has. A guest that was idle starts from what the others
-/// have now, so it runs soon and gets nothing back for the time it slept.
+/// Next is the first hart of the <see cref="RunQueue"/>. One whose guest has spent its budget (<see cref="CpuAccount"/>) is parked until
+/// the guest's next period begins; no thread waits for that.
+/// </para>
+/// <para>
+/// There are as many threads as the host has CPUs, and one more for each that does not come back from its hart: a page of guest RAM may be of a
+/// file whose server does not answer, or of a template that comes too slowly, and the thread waits in the kernel, or for the copy, as long as that
+/// takes. Others must not wait with it. While no thread is idle, somebody looks for such threads from time to time.
 /// </para>
 /// <para>
 /// Of the idle threads one, the timekeeper, sleeps no longer than to the next deadline. While there is none, because all are
 /// busy or on short errands, deadlines are looked at between slices.
 /// </para>
 /// </remarks>
-internal sealed class HartScheduler : IDisposable
+internal sealed partial class HartScheduler : IDisposable
 {
     private readonly object _gate = new();
     private readonly int _maxThreads;
-    private readonly PriorityQueue<ScheduledHart, long> _queue = new();
+    private readonly RunQueue _queue = new();
     private readonly DeadlineHeap _deadlines = new();
-    private readonly List<Worker> _workers = [];
-    private readonly List<Worker> _idle = [];
-    private Worker? _timekeeper;
-    private long _keptUntil = long.MaxValue;
-    private long _virtualNow;
     private bool _closed;
 
-    /// <param name="threads">Most threads; each is made when there is work for it.</param>
-    public HartScheduler(int threads) => _maxThreads = threads;
+    /// <param name="threads">Most threads that come back from their harts; each is made when there is work for it.</param>
+    public HartScheduler(int threads)
+    {
+        _maxThreads = threads;
+        using (ExecutionContext.SuppressFlow())
+        {
+            _look = new Timer(_ => LookForStuck());
+        }
+    }
 
     /// <summary>Makes a hart that waits look again. Call after the change that it is to see.</summary>
     public void Wake(ScheduledHart hart)
     {
+        Doorbell? helper = null;
         lock (_gate)
         {
             hart.Signalled = true;
             if (hart.Place == HartPlace.Parked && hart.Group.MayRun)
             {
-                _deadlines.Remove(hart);
-                Enqueue(hart);
-                GetHelp();
+                helper = Unpark(hart);
             }
         }
+
+        helper?.Ring();
     }
 
     /// <summary>Lets a group's harts run; each looks again at what it waited for.</summary>
     public void Release(HartGroup group)
     {
+        Doorbell? helper;
         lock (_gate)
         {
             if (!group.IsHeld || group.IsStopping)
@@ -64,12 +74,11 @@ internal sealed class HartScheduler : IDisposable
             }
 
             group.IsHeld = false;
-            foreach (ScheduledHart hart in group.Harts.Where(hart => hart.Place == HartPlace.Parked))
-            {
-                Enqueue(hart);
-                GetHelp();
-            }
+            group.WasReleased = true;
+            helper = WakeParked(group);
         }
+
+        helper?.Ring();
     }
 
     /// <summary>Keeps a group's harts from running; returns once none does.</summary>
@@ -83,6 +92,7 @@ internal sealed class HartScheduler : IDisposable
             wasHeld = group.IsHeld;
             group.IsHeld = true;
             Interrupt(group);
+            Monitor.PulseAll(_gate); // who waits until a hart runs need not wait for that now
         }
 
         try
@@ -93,6 +103,17 @@ internal sealed class HartScheduler : IDisposable
         {
             Release(group);
             throw;
+        }
+    }
+
+    /// <summary>Keeps a group's harts from running, without waiting until none does. Also on a thread that runs one of them.</summary>
+    /// <param name="group">The group; whoever asks holds it with <see cref="Hold"/> next.</param>
+    public void HoldSoon(HartGroup group)
+    {
+        lock (_gate)
+        {
+            group.IsHeld = true;
+            Interrupt(group);
         }
     }
 
@@ -108,13 +129,103 @@ internal sealed class HartScheduler : IDisposable
 
             group.IsStopping = true;
             Interrupt(group);
-            if (group.Running > 0)
+            if (!group.IsToTellEnd)
             {
                 return;
             }
         }
 
         TellEnd(group);
+    }
+
+    /// <summary>Keeps the end of a group that was not stopped yet from being told.</summary>
+    public void Keep(HartGroup group)
+    {
+        lock (_gate)
+        {
+            Debug.Assert(!group.IsKept, "once at a time");
+            group.IsKept = true;
+        }
+    }
+
+    /// <summary>Lets the end of a group be told; if it was stopped meanwhile, on this thread.</summary>
+    public void LetEnd(HartGroup group)
+    {
+        lock (_gate)
+        {
+            group.IsKept = false;
+            if (!group.IsToTellEnd || group.HasEnded)
+            {
+                return;
+            }
+        }
+
+        TellEnd(group);
+    }
+
+    /// <summary>Keeps a group's harts from running for now, or no longer, whether it is held or not; those that run stop soon.</summary>
+    public void Slow(HartGroup group, bool slow)
+    {
+        Doorbell? helper = null;
+        lock (_gate)
+        {
+            if (group.IsSlowed == slow)
+            {
+                return;
+            }
+
+            group.IsSlowed = slow;
+            if (slow)
+            {
+                Interrupt(group);
+            }
+            else if (group.MayRun)
+            {
+                helper = WakeParked(group);
+            }
+        }
+
+        helper?.Ring();
+    }
+
+    /// <summary>Has a group that is held, none of whose harts runs, never run again; its end is told to nobody but those who wait for it.</summary>
+    public void Abandon(HartGroup group)
+    {
+        lock (_gate)
+        {
+            Debug.Assert(group is { IsHeld: true, Running: 0 }, "harts that may run are stopped, and their end is told");
+            group.IsStopping = true;
+            group.HasEnded = true;
+            Monitor.PulseAll(_gate);
+        }
+    }
+
+    /// <summary>Changes what a group may have of the CPU, from now on; its harts look again at what they waited for.</summary>
+    /// <param name="group">The group.</param>
+    /// <param name="weight">Another weight; null: as it is.</param>
+    /// <param name="limit">Another limit in host CPUs, 0: none; null: as it is.</param>
+    public void ChangeCpu(HartGroup group, int? weight, double? limit)
+    {
+        Doorbell? helper = null;
+        lock (_gate)
+        {
+            _queue.Change(group, weight, limit);
+            if (group.MayRun)
+            {
+                helper = WakeParked(group);
+            }
+        }
+
+        helper?.Ring();
+    }
+
+    /// <summary>Has a group pay for host CPU time that was used for it elsewhere, in ticks of <see cref="TimeSpan"/>.</summary>
+    public void Charge(HartGroup group, long cpuTicks)
+    {
+        lock (_gate)
+        {
+            group.Account.Charge(cpuTicks, Stopwatch.GetTimestamp());
+        }
     }
 
     /// <summary>Waits for something that <see cref="Change"/>, or the scheduler, changes.</summary>
@@ -157,10 +268,11 @@ internal sealed class HartScheduler : IDisposable
             _workers.Clear();
         }
 
+        _look.Dispose();
+
         foreach (Worker worker in workers)
         {
             worker.Thread.Join();
-            worker.Bell.Dispose();
         }
     }
 
@@ -180,7 +292,7 @@ internal sealed class HartScheduler : IDisposable
             }
 
             // What the thread did between two slices counts for the second: nobody else can be asked to pay for it.
-            long cpu = ThreadCpuTime.Now.Ticks;
+            long cpu = KernelCalls.ThreadCpuTime.Ticks;
             long used = cpu - worker.CpuTicks;
             worker.CpuTicks = cpu;
             hart.Charge(used);
@@ -196,28 +308,45 @@ internal sealed class HartScheduler : IDisposable
     {
         while (true)
         {
-            long until;
+            ScheduledHart? hart;
+            Doorbell? helper = null;
+            long until = 0;
             lock (_gate)
             {
                 StopIdling(worker);
-                QueueDue();
-                if (TakeNext() is { } hart)
-                {
-                    // A thread on a long errand leaves what is due meanwhile to another.
-                    if (_queue.Count > 0 || (hart.IsBusy && _deadlines.Next < _keptUntil))
-                    {
-                        GetHelp();
-                    }
-
-                    return hart;
-                }
-
-                if (_closed)
+                if (ComeBack(worker))
                 {
                     return null;
                 }
 
-                until = StartIdling(worker);
+                QueueDue();
+                hart = TakeNext();
+                if (hart is null)
+                {
+                    if (_closed)
+                    {
+                        return null;
+                    }
+
+                    until = StartIdling(worker);
+                }
+                else
+                {
+                    worker.HasHartSince = Stopwatch.GetTimestamp();
+                    // A thread on a long errand leaves what is due meanwhile to another.
+                    if (!_queue.IsEmpty || (hart.IsBusy && _deadlines.Next < _keptUntil))
+                    {
+                        helper = GetHelp();
+                    }
+
+                    LookLater();
+                }
+            }
+
+            helper?.Ring();
+            if (hart is not null)
+            {
+                return hart;
             }
 
             worker.Bell.Wait(until);
@@ -232,22 +361,21 @@ internal sealed class HartScheduler : IDisposable
         lock (_gate)
         {
             group.Running--;
-            group.VirtualTime += Math.Max(cpuTicks, 1);
+            group.Account.Charge(cpuTicks, group.Account.Limit == 0 ? 0 : Stopwatch.GetTimestamp());
             hart.Place = HartPlace.Parked;
             if (!group.MayRun)
             {
                 Monitor.PulseAll(_gate);
-                return group.IsStopping && group.Running == 0;
+                return group.IsToTellEnd;
             }
 
             if (end == SliceEnd.GoOn || hart.Signalled)
             {
-                Enqueue(hart);
+                _queue.Add(hart);
             }
             else if (end == SliceEnd.Wait && hart.TimerStamp is var stamp && stamp != long.MaxValue)
             {
-                hart.Deadline = stamp;
-                _deadlines.Add(hart);
+                ParkUntil(hart, stamp);
             }
 
             return false;
@@ -297,12 +425,35 @@ internal sealed class HartScheduler : IDisposable
         }
     }
 
-    private void Enqueue(ScheduledHart hart)
+    /// <returns>As <see cref="GetHelp"/>.</returns>
+    private Doorbell? WakeParked(HartGroup group)
     {
-        HartGroup group = hart.Group;
-        group.VirtualTime = Math.Max(group.VirtualTime, _virtualNow);
-        hart.Place = HartPlace.Queued;
-        _queue.Enqueue(hart, group.VirtualTime);
+        Doorbell? helper = null;
+        foreach (ScheduledHart hart in group.Harts)
+        {
+            if (hart.Place == HartPlace.Parked)
+            {
+                helper?.Ring();
+                helper = Unpark(hart);
+            }
+        }
+
+        return helper;
+    }
+
+    /// <returns>As <see cref="GetHelp"/>.</returns>
+    private Doorbell? Unpark(ScheduledHart hart)
+    {
+        _deadlines.Remove(hart);
+        _queue.Add(hart);
+        // Also for a guest that has spent its budget: somebody has to know when the hart may run.
+        return GetHelp();
+    }
+
+    private void ParkUntil(ScheduledHart hart, long deadline)
+    {
+        hart.Deadline = deadline;
+        _deadlines.Add(hart);
     }
 
     private void QueueDue()
@@ -312,82 +463,37 @@ internal sealed class HartScheduler : IDisposable
         {
             ScheduledHart hart = _deadlines.First;
             _deadlines.Remove(hart);
-            Enqueue(hart);
+            _queue.Add(hart);
         }
     }
 
     private ScheduledHart? TakeNext()
     {
-        while (_queue.TryDequeue(out ScheduledHart? hart, out long virtualTime))
+        while (_queue.Take() is { } hart)
         {
-            if (hart.Group.MayRun)
+            HartGroup group = hart.Group;
+            if (!group.MayRun)
             {
-                _virtualNow = Math.Max(_virtualNow, virtualTime);
-                hart.Place = HartPlace.Running;
-                hart.Signalled = false;
-                hart.Group.Running++;
-                return hart;
+                continue;
             }
 
-            hart.Place = HartPlace.Parked;
+            if (group.Account.Limit != 0)
+            {
+                long now = Stopwatch.GetTimestamp();
+                long mayRunAt = group.Account.MayRunAt(now);
+                if (mayRunAt > now)
+                {
+                    ParkUntil(hart, mayRunAt);
+                    continue;
+                }
+            }
+
+            hart.Place = HartPlace.Running;
+            hart.Signalled = false;
+            group.Running++;
+            return hart;
         }
 
         return null;
-    }
-
-    /// <summary>Wakes an idle thread, the timekeeper last, or makes one when there may be more.</summary>
-    private void GetHelp()
-    {
-        if (_idle.Count > 0)
-        {
-            Worker helper = _idle.Find(worker => worker != _timekeeper) ?? _timekeeper!;
-            StopIdling(helper);
-            helper.Bell.Ring();
-        }
-        else if (_workers.Count < _maxThreads && !_closed)
-        {
-            var worker = new Worker(this, _workers.Count + 1);
-            _workers.Add(worker);
-            // Without the context of whoever happened to start the first guest: it would stay with the thread for ever.
-            worker.Thread.UnsafeStart();
-        }
-    }
-
-    /// <summary>Notes that a thread is idle.</summary>
-    /// <returns>How long it may be, as <see cref="Stopwatch.GetTimestamp"/> counts.</returns>
-    private long StartIdling(Worker worker)
-    {
-        _idle.Add(worker);
-        if (_deadlines.Next >= _keptUntil)
-        {
-            return long.MaxValue;
-        }
-
-        _timekeeper = worker;
-        _keptUntil = _deadlines.Next;
-        return _keptUntil;
-    }
-
-    private void StopIdling(Worker worker)
-    {
-        _idle.Remove(worker);
-        if (_timekeeper == worker)
-        {
-            _timekeeper = null;
-            _keptUntil = long.MaxValue;
-        }
-    }
-
-    private sealed class Worker
-    {
-        public Worker(HartScheduler scheduler, int number) =>
-            Thread = new Thread(() => scheduler.Work(this)) { Name = $"PsVm harts {number}", IsBackground = true };
-
-        public Thread Thread { get; }
-
-        public Doorbell Bell { get; } = new();
-
-        /// <summary>CPU time of the thread when its last slice ended. Its own.</summary>
-        public long CpuTicks { get; set; }
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PsVm.Machine.Board;
 using PsVm.Riscv;
 
@@ -6,7 +7,7 @@ namespace PsVm.Machine.Scheduling;
 /// <summary>Where a hart is between two looks at it.</summary>
 internal enum HartPlace
 {
-    /// <summary>Nowhere: it waits for a signal or its deadline, or its guest is held or stopped.</summary>
+    /// <summary>Nowhere: it waits for a signal or its deadline, or its guest for its next period, or its guest is held or stopped.</summary>
     Parked,
 
     /// <summary>In the run queue.</summary>
@@ -25,7 +26,7 @@ internal enum SliceEnd
     /// <summary>To wait for an interrupt.</summary>
     Wait,
 
-    /// <summary>Nothing, until another hart starts it.</summary>
+    /// <summary>Nothing, until somebody wakes it: another hart starts it, or a page that it needs is there.</summary>
     None,
 }
 
@@ -39,6 +40,12 @@ internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart
     // guests whose every instruction is dear, such as a fence or a device access.
     private const double FirstBudget = 50_000, LeastBudget = 1_000, MostBudget = 10_000_000;
     private const double SliceTicks = TimeSpan.TicksPerMillisecond;
+
+    /// <summary>
+    /// How long a slice may take whose instructions turn out to be far dearer than those before, as <see cref="Stopwatch"/> counts: a guest
+    /// that begins to touch memory must not come by a gigabyte of it before somebody looks.
+    /// </summary>
+    public static readonly long LongestSlice = 2 * Stopwatch.Frequency / 1_000;
 
     private double _budget = FirstBudget;
     private long _cpuTicks;
@@ -97,6 +104,9 @@ internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart
                 // Behind those that wait for the CPU: one of them may be about to store.
                 _waitExits++;
                 return SliceEnd.GoOn;
+            case HartExit.WaitForPage:
+                _waitExits++;
+                return SliceEnd.None;
             case HartExit.Requested:
                 _requestedExits++;
                 return SliceEnd.GoOn;

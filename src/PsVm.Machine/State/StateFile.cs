@@ -45,6 +45,9 @@ internal static class StateFile
         return file;
     }
 
+    /// <summary>Whether something begins as such a file does.</summary>
+    public static bool IsOne(ReadOnlySpan<byte> file) => file.StartsWith(Magic);
+
     /// <summary>Takes sections apart, and checks lengths and checksums.</summary>
     /// <param name="path">The file's path, for errors.</param>
     /// <param name="file">Its content.</param>

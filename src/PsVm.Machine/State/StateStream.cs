@@ -1,4 +1,6 @@
 using System.Buffers.Binary;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 
 namespace PsVm.Machine.State;
 
@@ -54,6 +56,8 @@ internal sealed class StateStream
     }
 
     /// <summary>Bytes of a known number.</summary>
+    /// <remarks>A clone's start is some hundred calls of it, most of which come before the runtime would optimise it by itself.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Transfer(Span<byte> value)
     {
         if (!IsReading)
@@ -74,6 +78,12 @@ internal sealed class StateStream
     /// <summary>A 64-bit number.</summary>
     public void Transfer(ref ulong value)
     {
+        if (BitConverter.IsLittleEndian)
+        {
+            Transfer(MemoryMarshal.AsBytes(new Span<ulong>(ref value)));
+            return;
+        }
+
         Span<byte> bytes = stackalloc byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, value);
         Transfer(bytes);
@@ -83,6 +93,12 @@ internal sealed class StateStream
     /// <summary>A 32-bit number.</summary>
     public void Transfer(ref uint value)
     {
+        if (BitConverter.IsLittleEndian)
+        {
+            Transfer(MemoryMarshal.AsBytes(new Span<uint>(ref value)));
+            return;
+        }
+
         Span<byte> bytes = stackalloc byte[sizeof(uint)];
         BinaryPrimitives.WriteUInt32LittleEndian(bytes, value);
         Transfer(bytes);
@@ -120,6 +136,12 @@ internal sealed class StateStream
     /// <summary>32-bit numbers of a known number.</summary>
     public void Transfer(Span<uint> values)
     {
+        if (BitConverter.IsLittleEndian)
+        {
+            Transfer(MemoryMarshal.AsBytes(values));
+            return;
+        }
+
         foreach (ref uint value in values)
         {
             Transfer(ref value);
@@ -129,6 +151,12 @@ internal sealed class StateStream
     /// <summary>64-bit numbers of a known number.</summary>
     public void Transfer(Span<ulong> values)
     {
+        if (BitConverter.IsLittleEndian)
+        {
+            Transfer(MemoryMarshal.AsBytes(values));
+            return;
+        }
+
         foreach (ref ulong value in values)
         {
             Transfer(ref value);

@@ -1,7 +1,11 @@
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 using PsVm.Machine.Board;
+using PsVm.Machine.Board.Slots;
+using PsVm.Machine.Devices.Disks;
+using PsVm.Machine.State;
 using PsVm.Memory;
+using PsVm.Memory.Copying;
 using PsVm.Memory.Mapping;
 
 namespace PsVm.Machine.Templates;
@@ -13,19 +17,19 @@ namespace PsVm.Machine.Templates;
 /// <param name="calls">The kernel.</param>
 internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, CheckpointOptions options, FolderCalls calls)
 {
-    private readonly string _path = TemplateSource.FullPath(options.Path);
+    private string _path = TemplateSource.FullPath(options.Path);
     private readonly Guid _id = Guid.NewGuid();
 
     /// <summary>Makes it.</summary>
-    /// <param name="progress">Told how much of the RAM is done with, from 0 to 1.</param>
+    /// <param name="progress">Told how much of the RAM is written.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="GuestException">There is no template, or still the old one, and the guest is as it was.</exception>
-    public GuestTemplate Run(IProgress<double>? progress, CancellationToken cancellation)
+    public GuestTemplate Run(IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         CheckOptions();
         try
         {
-            return guest.WhileHeld((_, ram, _) => ModeOf(ram), cancellation) is var mode && options.UseRamFile
+            return guest.WithRam((_, ram, _) => ModeOf(ram), cancellation) is var mode && options.UseRamFile
                 ? RunOnRamFiles(mode, cancellation)
                 : RunOnCopies(mode, progress, cancellation);
         }
@@ -41,19 +45,55 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         return guest.WhileHeld((board, ram, stop) => TakeOver(folder, board, ram, stop), cancellation);
     }
 
-    private GuestTemplate RunOnCopies(FilePermissions mode, IProgress<double>? progress, CancellationToken cancellation)
+    private GuestTemplate RunOnCopies(FilePermissions mode, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         using TemplateFolder folder = new(_path, options.Force && Directory.Exists(_path), mode, calls);
-        CheckFileSystem(folder.Path);
-        Copied copied = guest.WhileHeld((board, ram, stop) => Copy(folder, board, ram, progress, stop), cancellation);
-        folder.Seal();
+        return Finish(folder, Fill(folder, progress, cancellation), cancellation);
+    }
+
+    /// <summary>Makes one that stays in the hidden folder that it is written to, until that is disposed.</summary>
+    /// <param name="progress">Told how much of the RAM is written.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="GuestException">There is no template, and the guest is as it was.</exception>
+    public (GuestTemplate Template, TemplateFolder Folder) RunHidden(IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
+        TemplateFolder? folder = null;
+        try
+        {
+            (FilePermissions mode, string place) = guest.WithRam((_, ram, _) => (ModeOf(ram), HiddenPlace.Of(ram, calls)), cancellation);
+            folder = new TemplateFolder(Path.Combine(place, guest.Name), replace: false, mode, calls);
+            _path = folder.Path;
+            GuestTemplate template = Fill(folder, progress, cancellation);
+
+            // It goes with this process, so nothing of it needs to be on a disk.
+            WriteManifest(folder, template);
+            return (template, folder);
+        }
+        catch (Exception failure)
+        {
+            folder?.Dispose();
+            if (failure is IOException or UnauthorizedAccessException)
+            {
+                throw TemplateErrors.Unwritable(_path, failure);
+            }
+
+            throw;
+        }
+    }
+
+    /// <summary>Writes all files of the folder but the description.</summary>
+    private GuestTemplate Fill(TemplateFolder folder, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    {
+        TemplatePlace.CheckFileSystem(
+            folder.Path, _path, calls, "Choose a folder on another file system; RAM files on hugetlbfs can be taken over with UseRamFile.");
+        Copied copied = guest.WithRam((board, ram, stop) => Copy(folder, board, ram, progress, stop), cancellation);
         List<TemplateRamBlock> blocks = [];
         foreach ((TemplateRamBlock block, SafeFileHandle file) in copied.Blocks)
         {
-            blocks.Add(Identified(block with { File = Path.Combine(_path, block.File), InTemplate = true }, file, cancellation));
+            blocks.Add(Identified(block with { File = Path.Combine(_path, block.File), InTemplate = true }, file, progress, cancellation));
         }
 
-        return Finish(folder, Describe(blocks, copied.Parent), cancellation);
+        return Describe(blocks, copied.Parent, cancellation) with { Pause = copied.Pause, Warnings = copied.Warnings };
     }
 
     /// <summary>Permissions of all files of the template at most: it is no more readable than the RAM that it describes.</summary>
@@ -63,26 +103,24 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         foreach (MemoryBackend backend in ram.Backends.Where(backend => backend.File is not null))
         {
             using SafeFileHandle file = backend.DuplicateFile()!;
-            mode &= ModeOf(file);
+            mode &= TemplateFile.ModeOf(file);
         }
 
         return mode;
     }
 
-    private static FilePermissions ModeOf(SafeFileHandle file) =>
-        Syscall.fstat((int)file.DangerousGetHandle(), out Stat stat) == 0
-            ? stat.st_mode & FilePermissions.ALLPERMS
-            : throw new IOException($"fstat: {Stdlib.GetLastError()}");
-
-    private void CheckFileSystem(string folder)
+    /// <summary>Checks what can be checked without holding the guest and writing anything.</summary>
+    /// <exception cref="GuestException">The options do not go together, something is at the path, or nothing can be written there.</exception>
+    public void Check()
     {
-        if (calls.IsHugetlbfs(folder))
+        CheckOptions();
+        try
         {
-            throw new GuestException(
-                GuestErrorIds.CheckpointFileSystem,
-                $"Expected a file system whose files can be written for the template '{_path}', found hugetlbfs, whose can only be mapped.",
-                _path,
-                "Choose a folder on another file system; RAM files on hugetlbfs can be taken over with UseRamFile.");
+            TemplatePlace.CheckWritable(_path);
+        }
+        catch (IOException failure)
+        {
+            throw TemplateErrors.Unwritable(_path, failure);
         }
     }
 
@@ -97,53 +135,51 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
                 "Leave out one of the two.");
         }
 
-        if (File.Exists(_path) || (Directory.Exists(_path) && !TemplateLeftovers.IsTemplate(_path)))
-        {
-            throw PathInUse("something that is no template, or more than one");
-        }
-
-        if (Directory.Exists(_path) && !options.Force)
-        {
-            throw PathInUse("a template");
-        }
+        TemplatePlace.Check(_path, options.Force);
+        guest.Devices.CheckCheckpoint(guest.Name);
     }
 
-    /// <summary>Copies RAM and machine state into the folder, while the guest is held.</summary>
-    private Copied Copy(TemplateFolder folder, GuestBoard board, GuestRam ram, IProgress<double>? progress, CancellationToken stop)
+    /// <summary>Copies RAM and machine state into the folder, as they are at one moment; the guest stands still for that moment only.</summary>
+    private Copied Copy(TemplateFolder folder, GuestBoard board, GuestRam ram, IProgress<StepProgress>? progress, CancellationToken stop)
     {
         using IDisposable kept = ram.KeepUnchanged(stop);
-        GuestTemplate? parent = options.Differential ? Parent(ram) : null;
-        List<IReadOnlyList<PageRange>>? changes = parent is null ? null : [.. ram.Backends.Select(backend => backend.OwnRanges(stop))];
-        double total = changes?.Sum(ranges => ranges.Sum(range => range.Length)) ?? ram.Backends.Sum(backend => backend.Size);
-        long done = 0;
-        List<(TemplateRamBlock, SafeFileHandle)> blocks = [];
-        foreach (MemoryBackend backend in ram.Backends)
+        TemplateSource? parent = options.Differential ? Parent(ram) : null;
+        SafeFileHandle[] files = [.. ram.Backends.Select((_, index) => folder.CreateFile($"ram{index}.bin"))];
+        using LiveCopy copy = new(ram.Backends, files, parent is not null, guest.Slow, progress, stop);
+        Rehearsal.Once(board);
+        List<StateSection> state;
+        TimeSpan pause;
+        try
         {
-            string name = $"ram{blocks.Count}.bin";
-            SafeFileHandle file = folder.CreateFile(name);
-            if (changes is null)
-            {
-                backend.CopyTo(file, Advance, stop);
-            }
-            else
-            {
-                backend.CopyTo(file, changes[blocks.Count], Advance, stop);
-            }
-
-            long? changed = changes?[blocks.Count].Sum(range => range.Length);
-            blocks.Add((Block(ram, blocks.Count, name) with { ChangedBytes = changed }, file));
+            state = guest.Pause(
+                () =>
+                {
+                    guest.Devices.CheckCheckpoint(guest.Name);
+                    ram.Memory.Physical.Guard(new CopiedRam(copy));
+                    return MachineState.Take(board, guest.Description.Uuid);
+                },
+                out pause,
+                stop);
+            copy.Run(stop);
+        }
+        finally
+        {
+            ram.Memory.Physical.Guard(null);
         }
 
+        List<IReadOnlyList<PageRange>>? changes = parent is null ? null : DeltaGaps.Fill(parent.OpenChain([]), copy.Changes!, files, stop);
+        RandomAccess.Write(folder.CreateFile(TemplateSource.StateFileName), MachineState.ToFile(_id, state, changes), 0);
+        copy.ReportEnd();
         stop.ThrowIfCancellationRequested();
-        RandomAccess.Write(folder.CreateFile(TemplateSource.StateFileName), MachineState.Save(_id, board, guest.Description.Uuid, changes), 0);
-        progress?.Report(1);
-        return new Copied(blocks, parent is null ? null : new TemplateParent(parent.Path, parent.Id));
-
-        void Advance(long bytes)
+        List<(TemplateRamBlock, SafeFileHandle)> blocks = [];
+        foreach (SafeFileHandle file in files)
         {
-            done += bytes;
-            progress?.Report(Math.Min(1, done / total));
+            int index = blocks.Count;
+            long? changed = changes?[index].Sum(range => range.Length);
+            blocks.Add((Block(ram, index, $"ram{index}.bin") with { ChangedBytes = changed }, file));
         }
+
+        return new Copied(blocks, parent is null ? null : new TemplateParent(parent.Template.Path, parent.Template.Id), pause, copy.Warnings);
     }
 
     /// <summary>Makes the guest's own RAM files the template's, while it is held, and stops it: it would write to them.</summary>
@@ -168,13 +204,13 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
                 SafeFileHandle file = backend.DuplicateFile()!;
                 files.Add(file);
                 RandomAccess.FlushToDisk(file);
-                FilePermissions mode = ModeOf(file);
+                FilePermissions mode = TemplateFile.ModeOf(file);
                 if (Protect(file, mode))
                 {
                     changed.Add((file, mode));
                 }
 
-                blocks.Add(Identified(Block(ram, blocks.Count, backend.Outcome.Path!), file, stop));
+                blocks.Add(Identified(Block(ram, blocks.Count, backend.Outcome.Path!), file, progress: null, stop));
             }
 
             for (int i = 0; i < blocks.Count; i++)
@@ -182,7 +218,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
                 CheckName(blocks[i], files[i]);
             }
 
-            GuestTemplate template = Finish(folder, Describe(blocks, parent: null), stop);
+            GuestTemplate template = Finish(folder, Describe(blocks, parent: null, stop), stop);
             changed.Clear();
 
             // Nobody writes the files any more: clones need not wait until the guest is done with its RAM.
@@ -232,26 +268,42 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
 
     private GuestTemplate Finish(TemplateFolder folder, GuestTemplate template, CancellationToken cancellation)
     {
-        RandomAccess.Write(folder.CreateFile(TemplateSource.ManifestFile), TemplateManifest.From(template).ToJson(), 0);
+        WriteManifest(folder, template);
         folder.Seal();
         cancellation.ThrowIfCancellationRequested();
-        return folder.Commit(options.Force) ? template : throw PathInUse("something that came there meanwhile");
+        if (!folder.Commit(options.Force))
+        {
+            throw TemplatePlace.InUse(_path, "something that came there meanwhile");
+        }
+
+        WorkingSet.Follow(template, origin: null);
+        return template;
     }
 
-    private GuestTemplate Parent(GuestRam ram)
+    private static void WriteManifest(TemplateFolder folder, GuestTemplate template) =>
+        RandomAccess.Write(folder.CreateFile(TemplateSource.ManifestFile), TemplateManifest.From(template).ToJson(), 0);
+
+    private TemplateSource Parent(GuestRam ram)
     {
         GuestTemplate parent = ram.Base ?? throw new GuestException(
             GuestErrorIds.CheckpointNotClone,
             $"Expected guest '{guest.Name}' to have been started from a template, found that it booted.",
             guest.Name,
             "Leave out Differential.");
-        if (parent.Path == _path)
+        if (TemplateLeftovers.IsHidden(parent.Path))
         {
-            throw PathInUse("the template that the new one needs");
+            throw new GuestException(
+                GuestErrorIds.TemplateParentNotFound,
+                $"Expected guest '{guest.Name}' to have been started from a template that stays, found one that goes with the guests that were copied.",
+                guest.Name,
+                "Leave out Differential, or keep the template of Copy-Guest with its TemplatePath.");
         }
 
         // What the new template would need must still be there, or it could never start.
-        return TemplateSource.ReadParent(_path, new TemplateParent(parent.Path, parent.Id), parent.RamBlocks);
+        TemplateSource found = TemplateFinder.Find(_path, new TemplateParent(parent.Path, parent.Id), parent.RamBlocks, []);
+        return found.OpenChain([]).Levels.Any(level => level.Template.Path == _path)
+            ? throw TemplatePlace.InUse(_path, "a template that the new one needs")
+            : found;
     }
 
     private void CheckShared(MemoryBackend backend)
@@ -260,13 +312,14 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         bool isShared = backend.File is not null && (backing.Share || backing.ReadOnly);
         MemoryBackend? other = backends.List().FirstOrDefault(other => other != backend
             && other.Options is { Share: true, ReadOnly: false } && other.File is { } file && backend.File?.IsSameFile(file) == true);
-        if (!isShared || other is not null)
+        string? writer = other is null ? backend.FindOtherWriter() : $"backend '{other.Id}'";
+        if (!isShared || writer is not null)
         {
             throw new GuestException(
                 GuestErrorIds.CheckpointRamNotShared,
                 $"Expected backend '{backend.Id}' of guest '{guest.Name}' to be the only shared mapping of a file with a name, found "
                 + (isShared
-                    ? $"that backend '{other!.Id}' writes to it too."
+                    ? $"that {writer} writes to it too."
                     : $"Kind {backend.Outcome.Kind}, Share {backing.Share}, Path '{backend.Outcome.Path}'."),
                 guest.Name,
                 "Leave out UseRamFile, so that the RAM is copied.");
@@ -289,21 +342,39 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
     }
 
     /// <summary>A block with what is recorded of its finished file.</summary>
-    private TemplateRamBlock Identified(TemplateRamBlock block, SafeFileHandle file, CancellationToken cancellation) => block with
+    private TemplateRamBlock Identified(
+        TemplateRamBlock block, SafeFileHandle file, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
-        Sha256 = options.Digest ? TemplateFile.Digest(file, cancellation) : null,
-        Identity = MemoryBackends.Identify(file) ?? throw new IOException($"'{block.File}' cannot be looked at"),
+        // Told of one of the two: that which takes longer.
+        Action<long>? hashed = progress is null ? null : done => progress.Report(new StepProgress(HostStep.Hashing, done, block.Size));
+        hashed?.Invoke(0);
+        return block with
+        {
+            Digest = RamDigest.Of(file, options.Digest ? null : hashed, cancellation),
+            Sha256 = options.Digest ? TemplateFile.Sha256(file, hashed, cancellation) : null,
+            Identity = MemoryBackends.Identify(file) ?? throw new IOException($"'{block.File}' cannot be looked at"),
+        };
+    }
+
+    private TemplateDisk Describe(Disk disk, CancellationToken cancellation) => new()
+    {
+        Name = disk.Name,
+        ReadOnly = disk.IsReadOnly,
+        Identity = disk.Image!.Now ?? disk.Image.Identity,
+        Digest = options.Digest ? disk.Image.Digest(cancellation) : null,
     };
 
-    private GuestTemplate Describe(IReadOnlyList<TemplateRamBlock> blocks, TemplateParent? parent) => new()
+    private GuestTemplate Describe(IReadOnlyList<TemplateRamBlock> blocks, TemplateParent? parent, CancellationToken cancellation) => new()
     {
         Path = _path,
-        FormatVersion = (int)TemplateManifest.Version,
+        FormatVersion = (int)TemplateManifest.VersionFor(guest.Devices.All.Count),
         Id = _id,
         Guest = guest.Name,
         MachineType = guest.Description.MachineType,
         Board = GuestBoard.Name,
         Devices = MachineType.Get(guest.Description.MachineType).DeviceNames,
+        Slots = guest.Devices.Roles,
+        Disks = [.. guest.Devices.All.OfType<DiskInSlot>().Select(slot => Describe(slot.Disk, cancellation))],
         Harts = guest.Description.Harts,
         Isa = MachineType.Get(guest.Description.MachineType).Isa.Isa,
         Memory = blocks.Sum(block => block.Size),
@@ -313,9 +384,6 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         Parent = parent,
     };
 
-    private GuestException PathInUse(string found) => new(
-        GuestErrorIds.CheckpointPathInUse, $"Expected nothing at '{_path}', found {found}.", _path,
-        "Choose another path, or replace a template with Force.");
-
-    private sealed record Copied(IReadOnlyList<(TemplateRamBlock Block, SafeFileHandle File)> Blocks, TemplateParent? Parent);
+    private sealed record Copied(
+        IReadOnlyList<(TemplateRamBlock Block, SafeFileHandle File)> Blocks, TemplateParent? Parent, TimeSpan Pause, IReadOnlyList<BackendWarning> Warnings);
 }

@@ -1,4 +1,7 @@
+using System.Runtime.InteropServices;
+using Mono.Unix.Native;
 using PsVm.Machine.Board;
+using PsVm.Machine.Board.Slots;
 using PsVm.Machine.Devices;
 using PsVm.Machine.Firmware;
 using PsVm.Memory;
@@ -22,10 +25,17 @@ public static class GuestTemplates
     /// <summary>Finds out whether guests can start from a template, without starting one.</summary>
     /// <param name="path">Its folder.</param>
     /// <param name="verify">Compare the SHA-256 of its RAM files, which reads all of them.</param>
+    /// <param name="searchPath">Folders in which the templates that it needs are looked for too; null: none.</param>
     /// <param name="cancellation">Gives up.</param>
-    public static TemplateReport Test(string path, bool verify = false, CancellationToken cancellation = default)
+    public static TemplateReport Test(
+        string path, bool verify = false, IReadOnlyList<string>? searchPath = null, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        return TemplateGeneration.Settled(path, () => TestOnce(path, verify, searchPath ?? [], cancellation), report => report.IsValid);
+    }
+
+    private static TemplateReport TestOnce(string path, bool verify, IReadOnlyList<string> searchPath, CancellationToken cancellation)
+    {
         List<TemplateError> errors = [];
         GuestTemplate? template = null;
         TemplateSource? source = null;
@@ -44,13 +54,13 @@ public static class GuestTemplates
             Try(() => TryRestore(source, new GuestMemory([])));
             if (source.Template.Differential && errors.Count == 0 && !verify)
             {
-                Try(() => CheckFiles(source.OpenParent()));
+                Try(() => source.OpenChain(searchPath).Levels.Skip(1).ToList().ForEach(level => CheckFiles(level.Template)));
             }
 
             if (errors.Count == 0)
             {
                 // What a start does, up to the first instruction, so that the two cannot disagree.
-                Try(() => TryStart(source, verify, cancellation));
+                Try(() => TryStart(source, verify, searchPath, cancellation));
             }
         }
 
@@ -77,27 +87,35 @@ public static class GuestTemplates
         }
     }
 
-    /// <summary>Templates in a folder, by name; what cannot be read is left out.</summary>
+    /// <summary>Templates in a folder, by name, also damaged ones: a report without a template says what is wrong.</summary>
     /// <param name="folder">The folder.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <exception cref="GuestException">The folder cannot be read.</exception>
-    public static IReadOnlyList<GuestTemplate> List(string folder)
+    public static IReadOnlyList<TemplateReport> List(string folder, CancellationToken cancellation = default)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
-        List<GuestTemplate> found = [];
-        foreach (string path in Folders(folder))
+        List<TemplateReport> found = [];
+        foreach (string path in Folders(folder).Where(Exists))
         {
+            cancellation.ThrowIfCancellationRequested();
+            string full = TemplateSource.FullPath(path);
             try
             {
-                found.Add(TemplateSource.ReadDescription(path));
+                found.Add(new TemplateReport { Path = full, Template = TemplateSource.ReadDescription(path) });
             }
-            catch (GuestException)
+            catch (GuestException error)
             {
-                // No template, or none that this version can read: Test says why.
+                found.Add(new TemplateReport { Path = full, Errors = [TemplateErrors.ToFinding(error)] });
             }
         }
 
         return found;
     }
+
+    /// <summary>Whether a folder is a template, or one that was damaged: it has a description, or what only templates have.</summary>
+    /// <param name="path">The folder.</param>
+    public static bool Exists(string path) =>
+        File.Exists(Path.Combine(path, TemplateSource.ManifestFile)) || TemplateLeftovers.IsDamagedTemplate(path);
 
     /// <summary>Folders that checkpoints which were cut short left in a folder. The next checkpoint to there removes them.</summary>
     /// <param name="folder">The folder.</param>
@@ -109,43 +127,87 @@ public static class GuestTemplates
 
     /// <summary>
     /// Removes a template, but not RAM files that it only took over. Guests that run from it go on. Of a symbolic link to one only the link
-    /// goes.
+    /// goes. A damaged template goes when its folder holds files of templates and nothing else.
     /// </summary>
     /// <param name="path">Its folder.</param>
     /// <exception cref="GuestException">There is none, or it cannot be removed.</exception>
     public static void Remove(string path)
     {
-        GuestTemplate template = Read(path);
+        string full = TemplateSource.FullPath(path);
         try
         {
-            if (new DirectoryInfo(template.Path).LinkTarget is not null)
+            using HeldFolder? folder = HeldFolder.TryOpen(full, out Errno error);
+            if (FilesToRemove(full, folder, error) is not { } files)
             {
-                File.Delete(template.Path);
+                File.Delete(full);
                 return;
             }
 
-            // The description goes first: what is left of a removal that was cut short is no template.
-            string[] own =
-            [
-                Path.Combine(template.Path, TemplateSource.ManifestFile),
-                Path.Combine(template.Path, TemplateSource.StateFileName),
-                .. template.RamBlocks.Where(block => block.InTemplate).Select(block => block.File),
-            ];
-            if (Directory.EnumerateFileSystemEntries(template.Path).Except(own).FirstOrDefault() is { } other)
+            Array.ForEach(files, file => File.Delete(folder!.In(file)));
+            if (!folder!.Remove(full))
             {
-                throw new IOException($"'{Path.GetFileName(other)}' is in the folder and is none of the template's files, so all of it stays");
+                throw new IOException("something came there meanwhile, which stays");
             }
 
-            Array.ForEach(own, File.Delete);
-            Directory.Delete(template.Path);
+            WorkingSet.Forget(full);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw TemplateErrors.Unwritable(template.Path, failure);
+            throw TemplateErrors.Unwritable(full, failure);
         }
     }
 
-    private static IEnumerable<string> Folders(string folder)
+    /// <summary>Finds out whether <see cref="Remove"/> would find a template to remove; nothing changes.</summary>
+    /// <param name="path">Its folder.</param>
+    /// <exception cref="GuestException">There is none, or its folder holds something else, too.</exception>
+    public static void CheckRemove(string path)
+    {
+        string full = TemplateSource.FullPath(path);
+        try
+        {
+            using HeldFolder? folder = HeldFolder.TryOpen(full, out Errno error);
+            _ = FilesToRemove(full, folder, error);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw TemplateErrors.Unwritable(full, failure);
+        }
+    }
+
+    /// <summary>Names of all files in a template's folder, the description first: what a removal that was cut short leaves is no template.</summary>
+    /// <returns>Null: it is a link to a template.</returns>
+    /// <exception cref="IOException">Something in the folder is none of the template's.</exception>
+    private static string[]? FilesToRemove(string path, HeldFolder? folder, Errno error)
+    {
+        GuestTemplate template;
+        try
+        {
+            template = TemplateSource.ReadDescription(path);
+        }
+        catch (GuestException) when (folder is not null && TemplateLeftovers.IsDamagedTemplate(folder))
+        {
+            return [.. folder.Entries().Select(entry => entry.Name)];
+        }
+
+        if (folder is null)
+        {
+            return new DirectoryInfo(path).LinkTarget is not null ? null : throw new IOException(Marshal.GetPInvokeErrorMessage((int)error), (int)error);
+        }
+
+        string[] own =
+        [
+            TemplateSource.ManifestFile,
+            TemplateSource.StateFileName,
+            .. template.RamBlocks.Where(block => block.InTemplate).Select(block => Path.GetFileName(block.File)),
+        ];
+        return folder.Entries().Select(entry => entry.Name).Except(own).FirstOrDefault() is { } other
+            ? throw new IOException($"'{other}' is in the folder and is none of the template's files, so all of it stays")
+            : own;
+    }
+
+    /// <summary>Folders that may be templates in a folder, by name.</summary>
+    /// <exception cref="GuestException">The folder cannot be read.</exception>
+    internal static IEnumerable<string> Folders(string folder)
     {
         try
         {
@@ -159,7 +221,7 @@ public static class GuestTemplates
     }
 
     /// <summary>Maps the RAM and brings a board to the state.</summary>
-    private static void TryStart(TemplateSource source, bool verify, CancellationToken cancellation)
+    private static void TryStart(TemplateSource source, bool verify, IReadOnlyList<string> searchPath, CancellationToken cancellation)
     {
         GuestOptions options = new()
         {
@@ -167,6 +229,7 @@ public static class GuestTemplates
             Template = source.Template.Path,
             MachineType = MachineTypes.Resolve(source.Template.MachineType),
             Verify = verify,
+            SearchPath = searchPath,
         };
         using MemoryBackends backends = new(_ => null);
         using GuestRam ram = TemplateRam.Map(backends, options, source, cancellation);
@@ -180,8 +243,8 @@ public static class GuestTemplates
         GuestConsole console = new();
         Func<GuestBoard, ISupervisorEnvironment>? environment = machine.Firmware ? null : Sbi.For(memory, console, Ignore);
         MachineType type = MachineType.Get(source.Template.MachineType);
-        using GuestBoard board = new(type, memory, machine.Harts, environment, code, console, Ignore);
-        source.State.Restore(board);
+        using GuestBoard board = new(type, memory, machine.Harts, environment, code, console, Ignore, SlotPlan.Show(source.Template));
+        source.State.Restore(board, source.Template.Devices);
 
         static void Ignore(PowerRequest request, uint code)
         {

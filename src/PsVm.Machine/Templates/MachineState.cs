@@ -26,28 +26,50 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
     };
 
     private readonly Dictionary<string, StateSection> _sections = sections.ToDictionary(section => section.Name);
+    private Identity? _identity;
 
     /// <summary>What the machine is.</summary>
     /// <param name="Harts">Number of harts.</param>
     /// <param name="Firmware">It runs firmware; else the built-in SBI.</param>
     /// <param name="Uuid">Its UUID.</param>
-    internal readonly record struct Identity(int Harts, bool Firmware, Guid Uuid);
+    internal sealed record Identity(int Harts, bool Firmware, Guid Uuid);
 
     /// <summary>The state of a board that does not run.</summary>
+    /// <param name="board">The board.</param>
+    /// <param name="uuid">The machine's UUID.</param>
+    public static List<StateSection> Take(GuestBoard board, Guid uuid) =>
+    [
+        Section(Machine, stream => TransferIdentity(stream, new(board.Harts.Count, board.Environment is null, uuid))),
+        .. board.Parts.Select(part => Section(part.Name, part.Part.Transfer, part.Part.StateVersion)),
+    ];
+
+    /// <summary>The state of a board that does not run, as a file.</summary>
     /// <param name="template">The template's id.</param>
     /// <param name="board">The board.</param>
     /// <param name="uuid">The machine's UUID.</param>
     /// <param name="changes">Changed ranges of each block of RAM; null: the template stands alone.</param>
-    public static byte[] Save(Guid template, GuestBoard board, Guid uuid, IReadOnlyList<IReadOnlyList<PageRange>>? changes)
+    public static byte[] Save(Guid template, GuestBoard board, Guid uuid, IReadOnlyList<IReadOnlyList<PageRange>>? changes) =>
+        ToFile(template, Take(board, uuid), changes);
+
+    /// <summary>A state as a file.</summary>
+    /// <param name="template">The template's id.</param>
+    /// <param name="state">What was taken of the board.</param>
+    /// <param name="changes">Changed ranges of each block of RAM; null: the template stands alone.</param>
+    public static byte[] ToFile(Guid template, IReadOnlyList<StateSection> state, IReadOnlyList<IReadOnlyList<PageRange>>? changes) => StateFile.Write(
+        template, changes is null ? state : [.. state, Section(Changes, stream => TransferRanges(stream, changes))]);
+
+    /// <summary>The same state of a template that holds other ranges of its RAM.</summary>
+    /// <param name="template">The template's id.</param>
+    /// <param name="changes">Changed ranges of each block of RAM; null: the template stands alone.</param>
+    public byte[] Save(Guid template, IReadOnlyList<IReadOnlyList<PageRange>>? changes)
     {
-        List<StateSection> sections = [Section(Machine, stream => TransferIdentity(stream, new(board.Harts.Count, board.Environment is null, uuid)))];
-        sections.AddRange(board.Parts.Select(part => Section(part.Name, part.Part.Transfer, part.Part.StateVersion)));
+        List<StateSection> same = [.. sections.Where(section => section.Name != Changes)];
         if (changes is not null)
         {
-            sections.Add(Section(Changes, stream => TransferChanges(stream, changes)));
+            same.Add(Section(Changes, stream => TransferRanges(stream, changes)));
         }
 
-        return StateFile.Write(template, sections);
+        return StateFile.Write(template, same);
     }
 
     /// <summary>Reads a state and checks that all of it is known.</summary>
@@ -77,8 +99,13 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
     /// <exception cref="GuestException">The state does not say.</exception>
     public Identity ReadIdentity()
     {
-        Identity identity = default;
-        ReadSection(Machine, stream => identity = TransferIdentity(stream, identity));
+        if (_identity is not { } identity)
+        {
+            identity = new Identity(Harts: 1, Firmware: false, Guid.Empty);
+            ReadSection(Machine, stream => identity = TransferIdentity(stream, identity));
+            _identity = identity;
+        }
+
         return identity;
     }
 
@@ -97,26 +124,46 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
         }
 
         IReadOnlyList<PageRange>[] changes = [];
-        ReadSection(Changes, stream => changes = TransferChanges(stream, []));
+        ReadSection(Changes, stream => changes = TransferRanges(stream, []));
         bool fit = changes.Length == template.RamBlocks.Count && changes.Zip(template.RamBlocks).All(block => AreInOrder(block.First, block.Second));
         return fit ? changes : throw StateFile.Corrupt(
             path, $"changed ranges in order, inside {template.RamBlocks.Count} blocks of RAM and of as many bytes as described", "others");
     }
 
-    /// <summary>Brings a new board to this state.</summary>
+    /// <summary>Brings a new board to this state. Devices that only the board has stay as they are.</summary>
+    /// <param name="board">The board.</param>
+    /// <param name="devices">Names of the devices that the template says it has.</param>
     /// <exception cref="GuestException">The state is not one of such a board.</exception>
-    public void Restore(GuestBoard board)
+    public void Restore(GuestBoard board, IReadOnlyList<string> devices)
     {
-        HashSet<string> unused = [.. _sections.Keys.Except([Machine, Changes])];
+        int used = (_sections.ContainsKey(Machine) ? 1 : 0) + (_sections.ContainsKey(Changes) ? 1 : 0);
         foreach ((string name, IStateful part) in board.Parts)
         {
-            ReadSection(name, part.Transfer);
-            unused.Remove(name);
+            if (_sections.ContainsKey(name) || devices.Contains(name) || !MachineType.AllDeviceNames.Contains(name))
+            {
+                ReadSection(name, part.Transfer);
+                used++;
+            }
         }
 
-        if (unused.Count > 0)
+        if (used != _sections.Count)
         {
-            throw StateFile.Corrupt(path, "sections of this board", $"a section '{unused.First()}' that it has no use for");
+            string unused = _sections.Keys.Except([Machine, Changes, .. board.Parts.Select(part => part.Name)]).First();
+            throw StateFile.Corrupt(path, "sections of this board", $"a section '{unused}' that it has no use for");
+        }
+    }
+
+    /// <summary>Brings a new board to this state.</summary>
+    /// <param name="board">The board.</param>
+    /// <param name="devices">Names of the devices that the template says it has.</param>
+    /// <param name="keepIdentity">It is the machine that was checkpointed; else it learns that it is another one.</param>
+    /// <exception cref="GuestException">The state is not one of such a board.</exception>
+    public void Restore(GuestBoard board, IReadOnlyList<string> devices, bool keepIdentity)
+    {
+        Restore(board, devices);
+        if (!keepIdentity)
+        {
+            board.RenewGeneration();
         }
     }
 
@@ -156,7 +203,8 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
             : throw new InvalidDataException($"{harts} harts");
     }
 
-    private static IReadOnlyList<PageRange>[] TransferChanges(StateStream stream, IReadOnlyList<IReadOnlyList<PageRange>> changes)
+    /// <summary>Ranges of each block of RAM.</summary>
+    internal static IReadOnlyList<PageRange>[] TransferRanges(StateStream stream, IReadOnlyList<IReadOnlyList<PageRange>> changes)
     {
         const int rangeSize = 2 * sizeof(long);
         var blocks = new IReadOnlyList<PageRange>[stream.TransferCount(changes.Count, sizeof(uint))];

@@ -1,5 +1,6 @@
 using Microsoft.Win32.SafeHandles;
 using PsVm.Memory;
+using PsVm.Memory.Copying;
 
 namespace PsVm.Machine.Templates;
 
@@ -9,17 +10,15 @@ internal static class RamFileCheck
     /// <summary>Looks at the RAM file of a block, as a start does before it maps it.</summary>
     /// <param name="block">What was recorded.</param>
     /// <param name="file">The file: the block's, or another that is said to have its content.</param>
-    /// <param name="byContent">Its content is to count, so that it may be another file of the same size.</param>
-    /// <returns>The open file.</returns>
-    /// <exception cref="GuestException">It is not there, no regular file, or not what was recorded; the error says in what.</exception>
-    public static SafeFileHandle Open(TemplateRamBlock block, string file, bool byContent)
+    /// <returns>The open file. Whether it <see cref="IsKnown"/> or must be read is not looked at yet.</returns>
+    /// <exception cref="GuestException">It is not there, no regular file, or cannot be what was recorded; the error says in what.</exception>
+    public static SafeFileHandle Open(TemplateRamBlock block, string file)
     {
         SafeFileHandle? opened = null;
         try
         {
-            // A template has no links among its files. RAM that was taken over, or that the operator names, is where it is.
-            opened = TemplateFile.Open(file, follow: file != block.File || !block.InTemplate);
-            Check(block, file, MemoryBackends.Identify(opened), byContent);
+            opened = TemplateFile.Open(file, MayBeLink(block, file));
+            CheckFace(block, file, MemoryBackends.Identify(opened));
             return opened;
         }
         catch (Exception failure) when (failure is not GuestException)
@@ -27,9 +26,7 @@ internal static class RamFileCheck
             opened?.Dispose();
             throw failure switch
             {
-                FileNotFoundException => new GuestException(
-                    GuestErrorIds.TemplateIncomplete, $"Expected the RAM file '{file}', found none.", file,
-                    "Take it from a backup, or make the template again.", failure),
+                FileNotFoundException => Missing(file, failure),
                 UnauthorizedAccessException => TemplateErrors.Unreadable(file, failure),
                 _ => new GuestException(
                     GuestErrorIds.TemplateRamChanged, $"Expected the RAM file '{file}' to be a regular file, found: {failure.Message}.", file,
@@ -43,40 +40,147 @@ internal static class RamFileCheck
         }
     }
 
-    /// <summary>Compares a RAM file with what was recorded of it.</summary>
+    /// <summary>Whether a RAM file looks, by its name, as one that <see cref="Open"/> would open and nothing is wrong with.</summary>
+    public static bool LooksRight(TemplateRamBlock block, string file) =>
+        MemoryBackends.Identify(file, MayBeLink(block, file)) is { } found && found.Size == block.Identity.Size;
+
+    /// <summary>
+    /// Sees to it that an open file has the content that was recorded: it is the file that was made, or one that was found to have it before
+    /// and has not changed since; any other is read.
+    /// </summary>
     /// <param name="block">What was recorded.</param>
-    /// <param name="file">The file.</param>
-    /// <param name="found">What is there; null: nothing.</param>
-    /// <param name="byContent">Its content is to count, so that only its size is compared.</param>
-    /// <exception cref="GuestException">They differ; the error says in what.</exception>
-    public static void Check(TemplateRamBlock block, string file, FileIdentity? found, bool byContent = false)
+    /// <param name="file">The file's path, for errors.</param>
+    /// <param name="opened">The file.</param>
+    /// <param name="verify">It is read in any case.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="GuestException">It has other content; the error says in what it differs.</exception>
+    public static void CheckContent(TemplateRamBlock block, string file, SafeFileHandle opened, bool verify, CancellationToken cancellation)
     {
-        if (found is not FileIdentity now)
+        FileIdentity? before = MemoryBackends.Identify(opened);
+        CheckFace(block, file, before);
+        FileIdentity now = before!.Value;
+        if (!verify && IsKnown(block, now))
         {
-            throw new GuestException(
-                GuestErrorIds.TemplateIncomplete, $"Expected the RAM file '{file}', found none.", file,
-                "Take it from a backup, or make the template again.");
+            return;
         }
 
+        if (verify || DigestOf(block) is not null)
+        {
+            // Who wants it read each time does not wait so that the next time it need not be.
+            bool isSettled = VerifiedFiles.Settle(now, wait: !verify);
+            try
+            {
+                CheckDigest(block, file, opened, cancellation);
+            }
+            catch (GuestException altered) when (!verify && altered.ErrorId == GuestErrorIds.TemplateDigestMismatch)
+            {
+                throw Changed(block, file, now, altered);
+            }
+
+            // What changed while it was read may be something else by now, and is read again the next time.
+            if (isSettled && MemoryBackends.Identify(opened) == now)
+            {
+                VerifiedFiles.Add(now, DigestOf(block)!, file);
+            }
+
+            return;
+        }
+
+        throw Changed(block, file, now, null);
+    }
+
+    /// <summary>Whether a file need not be read: it is the one that was made, untouched since, or one that was read before, untouched since.</summary>
+    public static bool IsKnown(TemplateRamBlock block, FileIdentity file)
+    {
+        FileIdentity made = block.Identity;
+        bool isMade = file.Inode == made.Inode && file.Size == made.Size && file.ModifiedNanoseconds == made.ModifiedNanoseconds
+            && (made.ChangedNanoseconds == 0 || file.ChangedNanoseconds == made.ChangedNanoseconds);
+        return isMade || (DigestOf(block) is { } digest && VerifiedFiles.Contains(file, digest));
+    }
+
+    /// <summary>What a start finds out about the RAM file of a block.</summary>
+    /// <exception cref="GuestException">It is not what was recorded.</exception>
+    public static void Check(TemplateRamBlock block, bool verify, CancellationToken cancellation)
+    {
+        using SafeFileHandle opened = Open(block, block.File);
+        CheckContent(block, block.File, opened, verify, cancellation);
+    }
+
+    /// <summary>Compares what can be seen of a file without reading it, where any copy must be alike.</summary>
+    private static void CheckFace(TemplateRamBlock block, string file, FileIdentity? found)
+    {
+        FileIdentity now = found ?? throw Missing(file, null);
+        if (now.Size != block.Identity.Size)
+        {
+            throw Changed(block, file, now, null);
+        }
+    }
+
+    /// <summary>A template has no links among its files. RAM that was taken over, or that the operator names, is where it is.</summary>
+    private static bool MayBeLink(TemplateRamBlock block, string file) => file != block.File || !block.InTemplate;
+
+    private static string? DigestOf(TemplateRamBlock block) => block.Digest ?? block.Sha256;
+
+    /// <summary>Compares the content of an open RAM file with the recorded digest.</summary>
+    private static void CheckDigest(TemplateRamBlock block, string file, SafeFileHandle opened, CancellationToken cancellation)
+    {
+        if (DigestOf(block) is not { } expected)
+        {
+            throw new GuestException(
+                GuestErrorIds.TemplateDigestMissing,
+                $"Expected a SHA-256 of '{block.File}' to verify '{file}' with, found that none was recorded.",
+                file,
+                "Make the template again, or start without Verify.");
+        }
+
+        string found;
+        try
+        {
+            found = block.Digest is null ? TemplateFile.Sha256(opened, hashed: null, cancellation) : RamDigest.Of(opened, cancellation);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw TemplateErrors.Unreadable(file, failure);
+        }
+
+        if (found != expected)
+        {
+            throw new GuestException(
+                GuestErrorIds.TemplateDigestMismatch,
+                $"Expected content with the SHA-256 {expected} in '{file}', found {found}.",
+                file,
+                "Take the file from a backup, or make the template again.");
+        }
+    }
+
+    private static GuestException Missing(string file, Exception? cause) => new(
+        GuestErrorIds.TemplateIncomplete, $"Expected the RAM file '{file}', found none.", file,
+        "Take it from a backup, or make the template again.", cause);
+
+    private static GuestException Changed(TemplateRamBlock block, string file, FileIdentity now, GuestException? altered)
+    {
         FileIdentity then = block.Identity;
         List<string> differences = [];
         AddIfDifferent("size in bytes", then.Size, now.Size);
-        if (!byContent)
+        if (then.Size == now.Size)
         {
             AddIfDifferent("inode", (long)then.Inode, (long)now.Inode);
             AddIfDifferent("time of change in nanoseconds since 1970", then.ModifiedNanoseconds, now.ModifiedNanoseconds);
+            if (then.ChangedNanoseconds != 0)
+            {
+                AddIfDifferent("time of change of status", then.ChangedNanoseconds, now.ChangedNanoseconds);
+            }
         }
 
-        if (differences.Count > 0)
-        {
-            throw new GuestException(
-                GuestErrorIds.TemplateRamChanged,
-                $"Expected the RAM file '{file}' as it was when the template was made, found another {string.Join(", ", differences)}.",
-                file,
-                block.Sha256 is null || then.Size != now.Size
-                    ? "Make the template again."
-                    : "If the file was only copied or touched, start with Verify, which compares its content.");
-        }
+        string content = altered is null ? string.Empty : $", and other content: {altered.Message}";
+        return new GuestException(
+            GuestErrorIds.TemplateRamChanged,
+            $"Expected the RAM file '{file}' as it was when the template was made, found another {string.Join(", ", differences)}{content}".TrimEnd('.') + ".",
+            file,
+            altered is null && DigestOf(block) is null && then.Size == now.Size
+                ? "Its template has no digest by which a copy could be told: make the template again."
+                : "Take the file from a backup, or make the template again.",
+            altered);
 
         void AddIfDifferent(string what, long expected, long actual)
         {
@@ -84,54 +188,6 @@ internal static class RamFileCheck
             {
                 differences.Add($"{what} ({expected} then, {actual} now)");
             }
-        }
-    }
-
-    /// <summary>Compares the content of an open RAM file with the recorded SHA-256.</summary>
-    /// <param name="block">What was recorded.</param>
-    /// <param name="file">The file's path, for errors.</param>
-    /// <param name="opened">The file.</param>
-    /// <param name="cancellation">Gives up.</param>
-    /// <exception cref="GuestException">It differs, there is none recorded, or the file cannot be read.</exception>
-    public static void CheckDigest(TemplateRamBlock block, string file, SafeFileHandle opened, CancellationToken cancellation)
-    {
-        if (block.Sha256 is null)
-        {
-            throw new GuestException(
-                GuestErrorIds.TemplateDigestMissing,
-                $"Expected a SHA-256 of '{block.File}' to verify '{file}' with, found that none was recorded.",
-                file,
-                "Make the template with a digest, or start without Verify.");
-        }
-
-        string found;
-        try
-        {
-            found = TemplateFile.Digest(opened, cancellation);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            throw TemplateErrors.Unreadable(file, failure);
-        }
-
-        if (found != block.Sha256)
-        {
-            throw new GuestException(
-                GuestErrorIds.TemplateDigestMismatch,
-                $"Expected content with the SHA-256 {block.Sha256} in '{file}', found {found}.",
-                file,
-                "Take the file from a backup, or make the template again.");
-        }
-    }
-
-    /// <summary>What a start finds out about the RAM file of a block.</summary>
-    /// <exception cref="GuestException">It is not what was recorded.</exception>
-    public static void Check(TemplateRamBlock block, bool verify, CancellationToken cancellation)
-    {
-        using SafeFileHandle opened = Open(block, block.File, verify);
-        if (verify)
-        {
-            CheckDigest(block, block.File, opened, cancellation);
         }
     }
 }

@@ -56,17 +56,7 @@ internal static class TemplateFile
         try
         {
             using SafeFileHandle file = Open(path, follow: false);
-            long length = RandomAccess.GetLength(file);
-            byte[] bytes = length <= limit
-                ? new byte[length]
-                : throw new IOException($"{length} bytes, more than the {limit} that it may have");
-            int done = 0;
-            while (done < bytes.Length && RandomAccess.Read(file, bytes.AsSpan(done), done) is var read and > 0)
-            {
-                done += read;
-            }
-
-            return bytes[..done];
+            return ReadAll(file, limit);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
@@ -74,9 +64,27 @@ internal static class TemplateFile
         }
     }
 
+    /// <summary>As the other, of an open file.</summary>
+    /// <exception cref="IOException">It has more, or cannot be read.</exception>
+    public static byte[] ReadAll(SafeFileHandle file, int limit)
+    {
+        long length = RandomAccess.GetLength(file);
+        byte[] bytes = length <= limit ? new byte[length] : throw new IOException($"{length} bytes, more than the {limit} that it may have");
+        int done = 0;
+        while (done < bytes.Length && RandomAccess.Read(file, bytes.AsSpan(done), done) is var read and > 0)
+        {
+            done += read;
+        }
+
+        return bytes[..done];
+    }
+
     /// <summary>The SHA-256 of an open file, lower-case hexadecimal.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="hashed">Told now and then how many bytes have been read.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <exception cref="IOException">It cannot be read.</exception>
-    public static string Digest(SafeFileHandle file, CancellationToken cancellation)
+    public static string Sha256(SafeFileHandle file, Action<long>? hashed, CancellationToken cancellation)
     {
         using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         byte[] buffer = new byte[1 << 20];
@@ -84,10 +92,18 @@ internal static class TemplateFile
         {
             cancellation.ThrowIfCancellationRequested();
             hash.AppendData(buffer, 0, read);
+            hashed?.Invoke(position + read);
         }
 
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
+
+    /// <summary>An open file's permissions.</summary>
+    /// <exception cref="IOException">It cannot be looked at.</exception>
+    public static FilePermissions ModeOf(SafeFileHandle file) =>
+        Syscall.fstat((int)file.DangerousGetHandle(), out Stat stat) == 0
+            ? stat.st_mode & FilePermissions.ALLPERMS
+            : throw new IOException($"fstat: {Stdlib.GetLastError()}");
 
     private static string Describe(in Stat stat) => (stat.st_mode & FilePermissions.S_IFMT) switch
     {

@@ -7,13 +7,17 @@ namespace PsVm.Machine.Templates;
 /// <summary>A template that is being written: a folder beside its place, which it takes whole and at once, or goes without a trace.</summary>
 internal sealed class TemplateFolder : IDisposable
 {
+    private const int MostAttempts = 16;
+
     private readonly string _target;
     private readonly FilePermissions _mode;
     private readonly FolderCalls _calls;
-    private readonly List<string> _newParents = []; // innermost first
-    private readonly List<SafeFileHandle> _files = [];
-    private readonly SafeFileHandle? _lock;
-    private readonly bool _hasFlags;
+    private readonly NewFolders _newParents;
+    private readonly List<(string Name, SafeFileHandle File)> _files = [];
+    private readonly HeldFolder? _folder;
+    private readonly FolderPlacing? _placing;
+    private bool _isPlaced;
+    private bool _isOtherPlaced;
 
     /// <summary>Makes an empty folder, and those above it that are missing, and finds out in which way it can take its place.</summary>
     /// <param name="target">Where it will be.</param>
@@ -26,29 +30,15 @@ internal sealed class TemplateFolder : IDisposable
         _target = target;
         _mode = mode & Readable;
         _calls = calls;
-        Path = TemplateLeftovers.NewPath(target);
-        for (string? parent = System.IO.Path.GetDirectoryName(target); !Directory.Exists(parent); parent = System.IO.Path.GetDirectoryName(parent))
-        {
-            _newParents.Add(parent!);
-        }
-
+        _newParents = new NewFolders(calls);
+        Path = string.Empty;
         try
         {
-            TemplateLeftovers.Sweep(target, calls);
-            Directory.CreateDirectory(Path);
-            _lock = calls.Lock(Path, out int error);
-            if (_lock is null && (Errno)error is Errno.EWOULDBLOCK or Errno.ENOENT)
+            for (int attempt = 1; (_folder = TryMake(isLast: attempt == MostAttempts)) is null; attempt++)
             {
-                // A sweep took the folder for a leftover in the moment before it was locked.
-                throw new IOException("another checkpoint removed the folder; try again");
             }
 
-            foreach (string parent in _newParents)
-            {
-                SyncFolder(System.IO.Path.GetDirectoryName(parent)!);
-            }
-
-            _hasFlags = HasFlags(replace);
+            _placing = FolderPlacing.Of(Path, target, replace, calls);
         }
         catch
         {
@@ -57,166 +47,113 @@ internal sealed class TemplateFolder : IDisposable
         }
     }
 
+    /// <summary>Makes an empty folder and locks it.</summary>
+    /// <param name="isLast">What keeps it from that is an error.</param>
+    /// <returns>Null: others were faster, who give up a folder above that they made, or take this one for a leftover before it is locked.</returns>
+    private HeldFolder? TryMake(bool isLast)
+    {
+        _newParents.Make(System.IO.Path.GetDirectoryName(_target)!);
+        TemplateLeftovers.Sweep(_target, _calls);
+        Path = TemplateLeftovers.NewPath(_target);
+        HeldFolder? made = HeldFolder.TryMake(Path, out Errno error);
+        if (error == Errno.ENOENT && !isLast)
+        {
+            return null;
+        }
+
+        FolderPlacing.ThrowIfFailed((int)error, "mkdir");
+        if ((Errno)_calls.Lock(made!) != Errno.EWOULDBLOCK && made!.IsAt(Path))
+        {
+            return made;
+        }
+
+        made!.Remove(Path); // where somebody only looked at it
+        made.Dispose();
+        return isLast ? throw new IOException("another checkpoint removed the folder; try again") : null;
+    }
+
     /// <summary>Who may read a file that all may read.</summary>
     public const FilePermissions Readable = FilePermissions.S_IRUSR | FilePermissions.S_IRGRP | FilePermissions.S_IROTH;
 
     /// <summary>Where it is now.</summary>
-    public string Path { get; }
+    public string Path { get; private set; }
 
     /// <summary>Makes a file, which stays open until the folder is disposed. Nobody else can ever write to it.</summary>
     public SafeFileHandle CreateFile(string name)
     {
-        string path = System.IO.Path.Combine(Path, name);
+        string path = _folder!.In(name);
         int descriptor = Syscall.open(path, OpenFlags.O_RDWR | OpenFlags.O_CREAT | OpenFlags.O_EXCL | OpenFlags.O_CLOEXEC, _mode);
         if (descriptor < 0)
         {
-            ThrowIfFailed(Marshal.GetLastPInvokeError(), "open");
+            FolderPlacing.ThrowIfFailed(Marshal.GetLastPInvokeError(), "open");
         }
 
         SafeFileHandle file = new(descriptor, ownsHandle: true);
-        _files.Add(file);
+        _files.Add((name, file));
         return file;
     }
 
     /// <summary>Takes all that was written to the disk.</summary>
-    public void Seal() => _files.ForEach(RandomAccess.FlushToDisk);
+    public void Seal() => _files.ForEach(file => RandomAccess.FlushToDisk(file.File));
 
     /// <summary>Takes its place; when that fails, what was there is there again.</summary>
     /// <param name="replace">What is there, a template, goes; else there must be nothing.</param>
+    /// <param name="isExpected">Whether a template that would go is the one that may; null: any is.</param>
     /// <returns>False: there is something else, which stays.</returns>
     /// <exception cref="IOException">The file system cannot.</exception>
-    public bool Commit(bool replace)
+    public bool Commit(bool replace, Func<HeldFolder, bool>? isExpected = null)
     {
-        SyncFolder(Path);
-        string parent = System.IO.Path.GetDirectoryName(_target)!;
-        if (replace && Directory.Exists(_target))
+        FolderPlacing.Sync(_folder!, _calls);
+        if (!_folder!.IsAt(Path))
         {
-            return Replace(parent);
+            throw new IOException($"somebody moved '{Path}' away, in which the template was written");
         }
 
-        int error = _hasFlags ? _calls.RenameNew(Path, _target)
-            : System.IO.Path.Exists(_target) ? (int)Errno.EEXIST
-            : _calls.Rename(Path, _target);
-        if ((Errno)error is Errno.EEXIST or Errno.ENOTEMPTY or Errno.ENOTDIR)
-        {
-            return false;
-        }
-
-        ThrowIfFailed(error, "rename");
-        SyncOrUndo(parent, () => _hasFlags ? _calls.RenameNew(_target, Path) : _calls.Rename(_target, Path));
-        return true;
+        return _isPlaced = _placing!.Take(replace && Directory.Exists(_target), isExpected);
     }
 
-    /// <summary>Removes what is at the temporary place: the unfinished template, or the one that was replaced.</summary>
+    /// <summary>Lets a template of the same file system take the place instead, as <see cref="Commit"/> does.</summary>
+    /// <param name="template">Its folder.</param>
+    /// <param name="replace">What is there, a template, goes; else there must be nothing.</param>
+    /// <returns>False: there is something else, which stays. Null: the template is on another file system, so that only a copy can.</returns>
+    /// <exception cref="IOException">The file system cannot.</exception>
+    public bool? CommitOther(string template, bool replace)
+    {
+        try
+        {
+            return _isOtherPlaced = _placing!.For(template).Take(replace && Directory.Exists(_target));
+        }
+        catch (IOException failure) when (failure.HResult == (int)Errno.EXDEV)
+        {
+            return null;
+        }
+    }
+
+    /// <summary>Removes what was made and has not taken its place: these files and folders, whatever has their names by now.</summary>
     public void Dispose()
     {
-        _files.ForEach(file => file.Dispose());
-        try
+        foreach ((string name, SafeFileHandle file) in _files)
         {
-            // When it has taken its place, there is nothing. What is not of a template is nobody's to delete, and gets no name either.
-            if (!Directory.Exists(Path) || TemplateLeftovers.TryDelete(Path))
+            if (!_isPlaced)
             {
-                _newParents.ForEach(parent => _ = Syscall.rmdir(parent)); // those that are empty
+                _folder!.Remove(name, file);
             }
-        }
-        finally
-        {
-            _lock?.Dispose();
-        }
-    }
 
-    /// <summary>Changes places with what is there, looks at it, and changes back if it is no template.</summary>
-    private bool Replace(string parent)
-    {
-        // Without an exchange there is a moment without a template; what was there has a leftover's name then.
-        string old = _hasFlags ? Path : TemplateLeftovers.NewPath(_target);
-        if (_hasFlags)
-        {
-            ThrowIfFailed(_calls.Swap(Path, _target), "renameat2");
-        }
-        else
-        {
-            ThrowIfFailed(_calls.Rename(_target, old), "rename");
-            if (_calls.Rename(Path, _target) is var error and not 0)
-            {
-                _ = _calls.Rename(old, _target);
-                ThrowIfFailed(error, "rename");
-            }
+            file.Dispose();
         }
 
-        if (Directory.Exists(old) && !TemplateLeftovers.IsTemplate(old))
+        if (!_isPlaced)
         {
-            ThrowIfFailed(Undo(), "rename");
-            return false;
+            // What somebody else put there stays, and so does what it is in.
+            _folder?.Remove(Path);
         }
 
-        SyncOrUndo(parent, Undo);
-        if (!_hasFlags)
+        if (!_isPlaced && !_isOtherPlaced)
         {
-            TemplateLeftovers.TryDelete(old);
+            _newParents.Remove();
         }
 
-        return true;
-
-        int Undo() => _hasFlags ? _calls.Swap(Path, _target)
-            : _calls.Rename(_target, Path) is var error and not 0 ? error
-            : _calls.Rename(old, _target);
-    }
-
-    /// <summary>Syncs the folder that the template is in now. When that fails it is taken out again, and when that fails too it is there.</summary>
-    private void SyncOrUndo(string parent, Func<int> undo)
-    {
-        try
-        {
-            SyncFolder(parent);
-        }
-        catch (IOException) when (undo() != 0)
-        {
-            // There is a template, so nobody may act as if there were none; a crash might lose it.
-        }
-    }
-
-    /// <summary>Whether the file system knows renameat2's flags that will be needed. It is tried, on names of our own.</summary>
-    private bool HasFlags(bool replace)
-    {
-        string other = TemplateLeftovers.NewPath(_target);
-        if (_calls.RenameNew(Path, other) != 0)
-        {
-            return false;
-        }
-
-        ThrowIfFailed(_calls.Rename(other, Path), "rename");
-        if (!replace)
-        {
-            return true;
-        }
-
-        Directory.CreateDirectory(other);
-        try
-        {
-            return _calls.Swap(Path, other) == 0 && _calls.Swap(Path, other) == 0;
-        }
-        finally
-        {
-            Directory.Delete(other);
-        }
-    }
-
-    private void SyncFolder(string path)
-    {
-        // Some file systems have nothing to sync of a folder, and say so.
-        int error = _calls.SyncFolder(path);
-        if ((Errno)error is not (Errno.EINVAL or Errno.EPERM or Errno.EOPNOTSUPP or Errno.ENOSYS))
-        {
-            ThrowIfFailed(error, "fsync");
-        }
-    }
-
-    private static void ThrowIfFailed(int error, string call)
-    {
-        if (error != 0)
-        {
-            throw new IOException($"{call}: {Marshal.GetPInvokeErrorMessage(error)}", error);
-        }
+        _folder?.Dispose(); // and its lock, which kept sweeps away
+        _newParents.Dispose();
     }
 }

@@ -7,8 +7,11 @@ namespace PsVm.Machine.Templates;
 /// <summary>The file <c>template.json</c>, as it is written. Source: docs/template-format.md.</summary>
 internal sealed record TemplateManifest
 {
-    /// <summary>The version that this code writes, and the newest that it reads.</summary>
-    public const uint Version = 1;
+    /// <summary>The newest version that this code reads, and what it writes of a guest with something in its slots.</summary>
+    public const uint Version = 3;
+
+    /// <summary>What it writes of all others, so that who knows no slots can read that.</summary>
+    public const uint VersionWithoutSlots = 2;
 
     public required uint FormatVersion { get; init; }
 
@@ -22,6 +25,8 @@ internal sealed record TemplateManifest
 
     public required IReadOnlyList<string> Devices { get; init; }
 
+    public IReadOnlyList<string>? Slots { get; init; }
+
     public required int Harts { get; init; }
 
     public required string Isa { get; init; }
@@ -34,20 +39,37 @@ internal sealed record TemplateManifest
 
     public TemplateParent? Parent { get; init; }
 
+    public IReadOnlyList<DiskManifest>? Disks { get; init; }
+
+    /// <summary>The version of the description of a guest with so many devices in slots.</summary>
+    public static uint VersionFor(int slots) => slots == 0 ? VersionWithoutSlots : Version;
+
     /// <summary>A template's description as a manifest; files in its folder are named without it.</summary>
     public static TemplateManifest From(GuestTemplate template) => new()
     {
-        FormatVersion = Version,
+        FormatVersion = VersionFor(template.Slots.Count),
         Id = template.Id,
         Guest = Line(template.Guest),
         MachineType = template.MachineType,
         Board = template.Board,
         Devices = template.Devices,
+        Slots = template.Slots.Count == 0 ? null : template.Slots,
         Harts = template.Harts,
         Isa = template.Isa,
         Boot = Line(template.Boot),
         CreatedAt = template.CreatedAt,
         Parent = template.Parent,
+        Disks = template.Disks.Count == 0 ? null : [.. template.Disks.Select(disk => new DiskManifest
+        {
+            Name = disk.Name,
+            ReadOnly = disk.ReadOnly,
+            Inode = disk.Identity.Inode,
+            Device = disk.Identity.Device,
+            FileSize = disk.Identity.Size,
+            ModifiedNanoseconds = disk.Identity.ModifiedNanoseconds,
+            ChangedNanoseconds = disk.Identity.ChangedNanoseconds,
+            Digest = disk.Digest,
+        })],
         Ram = [.. template.RamBlocks.Select(block => new RamBlockManifest
         {
             BackendId = Line(block.BackendId),
@@ -59,6 +81,8 @@ internal sealed record TemplateManifest
             Device = block.Identity.Device,
             FileSize = block.Identity.Size,
             ModifiedNanoseconds = block.Identity.ModifiedNanoseconds,
+            ChangedNanoseconds = block.Identity.ChangedNanoseconds,
+            Digest = block.Digest,
             Sha256 = block.Sha256,
             ChangedBytes = block.ChangedBytes,
         })],
@@ -77,11 +101,19 @@ internal sealed record TemplateManifest
         MachineType = MachineType,
         Board = Board,
         Devices = Devices,
+        Slots = Slots ?? [],
         Harts = Harts,
         Isa = Isa,
         Boot = Boot,
         CreatedAt = CreatedAt,
         Parent = Parent,
+        Disks = [.. (Disks ?? []).Select(disk => new TemplateDisk
+        {
+            Name = disk.Name,
+            ReadOnly = disk.ReadOnly,
+            Identity = new FileIdentity(disk.Device, disk.Inode, disk.FileSize, disk.ModifiedNanoseconds, disk.ChangedNanoseconds),
+            Digest = disk.Digest,
+        })],
         Memory = Ram.Sum(block => block.Size), // checked when it was read
         RamBlocks = [.. Ram.Select(block => new TemplateRamBlock
         {
@@ -91,7 +123,9 @@ internal sealed record TemplateManifest
             File = Path.Combine(folder, block.File),
             InTemplate = !Path.IsPathRooted(block.File),
             Offset = block.Offset,
-            Identity = new FileIdentity(block.Device, block.Inode, block.FileSize, block.ModifiedNanoseconds),
+            Identity = new FileIdentity(
+                block.Device, block.Inode, block.FileSize, block.ModifiedNanoseconds, block.ChangedNanoseconds ?? 0),
+            Digest = block.Digest,
             Sha256 = block.Sha256,
             ChangedBytes = block.ChangedBytes,
         })],
@@ -155,9 +189,33 @@ internal sealed record RamBlockManifest
 
     public required long ModifiedNanoseconds { get; init; }
 
+    public long? ChangedNanoseconds { get; init; }
+
+    public string? Digest { get; init; }
+
     public string? Sha256 { get; init; }
 
     public long? ChangedBytes { get; init; }
+}
+
+/// <summary>A disk in <c>template.json</c>.</summary>
+internal sealed record DiskManifest
+{
+    public required string Name { get; init; }
+
+    public bool ReadOnly { get; init; }
+
+    public required ulong Inode { get; init; }
+
+    public required ulong Device { get; init; }
+
+    public required long FileSize { get; init; }
+
+    public required long ModifiedNanoseconds { get; init; }
+
+    public required long ChangedNanoseconds { get; init; }
+
+    public string? Digest { get; init; }
 }
 
 /// <summary>Reads and writes manifests without reflection.</summary>

@@ -1,3 +1,6 @@
+using PsVm.Machine.Board;
+using PsVm.Memory.Files;
+
 namespace PsVm.Machine.Templates;
 
 /// <summary>What the format says of a manifest, beyond the types of its properties. Pure.</summary>
@@ -8,6 +11,9 @@ internal static class TemplateManifestRules
 
     private const int MostBlocks = 64;
     private const int MostDevices = 1024;
+    private const int MostSlots = 64;
+    private const int LongestRole = 64;
+    private const string DiskRole = "disk:";
     private const int LongestPath = 4096;
     private const string BadText = "blank, too long, or not a line that shows as it is";
 
@@ -19,9 +25,12 @@ internal static class TemplateManifestRules
     public static string? FirstBroken(TemplateManifest manifest) =>
         manifest.FormatVersion == 0 ? "formatVersion 0"
         : manifest.Id == Guid.Empty ? "an id of zeros"
+        : manifest.Harts is < 1 or > MemoryMap.MaxHarts ? $"{manifest.Harts} harts, expected 1 to {MemoryMap.MaxHarts}"
         : FirstBadText(manifest)
         ?? FirstBadDevice(manifest.Devices)
+        ?? FirstBadSlot(manifest)
         ?? FirstBadBlock(manifest)
+        ?? FirstBadDisk(manifest)
         ?? FirstBadParent(manifest);
 
     private static string? FirstBadText(TemplateManifest manifest) =>
@@ -42,6 +51,20 @@ internal static class TemplateManifestRules
         : devices.Distinct().Count() != devices.Count ? "a device that is named twice"
         : null;
 
+    private static string? FirstBadSlot(TemplateManifest manifest) => manifest switch
+    {
+        { Slots: null, FormatVersion: < TemplateManifest.Version } => null,
+        { FormatVersion: < TemplateManifest.Version } => $"slots, which no version before {TemplateManifest.Version} has",
+        { Slots: null or [] } => $"no slots, which version {TemplateManifest.Version} has",
+        { Slots.Count: > MostSlots } => $"{manifest.Slots.Count} slots",
+        { Slots: var slots } when !slots.All(IsRole) => $"a slot whose content is no role of 1 to {LongestRole} letters, digits and '-._:'",
+        { Slots: var slots } when slots.Distinct().Count() != slots.Count => "two slots of the same role",
+        _ => null,
+    };
+
+    private static bool IsRole(string? role) => role is { Length: > 0 and <= LongestRole }
+        && role.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '.' or '_' or ':');
+
     private static string? FirstBadBlock(TemplateManifest manifest)
     {
         IReadOnlyList<RamBlockManifest> blocks = manifest.Ram;
@@ -53,7 +76,7 @@ internal static class TemplateManifestRules
         long memory = 0;
         for (int i = 0; i < blocks.Count; i++)
         {
-            if (FirstBroken(blocks[i], manifest.Parent is not null) is { } broken)
+            if ((FirstBroken(blocks[i], manifest.Parent is not null) ?? FirstBrokenOf(blocks[i], manifest.FormatVersion)) is { } broken)
             {
                 return $"block {i} of ram with {broken}";
             }
@@ -73,6 +96,26 @@ internal static class TemplateManifestRules
             : null;
     }
 
+    /// <summary>Each disk is in a slot, and in each slot of a disk is one that is described.</summary>
+    private static string? FirstBadDisk(TemplateManifest manifest)
+    {
+        IReadOnlyList<DiskManifest?> disks = manifest.Disks ?? [];
+        return disks.Any(disk => disk is null) ? "a disk with nothing in it"
+            : !(manifest.Slots ?? []).Where(IsDisk).Order().SequenceEqual(disks.Select(disk => DiskRole + disk!.Name).Order()) ? "other disks than in slots"
+            : disks.Select(disk => FirstBroken(disk!)).FirstOrDefault(broken => broken is not null) is { } broken ? $"a disk with {broken}"
+            : null;
+
+        static bool IsDisk(string role) => role.StartsWith(DiskRole, StringComparison.Ordinal);
+    }
+
+    private static string? FirstBroken(DiskManifest disk) => disk switch
+    {
+        { FileSize: var size } when size <= 0 || size % DiskFile.SectorSize != 0 => $"fileSize {size}",
+        { ModifiedNanoseconds: < 0 } or { ChangedNanoseconds: < 0 } => "a time before 1970",
+        { Digest: { } digest } when !IsSha256(digest) => "a digest that is none",
+        _ => null,
+    };
+
     private static string? FirstBroken(RamBlockManifest? block, bool differential) => block switch
     {
         null => "nothing in it",
@@ -82,14 +125,26 @@ internal static class TemplateManifestRules
         { FileSize: var file } when file < block.Size || file - block.Size < block.Offset => $"fileSize {file}",
         { File: var file } when !Path.IsPathRooted(file) && (block.Offset != 0 || block.FileSize != block.Size) =>
             "a file of its own that is larger or smaller than the block",
-        { ModifiedNanoseconds: < 0 } => "a time before 1970",
+        { ModifiedNanoseconds: < 0 } or { ChangedNanoseconds: < 0 } => "a time before 1970",
         { File: var file } when !IsFileName(file) => $"the file '{file}', which is neither a name in the folder nor a full path",
-        { Sha256: { } hash } when hash.Length != 64 || !hash.All(char.IsAsciiHexDigitLower) => "a sha256 that is none",
+        { Sha256: { } hash } when !IsSha256(hash) => "a sha256 that is none",
+        { Digest: { } digest } when !IsSha256(digest) => "a digest that is none",
         { ChangedBytes: null } when differential => "no changedBytes, which a template with a parent has",
         { ChangedBytes: not null } when !differential => "changedBytes, which only a template with a parent has",
         { ChangedBytes: { } changed } when changed < 0 || changed > block.Size || changed % PageSize != 0 => $"changedBytes {changed}",
         _ => null,
     };
+
+    /// <summary>What came with version 2, and what it always has.</summary>
+    private static string? FirstBrokenOf(RamBlockManifest block, uint version) => (version, block) switch
+    {
+        (1, { Digest: null, ChangedNanoseconds: null }) => null,
+        (1, _) => "digest or changedNanoseconds, which version 1 does not have",
+        (_, { Digest: null } or { ChangedNanoseconds: null }) => "no digest or changedNanoseconds, which version 2 has",
+        _ => null,
+    };
+
+    private static bool IsSha256(string text) => text.Length == 64 && text.All(char.IsAsciiHexDigitLower);
 
     private static string? FirstBadParent(TemplateManifest manifest) => manifest.Parent switch
     {

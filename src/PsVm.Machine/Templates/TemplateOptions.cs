@@ -4,8 +4,10 @@ namespace PsVm.Machine.Templates;
 internal static class TemplateOptions
 {
     /// <summary>Opens the template that a guest should start from, and checks the other options against it.</summary>
+    /// <param name="options">The options.</param>
+    /// <param name="generation">Which template was at that path just now.</param>
     /// <exception cref="GuestException">They do not go with a template, or with this one.</exception>
-    public static TemplateSource Open(GuestOptions options)
+    public static TemplateSource Open(GuestOptions options, TemplateGeneration generation)
     {
         string? alien = options switch
         {
@@ -14,6 +16,7 @@ internal static class TemplateOptions
             { Firmware: not null } => nameof(options.Firmware),
             { CommandLine: not null } => nameof(options.CommandLine),
             { BackendIds.Count: > 0 } => "backends",
+            { MemoryPath: not null, Lazy: true } => $"{nameof(options.MemoryPath)} with {nameof(options.Lazy)}",
             { MemoryPath: not null, Verify: false } => $"{nameof(options.MemoryPath)} without {nameof(options.Verify)}",
             _ => null,
         };
@@ -22,7 +25,7 @@ internal static class TemplateOptions
             throw Conflict(options, alien);
         }
 
-        TemplateSource source = TemplateSource.Open(options.Template!);
+        TemplateSource source = TemplateSource.Open(options.Template!, generation);
         GuestTemplate template = source.Template;
         if (options.Harts is int harts && harts != template.Harts)
         {
@@ -37,7 +40,8 @@ internal static class TemplateOptions
         {
             throw new GuestException(
                 GuestErrorIds.TemplateMemoryMismatch,
-                $"Expected {options.Memory} bytes of RAM, found that template '{template.Path}' has {template.Memory}.",
+                $"Expected {ByteSize.ToExactText(options.Memory)} of RAM, found that template '{template.Path}' has "
+                    + $"{ByteSize.ToExactText(template.Memory)}.",
                 template.Path,
                 "Leave the size of the RAM to the template.");
         }
@@ -47,16 +51,13 @@ internal static class TemplateOptions
             throw Conflict(options, $"{nameof(options.MemoryPath)} for RAM in several files");
         }
 
-        // Dropped private copies would show the parent's pages where the template has its own.
-        if (options.DiscardPolicy == DiscardPolicy.PunchHole
-            || (template.Differential && options.DiscardPolicy == DiscardPolicy.RestoreTemplate))
+        if (options.DiscardPolicy == DiscardPolicy.PunchHole)
         {
             throw new GuestException(
                 GuestErrorIds.TemplateDiscardPolicy,
-                $"Expected a discard policy that leaves template '{template.Path}' as it is and shows none but its content, "
-                + $"found {options.DiscardPolicy}.",
+                $"Expected a discard policy that leaves template '{template.Path}' as it is, found {options.DiscardPolicy}.",
                 template.Path,
-                "Use ZeroOverlay.");
+                "Use ZeroOverlay or RestoreTemplate.");
         }
 
         return source;

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
+using Microsoft.Win32.SafeHandles;
 using PsVm.Machine.Board;
 using PsVm.Memory;
+using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
 using PsVm.Riscv;
 
@@ -18,23 +20,32 @@ internal sealed class TemplateSource
     // Templates in use at one time are few; a bound keeps a long-lived process from collecting them.
     private const int MaxKept = 64;
 
-    // Far more than any has; what is larger is something else.
-    private const int MostManifestBytes = 1 << 20;
-    private const int MostStateBytes = 1 << 28;
+    /// <summary>Most bytes that a description may have: far more than any has.</summary>
+    public const int MostManifestBytes = 1 << 20;
 
+    /// <summary>Most bytes that a machine state may have.</summary>
+    public const int MostStateBytes = 1 << 28;
+
+    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(50);
     private static readonly ConcurrentDictionary<string, TemplateSource> s_kept = new();
 
+    private readonly string _manifestPath, _statePath;
     private readonly FileIdentity? _manifest;
     private readonly FileIdentity? _state;
+    private readonly LayerFile?[] _layers;
+    private TemplateChain? _chain;
+    private string? _machineType;
 
     private TemplateSource(string folder)
     {
-        string statePath = Path.Combine(folder, StateFileName);
-        (_manifest, _state) = Identify(folder);
-        Template = ReadDescription(folder);
-        State = MachineState.Read(statePath, TemplateFile.ReadAll(statePath, MostStateBytes), Template.Id);
+        _manifestPath = Path.Combine(folder, ManifestFile);
+        _statePath = Path.Combine(folder, StateFileName);
+        (_manifest, _state) = (MemoryBackends.Identify(_manifestPath), MemoryBackends.Identify(_statePath));
+        Template = ReadDescriptionOnce(folder);
+        State = MachineState.Read(_statePath, TemplateFile.ReadAll(_statePath, MostStateBytes), Template.Id);
         Check(Template, State);
         Changes = State.ReadChanges(Template);
+        _layers = new LayerFile?[Template.RamBlocks.Count];
     }
 
     /// <summary>Its description.</summary>
@@ -47,13 +58,34 @@ internal sealed class TemplateSource
     public IReadOnlyList<IReadOnlyList<PageRange>>? Changes { get; }
 
     /// <summary>A template, ready to start from.</summary>
+    /// <param name="path">Its folder.</param>
+    /// <param name="generation">Which one was there just now; null: it is looked up.</param>
     /// <exception cref="GuestException">It is not there, not whole, altered, or of another kind of machine.</exception>
-    public static TemplateSource Open(string path)
+    public static TemplateSource Open(string path, TemplateGeneration? generation = null)
     {
         string folder = FullPath(path);
-        if (s_kept.TryGetValue(folder, out TemplateSource? kept) && (kept._manifest, kept._state) == Identify(folder))
+        return Known(folder) ?? TemplateGeneration.Settled(folder, () => OpenOnce(folder), generation);
+    }
+
+    /// <summary>Reads the files of a template that has not taken its place yet, and checks what a start would check of them.</summary>
+    /// <exception cref="GuestException">They are not what the format says.</exception>
+    public static void CheckFiles(string folder) => _ = new TemplateSource(FullPath(folder));
+
+    /// <summary>Reads a template's description alone.</summary>
+    /// <exception cref="GuestException">It is not there, or not what the format says.</exception>
+    public static GuestTemplate ReadDescription(string path)
+    {
+        string folder = FullPath(path);
+        return TemplateGeneration.Settled(folder, () => ReadDescriptionOnce(folder));
+    }
+
+    private static TemplateSource? Known(string folder) => s_kept.TryGetValue(folder, out TemplateSource? kept) && kept.IsCurrent ? kept : null;
+
+    private static TemplateSource OpenOnce(string folder)
+    {
+        if (Known(folder) is { } known)
         {
-            return kept;
+            return known;
         }
 
         TemplateSource read = new(folder);
@@ -65,59 +97,92 @@ internal sealed class TemplateSource
         return s_kept[folder] = read;
     }
 
-    /// <summary>Reads a template's description alone.</summary>
-    /// <exception cref="GuestException">It is not there, or not what the format says.</exception>
-    public static GuestTemplate ReadDescription(string path)
+    private static GuestTemplate ReadDescriptionOnce(string folder)
     {
-        string folder = FullPath(path);
         if (!Directory.Exists(folder))
         {
-            throw new GuestException(
-                GuestErrorIds.TemplateNotFound,
-                $"Expected a template's folder at '{folder}', found {(File.Exists(folder) ? "a file" : "nothing")}.",
-                folder);
+            throw TemplateErrors.NotFound(folder);
         }
 
         string manifest = Path.Combine(folder, ManifestFile);
+        if (!File.Exists(manifest))
+        {
+            throw TemplateErrors.WithoutDescription(folder, manifest);
+        }
+
         return TemplateManifest.Read(manifest, TemplateFile.ReadAll(manifest, MostManifestBytes)).ToTemplate(folder);
     }
 
     /// <summary>A path as templates are known by: absolute, and without a separator at its end.</summary>
     public static string FullPath(string path) => Path.TrimEndingDirectorySeparator(Path.GetFullPath(path));
 
-    /// <summary>The template that a differential one needs.</summary>
-    /// <exception cref="GuestException">It is gone, or another one.</exception>
-    public GuestTemplate OpenParent() => ReadParent(Template.Path, Template.Parent!, Template.RamBlocks);
+    /// <summary>It and the templates that it needs, found once and kept until one of their small files changes.</summary>
+    /// <param name="searchPath">Folders in which those are looked for too.</param>
+    /// <exception cref="GuestException">One is gone, or another one.</exception>
+    public TemplateChain OpenChain(IReadOnlyList<string> searchPath) =>
+        _chain is { IsCurrent: true } chain ? chain : _chain = TemplateChain.Find(this, searchPath);
 
-    /// <summary>Reads the template that a differential one needs.</summary>
-    /// <param name="child">Path of the differential one.</param>
-    /// <param name="expected">What it needs.</param>
-    /// <param name="blocks">Its blocks of RAM.</param>
-    /// <exception cref="GuestException">It is gone, or another one.</exception>
-    public static GuestTemplate ReadParent(string child, TemplateParent expected, IReadOnlyList<TemplateRamBlock> blocks)
+    /// <summary>Its two small files are what they were when it was read.</summary>
+    public bool IsCurrent => MemoryBackends.Identify(_manifestPath) == _manifest && MemoryBackends.Identify(_statePath) == _state;
+
+    /// <summary>Sees to it that a machine type has what it needs; what has, has it for ever.</summary>
+    /// <param name="machineType">The machine type, a version.</param>
+    /// <exception cref="GuestException">There is no such board, or it lacks devices or instructions.</exception>
+    public void CheckNeeds(string machineType)
     {
-        GuestTemplate parent;
+        if (machineType != _machineType)
+        {
+            TemplateNeeds.Check(Template, machineType);
+            _machineType = machineType;
+        }
+    }
+
+    /// <summary>
+    /// The open file of a block of a differential template, held for the caller: all who map it have one descriptor. It is opened when nobody
+    /// has it, or when the file changed since.
+    /// </summary>
+    /// <param name="index">Number of the block.</param>
+    /// <param name="verify">Read it in any case.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="GuestException">The file is not what was recorded.</exception>
+    /// <exception cref="MemoryBackendException">Somebody writes to it.</exception>
+    public LayerFile HoldLayer(int index, bool verify, CancellationToken cancellation)
+    {
+        TemplateRamBlock block = Template.RamBlocks[index];
+        while (!Monitor.TryEnter(_layers, s_patience))
+        {
+            cancellation.ThrowIfCancellationRequested(); // whoever has it may be reading all of a copy
+        }
+
         try
         {
-            parent = ReadDescription(expected.Path);
-        }
-        catch (GuestException missing) when (missing.ErrorId is GuestErrorIds.TemplateNotFound or GuestErrorIds.TemplateIncomplete)
-        {
-            throw new GuestException(
-                GuestErrorIds.TemplateParentNotFound,
-                $"Expected the template that '{child}' is made on, {expected.Id}, at '{expected.Path}', found none.",
-                child,
-                "Put the parent back where it was.",
-                missing);
-        }
+            if (_layers[index] is { } open && open.TryHold())
+            {
+                if (!verify && open.Identity is { } now && RamFileCheck.IsKnown(block, now))
+                {
+                    return open;
+                }
 
-        bool fits = parent.Id == expected.Id && !parent.Differential
-            && parent.RamBlocks.Select(block => block.Size).SequenceEqual(blocks.Select(block => block.Size));
-        return fits ? parent : throw new GuestException(
-            GuestErrorIds.TemplateParentChanged,
-            $"Expected at '{expected.Path}' template {expected.Id}, which '{child}' is made on, found template {parent.Id}.",
-            child,
-            "Put the parent back where it was.");
+                open.Release();
+            }
+
+            SafeFileHandle file = RamFileCheck.Open(block, block.File);
+            try
+            {
+                RamFileCheck.CheckContent(block, block.File, file, verify, cancellation);
+            }
+            catch
+            {
+                file.Dispose();
+                throw;
+            }
+
+            return _layers[index] = LayerFile.Take(file, block.File, block.Size);
+        }
+        finally
+        {
+            Monitor.Exit(_layers);
+        }
     }
 
     /// <summary>A template that this version's board can continue.</summary>
@@ -135,7 +200,7 @@ internal sealed class TemplateSource
                 "Take the template from a backup, or make it again.");
         }
 
-        if (template.Harts != machine.Harts || template.Harts is < 1 or > MemoryMap.MaxHarts)
+        if (template.Harts != machine.Harts)
         {
             throw new GuestException(
                 GuestErrorIds.TemplateHartsMismatch,
@@ -143,7 +208,4 @@ internal sealed class TemplateSource
                 template.Path);
         }
     }
-
-    private static (FileIdentity? Manifest, FileIdentity? State) Identify(string folder) => (
-        MemoryBackends.Identify(Path.Combine(folder, ManifestFile)), MemoryBackends.Identify(Path.Combine(folder, StateFileName)));
 }

@@ -8,10 +8,10 @@ using PsVm.Memory.Native;
 namespace PsVm.Memory.Copying;
 
 /// <summary>
-/// Copies a block of guest RAM that nobody writes to meanwhile into a file: what its own file has, by reflink where the file system can and
-/// sparse where not, and over it what only this mapping holds. Pages of zeros take no space.
+/// What a block of guest RAM has, and where: what its own file has, which it copies, by reflink where the file system can and sparse where not,
+/// and what only this mapping holds, which it tells and fills.
 /// </summary>
-internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping mapping, MappingLayout layout)
+internal sealed unsafe class RamCopier(string id, OpenedBackend opened, RamMapping mapping, MappingLayout layout)
 {
     private const int ChunkSize = 1 << 20;
 
@@ -20,17 +20,23 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
     /// <summary>Ranges whose content is not the file's: pages of this mapping alone, and overlays. In order, neighbours joined.</summary>
     public List<PageRange> OwnRanges(CancellationToken cancellation)
     {
-        if (plan.Options.Share)
+        if (opened.Options.Share)
         {
             // Shared anonymous memory is a file without a descriptor, whose pages the page map does not tell of once they are swapped out.
-            return plan.File is null ? [new PageRange(0, mapping.Size)] : [];
+            return opened.File is null ? [new PageRange(0, mapping.Size)] : [];
         }
 
+        return OwnRanges(0, mapping.Size, cancellation);
+    }
+
+    /// <summary>As the other, of a range of a private mapping.</summary>
+    public List<PageRange> OwnRanges(long offset, long length, CancellationToken cancellation)
+    {
         List<PageRange> own = [];
-        foreach (Segment part in layout.Within(0, mapping.Size))
+        foreach (Segment part in Joined(layout.Within(offset, offset + length)))
         {
             // An overlay's pages are zero even where none is in memory, unless there is no file that could show otherwise.
-            IEnumerable<PageRange> ranges = part.IsOverlay && plan.File is not null
+            IEnumerable<PageRange> ranges = part.IsOverlay && opened.File is not null
                 ? [new PageRange(part.Start, part.Length)]
                 : PageMap.PrivateRanges(mapping.Address, part.Start, part.Length, cancellation);
             foreach (PageRange range in ranges)
@@ -49,78 +55,58 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
         return own;
     }
 
-    /// <summary>Copies the whole block.</summary>
+    /// <summary>The same with what lies side by side of files as one, whichever files: each part costs an opening of the page map.</summary>
+    private static IEnumerable<Segment> Joined(List<Segment> parts)
+    {
+        Segment joined = parts[0];
+        foreach (Segment part in parts.Skip(1))
+        {
+            if (part.IsOverlay == joined.IsOverlay)
+            {
+                joined = joined with { End = part.End };
+            }
+            else
+            {
+                yield return joined;
+                joined = part;
+            }
+        }
+
+        yield return joined;
+    }
+
+    /// <summary>Copies what the file of a private mapping has; the target gets the size of the block.</summary>
     /// <param name="target">A new, empty file.</param>
     /// <param name="advance">Told of bytes that are done with.</param>
     /// <param name="cancellation">Gives up.</param>
-    public void Copy(SafeFileHandle target, Action<long> advance, CancellationToken cancellation)
+    public void CopyBase(SafeFileHandle target, Action<long> advance, CancellationToken cancellation)
     {
-        List<PageRange> own = OwnRanges(cancellation);
-        if (plan.File is null || !TryClone(target))
+        if (!TryClone(target))
         {
             RandomAccess.SetLength(target, mapping.Size);
-            if (plan.File is not null)
+            CopyFile(target, advance, cancellation);
+        }
+
+        CopyLayers(target, cancellation);
+    }
+
+    /// <summary>Copies what layers have over the block's own file, which was copied before.</summary>
+    private void CopyLayers(SafeFileHandle target, CancellationToken cancellation)
+    {
+        for (int layer = 1; layer <= (mapping.Layers?.Files.Count ?? 0); layer++)
+        {
+            LayerFile file = mapping.Layers!.Files[layer - 1];
+            try
             {
-                CopyFile(target, advance, cancellation);
+                SparseFile.CopyRanges(file.Handle, 0, mapping.Layers.Pieces.RangesOf(layer), target, isHole: false, advance: null, cancellation);
             }
-        }
-
-        CopyOwn(target, own, punch: plan.File is not null, advance, cancellation);
-    }
-
-    /// <summary>Copies ranges only, to their places.</summary>
-    /// <param name="target">A new, empty file.</param>
-    /// <param name="own">The ranges.</param>
-    /// <param name="advance">Told of bytes that are done with.</param>
-    /// <param name="cancellation">Gives up.</param>
-    public void CopyRanges(SafeFileHandle target, IReadOnlyList<PageRange> own, Action<long> advance, CancellationToken cancellation)
-    {
-        RandomAccess.SetLength(target, mapping.Size);
-        CopyOwn(target, own, punch: false, advance, cancellation);
-    }
-
-    /// <summary>
-    /// Fills ranges of the mapping from a file that has them in their places; the pages become this mapping's own. Read-only RAM too can
-    /// differ from its file, by what was discarded of it.
-    /// </summary>
-    public void Fill(SafeFileHandle source, IReadOnlyList<PageRange> ranges, CancellationToken cancellation)
-    {
-        if (!plan.Options.ReadOnly || ranges.Count == 0)
-        {
-            FillWritable(source, ranges, cancellation);
-            return;
-        }
-
-        if (mapping.LetFill(true) is var error and not 0)
-        {
-            throw new IOException($"mprotect of read-only RAM '{id}': {Errors.Describe(error)}");
-        }
-
-        try
-        {
-            FillWritable(source, ranges, cancellation);
-        }
-        finally
-        {
-            _ = mapping.LetFill(false);
-        }
-    }
-
-    private void FillWritable(SafeFileHandle source, IReadOnlyList<PageRange> ranges, CancellationToken cancellation)
-    {
-        foreach (PageRange range in ranges)
-        {
-            for (long position = range.Offset; position < range.End;)
+            catch (EndOfStreamException cut)
             {
-                cancellation.ThrowIfCancellationRequested();
-                int length = (int)Math.Min(ChunkSize, range.End - position);
-                int read = Reach(position, length, write: true, bytes => RandomAccess.Read(source, bytes, position));
-                position += read > 0 ? read : throw new EndOfStreamException($"nothing at offset {position}");
+                NoteTruncation();
+                throw new MemoryBackendException(MemoryErrorIds.CopyFailed, $"'{file.Path}' of backend '{id}': {cut.Message}.", id);
             }
         }
     }
-
-    private bool IsSharedAnonymous => plan is { File: null, Options.Share: true };
 
     /// <summary>
     /// Touches the RAM behind the end of a file that was truncated, so that the fault is noted: to who reads the file, what is gone looks
@@ -128,12 +114,20 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
     /// </summary>
     public void NoteTruncation()
     {
-        if (plan.File is { } file && FileFacts.Of(file.Fd) is { Error: 0 } facts && facts.Size < plan.Options.Offset + mapping.Size)
+        if (opened.File is { } file && FileFacts.Of(file.Fd) is { Error: 0 } facts && facts.Size < opened.Options.Offset + mapping.Size)
         {
-            long end = (Math.Max(0, facts.Size - plan.Options.Offset) + plan.PageSize - 1) & -plan.PageSize;
+            long end = (Math.Max(0, facts.Size - opened.Options.Offset) + opened.Decision.PageSize - 1) & -opened.Decision.PageSize;
             if (end < mapping.Size)
             {
                 mapping.Touch(end, write: false);
+            }
+        }
+
+        foreach (RamPiece piece in mapping.Layers?.Pieces.All.Where(piece => piece.MappedLayer != 0) ?? [])
+        {
+            if (mapping.Layers!.Files[piece.Layer - 1].Identity is { } identity && identity.Size < piece.End)
+            {
+                mapping.Touch(Math.Max(piece.Start, (identity.Size + s_pageSize - 1) & -s_pageSize), write: false);
             }
         }
     }
@@ -141,7 +135,7 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
     /// <summary>Shares the file's blocks with the target, where the file system can and the block is the file's beginning.</summary>
     private bool TryClone(SafeFileHandle target)
     {
-        if (plan.Options.Offset != 0 || LibC.IoctlFiClone((int)target.DangerousGetHandle(), LibC.FiClone, plan.File!.Fd) != 0)
+        if (opened.Options.Offset != 0 || !SparseFile.TryClone(opened.File!.Fd, target))
         {
             return false;
         }
@@ -153,40 +147,49 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
     private void CopyFile(SafeFileHandle target, Action<long> advance, CancellationToken cancellation)
     {
         var buffer = new byte[ChunkSize];
-        var start = plan.Options.Offset;
+        var start = opened.Options.Offset;
         var end = start + mapping.Size;
-        for (var position = start; position < end;)
+        var position = start;
+        foreach (PageRange range in SparseFile.Data(opened.File!.Fd, start, end))
         {
-            var data = LibC.LSeek(plan.File!.Fd, position, LibC.SeekData);
-            if (data < 0 && Errors.Last != Errno.ENXIO)
-            {
-                data = position; // a file system that does not know of holes
-            }
-
-            data = data < 0 || data > end ? end : data;
-            var hole = data == end ? end : LibC.LSeek(plan.File.Fd, data, LibC.SeekHole);
-            hole = hole < 0 || hole > end ? end : hole;
-            while (data < hole)
+            for (var data = range.Offset; data < range.End;)
             {
                 cancellation.ThrowIfCancellationRequested();
-                var chunk = buffer.AsSpan(0, (int)Math.Min(ChunkSize, hole - data));
+                var chunk = buffer.AsSpan(0, (int)Math.Min(ChunkSize, range.End - data));
                 ReadFile(chunk, data);
-                WriteNonZero(target, chunk, data - start, punch: false);
+                SparseFile.WriteNonZero(target, chunk, data - start, punch: false);
                 data += chunk.Length;
             }
 
-            advance(hole - position);
-            position = hole;
+            advance(range.End - position);
+            position = range.End;
         }
+
+        advance(end - position);
     }
 
-    private void ReadFile(Span<byte> chunk, long offset)
+    /// <summary>The next bytes of the block that its file has, and no hole.</summary>
+    /// <param name="position">Where to look from.</param>
+    /// <returns>An empty range at the block's end: there is nothing but holes.</returns>
+    public PageRange FindData(long position)
+    {
+        long start = opened.Options.Offset;
+        return SparseFile.Data(opened.File!.Fd, start + position, start + mapping.Size)
+            .Select(range => range with { Offset = range.Offset - start })
+            .FirstOrDefault(new PageRange(mapping.Size, 0));
+    }
+
+    /// <summary>Reads from the file, whole.</summary>
+    /// <param name="chunk">Takes the bytes.</param>
+    /// <param name="offset">Where, in the file.</param>
+    /// <exception cref="MemoryBackendException">It ends before, or cannot be read (<see cref="MemoryErrorIds.CopyFailed"/>).</exception>
+    public void ReadFile(Span<byte> chunk, long offset)
     {
         fixed (byte* bytes = chunk)
         {
             for (var done = 0; done < chunk.Length;)
             {
-                var read = Syscall.pread(plan.File!.Fd, bytes + done, (ulong)(chunk.Length - done), offset + done);
+                var read = Syscall.pread(opened.File!.Fd, bytes + done, (ulong)(chunk.Length - done), offset + done);
                 var error = Errors.Of(read);
                 if (read == 0)
                 {
@@ -205,79 +208,21 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend plan, RamMapping
         }
     }
 
-    private void CopyOwn(
-        SafeFileHandle target, IReadOnlyList<PageRange> own, bool punch, Action<long> advance, CancellationToken cancellation)
-    {
-        foreach (PageRange range in own)
-        {
-            for (var position = range.Offset; position < range.End;)
-            {
-                cancellation.ThrowIfCancellationRequested();
-                var length = (int)Math.Min(ChunkSize, range.End - position);
-                var isSparse = IsSharedAnonymous && mapping.ResidentBytes(position, length) < length;
-                var isZero = Reach(position, length, write: false, bytes =>
-                {
-                    WriteNonZero(target, bytes, position, punch);
-                    return IsZero(bytes);
-                });
-                if (isSparse && isZero)
-                {
-                    // To look was to allocate.
-                    _ = mapping.Advise(position, length, LibC.MadvRemove);
-                }
-
-                position += length;
-                advance(length);
-            }
-        }
-    }
-
-    /// <summary>Gives a part of the block to a system call; when it fails, the pages are touched, so that one it could not reach is noted.</summary>
-    private T Reach<T>(long position, int length, bool write, Func<Span<byte>, T> call)
+    /// <summary>Reads a part of the block from a file; when that fails, the pages are touched, so that one that cannot be had is noted.</summary>
+    private int FillPart(SafeFileHandle source, long position, int length)
     {
         try
         {
-            return call(mapping.Bytes(position, length));
+            return RandomAccess.Read(source, mapping.Bytes(position, length), position);
         }
         catch (IOException)
         {
             for (long page = position; page < position + length; page += s_pageSize)
             {
-                mapping.Touch(page, write);
+                mapping.Touch(page, write: true);
             }
 
             throw;
         }
     }
-
-    /// <summary>Writes runs of pages that are not zero; the others become, or stay, holes.</summary>
-    private static void WriteNonZero(SafeFileHandle target, ReadOnlySpan<byte> bytes, long offset, bool punch)
-    {
-        for (var start = 0; start < bytes.Length;)
-        {
-            var isZero = IsZero(Page(bytes, start));
-            var end = start;
-            do
-            {
-                end = Math.Min(end + s_pageSize, bytes.Length);
-            }
-            while (end < bytes.Length && IsZero(Page(bytes, end)) == isZero);
-
-            ReadOnlySpan<byte> run = bytes[start..end];
-            if (!isZero || (punch && !TryPunch(target, offset + start, run.Length)))
-            {
-                RandomAccess.Write(target, run, offset + start);
-            }
-
-            start = end;
-        }
-    }
-
-    private static bool TryPunch(SafeFileHandle target, long offset, long length) =>
-        LibC.Fallocate((int)target.DangerousGetHandle(), LibC.FallocKeepSize | LibC.FallocPunchHole, offset, length) == 0;
-
-    private static ReadOnlySpan<byte> Page(ReadOnlySpan<byte> bytes, int start) =>
-        bytes.Slice(start, Math.Min(s_pageSize, bytes.Length - start));
-
-    private static bool IsZero(ReadOnlySpan<byte> page) => !page.ContainsAnyExcept((byte)0);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Mono.Unix.Native;
 using PsVm.Memory.Files;
 using PsVm.Memory.Mapping;
@@ -7,27 +8,21 @@ using PsVm.Memory.Options;
 namespace PsVm.Memory.Discarding;
 
 /// <summary>Gives ranges of one mapping back to the host (memory-backends rules, section 5). Not thread-safe; the backend is.</summary>
-internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mapping, MappingBudget budget) : IDisposable
+internal sealed class Discarder(string id, OpenedBackend opened, RamMapping mapping, MappingBudget budget) : IDisposable
 {
-    private bool _warnedOfHoles = plan.Warnings.Contains(DiscardPolicyResolver.PunchHoleChangesFile);
+    // What a guest cuts up comes out of what all blocks of the process may be cut into: one block gets a part of that.
+    private const int GuestsPart = 16;
+
+    private bool _warnedOfHoles = opened.Warnings.Contains(DiscardPolicyResolver.PunchHoleChangesFile);
+    private long _mostSegments = long.MaxValue;
 
     /// <summary>Which parts of the block are overlays.</summary>
-    public MappingLayout Layout { get; } = new(plan.Options.Size, fileMerges: !plan.HugeTlb);
+    public MappingLayout Layout { get; } = new(opened.Options.Size, fileMerges: !opened.Decision.HugeTlb);
 
     /// <exception cref="MemoryBackendException">See <see cref="MemoryBackend.Discard"/>.</exception>
     public DiscardOutcome Discard(long offset, long length, DiscardPolicy? requested)
     {
-        ThrowIfAny(CheckRange(offset, length));
-        var resolution = DiscardPolicyResolver.Resolve(
-            requested ?? plan.DiscardPolicy!.Value, plan.MappingKind, plan.Mode!.Value, plan.DenyPrivateDiscard);
-        ThrowIfAny(resolution.Error);
-        var policy = resolution.Policy!.Value;
-        if (plan.DiscardPolicy == DiscardPolicy.Deny || policy == DiscardPolicy.Deny)
-        {
-            throw new MemoryBackendException(
-                MemoryErrorIds.DiscardDenied, Denial(), id, "Use another DiscardPolicy, or lift DenyPrivateDiscard.");
-        }
-
+        (DiscardPolicy policy, BackendWarning? warning) = Check(offset, length, requested);
         var done = policy switch
         {
             DiscardPolicy.ZeroOverlay => LayZeros(offset, length),
@@ -35,7 +30,118 @@ internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mappin
             DiscardPolicy.PunchHole => PunchHole(offset, length),
             _ => DropPages(offset, length),
         };
-        return new(id, offset, length, done.Freed, policy, done.How, done.WhyNot, WarnOnce(resolution.Warning));
+        return new(id, offset, length, done.Freed, policy, done.How, done.WhyNot, WarnOnce(warning));
+    }
+
+    /// <summary>
+    /// As <see cref="Discard"/> by the block's own policy, for a guest: its overlays are bounded apart, so that what others lay is not refused
+    /// for them.
+    /// </summary>
+    /// <exception cref="MemoryBackendException">See <see cref="MemoryBackend.TryDiscardForGuest"/>.</exception>
+    public DiscardOutcome DiscardForGuest(long offset, long length)
+    {
+        _mostSegments = (mapping.Layers?.Pieces.All.Count ?? 1) + (budget.Limit / GuestsPart);
+        try
+        {
+            return Discard(offset, length, null);
+        }
+        finally
+        {
+            _mostSegments = long.MaxValue;
+        }
+    }
+
+    /// <summary>What a discard would do, and what it would warn of.</summary>
+    /// <exception cref="MemoryBackendException">The range or policy is impossible or denied.</exception>
+    public (DiscardPolicy Policy, BackendWarning? Warning) Check(long offset, long length, DiscardPolicy? requested)
+    {
+        ThrowIfAny(CheckRange(offset, length));
+        var resolution = DiscardPolicyResolver.Resolve(
+            requested ?? opened.Decision.DiscardPolicy!.Value,
+            opened.Decision.MappingKind,
+            opened.Decision.Mode!.Value,
+            opened.Decision.DenyPrivateDiscard);
+        ThrowIfAny(resolution.Error);
+        return opened.Decision.DiscardPolicy == DiscardPolicy.Deny || resolution.Policy == DiscardPolicy.Deny
+            ? throw new MemoryBackendException(
+                MemoryErrorIds.DiscardDenied, Denial(), id, "Use another DiscardPolicy, or lift DenyPrivateDiscard.")
+            : (resolution.Policy!.Value, resolution.Warning);
+    }
+
+    /// <summary>Maps layers over the block's own file, or copies what cannot be mapped. Nobody uses the memory yet.</summary>
+    /// <param name="pieces">What shows where.</param>
+    /// <param name="files">The layers' files, the lowest first; they are released with the mapping.</param>
+    /// <exception cref="MemoryBackendException">They cannot be mapped or read; the memory is good for nothing.</exception>
+    public void Lay(RamPieces pieces, IReadOnlyList<LayerFile> files)
+    {
+        (RamPieces planned, int taken) = RamLayers.Plan(pieces, opened.Decision.HugeTlb, budget);
+        Errno error = mapping.Lay(new RamLayers(planned, files));
+        if (error != 0)
+        {
+            budget.TryTake(-taken);
+            throw new MemoryBackendException(
+                error == Errno.ENOMEM ? MemoryErrorIds.TooManyMappings : MemoryErrorIds.MapFailed,
+                $"{planned.LayeredCount} pieces of {files.Count} layers cannot be mapped over backend '{id}': {Errors.Describe(error)}.",
+                id,
+                "Merge the layers, or raise vm.max_map_count.");
+        }
+
+        Layout.Lay(planned);
+        budget.TryTake(Layout.SegmentCount - 1 - taken);
+        Debug.Assert(Layout.SegmentCount - 1 <= taken, "more mappings than were planned");
+        _ = mapping.ApplyAdvice(0, mapping.Size);
+        FillCopies(planned);
+    }
+
+    private void FillCopies(RamPieces pieces)
+    {
+        RamPiece[] copied = [.. pieces.All.Where(piece => piece.IsCopied)];
+        if (copied.Length == 0)
+        {
+            return;
+        }
+
+        if (opened.Options.ReadOnly)
+        {
+            ThrowIfFailed(mapping.LetFill(true), "mprotect", 0, mapping.Size);
+        }
+
+        foreach (RamPiece piece in copied)
+        {
+            Fill(piece);
+        }
+
+        if (opened.Options.ReadOnly)
+        {
+            _ = mapping.LetFill(false);
+        }
+    }
+
+    /// <summary>
+    /// Puts the whole block of a private file mapping back to its file and layers: overlays and private copies go. It is no discard, so no
+    /// policy has a say, and nothing is counted, which would cost more than the rest.
+    /// </summary>
+    /// <exception cref="MemoryBackendException">The kernel refused (<see cref="MemoryErrorIds.DiscardFailed"/>).</exception>
+    public void ShowFile()
+    {
+        Debug.Assert(opened.Decision.MappingKind == MappingKind.PrivateFile, "only a private mapping has a file to go back to");
+        foreach (Segment part in Layout.Within(0, mapping.Size).Where(part => !part.IsOverlay))
+        {
+            ThrowIfFailed(mapping.DropCopies(part.Start, part.Length), "madvise(MADV_DONTNEED)", part.Start, part.Length);
+        }
+
+        foreach (Segment part in Layout.OverlayCount == 0 ? [] : FileParts(0, mapping.Size).Select(file => file.Part).Where(part => part.IsOverlay).ToArray())
+        {
+            if (!TryFlip(part, mapping.MapFile, out _))
+            {
+                CopyFromFile(part);
+            }
+        }
+
+        if (mapping.Layers is { } layers)
+        {
+            FillCopies(layers.Pieces);
+        }
     }
 
     /// <summary>Gives the overlays' share of the budget back; the mapping itself is not this object's.</summary>
@@ -57,10 +163,15 @@ internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mappin
     private Done Replace(
         long offset, long length, bool isOverlay, Func<long, long, Errno> map, Action<Segment> writeInPlace, string how, string inPlace)
     {
-        long freed = 0, written = 0;
-        foreach (var part in Layout.Within(offset, offset + length))
+        long freed = 0, written = 0, copied = 0;
+        foreach ((Segment part, bool isCopied) in isOverlay ? Layout.Within(offset, offset + length).Select(part => (part, false)) : FileParts(offset, length))
         {
-            if (part.IsOverlay == isOverlay)
+            if (isCopied)
+            {
+                writeInPlace(part);
+                copied += part.Length;
+            }
+            else if (part.IsOverlay == isOverlay)
             {
                 freed += DropPrivatePages(part);
             }
@@ -75,26 +186,40 @@ internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mappin
             }
         }
 
-        return written == 0 ? new(freed, how, null) : new(
+        return written + copied == 0 ? new(freed, how, null) : new(
             freed,
-            written == length ? inPlace : $"{how}; {written} bytes {inPlace}",
-            $"{written} bytes were {inPlace}: overlays have added {budget.Used} of at most {budget.Limit} mappings to this process.");
+            written + copied == length ? inPlace : $"{how}; {ByteSize.ToExactText(written + copied)} {inPlace}",
+            (copied == 0 ? string.Empty : $"{ByteSize.ToExactText(copied)} were {inPlace}: the layer that has them was copied. ")
+                + (written == 0 ? string.Empty : $"{ByteSize.ToExactText(written)} were {inPlace}: overlays have added {budget.Used} of at most "
+                + $"{budget.Limit} mappings to this process."));
+    }
+
+    /// <summary>The parts of a range that one file has the content of; overlays among them say which it is.</summary>
+    private IEnumerable<(Segment Part, bool IsCopied)> FileParts(long offset, long length)
+    {
+        foreach (RamPiece piece in mapping.PiecesWithin(offset, offset + length))
+        {
+            foreach (Segment part in Layout.Within(piece.Start, piece.End))
+            {
+                yield return (part.IsOverlay ? part with { Layer = piece.MappedLayer } : part, piece.IsCopied);
+            }
+        }
     }
 
     private Done PunchHole(long offset, long length)
     {
-        var file = plan.File!;
-        var isPrivate = plan.MappingKind == MappingKind.PrivateFile;
+        var file = opened.File!;
+        var isPrivate = opened.Decision.MappingKind == MappingKind.PrivateFile;
 
         // Counted first: a hole in a file on hugetlbfs takes the private copies with it.
         var copies = isPrivate ? HeldBy(new(offset, offset + length, false)) : 0;
         var before = FileFacts.Of(file.Fd).AllocatedBytes;
         var error = Retry.WhileInterrupted(() => LibC.Fallocate(
-            file.Fd, LibC.FallocPunchHole | LibC.FallocKeepSize, plan.Options.Offset + offset, length));
+            file.Fd, LibC.FallocPunchHole | LibC.FallocKeepSize, opened.Options.Offset + offset, length));
         if (error == Errno.EOPNOTSUPP && !isPrivate)
         {
             ZeroInPlace(new(offset, offset + length, false));
-            return new(0, "zeroed in place", $"{plan.FileSystem?.Name ?? "the file system"} cannot punch holes.");
+            return new(0, "zeroed in place", $"{opened.Decision.FileSystem?.Name ?? "the file system"} cannot punch holes.");
         }
 
         ThrowIfFailed(error, "fallocate(PUNCH_HOLE)", offset, length);
@@ -107,7 +232,7 @@ internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mappin
 
     private Done DropPages(long offset, long length)
     {
-        if (!plan.Options.Share)
+        if (!opened.Options.Share)
         {
             return new(DropPrivatePages(new(offset, offset + length, false)), "pages dropped", null);
         }
@@ -123,7 +248,8 @@ internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mappin
     {
         held = HeldBy(part);
         var cost = Layout.CostOfFlipping(part);
-        if (!budget.TryTake(cost))
+        bool isForGuest = _mostSegments != long.MaxValue;
+        if (Layout.SegmentCount + cost > _mostSegments || !(isForGuest ? budget.TryTakeForGuest(cost) : budget.TryTake(cost)))
         {
             return false;
         }
@@ -158,10 +284,19 @@ internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mappin
     private void CopyFromFile(Segment part)
     {
         ThrowIfReadOnly();
+        foreach (RamPiece piece in mapping.PiecesWithin(part.Start, part.End))
+        {
+            Fill(piece);
+        }
+    }
+
+    /// <summary>Fills a part from the file that has its content.</summary>
+    private void Fill(RamPiece part)
+    {
+        (int fd, long offset) = mapping.FileOf(part);
         for (var position = part.Start; position < part.End;)
         {
-            var read = Syscall.pread(
-                plan.File!.Fd, mapping.Address + (nint)position, (ulong)(part.End - position), plan.Options.Offset + position);
+            var read = Syscall.pread(fd, mapping.Address + (nint)position, (ulong)(part.End - position), offset + position);
             var error = Errors.Of(read);
             if (error == Errno.EFAULT)
             {
@@ -187,21 +322,23 @@ internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mappin
 
     private BackendError? CheckRange(long offset, long length)
     {
-        var pageSize = plan.PageSize;
+        var pageSize = opened.Decision.PageSize;
         return offset % pageSize != 0 || length % pageSize != 0
             ? new(
                 MemoryErrorIds.DiscardRangeMisaligned,
-                $"Offset {offset} and length {length} bytes; expected multiples of the backing page size, {pageSize} bytes.",
+                $"Offset {ByteSize.ToExactText(offset)} and length {ByteSize.ToExactText(length)}; expected multiples of the "
+                    + $"backing page size, {ByteSize.ToExactText(pageSize)}.",
                 null)
             : offset < 0 || length <= 0 || offset > mapping.Size - length
             ? new(
                 MemoryErrorIds.DiscardRangeOutside,
-                $"Offset {offset} and length {length} bytes; expected a range inside the {mapping.Size} bytes of backend '{id}'.",
+                $"Offset {ByteSize.ToExactText(offset)} and length {ByteSize.ToExactText(length)}; expected a range inside the "
+                    + $"{ByteSize.ToExactText(mapping.Size)} of backend '{id}'.",
                 null)
             : null;
     }
 
-    private string Denial() => plan.DenyPrivateDiscard && plan.MappingKind == MappingKind.PrivateFile
+    private string Denial() => opened.Decision.DenyPrivateDiscard && opened.Decision.MappingKind == MappingKind.PrivateFile
         ? $"Backend '{id}' is a private file mapping under DenyPrivateDiscard, which refuses discards."
         : $"Backend '{id}' refuses discards: DiscardPolicy Deny.";
 
@@ -218,11 +355,11 @@ internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mappin
 
     private void ThrowIfReadOnly()
     {
-        if (plan.Options.ReadOnly)
+        if (opened.Options.ReadOnly)
         {
             throw new MemoryBackendException(
                 MemoryErrorIds.OverlayLimitReached,
-                $"Overlays have added {budget.Used} of at most {budget.Limit} mappings, and read-only memory cannot be written in place.",
+                $"Overlays and layers have added {budget.Used} of at most {budget.Limit} mappings, and read-only memory cannot be written in place.",
                 id,
                 "Discard larger ranges, or raise vm.max_map_count.");
         }
@@ -245,7 +382,8 @@ internal sealed class Discarder(string id, OpenedBackend plan, RamMapping mappin
     }
 
     private MemoryBackendException Failed(Errno error, string call, long offset, long length) => new(
-        MemoryErrorIds.DiscardFailed, $"{call} of {length} bytes at offset {offset} of backend '{id}': {Errors.Describe(error)}.", id);
+        MemoryErrorIds.DiscardFailed, $"{call} of {ByteSize.ToExactText(length)} at offset {ByteSize.ToExactText(offset)} of "
+            + $"backend '{id}': {Errors.Describe(error)}.", id);
 
     private readonly record struct Done(long Freed, string How, string? WhyNot);
 }

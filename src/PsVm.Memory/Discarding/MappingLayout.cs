@@ -1,13 +1,19 @@
+using PsVm.Memory.Mapping;
+
 namespace PsVm.Memory.Discarding;
 
 /// <summary>A part of a block that is one kernel mapping.</summary>
 /// <param name="Start">First byte, from the start of the block.</param>
 /// <param name="End">One past the last byte.</param>
-/// <param name="IsOverlay">Zeros laid over the file; else the file.</param>
-internal readonly record struct Segment(long Start, long End, bool IsOverlay)
+/// <param name="IsOverlay">Zeros laid over the file; else a file.</param>
+/// <param name="Layer">Which file: 0 is the block's own, and an overlay has none.</param>
+internal readonly record struct Segment(long Start, long End, bool IsOverlay, int Layer = 0)
 {
     /// <summary>Bytes.</summary>
     public long Length => End - Start;
+
+    /// <summary>Whether another one is of the same kind, so that they can be one mapping.</summary>
+    public bool IsLike(Segment other) => IsOverlay == other.IsOverlay && Layer == other.Layer;
 }
 
 /// <summary>
@@ -52,7 +58,31 @@ internal sealed class MappingLayout(long size, bool fileMerges)
         return parts;
     });
 
-    /// <summary>How many segments turning a part of one segment into the other kind would add; negative: take away.</summary>
+    /// <summary>Cuts the block, which is one segment, at the layers that are mapped over it.</summary>
+    public void Lay(RamPieces pieces)
+    {
+        lock (_lock)
+        {
+            _segments.Clear();
+            foreach (RamPiece piece in pieces.All)
+            {
+                Segment next = new(piece.Start, piece.End, false, piece.MappedLayer);
+                if (_segments.Count > 0 && _segments[^1].IsLike(next))
+                {
+                    _segments[^1] = _segments[^1] with { End = next.End };
+                }
+                else
+                {
+                    _segments.Add(next);
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// How many segments turning a part of one segment into the other kind would add; negative: take away. A part of an overlay says in its
+    /// <see cref="Segment.Layer"/> which file it is to be.
+    /// </summary>
     public int CostOfFlipping(Segment part)
     {
         var (_, count, replacement) = Flipped(part);
@@ -87,14 +117,14 @@ internal sealed class MappingLayout(long size, bool fileMerges)
         var index = IndexOf(part.Start);
         var count = 1;
         var old = _segments[index];
-        var flipped = part with { IsOverlay = !part.IsOverlay };
+        var flipped = part.IsOverlay ? part with { IsOverlay = false } : part with { IsOverlay = true, Layer = 0 };
         var merges = flipped.IsOverlay || fileMerges;
         var replacement = new List<Segment>(3);
         if (old.Start < part.Start)
         {
             replacement.Add(old with { End = part.Start });
         }
-        else if (merges && index > 0 && _segments[index - 1].IsOverlay == flipped.IsOverlay)
+        else if (merges && index > 0 && _segments[index - 1].IsLike(flipped))
         {
             index--;
             count++;
@@ -108,7 +138,7 @@ internal sealed class MappingLayout(long size, bool fileMerges)
             replacement.Add(flipped);
             replacement.Add(old with { Start = part.End });
         }
-        else if (merges && next < _segments.Count && _segments[next].IsOverlay == flipped.IsOverlay)
+        else if (merges && next < _segments.Count && _segments[next].IsLike(flipped))
         {
             count++;
             replacement.Add(flipped with { End = _segments[next].End });
@@ -121,16 +151,5 @@ internal sealed class MappingLayout(long size, bool fileMerges)
         return (index, count, replacement);
     }
 
-    private int IndexOf(long position)
-    {
-        var low = 0;
-        var high = _segments.Count - 1;
-        while (low < high)
-        {
-            var middle = (low + high + 1) / 2;
-            (low, high) = _segments[middle].Start <= position ? (middle, high) : (low, middle - 1);
-        }
-
-        return low;
-    }
+    private int IndexOf(long position) => OrderedParts.IndexOf(_segments, position, segment => segment.Start);
 }

@@ -11,6 +11,10 @@ internal static class FileErrors
     {
         Errno.ENOTDIR => DirectoryNotFound(path),
         Errno.EACCES => AccessDenied(path, "looked at"),
+        Errno.ENAMETOOLONG => new(
+            MemoryErrorIds.OpenFailed,
+            $"'{path}' cannot be looked at: {Errors.Describe(error)}.",
+            "Choose a shorter path: most file systems take names of 255 bytes, and Linux takes paths of 4,095."),
         _ => new(MemoryErrorIds.OpenFailed, $"'{path}' cannot be looked at: {Errors.Describe(error)}.", null),
     };
 
@@ -52,13 +56,15 @@ internal static class FileErrors
     }
 
     public static BackendError ForGrow(Errno error, string path, long length) => error is Errno.ENOSPC or Errno.EDQUOT
-        ? new(MemoryErrorIds.FileSystemFull, $"'{path}' cannot be grown to {length} bytes: {Errors.Describe(error)}.", "Free some space.")
-        : new(MemoryErrorIds.GrowFailed, $"'{path}' cannot be grown from 0 to {length} bytes: {Errors.Describe(error)}.", null);
+        ? new(MemoryErrorIds.FileSystemFull, $"'{path}' cannot be grown to {ByteSize.ToExactText(length)}: "
+            + $"{Errors.Describe(error)}.", "Free some space.")
+        : new(MemoryErrorIds.GrowFailed, $"'{path}' cannot be grown from 0 to {ByteSize.ToExactText(length)}: "
+            + $"{Errors.Describe(error)}.", null);
 
     /// <summary>fallocate(2) failed.</summary>
     public static BackendError ForAllocate(Errno error, string path, long length) => new(
         error is Errno.ENOSPC or Errno.EDQUOT ? MemoryErrorIds.FileSystemFull : MemoryErrorIds.PreallocFailed,
-        $"{length} bytes cannot be allocated to '{path}': {Errors.Describe(error)}.",
+        $"{ByteSize.ToExactText(length)} cannot be allocated to '{path}': {Errors.Describe(error)}.",
         "Free some space, or use a smaller Size.");
 
     public static BackendError NotFound(string path) => new(
@@ -82,22 +88,31 @@ internal static class FileErrors
         $"'{path}' is a directory, in which a new file is made; that needs ReadWrite, but the mode is ReadOnly: {reason}.",
         "Use Share or FileAccessMode ReadWrite, or name a file.");
 
+    private static string Needed(long offset, long size) => offset == 0
+        ? $"Size {ByteSize.ToExactText(size)}"
+        : $"Offset {ByteSize.ToExactText(offset)} and Size {ByteSize.ToExactText(size)}";
+
     public static BackendError EmptyReadOnly(string path, long offset, long size) => new(
         MemoryErrorIds.EmptyFileReadOnly,
-        $"'{path}' is empty (0 bytes), expected {offset} + {size} bytes, and a file that is open ReadOnly cannot be grown.",
+        $"'{path}' is empty, expected {Needed(offset, size)}, and a file that is open ReadOnly cannot be grown.",
         "Fill the file first, or use Share or FileAccessMode ReadWrite to have it grown.");
 
     public static BackendError TooSmall(string path, long fileSize, long offset, long size) => new(
         MemoryErrorIds.FileTooSmall,
-        $"'{path}' has {fileSize} bytes; Offset {offset} and Size {size} need {offset + size} bytes. A file with content is never grown.",
+        $"'{path}' has {ByteSize.ToExactText(fileSize)}; expected {Needed(offset, size)}. A file with content is never grown.",
         "Use a smaller Size or Offset, or grow the file yourself.");
 
     public static BackendError FileSystemFull(string path, long needed, long available) => new(
         MemoryErrorIds.FileSystemFull,
-        $"The file system of '{path}' has {available} bytes available; the shared memory may come to need {needed} bytes more.",
+        $"The file system of '{path}' has {ByteSize.ToExactText(available)} available; the shared memory may come to need "
+            + $"{ByteSize.ToExactText(needed)} more.",
         "Free some space, use a smaller Size, or turn Reserve off and accept that the guest dies when the file system is full.");
 
     /// <summary>Somebody has a lock that forbids this one.</summary>
+    /// <summary>Who has a file, in words.</summary>
+    /// <param name="process">The process; null: it is not known.</param>
+    public static string Holder(int? process) => process is { } id ? $"process {id}" : "a process that this user may not look at";
+
     public static BackendError InUse(string path, RamFileLock wanted, string holder) => new(
         MemoryErrorIds.RamFileInUse,
         $"Expected that nobody else {(wanted.Exclusive ? "has" : "writes")} bytes {wanted.Offset} to {wanted.Offset + wanted.Length - 1} of '{path}' "
@@ -105,6 +120,11 @@ internal static class FileErrors
         wanted.Exclusive
             ? "Use private memory (leave out Share), another file, or remove the other backend first; AllowSharedWriters lets both write."
             : "Remove the backend that writes the file first; AllowSharedWriters maps it all the same.");
+
+    public static BackendError Replaced(string path) => new(
+        MemoryErrorIds.RamFileInUse,
+        $"Expected at '{path}' the file that was opened, found another one, or none: somebody removed or replaced it at that moment.",
+        "Try again.");
 
     private static BackendError AccessDenied(string path, string how) => new(
         MemoryErrorIds.FileAccessDenied,

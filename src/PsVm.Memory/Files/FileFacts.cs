@@ -15,9 +15,9 @@ internal enum FileKind
     BlockDevice,
 }
 
-/// <summary>What stat(2) and statfs(2) say about a path or an open file.</summary>
+/// <summary>What statx(2) and statfs(2) say about a path or an open file.</summary>
 /// <param name="Kind">What it is.</param>
-/// <param name="IsLink">The path itself is a symbolic link.</param>
+/// <param name="IsLink">The path is a symbolic link to nothing.</param>
 /// <param name="Identity">Device, inode, size and time; default for what is missing.</param>
 /// <param name="AllocatedBytes">Bytes it occupies on its file system.</param>
 /// <param name="IsExecutable">Somebody may execute it.</param>
@@ -27,20 +27,22 @@ internal sealed record FileFacts(
     FileKind Kind, bool IsLink, FileIdentity Identity, long AllocatedBytes, bool IsExecutable, FileSystemFacts? FileSystem, Errno Error)
 {
     private const int StatBlockSize = 512;
+    private const long NanosecondsPerSecond = 1_000_000_000;
 
     public long Size => Identity.Size;
 
     /// <summary>Looks at a path and changes nothing.</summary>
     public static FileFacts Of(string path)
     {
-        var isLink = Syscall.lstat(path, out var link) == 0 && TypeOf(link) == FilePermissions.S_IFLNK;
-        if (Syscall.stat(path, out var stat) == 0)
+        var unseen = LookAt(path, follow: true, out var stat);
+        if (unseen == 0)
         {
             var error = Errors.Of(LibC.StatFs(path, out var statFs));
-            return From(stat, isLink, error == 0 ? FileSystemFacts.From(statFs) : null, error);
+            return From(stat, false, error == 0 ? FileSystemFacts.From(statFs) : null, error);
         }
 
-        var missing = new FileFacts(FileKind.Missing, isLink, default, 0, false, null, Errors.Last);
+        var isLink = LookAt(path, follow: false, out var link) == 0 && TypeOf(link) == FilePermissions.S_IFLNK;
+        var missing = new FileFacts(FileKind.Missing, isLink, default, 0, false, null, unseen);
         if (missing.Error != Errno.ENOENT)
         {
             return missing;
@@ -53,7 +55,7 @@ internal sealed record FileFacts(
     /// <summary>Looks at an open file.</summary>
     public static FileFacts Of(int fd)
     {
-        var error = Errors.Of(Syscall.fstat(fd, out var stat));
+        var error = LookAt(fd, out var stat);
         if (error == 0)
         {
             error = Errors.Of(LibC.FStatFs(fd, out var statFs));
@@ -69,16 +71,45 @@ internal sealed record FileFacts(
     /// <summary>The directory that holds, or would hold, the path's last name.</summary>
     public static string DirectoryOf(string path) => Path.GetDirectoryName(path) ?? "/";
 
-    private static FileFacts From(in Stat stat, bool isLink, FileSystemFacts? fileSystem, Errno error)
+    private static FileFacts From(in LibC.StatxResult stat, bool isLink, FileSystemFacts? fileSystem, Errno error)
     {
         const FilePermissions anyExecute = FilePermissions.S_IXUSR | FilePermissions.S_IXGRP | FilePermissions.S_IXOTH;
-        var identity = new FileIdentity(stat.st_dev, stat.st_ino, stat.st_size, (stat.st_mtime * 1_000_000_000) + stat.st_mtime_nsec);
-        return new(KindOf(stat), isLink, identity, stat.st_blocks * StatBlockSize, (stat.st_mode & anyExecute) != 0, fileSystem, error);
+        return new(KindOf(stat), isLink, IdentityOf(stat), stat.Blocks * StatBlockSize, ((FilePermissions)stat.Mode & anyExecute) != 0, fileSystem, error);
     }
 
-    private static FilePermissions TypeOf(in Stat stat) => stat.st_mode & FilePermissions.S_IFMT;
+    /// <summary>Which regular file a path names. Asks for less than <see cref="Of(string)"/>: starts of guests ask often.</summary>
+    /// <param name="path">The path.</param>
+    /// <param name="follow">It may be a symbolic link to the file.</param>
+    public static FileIdentity? Identify(string path, bool follow = true) =>
+        LookAt(path, follow, out var stat) == 0 && KindOf(stat) == FileKind.Regular ? IdentityOf(stat) : null;
 
-    private static FileKind KindOf(in Stat stat) => TypeOf(stat) switch
+    /// <summary>What a path names, be it what it may; null: nothing, or it cannot be looked at.</summary>
+    public static FileIdentity? IdentifyAny(string path) => LookAt(path, follow: true, out var stat) == 0 ? IdentityOf(stat) : null;
+
+    /// <summary>Which regular file is open.</summary>
+    public static FileIdentity? Identify(int fd) =>
+        LookAt(fd, out var stat) == 0 && KindOf(stat) == FileKind.Regular ? IdentityOf(stat) : null;
+
+    private static Errno LookAt(string path, bool follow, out LibC.StatxResult stat) =>
+        Errors.Of(LibC.Statx(LibC.AtFdCwd, path, follow ? 0 : LibC.AtSymlinkNoFollow, LibC.StatxBasicStats, out stat));
+
+    private static Errno LookAt(int fd, out LibC.StatxResult stat) =>
+        Errors.Of(LibC.Statx(fd, string.Empty, LibC.AtEmptyPath, LibC.StatxBasicStats, out stat));
+
+    private static FileIdentity IdentityOf(in LibC.StatxResult stat) => new(
+        DeviceOf(stat.DeviceMajor, stat.DeviceMinor),
+        stat.Inode,
+        stat.Size,
+        (stat.Modified.Seconds * NanosecondsPerSecond) + stat.Modified.Nanoseconds,
+        (stat.Changed.Seconds * NanosecondsPerSecond) + stat.Changed.Nanoseconds);
+
+    /// <summary>The number of a device, as stat(2) tells it (makedev(3)).</summary>
+    private static ulong DeviceOf(ulong major, ulong minor) =>
+        ((major & 0xffff_f000) << 32) | ((major & 0xfff) << 8) | ((minor & 0xffff_ff00) << 12) | (minor & 0xff);
+
+    private static FilePermissions TypeOf(in LibC.StatxResult stat) => (FilePermissions)stat.Mode & FilePermissions.S_IFMT;
+
+    private static FileKind KindOf(in LibC.StatxResult stat) => TypeOf(stat) switch
     {
         FilePermissions.S_IFREG => FileKind.Regular,
         FilePermissions.S_IFDIR => FileKind.Directory,

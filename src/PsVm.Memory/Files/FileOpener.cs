@@ -12,7 +12,7 @@ internal sealed class FileOpener : IFileOpener
     private const OpenFlags CreateFlags = OpenFlags.O_RDWR | OpenFlags.O_CREAT | OpenFlags.O_EXCL | OpenFlags.O_CLOEXEC;
 
     public FileOpening Open(string path, bool write) =>
-        Attempt(Syscall.open(path, (write ? OpenFlags.O_RDWR : OpenFlags.O_RDONLY) | OpenFlags.O_CLOEXEC), creating: false);
+        Attempt(LibC.Open(path, (write ? LibC.OpenReadWrite : LibC.OpenReadOnly) | LibC.OpenCloexec), creating: false);
 
     public FileOpening Create(string path) => Attempt(Syscall.open(path, CreateFlags, ReadableByAll), creating: true);
 

@@ -36,6 +36,14 @@ internal sealed record FileSystemFacts(string Name, bool IsHugeTlb, long PageSiz
     /// <summary>The file system keeps its files in memory, so that a private copy is a second one.</summary>
     public bool IsInMemory => Name is "tmpfs" or "ramfs";
 
+    /// <summary>
+    /// It is this kernel's alone: what stat(2) says of a file is so now, and need not be asked of a server, which opening a file does.
+    /// </summary>
+    public bool IsLocal => Name is "ext4" or "xfs" or "btrfs" or "f2fs" or "zfs" or "tmpfs" or "ramfs";
+
+    /// <summary>Its files are a server's, or a process's, which may not answer.</summary>
+    public bool IsServed => Name is "nfs" or "fuse" or "9p" or "cifs" or "smb2" or "ceph";
+
     public static FileSystemFacts From(in LibC.StatFsResult result)
     {
         // The kernel keeps magic numbers in 32 bits.

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 using PsVm.Memory.Native;
@@ -10,6 +11,7 @@ internal sealed class RamFile : IDisposable
     private readonly string? _unlinkOnFailure;
     private readonly bool _created;
     private bool _grown;
+    private int _users = 1;
 
     /// <param name="fd">Owned from here on.</param>
     /// <param name="created">This backend made the file.</param>
@@ -23,10 +25,19 @@ internal sealed class RamFile : IDisposable
 
     public int Fd { get; private set; }
 
-    /// <summary>Makes an unnamed file in memory.</summary>
+    /// <summary>The last who had it has disposed of it.</summary>
+    public bool IsClosed => Volatile.Read(ref _users) == 0;
+
+    /// <summary>Makes an unnamed file in memory, which nothing is run from.</summary>
+    /// <remarks>Source: the kernel's admin-guide/sysctl/vm.rst, memfd_noexec: 2 refuses those that do not say so.</remarks>
     public static (RamFile? File, Errno Error) Memfd(string id)
     {
-        var fd = LibC.MemfdCreate(id, LibC.MfdCloexec);
+        int fd = LibC.MemfdCreate(id, LibC.MfdCloexec | LibC.MfdNoexecSeal);
+        if (fd == -1 && Errors.Last == Errno.EINVAL)
+        {
+            fd = LibC.MemfdCreate(id, LibC.MfdCloexec); // before Linux 6.3 there is no such flag
+        }
+
         return fd == -1 ? (null, Errors.Last) : (new RamFile(fd, created: true, unlinkOnFailure: null), 0);
     }
 
@@ -41,10 +52,20 @@ internal sealed class RamFile : IDisposable
     /// <summary>Allocates blocks for a range.</summary>
     public Errno Allocate(long offset, long length) => Retry.WhileInterrupted(() => LibC.Fallocate(Fd, 0, offset, length));
 
+    /// <summary>Writes to its start.</summary>
+    /// <remarks>Safety: the array is fixed for as long as the kernel reads it.</remarks>
+    public unsafe Errno Write(byte[] bytes) => Retry.WhileInterrupted(() =>
+    {
+        fixed (byte* first = bytes)
+        {
+            return Syscall.pwrite(Fd, first, (ulong)bytes.Length, 0);
+        }
+    });
+
     /// <summary>Undoes what was done to the file system, for a backend that did not come to be.</summary>
     public void Abandon()
     {
-        if (_grown && !_created)
+        if (_grown && !_created && !RamFileLock.IsLockedByOthers(Fd))
         {
             _ = Syscall.ftruncate(Fd, 0);
         }
@@ -53,13 +74,13 @@ internal sealed class RamFile : IDisposable
         Dispose();
     }
 
-    /// <summary>Takes the file's name away, if this backend made the file and it still has it.</summary>
+    /// <summary>Takes the file's name away, if this backend made the file, it still has it, and nobody else has locked it by now.</summary>
     public void UnlinkCreated()
     {
         // Somebody else's file may have taken the name meanwhile.
         if (_unlinkOnFailure is { } path
             && Syscall.fstat(Fd, out var own) == 0 && Syscall.lstat(path, out var named) == 0
-            && own.st_dev == named.st_dev && own.st_ino == named.st_ino)
+            && own.st_dev == named.st_dev && own.st_ino == named.st_ino && !RamFileLock.IsLockedByOthers(Fd))
         {
             _ = Syscall.unlink(path);
         }
@@ -73,11 +94,28 @@ internal sealed class RamFile : IDisposable
         return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw new IOException($"F_DUPFD_CLOEXEC: {Errors.Describe(Errors.Last)}");
     }
 
+    /// <summary>Counts one more who has it, and disposes of it once.</summary>
+    /// <returns>False: it is closed.</returns>
+    public bool TryShare()
+    {
+        for (int users = Volatile.Read(ref _users); users > 0; users = Volatile.Read(ref _users))
+        {
+            if (Interlocked.CompareExchange(ref _users, users + 1, users) == users)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (Fd >= 0)
+        Debug.Assert(!IsClosed, "disposed of more often than it was shared");
+        if (Interlocked.Decrement(ref _users) == 0)
         {
+            RamFileLock.Release(Fd);
             _ = Syscall.close(Fd);
             Fd = -1;
         }

@@ -8,16 +8,52 @@ namespace PsVm.Memory.Mapping;
 internal static class MappingUsage
 {
     public static MemoryUsage Measure(
-        string id, OpenedBackend plan, RamMapping mapping, MappingLayout layout, ProcessMappings? mappings = null)
+        string id,
+        OpenedBackend opened,
+        RamMapping mapping,
+        MappingLayout layout,
+        ProcessMappings? mappings = null,
+        CancellationToken cancellation = default)
     {
         var start = (ulong)mapping.Address;
         var end = start + (ulong)mapping.Size;
-        var (resident, anonymous) = mappings?.Sum(start, end) ?? Sum(File.ReadLines(ProcessMappings.Path), start, end);
+        var (resident, anonymous) = mappings?.Sum(start, end) ?? Sum(ProcessMappings.ReadLines(cancellation), start, end);
 
         // smaps does not tell private huge pages from the file's.
-        var own = plan is { HugeTlb: true, Options.Share: false } ? PageMap.PrivateBytes(mapping.Address, mapping.Size) : anonymous;
-        var blocks = plan.File is { } file ? FileFacts.Of(file.Fd).AllocatedBytes : 0;
+        var own = opened.Decision is { HugeTlb: true, Options.Share: false }
+            ? PageMap.PrivateBytes(mapping.Address, mapping.Size, cancellation)
+            : anonymous;
+        var blocks = opened.File is { } file ? FileFacts.Of(file.Fd).AllocatedBytes : 0;
         return new(id, mapping.Size, resident, own, Math.Max(0, resident - own), layout.OverlayBytes, layout.OverlayCount, blocks);
+    }
+
+    /// <summary>What the pages of a mapping are, by cells.</summary>
+    /// <param name="id">The backend's id.</param>
+    /// <param name="mapping">The mapping.</param>
+    /// <param name="layout">Where its overlays are.</param>
+    /// <param name="cellSize">Bytes of a cell; a multiple of the system's page size.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="ArgumentOutOfRangeException">The size is no multiple of the page size.</exception>
+    public static RamMap Map(string id, RamMapping mapping, MappingLayout layout, long cellSize, CancellationToken cancellation)
+    {
+        if (cellSize <= 0 || cellSize % Environment.SystemPageSize != 0)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(cellSize), cellSize, $"Expected a multiple of the page size of {Environment.SystemPageSize} bytes.");
+        }
+
+        (long Shared, long Own)[] pages = PageMap.Cells(mapping.Address, mapping.Size, cellSize, cancellation);
+        long[] overlays = new long[pages.Length];
+        foreach (Segment part in layout.Within(0, mapping.Size).Where(part => part.IsOverlay))
+        {
+            for (long start = part.Start; start < part.End; start = ((start / cellSize) + 1) * cellSize)
+            {
+                overlays[start / cellSize] += Math.Min(part.End, ((start / cellSize) + 1) * cellSize) - start;
+            }
+        }
+
+        return new RamMap(
+            id, mapping.Size, cellSize, [.. pages.Select((cell, i) => new RamMapCell(cell.Shared, cell.Own, overlays[i]))]);
     }
 
     /// <summary>Adds up resident and anonymous bytes of the mappings inside a range; reads no further than its end.</summary>

@@ -45,7 +45,8 @@ internal static class NumaNodes
         var error = Errors.Of(LibC.Mbind(address, (nuint)length, ModeOf(policy), mask, StrictAndMove));
         return error == 0 ? null : new(
             MemoryErrorIds.NumaBindFailed,
-            $"{length} bytes cannot be placed by NumaPolicy {policy} on nodes {string.Join(", ", nodes)}: {Errors.Describe(error)}.",
+            $"{ByteSize.ToExactText(length)} cannot be placed by NumaPolicy {policy} on nodes {string.Join(", ", nodes)}: "
+                + $"{Errors.Describe(error)}.",
             null);
     }
 

@@ -4,22 +4,25 @@ using PsVm.Memory.Native;
 namespace PsVm.Memory.Mapping;
 
 /// <summary>Faults every page of a mapping in, on several threads, and learns of a failure as an error and not as a signal.</summary>
-/// <param name="plan">What to fault in, and how.</param>
-/// <param name="mapping">The plan's mapping.</param>
+/// <param name="decision">What to fault in, and how.</param>
+/// <param name="mapping">What was mapped by it.</param>
 /// <param name="advise">madvise(2) on a range of the mapping; a test may stand in for an older kernel.</param>
-internal sealed class Preallocator(OpenedBackend plan, RamMapping mapping, Func<long, long, int, Errno> advise)
+internal sealed class Preallocator(BackendDecision decision, RamMapping mapping, Func<long, long, int, Errno> advise)
 {
     private const long ChunkSize = 32L << 20;
 
     /// <summary>Faults the mapping in.</summary>
+    /// <param name="progress">Told of each chunk; null: no one asks. Called on any thread, by one at a time.</param>
+    /// <param name="cancellation">Gives up.</param>
     /// <returns>The first error and the offset of the chunk it came from; 0 when every page is there.</returns>
     /// <exception cref="OperationCanceledException">Cancelled; some pages are there.</exception>
-    public (Errno Error, long Offset) Run(CancellationToken cancellation)
+    public (Errno Error, long Offset) Run(IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
-        var threads = plan.Options.PreallocThreads;
-        var chunkSize = Math.Max(ChunkSize, plan.PageSize);
+        var threads = decision.Options.PreallocThreads;
+        var chunkSize = Math.Max(ChunkSize, decision.PageSize);
         var chunks = (mapping.Size + chunkSize - 1) / chunkSize;
         var failure = (Error: (Errno)0, Offset: 0L);
+        var done = 0L;
         var gate = new Lock();
         var options = new ParallelOptions
         {
@@ -29,23 +32,27 @@ internal sealed class Preallocator(OpenedBackend plan, RamMapping mapping, Func<
         Parallel.For(0L, chunks, options, (chunk, loop) =>
         {
             var offset = chunk * chunkSize;
-            var error = Populate(offset, Math.Min(chunkSize, mapping.Size - offset));
-            if (error != 0)
+            var length = Math.Min(chunkSize, mapping.Size - offset);
+            var error = Populate(offset, length);
+            lock (gate)
             {
-                lock (gate)
+                if (error == 0)
                 {
-                    failure = failure.Error == 0 ? (error, offset) : failure;
+                    progress?.Report(new StepProgress(HostStep.Preallocating, done += length, mapping.Size));
+                    return;
                 }
 
-                loop.Stop();
+                failure = failure.Error == 0 ? (error, offset) : failure;
             }
+
+            loop.Stop();
         });
         return failure;
     }
 
     private Errno Populate(long offset, long length)
     {
-        var advice = plan.Prealloc == PreallocMode.Write ? LibC.MadvPopulateWrite : LibC.MadvPopulateRead;
+        var advice = decision.Prealloc == PreallocMode.Write ? LibC.MadvPopulateWrite : LibC.MadvPopulateRead;
         Errno error;
         do
         {
@@ -71,11 +78,11 @@ internal sealed class Preallocator(OpenedBackend plan, RamMapping mapping, Func<
 
         Errno error = 0;
         byte content;
-        for (var end = offset + length; offset < end && error == 0; offset += plan.PageSize)
+        for (var end = offset + length; offset < end && error == 0; offset += decision.PageSize)
         {
             var address = mapping.Address + (nint)offset;
             error = Errors.Of(Syscall.pread(memory, &content, 1, address));
-            if (error == 0 && plan.Prealloc == PreallocMode.Write && !plan.Options.Share)
+            if (error == 0 && decision.Prealloc == PreallocMode.Write && !decision.Options.Share)
             {
                 error = Errors.Of(Syscall.pwrite(memory, &content, 1, address));
             }

@@ -8,14 +8,25 @@ namespace PsVm.Memory.Mapping;
 /// </summary>
 public sealed class ProcessMappings
 {
-    internal const string Path = "/proc/self/smaps";
+    private const string Path = "/proc/self/smaps";
 
     private readonly List<KernelMapping> _mappings;
 
     internal ProcessMappings(IEnumerable<string> smaps) => _mappings = [.. MappingUsage.Parse(smaps)];
 
     /// <summary>Reads it.</summary>
-    public static ProcessMappings Read() => new(File.ReadLines(Path));
+    /// <param name="cancellation">Gives up.</param>
+    public static ProcessMappings Read(CancellationToken cancellation = default) => new(ReadLines(cancellation));
+
+    /// <summary>The kernel's lines, each as it is asked for.</summary>
+    internal static IEnumerable<string> ReadLines(CancellationToken cancellation)
+    {
+        foreach (string line in File.ReadLines(Path))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            yield return line;
+        }
+    }
 
     internal (long Resident, long Anonymous) Sum(ulong start, ulong end)
     {

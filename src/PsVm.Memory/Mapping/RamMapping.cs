@@ -14,7 +14,7 @@ internal sealed class RamMapping : IDisposable
 
     private const int NoSlot = -1;
 
-    private readonly OpenedBackend _plan;
+    private readonly OpenedBackend _opened;
     private readonly MmapFlags _flags;
     private readonly MmapProts _protection;
     private readonly int _fd;
@@ -23,16 +23,16 @@ internal sealed class RamMapping : IDisposable
     private int _faultSlot = NoSlot;
     private RamFaultNote? _lastFault;
 
-    private RamMapping(OpenedBackend plan, nint reserved, long reservedLength)
+    private RamMapping(OpenedBackend opened, nint reserved, long reservedLength)
     {
-        _plan = plan;
+        _opened = opened;
         _reserved = reserved;
         _reservedLength = reservedLength;
-        Address = RoundUp(reserved + Guard, plan.Align);
-        _fd = plan.File?.Fd ?? -1;
-        _protection = plan.Options.ReadOnly ? MmapProts.PROT_READ : MmapProts.PROT_READ | MmapProts.PROT_WRITE;
-        _flags = (plan.Options.Share ? MmapFlags.MAP_SHARED : MmapFlags.MAP_PRIVATE) | MmapFlags.MAP_FIXED
-            | (_fd < 0 ? MmapFlags.MAP_ANONYMOUS : 0) | (plan.NoReserve ? MmapFlags.MAP_NORESERVE : 0);
+        Address = RoundUp(reserved + Guard, opened.Decision.Align);
+        _fd = opened.File?.Fd ?? -1;
+        _protection = opened.Options.ReadOnly ? MmapProts.PROT_READ : MmapProts.PROT_READ | MmapProts.PROT_WRITE;
+        _flags = (opened.Options.Share ? MmapFlags.MAP_SHARED : MmapFlags.MAP_PRIVATE) | MmapFlags.MAP_FIXED
+            | (_fd < 0 ? MmapFlags.MAP_ANONYMOUS : 0) | (opened.Decision.NoReserve ? MmapFlags.MAP_NORESERVE : 0);
     }
 
     /// <summary>mmap(2); a test may stand in for a kernel that fails.</summary>
@@ -42,7 +42,10 @@ internal sealed class RamMapping : IDisposable
     public nint Address { get; }
 
     /// <summary>Bytes.</summary>
-    public long Size => _plan.Options.Size;
+    public long Size => _opened.Options.Size;
+
+    /// <summary>What lies over the block's own file; null: nothing.</summary>
+    public RamLayers? Layers { get; private set; }
 
     /// <summary>Where it was touched first without a page to be had; null: nowhere.</summary>
     public RamFaultNote? Fault
@@ -56,10 +59,10 @@ internal sealed class RamMapping : IDisposable
         }
     }
 
-    /// <summary>Maps the plan's file or anonymous memory, or says why not and leaves nothing mapped.</summary>
-    public static (RamMapping? Mapping, BackendError? Error) Map(OpenedBackend plan)
+    /// <summary>Maps the open file or anonymous memory, or says why not and leaves nothing mapped.</summary>
+    public static (RamMapping? Mapping, BackendError? Error) Map(OpenedBackend opened)
     {
-        var length = ReservationFor(plan);
+        var length = ReservationFor(opened);
         var reserved = Syscall.mmap(
             0, (ulong)length, MmapProts.PROT_NONE, MmapFlags.MAP_PRIVATE | MmapFlags.MAP_ANONYMOUS | MmapFlags.MAP_NORESERVE, -1, 0);
         if (reserved == Syscall.MAP_FAILED)
@@ -67,15 +70,15 @@ internal sealed class RamMapping : IDisposable
             return (null, HostMemory.AddressSpaceExhausted(length));
         }
 
-        var mapping = new RamMapping(plan, reserved, length);
+        var mapping = new RamMapping(opened, reserved, length);
         if (mapping.MapFile(0, mapping.Size) is var error and not 0)
         {
             mapping.Dispose();
-            return (null, DescribeFailure(plan, error));
+            return (null, DescribeFailure(opened, error));
         }
 
         mapping.Trim();
-        mapping._faultSlot = RamFaultTable.Add(mapping.Address, mapping.Size, plan.PageSize, mapping._protection) ?? NoSlot;
+        mapping._faultSlot = RamFaultTable.Add(mapping.Address, mapping.Size, opened.Decision.PageSize, mapping._protection) ?? NoSlot;
         if (mapping._faultSlot == NoSlot && RamFaultTable.Unavailable is null)
         {
             mapping.Dispose();
@@ -88,12 +91,52 @@ internal sealed class RamMapping : IDisposable
         return (mapping, null);
     }
 
-    /// <summary>Bytes of address space that mapping the plan takes: the block, room to align it, and the guard pages.</summary>
-    public static long ReservationFor(OpenedBackend plan) => plan.Options.Size + plan.Align + (2 * Guard);
+    /// <summary>Bytes of address space that mapping the opened takes: the block, room to align it, and the guard pages.</summary>
+    public static long ReservationFor(OpenedBackend opened) => opened.Options.Size + opened.Decision.Align + (2 * Guard);
 
-    /// <summary>Maps the file, or the anonymous memory of the block, over a range; whatever was there goes at once.</summary>
-    public Errno MapFile(long offset, long length) =>
-        MapOver(offset, length, _flags, _fd, _fd < 0 ? 0 : _plan.Options.Offset + offset);
+    /// <summary>
+    /// Maps the file and the layers over it, or the anonymous memory of the block, over a range; whatever was there goes at once.
+    /// </summary>
+    public Errno MapFile(long offset, long length)
+    {
+        if (Layers is null)
+        {
+            return MapOver(offset, length, _flags, _fd, _fd < 0 ? 0 : _opened.Options.Offset + offset);
+        }
+
+        foreach (RamPiece piece in Layers.Pieces.Within(offset, offset + length))
+        {
+            if (MapPiece(piece) is var error and not 0)
+            {
+                return error;
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>Maps layers over the block's own file, for good, and holds their files. Nobody uses the memory yet.</summary>
+    /// <returns>Why not; some are mapped then, and the mapping is good for nothing but to be disposed.</returns>
+    public Errno Lay(RamLayers layers)
+    {
+        Debug.Assert(Layers is null && layers.Pieces.Size == Size, "layers of another block, or once more");
+        Layers = layers;
+        foreach (RamPiece piece in layers.Pieces.All)
+        {
+            if (piece.MappedLayer != 0 && MapPiece(piece) is var error and not 0)
+            {
+                return error;
+            }
+        }
+
+        return 0;
+    }
+
+    /// <summary>Which file has the content of a part, and the place in it of the block's first byte.</summary>
+    public (int Fd, long Offset) FileOf(RamPiece piece) => piece.Layer == 0 ? (_fd, _opened.Options.Offset) : (Layers!.Files[piece.Layer - 1].Fd, 0);
+
+    /// <summary>The parts of a range by the file that has their content.</summary>
+    public IEnumerable<RamPiece> PiecesWithin(long start, long end) => Layers?.Pieces.Within(start, end) ?? [new RamPiece(start, end, 0)];
 
     /// <summary>Lays zeros over a range: anonymous memory that the file does not see.</summary>
     public Errno MapOverlay(long offset, long length) => MapOver(
@@ -101,11 +144,29 @@ internal sealed class RamMapping : IDisposable
 
     public Errno Advise(long offset, long length, int advice) => Errors.Of(LibC.Madvise(Address + (nint)offset, (nuint)length, advice));
 
+    /// <summary>Drops the private copies of a range of a private file mapping, so that the file shows.</summary>
+    /// <remarks>
+    /// Only the copies where the kernel can tell which they are: to take away the file's own pages as well takes longer, and who reads them next
+    /// would have to be given each of them again.
+    /// </remarks>
+    public Errno DropCopies(long offset, long length)
+    {
+        if (!_opened.Decision.HugeTlb && PageScan.VisitAnonymous(Address + (nint)offset, length, PageDrop.Drop))
+        {
+            return 0;
+        }
+
+        Errno error = Advise(offset, length, LibC.MadvDontNeed);
+
+        // Mappings of hugetlbfs have it since Linux 5.18.
+        return error == Errno.EINVAL ? MapFile(offset, length) : error;
+    }
+
     /// <summary>Applies what the options say of placement, merging and dumping to a range that was just mapped.</summary>
     /// <returns>Why the placement failed; null when it did not.</returns>
     public BackendError? ApplyAdvice(long offset, long length)
     {
-        var options = _plan.Options;
+        var options = _opened.Options;
         if (options.Merge)
         {
             _ = Advise(offset, length, LibC.MadvMergeable);
@@ -164,6 +225,7 @@ internal sealed class RamMapping : IDisposable
         {
             _ = Syscall.munmap(_reserved, (ulong)_reservedLength);
             _reserved = 0;
+            Layers?.Dispose();
         }
     }
 
@@ -195,8 +257,23 @@ internal sealed class RamMapping : IDisposable
     private bool IsMapped(long offset, long length) =>
         Syscall.mincore(Address + (nint)offset, (ulong)length, new byte[length / Environment.SystemPageSize]) == 0;
 
-    private Errno MapOver(long offset, long length, MmapFlags flags, int fd, long fileOffset) =>
-        Errors.Of(Mmap(Address + (nint)offset, (ulong)length, _protection, flags, fd, fileOffset));
+    private Errno MapPiece(RamPiece piece)
+    {
+        (int fd, long offset) = FileOf(piece with { Layer = piece.MappedLayer });
+        return MapOver(piece.Start, piece.Length, _flags, fd, offset + piece.Start);
+    }
+
+    /// <summary>
+    /// Maps a file or zeros over a range. Of what is read-only nothing is ever reserved, also once it was filled (<see cref="LetFill"/>): a mapping
+    /// for which memory is reserved would join no neighbour for which none is.
+    /// </summary>
+    private Errno MapOver(long offset, long length, MmapFlags flags, int fd, long fileOffset) => Errors.Of(Mmap(
+        Address + (nint)offset,
+        (ulong)length,
+        _protection,
+        _protection.HasFlag(MmapProts.PROT_WRITE) || flags.HasFlag(MmapFlags.MAP_SHARED) ? flags : flags | MmapFlags.MAP_NORESERVE,
+        fd,
+        fileOffset));
 
     /// <summary>Gives back what alignment did not need, all but the guard pages.</summary>
     private void Trim()
@@ -217,12 +294,14 @@ internal sealed class RamMapping : IDisposable
         }
     }
 
-    private static BackendError DescribeFailure(OpenedBackend plan, Errno error) => error switch
+    private static BackendError DescribeFailure(OpenedBackend opened, Errno error) => error switch
     {
-        Errno.ENOMEM when plan.HugeTlb => HostMemory.NotEnoughHugePages(plan.Options.Size, plan.PageSize, plan.Path!),
-        Errno.ENOMEM => HostMemory.NotEnoughMemory(plan.Options.Size),
+        Errno.ENOMEM when opened.Decision.HugeTlb =>
+            HostMemory.NotEnoughHugePages(opened.Options.Size, opened.Decision.PageSize, opened.Decision.Path!),
+        Errno.ENOMEM => HostMemory.NotEnoughMemory(opened.Options.Size),
         _ => new(
-            MemoryErrorIds.MapFailed, $"{plan.Options.Size} bytes cannot be mapped with {plan.Decision.MapFlags}: {Errors.Describe(error)}.", null),
+            MemoryErrorIds.MapFailed, $"{ByteSize.ToExactText(opened.Options.Size)} cannot be mapped with "
+                + $"{opened.Decision.MapFlags}: {Errors.Describe(error)}.", null),
     };
 
     private static nint RoundUp(nint value, long multiple) => (nint)((value + multiple - 1) & -multiple);

@@ -5,19 +5,27 @@ namespace PsVm.Memory.Native;
 
 /// <summary>
 /// What Mono.Posix lacks of libc. Layouts and numbers are those of 64-bit Linux with the generic ABI: x86-64, arm64 and riscv64 agree on
-/// all of them but the number of mbind(2).
+/// all of them but the numbers of mbind(2) and futex(2).
 /// </summary>
 internal static partial class LibC
 {
     public const int AtFdCwd = -100;
     public const int AtEAccess = 0x200;
+    public const int AtSymlinkNoFollow = 0x100;
+    public const int AtEmptyPath = 0x1000;
     public const int ReadOk = 4;
     public const int WriteOk = 2;
     public const int ExecuteOk = 1;
 
+    public const int OpenReadOnly = 0;
+    public const int OpenReadWrite = 2;
+    public const int OpenCloexec = 0x80000;
+
     public const int FallocKeepSize = 1;
     public const int FallocPunchHole = 2;
+    public const int FallocZeroRange = 0x10;
 
+    public const int MadvWillNeed = 3;
     public const int MadvDontNeed = 4;
     public const int MadvRemove = 9;
     public const int MadvMergeable = 12;
@@ -25,12 +33,17 @@ internal static partial class LibC
     public const int MadvPopulateRead = 22;
     public const int MadvPopulateWrite = 23;
 
+    public const int ReadNoWait = 8; // RWF_NOWAIT
+
     public const int SeekData = 3;
     public const int SeekHole = 4;
 
     public const ulong FiClone = 0x40049409;
+    public const ulong FiCloneRange = 0x4020940d;
+    public const uint SyncFileRangeWriteAndWait = 1 | 2 | 4;
 
     public const uint MfdCloexec = 1;
+    public const uint MfdNoexecSeal = 8;
 
     public const int DuplicateCloexec = 1030; // F_DUPFD_CLOEXEC
 
@@ -40,6 +53,7 @@ internal static partial class LibC
     public const short WriteLock = 1; // F_WRLCK
     public const short Unlock = 2; // F_UNLCK
 
+    public const uint StatxBasicStats = 0x7ff;
     public const int StatxAttrImmutable = 0x10;
     public const int StatxAttrAppend = 0x20;
     public const int StatxAttrVerity = 0x100000;
@@ -47,6 +61,10 @@ internal static partial class LibC
     public const ulong PagemapScanRequest = 0xc060_6610; // PAGEMAP_SCAN
 
     public const long HugetlbfsMagic = 0x958458f6;
+
+    // open(2) takes its third argument like any other on the ABIs above, and none for a file that must be there.
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int Open(string path, int flags);
 
     [LibraryImport("libc", EntryPoint = "statfs", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int StatFs(string path, out StatFsResult result);
@@ -76,6 +94,9 @@ internal static partial class LibC
     [LibraryImport("libc", EntryPoint = "memfd_create", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     public static partial int MemfdCreate(string name, uint flags);
 
+    [LibraryImport("libc", EntryPoint = "preadv2", SetLastError = true)]
+    public static unsafe partial nint PReadV2(int fd, IoVector* vectors, int count, long offset, int flags);
+
     [LibraryImport("libc", EntryPoint = "lseek", SetLastError = true)]
     public static partial long LSeek(int fd, long offset, int whence);
 
@@ -84,11 +105,44 @@ internal static partial class LibC
     public static partial int IoctlFiClone(int target, ulong request, int source);
 
     [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int IoctlFiCloneRange(int target, ulong request, ref CloneRange range);
+
+    [LibraryImport("libc", EntryPoint = "sync_file_range", SetLastError = true)]
+    public static partial int SyncFileRange(int fd, long offset, long length, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
     public static partial int PageMapScan(int pageMap, ulong request, ref PageScanArguments arguments);
 
     // glibc and musl agree on the layout of struct sigaction on x86-64, where alone it is used.
     [LibraryImport("libc", EntryPoint = "sigaction", SetLastError = true)]
     public static unsafe partial int SigAction(int signal, SignalAction* action, SignalAction* previous);
+
+    [LibraryImport("libc", EntryPoint = "renameat2", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int RenameAt2(int oldFolder, string oldPath, int newFolder, string newPath, uint flags);
+
+    [LibraryImport("libc", EntryPoint = "flock", SetLastError = true)]
+    public static partial int FLock(int descriptor, int operation);
+
+    [LibraryImport("libc", EntryPoint = "clock_gettime")]
+    [SuppressGCTransition]
+    public static partial int ClockGetTime(int clock, out Timespec time);
+
+    [LibraryImport("libc", EntryPoint = "getrusage", SetLastError = true)]
+    public static partial int GetResourceUsage(int who, out ResourceUsage usage);
+
+    [LibraryImport("libc", EntryPoint = "getrandom", SetLastError = true)]
+    public static partial nint GetRandom(Span<byte> buffer, nuint length, uint flags);
+
+    // glibc has it since 2.41, musl not at all. The number is the same on all architectures.
+    public static unsafe nint ProcessMadvise(IoVector* vector, nuint count, int advice)
+    {
+        const int processMadvise = 440, pidfdSelf = -10_000;
+        return Syscall6(processMadvise, pidfdSelf, (nint)vector, (nint)count, advice, 0, 0);
+    }
+
+    // glibc has no futex(2).
+    [LibraryImport("libc", EntryPoint = "syscall")]
+    public static unsafe partial nint Futex(nint number, int* address, int operation, int value, Timespec* timeout);
 
     // glibc has no mbind(2); libnuma would be one more thing to install.
     public static unsafe int Mbind(nint address, nuint length, int mode, ReadOnlySpan<ulong> nodeMask, uint flags)
@@ -103,6 +157,33 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "syscall", SetLastError = true)]
     private static partial nint Syscall6(nint number, nint a, nint b, nint c, nint d, nint e, nint f);
+
+    /// <summary>struct iovec.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct IoVector
+    {
+        public ulong Start;
+        public ulong Length;
+    }
+
+    /// <summary>struct timespec.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct Timespec
+    {
+        public long Seconds;
+        public long Nanoseconds;
+    }
+
+    /// <summary>struct rusage, as far as it is used.</summary>
+    [StructLayout(LayoutKind.Explicit, Size = 144)]
+    public struct ResourceUsage
+    {
+        [FieldOffset(64)]
+        public long MinorFaults;
+
+        [FieldOffset(72)]
+        public long MajorFaults;
+    }
 
     /// <summary>struct sigaction.</summary>
     [StructLayout(LayoutKind.Sequential)]
@@ -167,6 +248,16 @@ internal static partial class LibC
         public ulong Returned;
     }
 
+    /// <summary>struct file_clone_range.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct CloneRange
+    {
+        public long Source;
+        public ulong SourceOffset;
+        public ulong Length;
+        public ulong TargetOffset;
+    }
+
     /// <summary>struct page_region.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public struct PageRegion
@@ -183,5 +274,30 @@ internal static partial class LibC
         public uint Mask;
         public uint BlockSize;
         public ulong Attributes;
+        public uint Links;
+        public uint User;
+        public uint Group;
+        public ushort Mode;
+        public ushort Unused;
+        public ulong Inode;
+        public long Size;
+        public long Blocks;
+        public ulong KnownAttributes;
+        public StatxTime Accessed;
+        public StatxTime Born;
+        public StatxTime Changed;
+        public StatxTime Modified;
+        public uint OfDeviceMajor;
+        public uint OfDeviceMinor;
+        public uint DeviceMajor;
+        public uint DeviceMinor;
+    }
+
+    /// <summary>struct statx_timestamp.</summary>
+    [StructLayout(LayoutKind.Sequential, Size = 16)]
+    public struct StatxTime
+    {
+        public long Seconds;
+        public uint Nanoseconds;
     }
 }

@@ -4,37 +4,38 @@ namespace PsVm.Memory.Options;
 internal static class ConsumerRules
 {
     /// <summary>Why the consumer cannot use the backend; null when it can.</summary>
-    public static BackendError? Check(string id, MemoryConsumer consumer, OpenedBackend plan)
+    public static BackendError? Check(string id, MemoryConsumer consumer, BackendDecision decision)
     {
-        var hasNamedFile = plan is { Kind: BackendKind.File, IsDirectory: false };
+        var hasNamedFile = decision is { Kind: BackendKind.File, IsDirectory: false };
         return consumer switch
         {
-            MemoryConsumer.VhostUserDevice => plan.Kind != BackendKind.Anonymous && plan.Options.Share ? null : new(
+            MemoryConsumer.VhostUserDevice => decision.Kind != BackendKind.Anonymous && decision.Options.Share ? null : new(
                 MemoryErrorIds.ConsumerNeedsSharedFile,
-                $"Backend '{id}' has Kind {plan.Kind} and Share {plan.Options.Share}; "
+                $"Backend '{id}' has Kind {decision.Kind} and Share {decision.Options.Share}; "
                     + "a vhost-user device needs Kind File or Memfd and Share True.",
                 "Use -Share with a file or memfd."),
-            MemoryConsumer.PostCopyDestination => NeedsDiscard(id, "a post-copy destination", plan),
-            MemoryConsumer.Balloon => NeedsDiscard(id, "a balloon", plan),
-            MemoryConsumer.FreePageReporting => NeedsDiscard(id, "free page reporting", plan),
+            MemoryConsumer.PostCopyDestination => NeedsDiscard(id, "a post-copy destination", decision),
+            MemoryConsumer.Balloon => NeedsDiscard(id, "a balloon", decision),
+            MemoryConsumer.FreePageReporting => NeedsDiscard(id, "free page reporting", decision),
             MemoryConsumer.Template => hasNamedFile ? null : new(
                 MemoryErrorIds.ConsumerNeedsNamedFile,
-                $"Backend '{id}' has Kind {plan.Kind} and Path '{plan.Path}'; a template to clone from needs the Path of a regular file.",
+                $"Backend '{id}' has Kind {decision.Kind} and Path '{decision.Path}'; a template to clone from needs the Path of a regular "
+                    + "file.",
                 "Use the Path of a file."),
-            _ => hasNamedFile && plan.Options.Share ? null : new(
+            _ => hasNamedFile && decision.Options.Share ? null : new(
                 MemoryErrorIds.ConsumerNeedsNamedFile,
-                $"Backend '{id}' has Kind {plan.Kind}, Path '{plan.Path}' and Share {plan.Options.Share}; "
+                $"Backend '{id}' has Kind {decision.Kind}, Path '{decision.Path}' and Share {decision.Options.Share}; "
                     + "a snapshot without RAM needs the Path of a regular file and Share True.",
                 "Use -Share with the Path of a file."),
         };
     }
 
-    private static BackendError? NeedsDiscard(string id, string consumer, OpenedBackend plan)
+    private static BackendError? NeedsDiscard(string id, string consumer, BackendDecision decision)
     {
-        var why = plan.DenyPrivateDiscard && plan.MappingKind == MappingKind.PrivateFile
+        var why = decision.DenyPrivateDiscard && decision.MappingKind == MappingKind.PrivateFile
             ? "is a private file mapping under DenyPrivateDiscard"
             : "has DiscardPolicy Deny in force";
-        return plan.DiscardPolicy != DiscardPolicy.Deny ? null : new(
+        return decision.DiscardPolicy != DiscardPolicy.Deny ? null : new(
             MemoryErrorIds.ConsumerNeedsDiscard,
             $"Backend '{id}' {why}; {consumer} needs memory that may be discarded.",
             "Use Share, another DiscardPolicy, or lift DenyPrivateDiscard.");

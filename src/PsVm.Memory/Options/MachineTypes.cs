@@ -16,18 +16,36 @@ public static class MachineTypes
     /// <summary>For memory as <see cref="Virt11"/>.</summary>
     public const string Virt12 = "virt-1.2";
 
+    /// <summary>For memory as <see cref="Virt11"/>.</summary>
+    public const string Virt13 = "virt-1.3";
+
+    private static readonly string[] s_versions = [Virt10, Virt11, Virt12, Virt13];
+
     /// <summary>The versioned names, oldest first.</summary>
-    public static IReadOnlyList<string> Versions { get; } = [Virt10, Virt11, Virt12];
+    public static IReadOnlyList<string> Versions { get; } = s_versions.AsReadOnly();
 
     /// <summary>The versioned name that a name or the alias stands for; null when there is none.</summary>
     /// <remarks>Case does not count.</remarks>
-    public static string? Resolve(string name) =>
-        Alias.Equals(name, StringComparison.OrdinalIgnoreCase)
-            ? Virt11
-            : Versions.FirstOrDefault(version => version.Equals(name, StringComparison.OrdinalIgnoreCase));
+    public static string? Resolve(string name)
+    {
+        if (Alias.Equals(name, StringComparison.OrdinalIgnoreCase))
+        {
+            return Virt11;
+        }
+
+        foreach (string version in s_versions)
+        {
+            if (version.Equals(name, StringComparison.OrdinalIgnoreCase))
+            {
+                return version;
+            }
+        }
+
+        return null;
+    }
 
     internal static BackendError Unknown(string name) => new(
         MemoryErrorIds.UnknownMachineType,
-        $"Machine type '{name}' is not known; expected {Alias}, {string.Join(", ", Versions.SkipLast(1))} or {Versions[^1]}.",
+        $"Machine type '{name}' is not known; expected {Alias}, {string.Join(", ", Versions.SkipLast(1))} or {Versions[^1]}.{NearestName.Hint(name, Versions)}",
         $"Use {Alias} for {Virt11}.");
 }

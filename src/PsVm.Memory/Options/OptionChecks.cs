@@ -85,27 +85,35 @@ internal static class OptionChecks
         }
     }
 
+    // Who writes 64, as for other tools, means mebibytes.
+    private const long MostTakenForMebibytes = 4096;
+
     /// <summary>Size, offset and alignment against the backing page size, in that order.</summary>
     public static IEnumerable<BackendError> Geometry(MemoryBackendOptions options, long pageSize)
     {
         if (options.Size <= 0)
         {
             yield return new(
-                MemoryErrorIds.InvalidSize, $"Size is {options.Size} bytes; expected a positive multiple of {pageSize} bytes.", null);
+                MemoryErrorIds.InvalidSize, $"Size is {ByteSize.ToExactText(options.Size)}; expected a positive multiple of "
+                    + $"{ByteSize.ToExactText(pageSize)}.", null);
         }
         else if (options.Size % pageSize != 0)
         {
             yield return new(
                 MemoryErrorIds.SizeMisaligned,
-                $"Size is {options.Size} bytes; expected a multiple of the backing page size, {pageSize} bytes.",
-                $"Use {RoundUp(options.Size, pageSize)} bytes.");
+                $"Size is {ByteSize.ToExactText(options.Size)}; expected a multiple of the backing page size, "
+                    + $"{ByteSize.ToExactText(pageSize)}.",
+                options.Size < MostTakenForMebibytes
+                    ? $"Sizes are in bytes: write {options.Size}MB for {options.Size} MiB."
+                    : $"Use {ByteSize.ToExactText((long)Int128.Min(RoundUp(options.Size, pageSize), long.MaxValue))}.");
         }
 
         if (options.Offset < 0 || options.Offset % pageSize != 0)
         {
             yield return new(
                 MemoryErrorIds.OffsetMisaligned,
-                $"Offset is {options.Offset} bytes; expected 0 or a positive multiple of the backing page size, {pageSize} bytes.",
+                $"Offset is {ByteSize.ToExactText(options.Offset)}; expected 0 or a positive multiple of the backing page size, "
+                    + $"{ByteSize.ToExactText(pageSize)}.",
                 null);
         }
 
@@ -114,7 +122,8 @@ internal static class OptionChecks
         {
             yield return new(
                 MemoryErrorIds.AlignMisaligned,
-                $"Align is {align} bytes; expected a power of two of at least the backing page size, {pageSize} bytes.",
+                $"Align is {ByteSize.ToExactText(align)}; expected a power of two of at least the backing page size, "
+                    + $"{ByteSize.ToExactText(pageSize)}.",
                 null);
         }
 
@@ -123,14 +132,16 @@ internal static class OptionChecks
         {
             yield return new(
                 MemoryErrorIds.SizeTooLarge,
-                $"Size {options.Size} and Align {Math.Max(align, pageSize)} bytes; a process has {AddressSpace} bytes of address space.",
+                $"Size {ByteSize.ToExactText(options.Size)} and Align {ByteSize.ToExactText(Math.Max(align, pageSize))}; a "
+                    + $"process has {ByteSize.ToExactText(AddressSpace)} of address space.",
                 null);
         }
         else if ((Int128)options.Offset + options.Size > long.MaxValue)
         {
             yield return new(
                 MemoryErrorIds.SizeTooLarge,
-                $"Offset {options.Offset} and Size {options.Size} bytes reach beyond a file's largest offset, {long.MaxValue} bytes.",
+                $"Offset {ByteSize.ToExactText(options.Offset)} and Size {ByteSize.ToExactText(options.Size)} reach beyond a "
+                    + $"file's largest offset, {ByteSize.ToExactText(long.MaxValue)}.",
                 null);
         }
     }
@@ -141,8 +152,8 @@ internal static class OptionChecks
             && mapping == MappingKind.PrivateFile && options.FileAccessMode != FileAccessMode.Auto
         ? new(
             MemoryErrorIds.PreallocCopiesFile,
-            $"Prealloc on a private file mapping copies all {options.Size} bytes and defeats the sharing of the file.",
-            "Leave out Prealloc, leave FileAccessMode at Auto to read the pages in without a copy, or force it with ForcePrealloc.")
+            $"Prealloc on a private file mapping copies all {ByteSize.ToExactText(options.Size)} and defeats the sharing of the file.",
+            "Leave out Prealloc, leave FileAccessMode at Auto to read the pages in without a copy, or allow it with Force.")
         : null;
 
     private static BackendError? HostNodes(MemoryBackendOptions options)

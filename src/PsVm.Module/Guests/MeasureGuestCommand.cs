@@ -7,7 +7,7 @@ namespace PsVm.Module.Guests;
 /// <summary>Measures what guests cost the host and do now; all guests of a pipeline in one go.</summary>
 [Cmdlet(VerbsDiagnostic.Measure, "Guest")]
 [OutputType(typeof(GuestMeasurement))]
-public sealed class MeasureGuestCommand : GuestCmdlet
+public sealed class MeasureGuestCommand : AnyGuestCmdlet
 {
     private readonly List<GuestReference> _guests = [];
 
@@ -16,21 +16,8 @@ public sealed class MeasureGuestCommand : GuestCmdlet
     public SwitchParameter Detailed { get; set; }
 
     internal static void Run(
-        IReadOnlyList<GuestReference> guests, bool detailed, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
-    {
-        try
-        {
-            foreach (GuestMeasurement measurement in host.Measure(guests, detailed, cancellation))
-            {
-                output.WriteObject(measurement);
-            }
-        }
-        catch (GuestException) when (guests.Count > 1)
-        {
-            // One is not there: the others are measured all the same.
-            CmdletWorks.ForEach(guests, output, guest => output.WriteObject(host.Measure(guest, detailed, cancellation)), cancellation);
-        }
-    }
+        IReadOnlyList<GuestReference> guests, bool detailed, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        CmdletWorks.TogetherOrEach(guests, some => host.Measure(some, detailed, cancellation), output, cancellation);
 
     private protected override CmdletWork? Bind()
     {
@@ -43,6 +30,6 @@ public sealed class MeasureGuestCommand : GuestCmdlet
         bool detailed = Detailed;
         return _guests.Count == 0
             ? null
-            : OnGuests(_guests, (guests, host, output, cancellation) => Run(guests, detailed, host, output, cancellation));
+            : Selection.OnGuests(_guests, (guests, host, output, cancellation) => Run(guests, detailed, host, output, cancellation));
     }
 }

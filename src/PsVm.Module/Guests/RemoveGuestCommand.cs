@@ -19,7 +19,8 @@ public sealed class RemoveGuestCommand : GuestCmdlet
         IEnumerable<GuestReference> guests, bool force, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(guests, output, guest =>
         {
-            if (output.ShouldProcess(force ? $"Stop and remove guest '{guest}'" : $"Remove guest '{guest}'"))
+            Action? check = force ? null : () => host.CheckRemove(guest);
+            if (output.ShouldProcess(() => force ? $"Stop and remove guest '{guest}'" : $"Remove guest '{guest}'", check))
             {
                 if (force)
                 {

@@ -9,7 +9,7 @@ namespace PsVm.Module.Guests;
 public sealed class ResumeGuestCommand : GuestCmdlet
 {
     internal static void Run(IEnumerable<GuestReference> guests, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
-        Change("Resume", guests, host.Resume, host, output, cancellation);
+        Change("Resume", guests, host.Resume, host, output, cancellation, host.CheckResume);
 
     private protected override CmdletWork Bind() => OnGuests(Run);
 }

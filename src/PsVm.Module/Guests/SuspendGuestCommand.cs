@@ -9,7 +9,7 @@ namespace PsVm.Module.Guests;
 public sealed class SuspendGuestCommand : GuestCmdlet
 {
     internal static void Run(IEnumerable<GuestReference> guests, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
-        Change("Suspend", guests, host.Suspend, host, output, cancellation);
+        Change("Suspend", guests, host.Suspend, host, output, cancellation, host.CheckNotStopped);
 
     private protected override CmdletWork Bind() => OnGuests(Run);
 }

@@ -1,84 +1,130 @@
 using System.Management.Automation;
+using PsVm.Module.Completion;
+using PsVm.Module.Guests.Consoles;
 using PsVm.Module.Hosting;
 using PsVm.Module.Output;
 
 namespace PsVm.Module.Guests;
 
-/// <summary>Waits until guests are in a state or have written a text on the console.</summary>
+/// <summary>Waits until guests are in a state, have written a text on the console, or have an agent that answers.</summary>
 [Cmdlet(VerbsLifecycle.Wait, "Guest", DefaultParameterSetName = "State")]
-[OutputType(typeof(Guest))]
-public sealed class WaitGuestCommand : GuestCmdlet
+[OutputType(typeof(Guest), typeof(GuestJob))]
+public sealed class WaitGuestCommand : AnyGuestCmdlet
 {
-    /// <summary>The text to wait for, anywhere on the console since the start; case counts.</summary>
+    /// <summary>The text to wait for on the console; case counts.</summary>
     [Parameter(Mandatory = true, ParameterSetName = "Text")]
     [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NothingCompleter))]
     public string? ForText { get; set; }
+
+    /// <summary>The regular expression to wait for on the console; case counts.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = "Pattern")]
+    [ValidateNotNullOrEmpty]
+    [ArgumentCompleter(typeof(NothingCompleter))]
+    public string? ForPattern { get; set; }
+
+    /// <summary>Waits until the guest's agent answers.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = "Agent")]
+    [NotUnset]
+    public SwitchParameter ForAgent { get; set; }
+
+    /// <summary>Looks only at what has not been looked at: after the echo of what was typed, what was found, or what was received last.</summary>
+    [Parameter(ParameterSetName = "Text")]
+    [Parameter(ParameterSetName = "Pattern")]
+    public SwitchParameter New { get; set; }
 
     /// <summary>The state to wait for.</summary>
     [Parameter(ParameterSetName = "State")]
     public GuestState State { get; set; } = GuestState.Stopped;
 
-    /// <summary>Seconds to wait for each guest; without it, for ever.</summary>
+    /// <summary>Seconds, or a TimeSpan, to wait for each guest; without it, for ever.</summary>
     [Parameter]
-    [ValidateRange(0.0, 2_000_000.0)]
-    public double? Timeout { get; set; }
+    [Duration]
+    [ArgumentCompleter(typeof(NothingCompleter))]
+    public TimeSpan? Timeout { get; set; }
 
+    /// <summary>Does it in the background, by a job: Receive-Job gives what it found, Stop-Job gives it up.</summary>
+    [Parameter]
+    [NotUnset]
+    public SwitchParameter AsJob { get; set; }
+
+    /// <summary>Waits for each guest to be in a state.</summary>
     internal static void Run(
         IEnumerable<GuestReference> guests,
-        string? text,
         GuestState state,
         TimeSpan timeout,
         IGuestHost host,
         ICmdletOutput output,
         CancellationToken cancellation)
     {
-        string expected = text is null ? $"to be {state}" : $"to write '{text}'";
+        string expected = $"to be {state}";
         CmdletWorks.ForEach(guests, output, guest =>
         {
             using ProgressTicker progress = new(output, $"Waiting for guest '{guest}' {expected}", timeout);
-            bool reached = text is null
-                ? host.WaitForState(guest, state, timeout, cancellation)
-                : host.WaitForText(guest, text, timeout, cancellation);
-            GuestInfo info = host.Get(guest, cancellation);
-            if (!reached)
+            if (!host.WaitForState(guest, state, timeout, cancellation))
             {
-                throw NotReached(info, expected, timeout, VisibleText.Of(LastLine(host.ReadConsole(guest, 0, cancellation).Text)));
+                throw ConsoleWait.NotReached(guest, expected, timeout, host, cancellation);
             }
 
-            output.WriteObject(new Guest(host, info));
+            output.WriteObject(new Guest(host, host.Get(guest, cancellation)));
         }, cancellation);
     }
 
+    /// <summary>Waits for each guest to write something.</summary>
+    internal static void Run(
+        IEnumerable<GuestReference> guests,
+        ConsoleExpectation expected,
+        bool isNew,
+        TimeSpan timeout,
+        IGuestHost host,
+        ConsoleReadings readings,
+        ICmdletOutput output,
+        CancellationToken cancellation) =>
+        CmdletWorks.ForEach(guests, output, guest =>
+        {
+            GuestInfo info = host.Get(guest, cancellation);
+            ConsoleMark from = !isNew ? default : readings.Seen(info.Id)
+                ?? new ConsoleMark(host.ReadConsole(info.Reference, long.MaxValue, cancellation).NextPosition, null);
+            ConsoleWait.Run(
+                info, expected with { From = from.Position, Typed = from.Typed }, timeout, host, readings, output, cancellation);
+            output.WriteObject(new Guest(host, host.Get(info.Reference, cancellation)));
+        }, cancellation);
+
+    /// <summary>Waits until each guest's agent answers.</summary>
+    internal static void RunForAgent(
+        IEnumerable<GuestReference> guests, TimeSpan timeout, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
+    {
+        const string expected = "to have an agent that answers";
+        CmdletWorks.ForEach(guests, output, guest =>
+        {
+            using ProgressTicker progress = new(output, $"Waiting for guest '{guest}' {expected}", timeout);
+            if (!host.Agents.WaitAsync(guest, timeout, cancellation).GetAwaiter().GetResult())
+            {
+                throw ConsoleWait.NotReached(guest, expected, timeout, host, cancellation);
+            }
+
+            output.WriteObject(new Guest(host, host.Get(guest, cancellation)));
+        }, cancellation);
+    }
+
+    private protected override bool IsAsJob => AsJob;
+
     private protected override CmdletWork Bind()
     {
-        (string? text, GuestState state) = (ForText, State);
-        TimeSpan timeout = Timeout is { } seconds ? TimeSpan.FromSeconds(seconds) : System.Threading.Timeout.InfiniteTimeSpan;
-        return OnGuests((guests, host, output, cancellation) => Run(guests, text, state, timeout, host, output, cancellation));
-    }
+        (GuestState state, bool isNew) = (State, New);
+        TimeSpan timeout = Timeout ?? System.Threading.Timeout.InfiniteTimeSpan;
+        if (ForAgent)
+        {
+            return OnGuests((guests, host, output, cancellation) => RunForAgent(guests, timeout, host, output, cancellation));
+        }
 
-    private static CmdletException NotReached(GuestInfo info, string expected, TimeSpan timeout, string lastLine)
-    {
-        string console = lastLine.Length == 0 ? "it has written nothing" : $"its last line is '{lastLine}'";
-        string look = $"Receive-GuestConsole '{info.Name}' -All.";
-        return new CmdletException(info.State is GuestState.Stopped or GuestState.Failed
-            ? new PsVmError(
-                ModuleErrorIds.GuestStoppedFirst,
-                $"Guest '{info.Name}' was expected {expected}, but it is {info.State} ({info.StopReason}); {console}.")
-            {
-                Target = info.Name,
-                RecommendedAction = $"Read its console: {look}",
-                Category = ErrorKind.OperationStopped,
-            }
-            : new PsVmError(
-                ModuleErrorIds.GuestWaitTimeout,
-                $"Guest '{info.Name}' was expected {expected} within {timeout.TotalSeconds:0.###} s, but it is {info.State}; {console}.")
-            {
-                Target = info.Name,
-                RecommendedAction = $"Give a longer -Timeout, or read its console: {look}",
-                Category = ErrorKind.OperationTimeout,
-            });
-    }
+        if ((ForText ?? ForPattern) is not { } pattern)
+        {
+            return OnGuests((guests, host, output, cancellation) => Run(guests, state, timeout, host, output, cancellation));
+        }
 
-    private static string LastLine(string console) =>
-        console.Split('\n', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries).LastOrDefault(string.Empty);
+        ConsoleExpectation expected = new() { Pattern = pattern, IsRegex = ForPattern is not null };
+        return OnGuests((guests, host, output, cancellation) =>
+            Run(guests, expected, isNew, timeout, host, ModuleServices.ConsoleReadings, output, cancellation));
+    }
 }

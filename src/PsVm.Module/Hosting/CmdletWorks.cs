@@ -22,6 +22,32 @@ internal static class CmdletWorks
         }
     }
 
+    /// <summary>Writes what is found out about all items in one go; where one of them fails, about each of the others alone.</summary>
+    /// <param name="items">The items.</param>
+    /// <param name="look">Finds it out, in the order of its items.</param>
+    /// <param name="output">An error goes there for each item that fails alone.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public static void TogetherOrEach<T, TResult>(
+        IReadOnlyList<T> items, Func<IReadOnlyList<T>, IReadOnlyList<TResult>> look, ICmdletOutput output, CancellationToken cancellation)
+        where TResult : class
+    {
+        IReadOnlyList<TResult> found;
+        try
+        {
+            found = look(items);
+        }
+        catch (PsVmException) when (items.Count > 1)
+        {
+            ForEach(items, output, item => output.WriteObject(look([item])[0]), cancellation);
+            return;
+        }
+
+        foreach (TResult result in found)
+        {
+            output.WriteObject(result);
+        }
+    }
+
     /// <summary>Puts warnings of the core on the warning stream, each with its id.</summary>
     public static void WriteWarnings(this ICmdletOutput output, IEnumerable<BackendWarning> warnings)
     {

@@ -1,7 +1,8 @@
 using PsVm.Machine.Guests;
 using PsVm.Machine.Templates;
 using PsVm.Memory;
-using PsVm.Module.Guests;
+using PsVm.Module.Guests.Consoles;
+using PsVm.Module.Hosting.Logs;
 
 namespace PsVm.Module.Hosting;
 
@@ -26,6 +27,9 @@ internal static class ModuleServices
     /// <summary>How far each console has been received.</summary>
     public static ConsoleReadings ConsoleReadings => Current.ConsoleReadings;
 
+    /// <summary>The logs that guests were started with.</summary>
+    public static GuestLogs GuestLogs => Current.GuestLogs;
+
     private static Instances Current
     {
         get
@@ -37,15 +41,21 @@ internal static class ModuleServices
         }
     }
 
+    /// <summary>The guests that would end with the host.</summary>
+    public static IReadOnlyList<GuestInfo> RunningGuests()
+    {
+        lock (Gate)
+        {
+            return s_instances is null ? [] : [.. s_instances.Guests.List().Where(guest => !guest.State.IsOver())];
+        }
+    }
+
     /// <summary>Stops and removes every guest and backend.</summary>
     public static void Shutdown()
     {
         lock (Gate)
         {
-            if (s_instances?.Memory.Policy is { Source: MemoryBackendPolicy.SetByCmdlet } policy)
-            {
-                s_policySet = policy;
-            }
+            s_policySet = s_instances?.Memory.Policy ?? s_policySet;
 
             s_instances?.Dispose();
             s_instances = null;
@@ -58,13 +68,20 @@ internal static class ModuleServices
 
         public Instances(MemoryBackendPolicy? policy)
         {
+            ModuleLifetime.HasHosts = true;
             Memory = new MemoryHost(_backends);
-            if (policy is not null)
+            if (policy is { Source: MemoryBackendPolicy.SetByCmdlet })
             {
                 Memory.SetPolicy(policy.DenyPrivateDiscard);
             }
 
+            if (policy is { MemoryReserveSource: MemoryBackendPolicy.SetByCmdlet })
+            {
+                Memory.SetMemoryReserve(policy.MemoryReserve);
+            }
+
             Guests = new GuestHost(_backends);
+            GuestLogs = new GuestLogs(Guests);
         }
 
         public MemoryHost Memory { get; }
@@ -75,9 +92,12 @@ internal static class ModuleServices
 
         public ConsoleReadings ConsoleReadings { get; } = new();
 
+        public GuestLogs GuestLogs { get; }
+
         public void Dispose()
         {
             Guests.Dispose();
+            GuestLogs.Dispose();
             _backends.Dispose();
         }
     }

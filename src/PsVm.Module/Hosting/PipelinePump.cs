@@ -12,7 +12,7 @@ internal static class PipelinePump
     public static void Run(CmdletWork work, ICmdletOutput pipeline, CancellationToken stopping)
     {
         using CancellationTokenSource cancel = CancellationTokenSource.CreateLinkedTokenSource(stopping);
-        QueuedOutput queue = new(cancel.Token);
+        QueuedOutput queue = new(cancel.Token, pipeline.Confirmation);
         Task worker = Task.Run(() => Work(work, queue, cancel.Token), CancellationToken.None);
         try
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Diagnostics;
 using PsVm.Module.Output;
 
@@ -11,6 +12,7 @@ internal sealed class ProgressTicker : IDisposable
     private readonly Func<TimeSpan, CmdletProgress> _at;
     private readonly Stopwatch _watch = Stopwatch.StartNew();
     private readonly Timer _timer;
+    private volatile bool _shown;
 
     /// <summary>Starts to show progress.</summary>
     /// <param name="output">Where it is shown.</param>
@@ -19,7 +21,7 @@ internal sealed class ProgressTicker : IDisposable
     {
         _output = output;
         _at = at;
-        _timer = new Timer(_ => _output.WriteProgress(_at(_watch.Elapsed)), null, Interval, Interval);
+        _timer = new Timer(_ => Show(), null, Interval, Interval);
     }
 
     /// <summary>Starts to show how the time passes.</summary>
@@ -36,7 +38,7 @@ internal sealed class ProgressTicker : IDisposable
     {
         // Waits for a callback under way, so that nothing is shown after the end.
         _timer.DisposeAsync().AsTask().GetAwaiter().GetResult();
-        if (_watch.Elapsed >= Interval)
+        if (_shown)
         {
             _output.WriteProgress(_at(_watch.Elapsed) with { Completed = true });
         }
@@ -48,6 +50,13 @@ internal sealed class ProgressTicker : IDisposable
             ? new CmdletProgress(activity, $"{elapsed.TotalSeconds:0} s")
             : new CmdletProgress(
                 activity,
-                $"{elapsed.TotalSeconds:0} of {limit.TotalSeconds:0.#} s",
+                $"{elapsed.TotalSeconds:0} of {limit.TotalSeconds.ToString("0.#", CultureInfo.InvariantCulture)} s",
                 (int)Math.Clamp(elapsed / limit * 100, 0, 100));
+
+    // A timer may come a little before its time, so the clock does not tell whether anything was shown.
+    private void Show()
+    {
+        _shown = true;
+        _output.WriteProgress(_at(_watch.Elapsed));
+    }
 }

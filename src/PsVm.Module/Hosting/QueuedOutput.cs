@@ -8,14 +8,25 @@ namespace PsVm.Module.Hosting;
 /// Any thread may use it. Whoever posts waits while the queue is full, so that a guest that prints without end fills no memory when the
 /// next cmdlet is slow. Once closed it swallows what comes.
 /// </remarks>
-internal sealed class QueuedOutput(CancellationToken cancellation) : ICmdletOutput
+internal sealed class QueuedOutput(CancellationToken cancellation, Confirmation confirmation = Confirmation.Told) : ICmdletOutput
 {
     /// <summary>Most messages that wait.</summary>
     public const int Capacity = 32;
 
     private readonly Channel<Action<ICmdletOutput>> _messages = Channel.CreateBounded<Action<ICmdletOutput>>(Capacity);
 
+    public Confirmation Confirmation => confirmation;
+
     public void WriteObject(object value) => Post(output => output.WriteObject(value));
+
+    public void WriteObject(object value, Action taken) => Post(output => output.WriteObject(value, taken));
+
+    public void Flush()
+    {
+        TaskCompletionSource flushed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Post(_ => flushed.SetResult());
+        flushed.Task.WaitAsync(cancellation).GetAwaiter().GetResult();
+    }
 
     public void WriteError(PsVmException error) => Post(output => output.WriteError(error));
 

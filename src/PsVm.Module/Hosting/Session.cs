@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Management.Automation.Runspaces;
 using System.Runtime.CompilerServices;
 using PsVm.Module.Output;
@@ -8,6 +9,9 @@ namespace PsVm.Module.Hosting;
 internal sealed class Session
 {
     private static readonly ConditionalWeakTable<Runspace, Session> s_sessions = [];
+
+    // How far somebody has been warned of what happened in a host.
+    private static readonly ConditionalWeakTable<IGuestHost, StrongBox<long>> s_warnedUpTo = [];
 
     private readonly Lock _gate = new();
     private readonly HashSet<Guid> _told = [];
@@ -30,11 +34,15 @@ internal sealed class Session
         }
     }
 
-    /// <summary>Writes what has happened since the last call to the verbose stream, also what happened between two cmdlets.</summary>
+    /// <summary>
+    /// Writes what has happened since the last call to the verbose stream, also what happened between two cmdlets. A warning of the host's is
+    /// written as one, in the session that comes by it first.
+    /// </summary>
     /// <param name="host">The host attended to.</param>
     /// <param name="output">The output.</param>
     /// <param name="since">When the cmdlet began: what happened before has its time written with it.</param>
-    public void WriteLog(IGuestHost host, ICmdletOutput output, DateTimeOffset since)
+    /// <returns>What has happened.</returns>
+    public IReadOnlyList<HostEvent> WriteLog(IGuestHost host, ICmdletOutput output, DateTimeOffset since)
     {
         HostEvents log;
         lock (_gate)
@@ -43,12 +51,49 @@ internal sealed class Session
             _position = log.NextPosition;
         }
 
+        long position = log.NextPosition - log.Events.Count;
         foreach (HostEvent happened in log.Events)
         {
-            output.WriteVerbose(
-                happened.Time < since ? $"{happened.Time.ToLocalTime():HH:mm:ss} {happened.Message}" : happened.Message);
+            if (happened.Level == HostEventLevel.Warning && IsFirstWarned(host, position))
+            {
+                output.WriteWarning($"[{happened.Id}] {happened.Message}");
+            }
+            else
+            {
+                output.WriteVerbose(
+                    happened.Time < since ? $"{happened.Time.ToLocalTime():HH:mm:ss} {happened.Message}" : happened.Message);
+            }
+
+            if (happened.Values.Count > 0)
+            {
+                output.WriteDebug($"{happened.Id} of {happened.Guest}: {string.Join(", ", happened.Values.Select(ToText))}");
+            }
+
+            position++;
+        }
+
+        return log.Events;
+    }
+
+    private static bool IsFirstWarned(IGuestHost host, long position)
+    {
+        StrongBox<long> upTo = s_warnedUpTo.GetOrCreateValue(host);
+        lock (upTo)
+        {
+            if (position < upTo.Value)
+            {
+                return false;
+            }
+
+            upTo.Value = position + 1;
+            return true;
         }
     }
+
+    private static string ToText(KeyValuePair<string, object> value) =>
+        value is { Key: var name, Value: long bytes } && name.EndsWith("Bytes", StringComparison.Ordinal)
+        ? $"{name[..^"Bytes".Length]} {ByteSize.ToText(bytes)}"
+        : string.Create(CultureInfo.InvariantCulture, $"{value.Key} {value.Value}");
 
     /// <summary>Warns of guests that have failed, of each once.</summary>
     /// <param name="guests">Guests that a cmdlet is about to touch.</param>
@@ -69,25 +114,5 @@ internal sealed class Session
                 output.WriteWarning($"[{id}] Guest '{guest.Name}' failed at {guest.EndedAt?.ToLocalTime():yyyy-MM-dd HH:mm:ss}: {guest.StopReason}");
             }
         }
-    }
-
-    /// <summary>Warns of those of the named guests that are there and have failed.</summary>
-    public void WarnOfFailures(
-        IEnumerable<GuestReference> guests, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
-    {
-        List<GuestInfo> found = [];
-        foreach (GuestReference guest in guests)
-        {
-            try
-            {
-                found.Add(host.Get(guest, cancellation));
-            }
-            catch (GuestException)
-            {
-                // Whoever acts on it says so.
-            }
-        }
-
-        WarnOfFailures(found, output);
     }
 }

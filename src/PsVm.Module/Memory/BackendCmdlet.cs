@@ -8,9 +8,10 @@ namespace PsVm.Module.Memory;
 /// <summary>The base of cmdlets that act on live backends.</summary>
 public abstract class BackendCmdlet : PsVmCmdlet
 {
-    /// <summary>Live backends, by id or as objects; an object means the very backend, and tells default RAMs of one id apart.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    /// <summary>Live backends: ids, ids with a guest's name before them (web/ram.default), patterns, or objects; an object means the very backend, and tells default RAMs of one id apart.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
+    [SupportsWildcards]
     [BackendIdentity]
     [ArgumentCompleter(typeof(BackendIdCompleter))]
     [Alias("MemoryBackend")]
@@ -20,6 +21,8 @@ public abstract class BackendCmdlet : PsVmCmdlet
     private protected CmdletWork OnBackends(Action<IEnumerable<BackendReference>, IMemoryHost, ICmdletOutput, CancellationToken> run)
     {
         BackendReference[] backends = Id;
-        return (output, cancellation) => run(backends, ModuleServices.Memory, output, cancellation);
+        IMemoryHost host = ModuleServices.Memory;
+        return (output, cancellation) =>
+            run(Selection.References(backends, host, output, cancellation), host, output, cancellation);
     }
 }

@@ -20,44 +20,60 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
 
     /// <summary>Bytes; a multiple of the backing page size.</summary>
     [Parameter(Mandatory = true, Position = 1, ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [Size]
+    [ArgumentCompleter(typeof(NothingCompleter))]
     public long Size { get; set; }
 
     /// <summary>Unique among live backends; generated when not given.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [ArgumentCompleter(typeof(NothingCompleter))]
     public string? Id { get; set; }
 
     /// <summary>What backs the RAM; File when Path is given, else Anonymous.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
-    public BackendKind? Kind { get; set; }
+    [BlankIsNull]
+    [ArgumentCompleter(typeof(EnumCompleter<BackendKind>))]
+    public Arguments.BackendKind? Kind { get; set; }
 
     /// <summary>Bytes into the file; a multiple of the backing page size.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [Size]
+    [ArgumentCompleter(typeof(NothingCompleter))]
     public long Offset { get; set; }
 
     /// <summary>Stores go to the file and are seen by all who share it.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [SwitchCell]
     public SwitchParameter Share { get; set; }
 
     /// <summary>The memory is ROM: guest stores fault.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [SwitchCell]
     public SwitchParameter ReadOnly { get; set; }
 
     /// <summary>How the file itself is opened.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
     [Alias("RequestedMode")]
-    public FileAccessMode FileAccessMode { get; set; }
+    [ValidateNotNull]
+    [ArgumentCompleter(typeof(EnumCompleter<FileAccessMode>))]
+    public Arguments.FileAccessMode? FileAccessMode { get; set; }
 
     /// <summary>What a discard does.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
     [Alias("RequestedDiscardPolicy")]
-    public DiscardPolicy DiscardPolicy { get; set; }
+    [ValidateNotNull]
+    [ArgumentCompleter(typeof(EnumCompleter<DiscardPolicy>))]
+    public Arguments.DiscardPolicy? DiscardPolicy { get; set; }
 
     /// <summary>Faults every page in before the guest starts.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [SwitchCell]
     public SwitchParameter Prealloc { get; set; }
 
     /// <summary>Threads that preallocate; 0: the number of host CPUs.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [BlankIs(0)]
+    [ArgumentCompleter(typeof(NothingCompleter))]
     public int PreallocThreads { get; set; }
 
     /// <summary>Allows Prealloc to copy every page of a private file mapping.</summary>
@@ -66,31 +82,41 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
 
     /// <summary>Reserves swap space; -Reserve:$false is MAP_NORESERVE.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [SwitchCell(notGiven: true)]
     public SwitchParameter Reserve { get; set; } = true;
 
     /// <summary>Host alignment of the mapping in bytes, a power of two; 0: the page size.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [Size]
+    [ArgumentCompleter(typeof(NothingCompleter))]
     public long Align { get; set; }
 
     /// <summary>Lets the kernel merge equal pages (KSM).</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [SwitchCell]
     public SwitchParameter Merge { get; set; }
 
     /// <summary>Keeps the memory in core dumps; -Dump:$false leaves it out.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [SwitchCell(notGiven: true)]
     public SwitchParameter Dump { get; set; } = true;
 
     /// <summary>Host NUMA nodes for NumaPolicy.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [Numbers]
     [ValidateNotNull]
+    [ArgumentCompleter(typeof(NothingCompleter))]
     public int[] HostNodes { get; set; } = [];
 
     /// <summary>NUMA placement, applied before preallocation.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
-    public NumaPolicy NumaPolicy { get; set; }
+    [ValidateNotNull]
+    [ArgumentCompleter(typeof(EnumCompleter<NumaPolicy>))]
+    public Arguments.NumaPolicy? NumaPolicy { get; set; }
 
     /// <summary>The machine type whose defaults apply.</summary>
     [Parameter(ParameterSetName = "Parameters", ValueFromPipelineByPropertyName = true)]
+    [BlankIs("virt")]
     [ValidateNotNullOrEmpty]
     [ArgumentCompleter(typeof(MachineTypeCompleter))]
     public string MachineType { get; set; } = "virt";
@@ -115,14 +141,14 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
         MemoryBackendOptions options = Options ?? new MemoryBackendOptions
         {
             Id = NullIfEmpty(Id),
-            Kind = Kind,
+            Kind = Kind?.Value,
             Path = GivenPath(),
             Size = Size,
             Offset = Offset,
             Share = Share,
             ReadOnly = ReadOnly,
-            FileAccessMode = FileAccessMode,
-            DiscardPolicy = DiscardPolicy,
+            FileAccessMode = FileAccessMode?.Value ?? default,
+            DiscardPolicy = DiscardPolicy?.Value ?? default,
             Prealloc = Prealloc,
             PreallocThreads = PreallocThreads,
             ForcePrealloc = Force,
@@ -131,7 +157,7 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
             Merge = Merge,
             Dump = Dump,
             HostNodes = HostNodes,
-            NumaPolicy = NumaPolicy,
+            NumaPolicy = NumaPolicy?.Value ?? default,
             MachineType = MachineType,
             AllowSharedWriters = AllowSharedWriters,
             DenyPrivateDiscard = DenyPrivateDiscard,
@@ -142,7 +168,7 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
 
     // An empty path is an unset variable, and no wish for memory without a file. What has no file says so: an outcome's Kind.
     private string? GivenPath() =>
-        MyInvocation.BoundParameters.ContainsKey(nameof(Path)) && Kind is null or BackendKind.File ? Path ?? string.Empty : NullIfEmpty(Path);
+        MyInvocation.BoundParameters.ContainsKey(nameof(Path)) && Kind?.Value is null or BackendKind.File ? Path ?? string.Empty : NullIfEmpty(Path);
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

@@ -4,7 +4,7 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Memory;
 
-/// <summary>Gets the process-wide policy for host.</summary>
+/// <summary>Gets the process-wide policy for backends.</summary>
 [Cmdlet(VerbsCommon.Get, "MemoryBackendPolicy")]
 [OutputType(typeof(MemoryBackendPolicy))]
 public sealed class GetMemoryBackendPolicyCommand : PsVmCmdlet

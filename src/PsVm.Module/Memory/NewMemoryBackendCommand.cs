@@ -11,13 +11,14 @@ public sealed class NewMemoryBackendCommand : BackendOptionsCmdlet
 {
     internal static void Run(MemoryBackendOptions options, IMemoryHost host, ICmdletOutput output, CancellationToken cancellation)
     {
-        if (!output.ShouldProcess(Describe(host.Test(options, cancellation))))
+        if (!output.ShouldProcess(() => Describe(host.Test(options, cancellation))))
         {
             return;
         }
 
-        using ProgressTicker progress = new(output, $"Mapping {ByteSize.ToText(options.Size)} of guest RAM", Timeout.InfiniteTimeSpan);
-        MemoryBackendInfo backend = host.Create(options, cancellation);
+        LatestStep step = new();
+        using ProgressTicker progress = new(output, elapsed => step.At($"Mapping {ByteSize.ToText(options.Size)} of guest RAM", elapsed));
+        MemoryBackendInfo backend = host.Create(options, step, cancellation);
         output.WriteWarnings(backend.Outcome.Warnings);
         output.WriteObject(backend);
     }

@@ -14,7 +14,7 @@ public sealed class RemoveMemoryBackendCommand : BackendCmdlet
         CmdletWorks.ForEach(backends, output, backend =>
         {
             MemoryBackendInfo found = host.Get(backend, cancellation);
-            if (output.ShouldProcess($"Remove memory backend '{found}'"))
+            if (output.ShouldProcess(() => $"Remove memory backend '{found}'", () => host.CheckRemove(backend)))
             {
                 host.Remove(found.Reference, cancellation);
             }

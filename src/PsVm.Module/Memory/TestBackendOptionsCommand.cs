@@ -9,7 +9,7 @@ namespace PsVm.Module.Memory;
 [OutputType(typeof(bool), typeof(BackendReport))]
 public sealed class TestBackendOptionsCommand : BackendOptionsCmdlet
 {
-    /// <summary>Gives the whole report, which then also holds errors and warnings.</summary>
+    /// <summary>Gives the whole report, which says why: errors and warnings.</summary>
     [Parameter]
     public SwitchParameter Detailed { get; set; }
 
@@ -25,7 +25,7 @@ public sealed class TestBackendOptionsCommand : BackendOptionsCmdlet
 
         foreach (BackendError error in report.Errors)
         {
-            output.WriteError(new CmdletException(error.Id, error.Message, report.Path ?? report.Id, error.RecommendedAction));
+            output.WriteVerbose($"[{error.Id}] {error.Message} {error.RecommendedAction}".TrimEnd());
         }
 
         output.WriteWarnings(report.Warnings);

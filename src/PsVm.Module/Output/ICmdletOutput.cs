@@ -6,6 +6,18 @@ internal interface ICmdletOutput
     /// <summary>Sends one object down the pipeline.</summary>
     void WriteObject(object value);
 
+    /// <summary>Sends one object down the pipeline, and tells once the next cmdlet has it.</summary>
+    /// <param name="value">The object.</param>
+    /// <param name="taken">Called on any thread; never called when the pipeline ends before.</param>
+    void WriteObject(object value, Action taken);
+
+    /// <summary>Waits until all that was written has been taken.</summary>
+    /// <exception cref="OperationCanceledException">The pipeline ends before.</exception>
+    void Flush();
+
+    /// <summary>What the operator wants to hear before something is changed.</summary>
+    Confirmation Confirmation { get; }
+
     /// <summary>Reports an error; the cmdlet goes on with the next item.</summary>
     void WriteError(PsVmException error);
 

@@ -8,13 +8,16 @@ namespace PsVm.Module.Templates;
 
 /// <summary>Makes a template of a guest, from which clones start.</summary>
 [Cmdlet(VerbsData.Checkpoint, "Guest", SupportsShouldProcess = true)]
-[OutputType(typeof(GuestTemplate))]
-public sealed class CheckpointGuestCommand : GuestCmdlet
+[OutputType(typeof(GuestTemplate), typeof(GuestJob))]
+public sealed class CheckpointGuestCommand : GuestAndArgumentCmdlet
 {
-    private readonly List<(GuestReference Guest, CheckpointOptions Options)> _wanted = [];
+    private readonly List<(GuestReference Guest, CheckpointOptions Options, bool IntoFolder)> _wanted = [];
 
-    /// <summary>The folder that becomes the template, another for each guest; the folder it lies in must exist.</summary>
-    [Parameter(Mandatory = true, Position = 1, ValueFromPipelineByPropertyName = true)]
+    /// <summary>
+    /// The folder that becomes the template, another for each guest; those above it are made. With a slash at its end: the folder in which the
+    /// template has the guest's name.
+    /// </summary>
+    [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]
     public string Path { get; set; } = string.Empty;
 
@@ -23,7 +26,7 @@ public sealed class CheckpointGuestCommand : GuestCmdlet
     [NotUnset]
     public SwitchParameter UseRamFile { get; set; }
 
-    /// <summary>Records the SHA-256 of the RAM files, which reads all of them.</summary>
+    /// <summary>Records the plain SHA-256 of the RAM files too, which reads all of them.</summary>
     [Parameter]
     public SwitchParameter Digest { get; set; }
 
@@ -36,18 +39,25 @@ public sealed class CheckpointGuestCommand : GuestCmdlet
     [NotUnset]
     public SwitchParameter Force { get; set; }
 
+    /// <summary>Does it in the background, by a job: Receive-Job gives what it found, Stop-Job gives it up.</summary>
+    [Parameter]
+    [NotUnset]
+    public SwitchParameter AsJob { get; set; }
+
     internal static void Run(
         IEnumerable<GuestReference> guests, CheckpointOptions options, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(guests, output, guest =>
         {
-            if (!output.ShouldProcess(Describe(guest, options)))
+            if (!output.ShouldProcess(() => Describe(guest, options), () => host.CheckCheckpoint(guest, options, cancellation)))
             {
                 return;
             }
 
-            WrittenPart written = new();
-            using ProgressTicker progress = new(output, _ => written.At($"Checkpointing guest '{guest}'"));
-            output.WriteObject(host.Checkpoint(guest, options, written, cancellation));
+            LatestStep step = new();
+            using ProgressTicker progress = new(output, elapsed => step.At($"Checkpointing guest '{guest}'", elapsed));
+            GuestTemplate template = host.Checkpoint(guest, options, step, cancellation);
+            output.WriteWarnings(template.Warnings);
+            output.WriteObject(template);
         }, cancellation);
 
     /// <summary>Several guests would become one template: each but the last for nothing.</summary>
@@ -63,30 +73,62 @@ public sealed class CheckpointGuestCommand : GuestCmdlet
                     ModuleErrorIds.CheckpointPathRepeated,
                     $"Expected a path of its own for each guest, found '{path.Key}' for {string.Join(", ", guests)}.",
                     path.Key,
-                    "Make the path of the guest's name: -Path { \"./templates/$($_.Name)\" }.");
+                    "End it with a slash, so that each template has its guest's name: -Path ./templates/.");
             }
         }
     }
 
+    private protected override bool IsAsJob => AsJob;
+
+    private protected override string ArgumentName => nameof(Path);
+
     private protected override CmdletWork? Bind()
     {
+        (GuestReference[] guests, string[] path) = Bind(Path);
         CheckpointOptions options = new()
         {
-            Path = ResolvePath(Path)!,
+            Path = ResolvePath(path[0])!,
             UseRamFile = UseRamFile,
             Digest = Digest,
             Differential = Differential,
             Force = Force,
         };
-        _wanted.AddRange(Name.Select(guest => (guest, options)));
+        bool intoFolder = path[0].EndsWith('/') && !ModuleServices.Templates.Exists(options.Path);
+        _wanted.AddRange(guests.Select(guest => (guest, options, intoFolder)));
         return null;
     }
 
-    private protected override CmdletWork? BindEnd()
+    private protected override CmdletWork BindEnd()
     {
-        CheckPaths(_wanted);
-        return OnGuests([.. _wanted.Select(item => item.Guest)], (_, host, output, cancellation) =>
-            _wanted.ForEach(item => Run([item.Guest], item.Options, host, output, cancellation)));
+        IGuestHost host = ModuleServices.Guests;
+        ITemplateHost templates = ModuleServices.Templates;
+        Session session = Session.Current;
+        return (output, cancellation) =>
+        {
+            // A pattern is known to stand for several guests only now.
+            List<(GuestReference Guest, CheckpointOptions Options)> found = [];
+            foreach ((GuestReference wanted, CheckpointOptions options, bool intoFolder) in _wanted)
+            {
+                IReadOnlyList<GuestInfo> guests = Selection.Guests([wanted], host, output, cancellation);
+                session.WarnOfFailures(guests, output);
+                found.AddRange(guests.Select(guest =>
+                    (guest.Reference, intoFolder ? options with { Path = System.IO.Path.Combine(options.Path, guest.Name) } : options)));
+            }
+
+            CheckPaths(found);
+            NeedingTemplates needing = new(templates, output);
+            foreach ((GuestReference guest, CheckpointOptions options) in found)
+            {
+                if (options.Force)
+                {
+                    needing.Note(options.Path, [], cancellation);
+                }
+
+                Run([guest], options, host, output, cancellation);
+            }
+
+            needing.Warn(cancellation);
+        };
     }
 
     private static string Describe(GuestReference guest, CheckpointOptions options)
@@ -98,18 +140,5 @@ public sealed class CheckpointGuestCommand : GuestCmdlet
             _ => string.Empty,
         };
         return $"Make {(options.Force ? "or replace " : string.Empty)}template '{options.Path}' of guest '{guest}'{how}";
-    }
-
-    private sealed class WrittenPart : IProgress<double>
-    {
-        private double _part;
-
-        public void Report(double value) => Volatile.Write(ref _part, value);
-
-        public CmdletProgress At(string activity)
-        {
-            int percent = (int)Math.Clamp(Volatile.Read(ref _part) * 100, 0, 100);
-            return new CmdletProgress(activity, $"{percent} % of the RAM written", percent);
-        }
     }
 }

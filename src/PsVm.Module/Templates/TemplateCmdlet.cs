@@ -1,18 +1,19 @@
 using System.Management.Automation;
 using PsVm.Module.Completion;
-using PsVm.Module.Hosting;
 
 namespace PsVm.Module.Templates;
 
 /// <summary>The base of cmdlets that act on templates by path.</summary>
-public abstract class TemplateCmdlet : PsVmCmdlet
+public abstract class TemplateCmdlet : TemplatePathCmdlet
 {
-    /// <summary>Folders of templates; a template object does as well.</summary>
-    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ValueFromPipelineByPropertyName = true)]
+    /// <summary>Folders of templates, or patterns with *, ? and [ ]; a template object does as well.</summary>
+    [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
-    [Identity("Path")]
+    [SupportsWildcards]
+    [TemplateIdentity]
+    [ArgumentCompleter(typeof(TemplatePathCompleter))]
     public string[] Path { get; set; } = [];
 
     /// <summary>The paths of this input item, for the operating system.</summary>
-    private protected string[] ResolvedPaths() => [.. Path.Select(path => ResolvePath(path)!)];
+    private protected IReadOnlyList<string> ResolvedPaths() => TemplatePaths(Path);
 }

@@ -13,7 +13,12 @@ public sealed class TestGuestTemplateCommand : TemplateCmdlet
     [Parameter]
     public SwitchParameter Verify { get; set; }
 
-    /// <summary>Gives the whole report, which then also holds the errors.</summary>
+    /// <summary>Folders in which the templates that these need are looked for, too.</summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    public string[] SearchPath { get; set; } = [];
+
+    /// <summary>Gives the whole report, which says why.</summary>
     [Parameter]
     public SwitchParameter Detailed { get; set; }
 
@@ -32,7 +37,11 @@ public sealed class TestGuestTemplateCommand : TemplateCmdlet
                 return;
             }
 
-            WriteErrors(report, output);
+            foreach (TemplateError error in report.Errors)
+            {
+                output.WriteVerbose($"[{error.Id}] '{report.Path}': {error.Message} {error.RecommendedAction}".TrimEnd());
+            }
+
             output.WriteObject(report.IsValid);
         }, cancellation);
 
@@ -47,14 +56,15 @@ public sealed class TestGuestTemplateCommand : TemplateCmdlet
 
     private protected override CmdletWork Bind()
     {
-        string[] paths = ResolvedPaths();
+        IReadOnlyList<string> paths = ResolvedPaths();
         (bool verify, bool detailed) = (Verify, Detailed);
+        string[] searchPath = [.. SearchPath.Select(folder => ResolvePath(folder)!)];
         return (output, cancellation) =>
         {
             using ProgressTicker? progress = verify
                 ? new ProgressTicker(output, "Reading RAM files", Timeout.InfiniteTimeSpan)
                 : null;
-            Run(paths, detailed, path => ModuleServices.Templates.Test(path, verify, cancellation), output, cancellation);
+            Run(paths, detailed, path => ModuleServices.Templates.Test(path, verify, searchPath, cancellation), output, cancellation);
         };
     }
 }

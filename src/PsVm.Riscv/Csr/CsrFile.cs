@@ -3,22 +3,6 @@ using PsVm.Riscv.Mmu;
 
 namespace PsVm.Riscv.Csr;
 
-/// <summary>What the hart has to do after a CSR was written.</summary>
-[Flags]
-internal enum CsrEffect
-{
-    None = 0,
-
-    /// <summary>Loads and stores are checked in another way now.</summary>
-    DataContext = 1,
-
-    /// <summary>Cached translations are wrong now.</summary>
-    Translations = 2,
-
-    /// <summary>An interrupt may have become deliverable.</summary>
-    Interrupts = 4,
-}
-
 /// <summary>The control and status registers of one hart, with machine, supervisor and user mode, Sstc and the counters.</summary>
 /// <remarks>Safety: the hart that owns the state owns this too, and frees the state last.</remarks>
 internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock clock, IsaProfile isa)
@@ -50,14 +34,12 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         CsrNumber.Mcycle, CsrNumber.Minstret, CsrNumber.Mcountinhibit, CsrNumber.Fcsr, CsrNumber.Mstatus,
     ];
 
-    private readonly Counter _cycle = new(), _instret = new();
+    private readonly RetiredCounter _cycle = new(), _instret = new();
     private readonly ulong _writableEnvironment = FenceOfIoImpliesMemory
         | (isa.Has(IsaExtensions.Zicbom) ? BlockInvalidate | BlockClean : 0) | (isa.Has(IsaExtensions.Zicboz) ? BlockZero : 0);
     private ulong _status, _medeleg, _mideleg, _mie, _mtvec, _mcounteren, _menvcfg, _mcountinhibit, _mscratch, _mepc, _mcause, _mtval;
     private ulong _stvec, _scounteren, _senvcfg, _sscratch, _sepc, _scause, _stval, _satp;
-    private ulong _supervisorTimerCompare = ulong.MaxValue, _machineTimerCompare = ulong.MaxValue;
-    private uint _lines;
-    private bool _softwareSupervisorExternal, _softwareSupervisorTimer;
+    private readonly PendingInterrupts _interrupts = new(clock);
 
     /// <summary>The mode the hart runs in.</summary>
     public PrivilegeMode Mode { get; set; } = PrivilegeMode.Machine;
@@ -97,48 +79,19 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     public bool MayZeroBlocks => (Environment & BlockZero) != 0;
 
     /// <summary>mtimecmp of the ACLINT.</summary>
-    public ulong MachineTimerCompare
-    {
-        get => Volatile.Read(ref _machineTimerCompare);
-        set => Volatile.Write(ref _machineTimerCompare, value);
-    }
+    public ulong MachineTimerCompare { get => _interrupts.MachineTimerCompare; set => _interrupts.MachineTimerCompare = value; }
 
     /// <summary>The earliest time at which a timer that is enabled in mie fires.</summary>
-    public ulong NextTimer => Math.Min(
-        (_mie & (ulong)InterruptLines.MachineTimer) != 0 ? MachineTimerCompare : ulong.MaxValue,
-        (_mie & (ulong)InterruptLines.SupervisorTimer) != 0 && (_menvcfg & TimerCompareEnable) != 0
-            ? Volatile.Read(ref _supervisorTimerCompare)
-            : ulong.MaxValue);
+    public ulong NextTimer => _interrupts.NextTimer(_mie, HasTimerCompare);
 
     /// <summary>mip as it stands now.</summary>
-    public ulong Pending
-    {
-        get
-        {
-            ulong pending = Volatile.Read(ref _lines);
-            ulong now = clock.Now;
-            bool timer = (_menvcfg & TimerCompareEnable) != 0 ? now >= _supervisorTimerCompare : _softwareSupervisorTimer;
-            pending |= timer ? (ulong)InterruptLines.SupervisorTimer : 0;
-            pending |= now >= MachineTimerCompare ? (ulong)InterruptLines.MachineTimer : 0;
-            return pending | (_softwareSupervisorExternal ? (ulong)InterruptLines.SupervisorExternal : 0);
-        }
-    }
+    public ulong Pending => _interrupts.Pending(HasTimerCompare);
 
     /// <summary>An interrupt is pending and enabled, whatever the global enables say.</summary>
     public bool HasWakeup => (Pending & _mie) != 0;
 
     /// <summary>Raises or lowers lines. Safe from any thread.</summary>
-    public void SetLines(InterruptLines lines, bool level)
-    {
-        if (level)
-        {
-            Interlocked.Or(ref _lines, (uint)lines);
-        }
-        else
-        {
-            Interlocked.And(ref _lines, ~(uint)lines);
-        }
-    }
+    public void SetLines(InterruptLines lines, bool level) => _interrupts.SetLines(lines, level);
 
     /// <summary>The cause of the interrupt to take now, or null (privileged manual, section 3.1.9).</summary>
     public ulong? DeliverableInterrupt()
@@ -232,7 +185,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
                 return (mode == PrivilegeMode.Machine || (_mcounteren >> bit & 1) != 0)
                     && (mode != PrivilegeMode.User || (_scounteren >> bit & 1) != 0);
             case CsrNumber.Stimecmp:
-                return mode == PrivilegeMode.Machine || ((_mcounteren & 2) != 0 && (_menvcfg & TimerCompareEnable) != 0);
+                return mode == PrivilegeMode.Machine || ((_mcounteren & 2) != 0 && HasTimerCompare);
             case CsrNumber.Satp:
                 return mode != PrivilegeMode.Supervisor || !TrapsVirtualMemory;
             default:
@@ -262,7 +215,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
             CsrNumber.Scause => _scause,
             CsrNumber.Stval => _stval,
             CsrNumber.Sip => Pending & _mideleg,
-            CsrNumber.Stimecmp => _supervisorTimerCompare,
+            CsrNumber.Stimecmp => _interrupts.SupervisorTimerCompare,
             CsrNumber.Satp => _satp,
             CsrNumber.Mstatus => Status,
             CsrNumber.Misa => Isa,
@@ -329,11 +282,11 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
             case CsrNumber.Scause: _scause = value; break;
             case CsrNumber.Stval: _stval = value; break;
             case CsrNumber.Sip:
-                WritePending(value, WritablePending(number));
+                _interrupts.Write(value, WritablePending(number));
                 effect = CsrEffect.Interrupts;
                 break;
             case CsrNumber.Stimecmp:
-                Volatile.Write(ref _supervisorTimerCompare, value);
+                _interrupts.SupervisorTimerCompare = value;
                 effect = CsrEffect.Interrupts;
                 break;
             case CsrNumber.Satp:
@@ -368,7 +321,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
             case CsrNumber.Mcause: _mcause = value; break;
             case CsrNumber.Mtval: _mtval = value; break;
             case CsrNumber.Mip:
-                WritePending(value, WritablePending(number));
+                _interrupts.Write(value, WritablePending(number));
                 effect = CsrEffect.Interrupts;
                 break;
             case CsrNumber.Pmpcfg0 or CsrNumber.Pmpcfg2:
@@ -400,9 +353,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     {
         if (number == CsrNumber.Mip)
         {
-            const ulong External = (ulong)InterruptLines.SupervisorExternal;
-            ulong written = (Pending & ~External) | (_softwareSupervisorExternal ? External : 0);
-            return written & SupervisorInterrupts; // lines come back with the devices that hold them
+            return _interrupts.Written(HasTimerCompare) & SupervisorInterrupts; // lines come back with the devices that hold them
         }
 
         TryRead(number, pmp, out ulong value);
@@ -419,6 +370,9 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
 
     private ulong Status =>
         _status | UserXlen | SupervisorXlen | (ulong)state->FloatStatus << FsShift | (state->FloatStatus == 3 ? StateDirty : 0);
+
+    /// <summary>The supervisor's timer is stimecmp (Sstc).</summary>
+    private bool HasTimerCompare => (_menvcfg & TimerCompareEnable) != 0;
 
     /// <summary>What menvcfg and senvcfg enable in the mode the hart runs in.</summary>
     private ulong Environment => Mode switch
@@ -477,32 +431,14 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         const ulong Software = (ulong)InterruptLines.SupervisorSoftware;
         ulong old = number == CsrNumber.Mip ? Pending : Pending & _mideleg;
         ulong written = (set | clear) & WritablePending(number);
-        uint lines = WritePending(set, written);
+        uint lines = _interrupts.Write(set, written);
         return (written & Software) == 0 ? old : (old & ~Software) | (lines & Software);
     }
 
     /// <summary>The bits of mip or sip that programs write: the timer's is the comparator's once there is one (Sstc).</summary>
     private ulong WritablePending(int number) => number == CsrNumber.Sip
         ? (ulong)InterruptLines.SupervisorSoftware & _mideleg
-        : SupervisorInterrupts & ~((_menvcfg & TimerCompareEnable) != 0 ? (ulong)InterruptLines.SupervisorTimer : 0);
-
-    /// <summary>Writes the bits of a mask; gives the lines as they were.</summary>
-    private uint WritePending(ulong value, ulong mask)
-    {
-        uint software = (uint)((ulong)InterruptLines.SupervisorSoftware & mask);
-        uint before = (value & software) != 0 ? Interlocked.Or(ref _lines, software) : Interlocked.And(ref _lines, ~software);
-        if ((mask & (ulong)InterruptLines.SupervisorTimer) != 0)
-        {
-            _softwareSupervisorTimer = (value & (ulong)InterruptLines.SupervisorTimer) != 0;
-        }
-
-        if ((mask & (ulong)InterruptLines.SupervisorExternal) != 0)
-        {
-            _softwareSupervisorExternal = (value & (ulong)InterruptLines.SupervisorExternal) != 0;
-        }
-
-        return before;
-    }
+        : SupervisorInterrupts & ~(HasTimerCompare ? (ulong)InterruptLines.SupervisorTimer : 0);
 
     private void SetStatus(ulong bit, bool set) => _status = set ? _status | bit : _status & ~bit;
 
@@ -511,31 +447,6 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         if (Mode != PrivilegeMode.Machine)
         {
             _status &= ~Mprv;
-        }
-    }
-
-    /// <summary>A counter of retired instructions that can be written and inhibited.</summary>
-    private sealed class Counter
-    {
-        private ulong _offset, _frozen;
-        private bool _inhibited;
-
-        public ulong Read(ulong retired) => _inhibited ? _frozen : retired + _offset;
-
-        public void Write(ulong value, ulong retired)
-        {
-            _frozen = value;
-            _offset = value - retired;
-        }
-
-        public void SetInhibited(bool inhibited, ulong retired)
-        {
-            if (inhibited != _inhibited)
-            {
-                ulong value = Read(retired);
-                _inhibited = inhibited;
-                Write(value, retired);
-            }
         }
     }
 }

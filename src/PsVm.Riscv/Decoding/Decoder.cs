@@ -128,7 +128,7 @@ internal static class Decoder
                 break;
             case 0x73:
                 op.Code = funct3 == 0 ? DecodePrivileged(bits) : Csrs[funct3];
-                op.Immediate = bits;
+                op.Immediate = funct3 == 0 ? 0 : bits;
                 break;
             default:
                 op.Code = OpCode.Illegal;

@@ -29,7 +29,8 @@ internal struct Op
 
     /// <summary>
     /// Immediate. Branches, JAL and AUIPC: target relative to the start of the page. Floating point: rounding mode in bits 2:0
-    /// and rs3 in bits 7:3; FLI: the constant's bits. CSR operations: the instruction's bits.
+    /// and rs3 in bits 7:3; FLI: the constant's bits. CSR operations: the instruction's bits. ECALL: the
+    /// page of code that it is in, as <see cref="BlockHeader.Page"/>.
     /// </summary>
     public long Immediate;
 }

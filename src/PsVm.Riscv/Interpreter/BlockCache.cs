@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Memory;
-using PsVm.Riscv.Translation;
+using PsVm.Riscv.Translation.Cache;
 
 namespace PsVm.Riscv.Interpreter;
 
@@ -19,19 +19,26 @@ internal sealed unsafe class BlockCache : IDisposable
     private const int JumpBits = 10, JumpSize = 1 << JumpBits, JumpTables = 3;
     private const int JumpPageSlots = 4096;
 
+    /// <summary>What <see cref="InUse"/> says of a hart that runs and may go to any page that it knows.</summary>
+    public const int AnyPage = -1;
+
     private readonly Dictionary<long, KnownPage> _pages = [];
+    private readonly CodeRoom _room;
     private readonly HartState* _state;
     private readonly IsaExtensions _isa;
     private readonly ulong[] _codePages;
-    private readonly JumpEntry* _jumps = (JumpEntry*)NativeMemory.AlignedAlloc(JumpTables * JumpSize * (nuint)sizeof(JumpEntry), 64);
+    private static readonly nuint s_jumpBytes = (nuint)(JumpTables * JumpSize * sizeof(JumpEntry));
+    private readonly JumpEntry* _jumps = (JumpEntry*)HostPages.Map(s_jumpBytes);
 
     // What has to be forgotten: entries in use, in the order of their use, and by a hash the pages they are in.
     private readonly ushort[] _usedJumps = new ushort[JumpTables * JumpSize];
     private readonly ulong[] _jumpPages = new ulong[JumpPageSlots / 64];
-    private int _usedJumpCount = JumpTables * JumpSize;
+    private int _usedJumpCount;
     private long _fences;
     private long _seen;
-    private bool _running;
+
+    // The page of code that the hart may run without having kept up; no page, or any.
+    private int _held;
 
     /// <param name="space">Where the blocks are.</param>
     /// <param name="account">Whose they are.</param>
@@ -41,6 +48,8 @@ internal sealed unsafe class BlockCache : IDisposable
     public BlockCache(CodeSpace space, CodeAccount account, HartState* state, long pageCount, IsaExtensions isa)
     {
         Space = space;
+        Links = space.Links;
+        _room = space.Room;
         Account = account;
         _state = state;
         _isa = isa;
@@ -54,16 +63,28 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>The space that all blocks in use here belong to.</summary>
     public CodeSpace Space { get; }
 
+    /// <summary>Runs what is translated; null: nothing is.</summary>
+    public CodeLinks? Links { get; }
+
     /// <summary>The guest's part of the space.</summary>
     public CodeAccount Account { get; }
 
-    /// <summary>The table of block starts for a mode.</summary>
-    public JumpEntry* Jumps(PrivilegeMode mode) => _jumps + (JumpSize * mode switch
+    /// <summary>The table of block starts for a mode, which jumps look into from now on.</summary>
+    public JumpEntry* Jumps(PrivilegeMode mode)
     {
-        PrivilegeMode.User => 0,
-        PrivilegeMode.Supervisor => 1,
-        _ => 2,
-    });
+        JumpEntry* first = _jumps + (JumpSize * mode switch
+        {
+            PrivilegeMode.User => 0,
+            PrivilegeMode.Supervisor => 1,
+            _ => 2,
+        });
+        if (first->Ops is null)
+        {
+            first->Address = JumpEntry.Empty; // of all entries of zeros the only one whose address could be looked for
+        }
+
+        return first;
+    }
 
     /// <summary>Whether the page holds instructions that are cached.</summary>
     public bool HasCode(long page) => (Volatile.Read(ref _codePages[page >> 6]) >> (int)(page & 63) & 1) != 0;
@@ -95,7 +116,10 @@ internal sealed unsafe class BlockCache : IDisposable
         {
             for (JumpEntry* entry = _jumps; entry < _jumps + (JumpTables * JumpSize); entry++)
             {
-                entry->Address = JumpEntry.Empty;
+                if (entry->Ops is not null) // a table that is not used takes no memory, and is not written
+                {
+                    entry->Address = JumpEntry.Empty;
+                }
             }
         }
         else
@@ -155,18 +179,37 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>From here on the hart may run blocks.</summary>
     public void Begin()
     {
-        Volatile.Write(ref _running, true);
+        Volatile.Write(ref _held, AnyPage);
         Interlocked.MemoryBarrier(); // either the space sees that it runs, or it sees what the space has sent away
         KeepUp();
     }
 
     /// <summary>The hart runs no block until it begins again.</summary>
-    public void End() => Volatile.Write(ref _running, false);
+    public void End() => Volatile.Write(ref _held, 0);
+
+    /// <summary>The hart is about to call the host, for who knows how long, from a block of a page.</summary>
+    /// <param name="page">The page, which is kept for it: <see cref="BlockHeader.Page"/>.</param>
+    public void BeginCall(int page)
+    {
+        Debug.Assert(_held == AnyPage, "blocks call the host, one at a time");
+        Volatile.Write(ref _held, page);
+    }
+
+    /// <summary>The hart comes back from a call; when pages have been sent away meanwhile, it leaves its block at once.</summary>
+    public void EndCall()
+    {
+        Volatile.Write(ref _held, AnyPage);
+        Interlocked.MemoryBarrier(); // as where it begins
+        if (_room.Generation != _seen)
+        {
+            LeaveBlocks();
+        }
+    }
 
     /// <summary>Forgets the pages that the space has sent away. Must not be called while a block runs.</summary>
     public void KeepUp()
     {
-        long generation = Space.Generation;
+        long generation = _room.Generation;
         if (_seen == generation)
         {
             return;
@@ -185,8 +228,18 @@ internal sealed unsafe class BlockCache : IDisposable
         Volatile.Write(ref _seen, generation);
     }
 
-    /// <summary>Whether no block is in use that was sent away before. Safe from any thread.</summary>
-    public bool HasSeen(long generation) => !Volatile.Read(ref _running) || Volatile.Read(ref _seen) >= generation;
+    /// <summary>
+    /// What may be in use of the pages that were sent away before: no page (0), one by its number, or <see cref="AnyPage"/>. Safe from any
+    /// thread.
+    /// </summary>
+    public int InUse(long generation)
+    {
+        int held = Volatile.Read(ref _held);
+        return held == 0 || Volatile.Read(ref _seen) >= generation ? 0 : held;
+    }
+
+    /// <summary>Asks for a block's translation. Whether it is there now.</summary>
+    public bool Request(Op* ops) => Space.Request(Account, ops);
 
     /// <summary>Makes the hart come out between two blocks soon. Safe from any thread.</summary>
     public void LeaveBlocks() => Volatile.Write(ref _state->Limit, 0);
@@ -229,7 +282,7 @@ internal sealed unsafe class BlockCache : IDisposable
     public void Dispose()
     {
         Space.Detach(this);
-        NativeMemory.AlignedFree(_jumps);
+        HostPages.Unmap(_jumps, s_jumpBytes);
     }
 
     private static int PageSlot(ulong address)

@@ -6,19 +6,6 @@ using PsVm.Riscv.Mmu;
 
 namespace PsVm.Riscv.Interpreter;
 
-/// <summary>Why <see cref="BlockInterpreter.Run"/> returned.</summary>
-internal enum BlockExit
-{
-    /// <summary>The limit is reached, or something else wants to be looked at between two blocks.</summary>
-    Boundary,
-
-    /// <summary>WFI.</summary>
-    WaitForInterrupt,
-
-    /// <summary>WRS.NTO or WRS.STO.</summary>
-    WaitForStore,
-}
-
 /// <summary>
 /// The first tier: runs decoded blocks. One method holds the loop and everything that is frequent; the rest is called. What the
 /// state says of pc and retired instructions is right between blocks, and before whatever may look at it is called.
@@ -53,7 +40,7 @@ internal static unsafe class BlockInterpreter
         Op* first = jump->Ops;
         if (jump->Address != pc)
         {
-            first = hart.FindBlock(pc);
+            first = hart.Fetch.FindBlock(pc);
             if (first is null)
             {
                 hart.Trap(state->TrapCause, state->TrapValue, pc);
@@ -63,7 +50,7 @@ internal static unsafe class BlockInterpreter
         }
 
         BlockHeader* header = BlockHeader.Of(first);
-        if (header->Code != null || (++header->Heat >= threshold && hart.Blocks.Space.Request(first)))
+        if (header->Code != null || (++header->Heat >= threshold && hart.Blocks.Request(first)))
         {
             jump->Code = header->Code;
             CodeExit exit = hart.RunTranslated(header, pc);
@@ -88,125 +75,38 @@ internal static unsafe class BlockInterpreter
                     pc = pageBase + op->Offset;
                     goto NextBlock;
 
-                case OpCode.LoadImmediate:
-                    x[op->Rd] = (ulong)op->Immediate;
-                    break;
+                case OpCode.LoadImmediate: x[op->Rd] = (ulong)op->Immediate; break;
+                case OpCode.Auipc: x[op->Rd] = pageBase + (ulong)op->Immediate; break;
+                case OpCode.Addi: x[op->Rd] = x[op->Rs1] + (ulong)op->Immediate; break;
+                case OpCode.Slti: x[op->Rd] = (long)x[op->Rs1] < op->Immediate ? 1ul : 0; break;
+                case OpCode.Sltiu: x[op->Rd] = x[op->Rs1] < (ulong)op->Immediate ? 1ul : 0; break;
+                case OpCode.Xori: x[op->Rd] = x[op->Rs1] ^ (ulong)op->Immediate; break;
+                case OpCode.Ori: x[op->Rd] = x[op->Rs1] | (ulong)op->Immediate; break;
+                case OpCode.Andi: x[op->Rd] = x[op->Rs1] & (ulong)op->Immediate; break;
+                case OpCode.Slli: x[op->Rd] = x[op->Rs1] << (int)op->Immediate; break;
+                case OpCode.Srli: x[op->Rd] = x[op->Rs1] >> (int)op->Immediate; break;
+                case OpCode.Srai: x[op->Rd] = (ulong)((long)x[op->Rs1] >> (int)op->Immediate); break;
 
-                case OpCode.Auipc:
-                    x[op->Rd] = pageBase + (ulong)op->Immediate;
-                    break;
+                case OpCode.Add: x[op->Rd] = x[op->Rs1] + x[op->Rs2]; break;
+                case OpCode.Sub: x[op->Rd] = x[op->Rs1] - x[op->Rs2]; break;
+                case OpCode.Sll: x[op->Rd] = x[op->Rs1] << (int)x[op->Rs2]; break;
+                case OpCode.Slt: x[op->Rd] = (long)x[op->Rs1] < (long)x[op->Rs2] ? 1ul : 0; break;
+                case OpCode.Sltu: x[op->Rd] = x[op->Rs1] < x[op->Rs2] ? 1ul : 0; break;
+                case OpCode.Xor: x[op->Rd] = x[op->Rs1] ^ x[op->Rs2]; break;
+                case OpCode.Srl: x[op->Rd] = x[op->Rs1] >> (int)x[op->Rs2]; break;
+                case OpCode.Sra: x[op->Rd] = (ulong)((long)x[op->Rs1] >> (int)x[op->Rs2]); break;
+                case OpCode.Or: x[op->Rd] = x[op->Rs1] | x[op->Rs2]; break;
+                case OpCode.And: x[op->Rd] = x[op->Rs1] & x[op->Rs2]; break;
 
-                case OpCode.Addi:
-                    x[op->Rd] = x[op->Rs1] + (ulong)op->Immediate;
-                    break;
-
-                case OpCode.Slti:
-                    x[op->Rd] = (long)x[op->Rs1] < op->Immediate ? 1ul : 0;
-                    break;
-
-                case OpCode.Sltiu:
-                    x[op->Rd] = x[op->Rs1] < (ulong)op->Immediate ? 1ul : 0;
-                    break;
-
-                case OpCode.Xori:
-                    x[op->Rd] = x[op->Rs1] ^ (ulong)op->Immediate;
-                    break;
-
-                case OpCode.Ori:
-                    x[op->Rd] = x[op->Rs1] | (ulong)op->Immediate;
-                    break;
-
-                case OpCode.Andi:
-                    x[op->Rd] = x[op->Rs1] & (ulong)op->Immediate;
-                    break;
-
-                case OpCode.Slli:
-                    x[op->Rd] = x[op->Rs1] << (int)op->Immediate;
-                    break;
-
-                case OpCode.Srli:
-                    x[op->Rd] = x[op->Rs1] >> (int)op->Immediate;
-                    break;
-
-                case OpCode.Srai:
-                    x[op->Rd] = (ulong)((long)x[op->Rs1] >> (int)op->Immediate);
-                    break;
-
-                case OpCode.Add:
-                    x[op->Rd] = x[op->Rs1] + x[op->Rs2];
-                    break;
-
-                case OpCode.Sub:
-                    x[op->Rd] = x[op->Rs1] - x[op->Rs2];
-                    break;
-
-                case OpCode.Sll:
-                    x[op->Rd] = x[op->Rs1] << (int)x[op->Rs2];
-                    break;
-
-                case OpCode.Slt:
-                    x[op->Rd] = (long)x[op->Rs1] < (long)x[op->Rs2] ? 1ul : 0;
-                    break;
-
-                case OpCode.Sltu:
-                    x[op->Rd] = x[op->Rs1] < x[op->Rs2] ? 1ul : 0;
-                    break;
-
-                case OpCode.Xor:
-                    x[op->Rd] = x[op->Rs1] ^ x[op->Rs2];
-                    break;
-
-                case OpCode.Srl:
-                    x[op->Rd] = x[op->Rs1] >> (int)x[op->Rs2];
-                    break;
-
-                case OpCode.Sra:
-                    x[op->Rd] = (ulong)((long)x[op->Rs1] >> (int)x[op->Rs2]);
-                    break;
-
-                case OpCode.Or:
-                    x[op->Rd] = x[op->Rs1] | x[op->Rs2];
-                    break;
-
-                case OpCode.And:
-                    x[op->Rd] = x[op->Rs1] & x[op->Rs2];
-                    break;
-
-                case OpCode.Addiw:
-                    x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] + (uint)op->Immediate);
-                    break;
-
-                case OpCode.Slliw:
-                    x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] << (int)op->Immediate);
-                    break;
-
-                case OpCode.Srliw:
-                    x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] >> (int)op->Immediate);
-                    break;
-
-                case OpCode.Sraiw:
-                    x[op->Rd] = (ulong)((int)x[op->Rs1] >> (int)op->Immediate);
-                    break;
-
-                case OpCode.Addw:
-                    x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] + (uint)x[op->Rs2]);
-                    break;
-
-                case OpCode.Subw:
-                    x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] - (uint)x[op->Rs2]);
-                    break;
-
-                case OpCode.Sllw:
-                    x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] << (int)x[op->Rs2]);
-                    break;
-
-                case OpCode.Srlw:
-                    x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] >> (int)x[op->Rs2]);
-                    break;
-
-                case OpCode.Sraw:
-                    x[op->Rd] = (ulong)((int)x[op->Rs1] >> (int)x[op->Rs2]);
-                    break;
+                case OpCode.Addiw: x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] + (uint)op->Immediate); break;
+                case OpCode.Slliw: x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] << (int)op->Immediate); break;
+                case OpCode.Srliw: x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] >> (int)op->Immediate); break;
+                case OpCode.Sraiw: x[op->Rd] = (ulong)((int)x[op->Rs1] >> (int)op->Immediate); break;
+                case OpCode.Addw: x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] + (uint)x[op->Rs2]); break;
+                case OpCode.Subw: x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] - (uint)x[op->Rs2]); break;
+                case OpCode.Sllw: x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] << (int)x[op->Rs2]); break;
+                case OpCode.Srlw: x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] >> (int)x[op->Rs2]); break;
+                case OpCode.Sraw: x[op->Rd] = (ulong)((int)x[op->Rs1] >> (int)x[op->Rs2]); break;
 
                 case OpCode.Jal:
                     x[op->Rd] = pageBase + op->Offset + op->Length;
@@ -226,7 +126,7 @@ internal static unsafe class BlockInterpreter
                     {
                         goto Branch;
                     }
-                    
+
                     break;
 
                 case OpCode.Bne:
@@ -234,7 +134,7 @@ internal static unsafe class BlockInterpreter
                     {
                         goto Branch;
                     }
-                    
+
                     break;
 
                 case OpCode.Blt:
@@ -242,7 +142,7 @@ internal static unsafe class BlockInterpreter
                     {
                         goto Branch;
                     }
-                    
+
                     break;
 
                 case OpCode.Bge:
@@ -250,7 +150,7 @@ internal static unsafe class BlockInterpreter
                     {
                         goto Branch;
                     }
-                    
+
                     break;
 
                 case OpCode.Bltu:
@@ -258,7 +158,7 @@ internal static unsafe class BlockInterpreter
                     {
                         goto Branch;
                     }
-                    
+
                     break;
 
                 case OpCode.Bgeu:
@@ -266,7 +166,7 @@ internal static unsafe class BlockInterpreter
                     {
                         goto Branch;
                     }
-                    
+
                     break;
 
                 case OpCode.Lb:
@@ -285,7 +185,7 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
@@ -305,7 +205,7 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
@@ -325,7 +225,7 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
@@ -345,7 +245,7 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
@@ -365,7 +265,7 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
@@ -385,7 +285,7 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
@@ -405,7 +305,7 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
@@ -421,7 +321,7 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
@@ -437,7 +337,7 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
@@ -453,7 +353,7 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
@@ -469,236 +369,69 @@ internal static unsafe class BlockInterpreter
                         {
                             goto Fault;
                         }
-                    
+
                         break;
                     }
 
-                case OpCode.Mul:
-                    x[op->Rd] = x[op->Rs1] * x[op->Rs2];
-                    break;
+                case OpCode.Mul: x[op->Rd] = x[op->Rs1] * x[op->Rs2]; break;
+                case OpCode.Mulw: x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] * (uint)x[op->Rs2]); break;
+                case OpCode.Mulh: x[op->Rd] = (ulong)Math.BigMul((long)x[op->Rs1], (long)x[op->Rs2], out _); break;
+                case OpCode.Mulhsu: x[op->Rd] = Math.BigMul(x[op->Rs1], x[op->Rs2], out _) - ((long)x[op->Rs1] < 0 ? x[op->Rs2] : 0); break;
+                case OpCode.Mulhu: x[op->Rd] = Math.BigMul(x[op->Rs1], x[op->Rs2], out _); break;
+                case OpCode.Div: x[op->Rd] = Division.Div(x[op->Rs1], x[op->Rs2]); break;
+                case OpCode.Divu: x[op->Rd] = Division.Divu(x[op->Rs1], x[op->Rs2]); break;
+                case OpCode.Rem: x[op->Rd] = Division.Rem(x[op->Rs1], x[op->Rs2]); break;
+                case OpCode.Remu: x[op->Rd] = Division.Remu(x[op->Rs1], x[op->Rs2]); break;
+                case OpCode.Divw: x[op->Rd] = Division.Divw(x[op->Rs1], x[op->Rs2]); break;
+                case OpCode.Divuw: x[op->Rd] = Division.Divuw(x[op->Rs1], x[op->Rs2]); break;
+                case OpCode.Remw: x[op->Rd] = Division.Remw(x[op->Rs1], x[op->Rs2]); break;
+                case OpCode.Remuw: x[op->Rd] = Division.Remuw(x[op->Rs1], x[op->Rs2]); break;
 
-                case OpCode.Mulw:
-                    x[op->Rd] = (ulong)(int)((uint)x[op->Rs1] * (uint)x[op->Rs2]);
-                    break;
+                case OpCode.Sh1add: x[op->Rd] = (x[op->Rs1] << 1) + x[op->Rs2]; break;
+                case OpCode.Sh2add: x[op->Rd] = (x[op->Rs1] << 2) + x[op->Rs2]; break;
+                case OpCode.Sh3add: x[op->Rd] = (x[op->Rs1] << 3) + x[op->Rs2]; break;
+                case OpCode.AddUw: x[op->Rd] = (uint)x[op->Rs1] + x[op->Rs2]; break;
+                case OpCode.Sh1addUw: x[op->Rd] = ((ulong)(uint)x[op->Rs1] << 1) + x[op->Rs2]; break;
+                case OpCode.Sh2addUw: x[op->Rd] = ((ulong)(uint)x[op->Rs1] << 2) + x[op->Rs2]; break;
+                case OpCode.Sh3addUw: x[op->Rd] = ((ulong)(uint)x[op->Rs1] << 3) + x[op->Rs2]; break;
+                case OpCode.SlliUw: x[op->Rd] = (ulong)(uint)x[op->Rs1] << (int)op->Immediate; break;
+                case OpCode.Andn: x[op->Rd] = x[op->Rs1] & ~x[op->Rs2]; break;
+                case OpCode.Orn: x[op->Rd] = x[op->Rs1] | ~x[op->Rs2]; break;
+                case OpCode.Xnor: x[op->Rd] = ~(x[op->Rs1] ^ x[op->Rs2]); break;
+                case OpCode.Max: x[op->Rd] = (ulong)Math.Max((long)x[op->Rs1], (long)x[op->Rs2]); break;
+                case OpCode.Maxu: x[op->Rd] = Math.Max(x[op->Rs1], x[op->Rs2]); break;
+                case OpCode.Min: x[op->Rd] = (ulong)Math.Min((long)x[op->Rs1], (long)x[op->Rs2]); break;
+                case OpCode.Minu: x[op->Rd] = Math.Min(x[op->Rs1], x[op->Rs2]); break;
+                case OpCode.SextB: x[op->Rd] = (ulong)(sbyte)x[op->Rs1]; break;
+                case OpCode.SextH: x[op->Rd] = (ulong)(short)x[op->Rs1]; break;
+                case OpCode.ZextH: x[op->Rd] = (ushort)x[op->Rs1]; break;
+                case OpCode.Rol: x[op->Rd] = BitOperations.RotateLeft(x[op->Rs1], (int)x[op->Rs2]); break;
+                case OpCode.Ror: x[op->Rd] = BitOperations.RotateRight(x[op->Rs1], (int)x[op->Rs2]); break;
+                case OpCode.Rori: x[op->Rd] = BitOperations.RotateRight(x[op->Rs1], (int)op->Immediate); break;
+                case OpCode.Rolw: x[op->Rd] = (ulong)(int)BitOperations.RotateLeft((uint)x[op->Rs1], (int)x[op->Rs2]); break;
+                case OpCode.Rorw: x[op->Rd] = (ulong)(int)BitOperations.RotateRight((uint)x[op->Rs1], (int)x[op->Rs2]); break;
+                case OpCode.Roriw: x[op->Rd] = (ulong)(int)BitOperations.RotateRight((uint)x[op->Rs1], (int)op->Immediate); break;
+                case OpCode.Clz: x[op->Rd] = (ulong)BitOperations.LeadingZeroCount(x[op->Rs1]); break;
+                case OpCode.Ctz: x[op->Rd] = (ulong)BitOperations.TrailingZeroCount(x[op->Rs1]); break;
+                case OpCode.Cpop: x[op->Rd] = (ulong)BitOperations.PopCount(x[op->Rs1]); break;
+                case OpCode.Clzw: x[op->Rd] = (ulong)BitOperations.LeadingZeroCount((uint)x[op->Rs1]); break;
+                case OpCode.Ctzw: x[op->Rd] = (ulong)BitOperations.TrailingZeroCount((uint)x[op->Rs1]); break;
+                case OpCode.Cpopw: x[op->Rd] = (ulong)BitOperations.PopCount((uint)x[op->Rs1]); break;
+                case OpCode.OrcB: x[op->Rd] = BitManipulation.OrCombineBytes(x[op->Rs1]); break;
+                case OpCode.Rev8: x[op->Rd] = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(x[op->Rs1]); break;
+                case OpCode.Bclr: x[op->Rd] = x[op->Rs1] & ~(1ul << (int)x[op->Rs2]); break;
+                case OpCode.Bext: x[op->Rd] = (x[op->Rs1] >> (int)x[op->Rs2]) & 1; break;
+                case OpCode.Binv: x[op->Rd] = x[op->Rs1] ^ (1ul << (int)x[op->Rs2]); break;
+                case OpCode.Bset: x[op->Rd] = x[op->Rs1] | (1ul << (int)x[op->Rs2]); break;
+                case OpCode.Bclri: x[op->Rd] = x[op->Rs1] & ~(1ul << (int)op->Immediate); break;
+                case OpCode.Bexti: x[op->Rd] = (x[op->Rs1] >> (int)op->Immediate) & 1; break;
+                case OpCode.Binvi: x[op->Rd] = x[op->Rs1] ^ (1ul << (int)op->Immediate); break;
+                case OpCode.Bseti: x[op->Rd] = x[op->Rs1] | (1ul << (int)op->Immediate); break;
 
-                case OpCode.Mulh:
-                    x[op->Rd] = (ulong)Math.BigMul((long)x[op->Rs1], (long)x[op->Rs2], out _);
-                    break;
-
-                case OpCode.Mulhsu:
-                    x[op->Rd] = Math.BigMul(x[op->Rs1], x[op->Rs2], out _) - ((long)x[op->Rs1] < 0 ? x[op->Rs2] : 0);
-                    break;
-
-                case OpCode.Mulhu:
-                    x[op->Rd] = Math.BigMul(x[op->Rs1], x[op->Rs2], out _);
-                    break;
-
-                case OpCode.Div:
-                    x[op->Rd] = Division.Div(x[op->Rs1], x[op->Rs2]);
-                    break;
-
-                case OpCode.Divu:
-                    x[op->Rd] = Division.Divu(x[op->Rs1], x[op->Rs2]);
-                    break;
-
-                case OpCode.Rem:
-                    x[op->Rd] = Division.Rem(x[op->Rs1], x[op->Rs2]);
-                    break;
-
-                case OpCode.Remu:
-                    x[op->Rd] = Division.Remu(x[op->Rs1], x[op->Rs2]);
-                    break;
-
-                case OpCode.Divw:
-                    x[op->Rd] = Division.Divw(x[op->Rs1], x[op->Rs2]);
-                    break;
-
-                case OpCode.Divuw:
-                    x[op->Rd] = Division.Divuw(x[op->Rs1], x[op->Rs2]);
-                    break;
-
-                case OpCode.Remw:
-                    x[op->Rd] = Division.Remw(x[op->Rs1], x[op->Rs2]);
-                    break;
-
-                case OpCode.Remuw:
-                    x[op->Rd] = Division.Remuw(x[op->Rs1], x[op->Rs2]);
-                    break;
-
-                case OpCode.Sh1add:
-                    x[op->Rd] = (x[op->Rs1] << 1) + x[op->Rs2];
-                    break;
-
-                case OpCode.Sh2add:
-                    x[op->Rd] = (x[op->Rs1] << 2) + x[op->Rs2];
-                    break;
-
-                case OpCode.Sh3add:
-                    x[op->Rd] = (x[op->Rs1] << 3) + x[op->Rs2];
-                    break;
-
-                case OpCode.AddUw:
-                    x[op->Rd] = (uint)x[op->Rs1] + x[op->Rs2];
-                    break;
-
-                case OpCode.Sh1addUw:
-                    x[op->Rd] = ((ulong)(uint)x[op->Rs1] << 1) + x[op->Rs2];
-                    break;
-
-                case OpCode.Sh2addUw:
-                    x[op->Rd] = ((ulong)(uint)x[op->Rs1] << 2) + x[op->Rs2];
-                    break;
-
-                case OpCode.Sh3addUw:
-                    x[op->Rd] = ((ulong)(uint)x[op->Rs1] << 3) + x[op->Rs2];
-                    break;
-
-                case OpCode.SlliUw:
-                    x[op->Rd] = (ulong)(uint)x[op->Rs1] << (int)op->Immediate;
-                    break;
-
-                case OpCode.Andn:
-                    x[op->Rd] = x[op->Rs1] & ~x[op->Rs2];
-                    break;
-
-                case OpCode.Orn:
-                    x[op->Rd] = x[op->Rs1] | ~x[op->Rs2];
-                    break;
-
-                case OpCode.Xnor:
-                    x[op->Rd] = ~(x[op->Rs1] ^ x[op->Rs2]);
-                    break;
-
-                case OpCode.Max:
-                    x[op->Rd] = (ulong)Math.Max((long)x[op->Rs1], (long)x[op->Rs2]);
-                    break;
-
-                case OpCode.Maxu:
-                    x[op->Rd] = Math.Max(x[op->Rs1], x[op->Rs2]);
-                    break;
-
-                case OpCode.Min:
-                    x[op->Rd] = (ulong)Math.Min((long)x[op->Rs1], (long)x[op->Rs2]);
-                    break;
-
-                case OpCode.Minu:
-                    x[op->Rd] = Math.Min(x[op->Rs1], x[op->Rs2]);
-                    break;
-
-                case OpCode.SextB:
-                    x[op->Rd] = (ulong)(sbyte)x[op->Rs1];
-                    break;
-
-                case OpCode.SextH:
-                    x[op->Rd] = (ulong)(short)x[op->Rs1];
-                    break;
-
-                case OpCode.ZextH:
-                    x[op->Rd] = (ushort)x[op->Rs1];
-                    break;
-
-                case OpCode.Rol:
-                    x[op->Rd] = BitOperations.RotateLeft(x[op->Rs1], (int)x[op->Rs2]);
-                    break;
-
-                case OpCode.Ror:
-                    x[op->Rd] = BitOperations.RotateRight(x[op->Rs1], (int)x[op->Rs2]);
-                    break;
-
-                case OpCode.Rori:
-                    x[op->Rd] = BitOperations.RotateRight(x[op->Rs1], (int)op->Immediate);
-                    break;
-
-                case OpCode.Rolw:
-                    x[op->Rd] = (ulong)(int)BitOperations.RotateLeft((uint)x[op->Rs1], (int)x[op->Rs2]);
-                    break;
-
-                case OpCode.Rorw:
-                    x[op->Rd] = (ulong)(int)BitOperations.RotateRight((uint)x[op->Rs1], (int)x[op->Rs2]);
-                    break;
-
-                case OpCode.Roriw:
-                    x[op->Rd] = (ulong)(int)BitOperations.RotateRight((uint)x[op->Rs1], (int)op->Immediate);
-                    break;
-
-                case OpCode.Clz:
-                    x[op->Rd] = (ulong)BitOperations.LeadingZeroCount(x[op->Rs1]);
-                    break;
-
-                case OpCode.Ctz:
-                    x[op->Rd] = (ulong)BitOperations.TrailingZeroCount(x[op->Rs1]);
-                    break;
-
-                case OpCode.Cpop:
-                    x[op->Rd] = (ulong)BitOperations.PopCount(x[op->Rs1]);
-                    break;
-
-                case OpCode.Clzw:
-                    x[op->Rd] = (ulong)BitOperations.LeadingZeroCount((uint)x[op->Rs1]);
-                    break;
-
-                case OpCode.Ctzw:
-                    x[op->Rd] = (ulong)BitOperations.TrailingZeroCount((uint)x[op->Rs1]);
-                    break;
-
-                case OpCode.Cpopw:
-                    x[op->Rd] = (ulong)BitOperations.PopCount((uint)x[op->Rs1]);
-                    break;
-
-                case OpCode.OrcB:
-                    x[op->Rd] = OrCombineBytes(x[op->Rs1]);
-                    break;
-
-                case OpCode.Rev8:
-                    x[op->Rd] = System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(x[op->Rs1]);
-                    break;
-
-                case OpCode.Bclr:
-                    x[op->Rd] = x[op->Rs1] & ~(1ul << (int)x[op->Rs2]);
-                    break;
-
-                case OpCode.Bext:
-                    x[op->Rd] = (x[op->Rs1] >> (int)x[op->Rs2]) & 1;
-                    break;
-
-                case OpCode.Binv:
-                    x[op->Rd] = x[op->Rs1] ^ (1ul << (int)x[op->Rs2]);
-                    break;
-
-                case OpCode.Bset:
-                    x[op->Rd] = x[op->Rs1] | (1ul << (int)x[op->Rs2]);
-                    break;
-
-                case OpCode.Bclri:
-                    x[op->Rd] = x[op->Rs1] & ~(1ul << (int)op->Immediate);
-                    break;
-
-                case OpCode.Bexti:
-                    x[op->Rd] = (x[op->Rs1] >> (int)op->Immediate) & 1;
-                    break;
-
-                case OpCode.Binvi:
-                    x[op->Rd] = x[op->Rs1] ^ (1ul << (int)op->Immediate);
-                    break;
-
-                case OpCode.Bseti:
-                    x[op->Rd] = x[op->Rs1] | (1ul << (int)op->Immediate);
-                    break;
-
-                case OpCode.CzeroEqz:
-                    x[op->Rd] = x[op->Rs2] == 0 ? 0 : x[op->Rs1];
-                    break;
-
-                case OpCode.CzeroNez:
-                    x[op->Rd] = x[op->Rs2] != 0 ? 0 : x[op->Rs1];
-                    break;
-
-                case OpCode.Pause:
-                    break;
-
-                case OpCode.Fence:
-                    Interlocked.MemoryBarrier();
-                    break;
+                case OpCode.CzeroEqz: x[op->Rd] = x[op->Rs2] == 0 ? 0 : x[op->Rs1]; break;
+                case OpCode.CzeroNez: x[op->Rd] = x[op->Rs2] != 0 ? 0 : x[op->Rs1]; break;
+                case OpCode.Pause: break;
+                case OpCode.Fence: Interlocked.MemoryBarrier(); break;
 
                 case OpCode.Flw or OpCode.Fld or OpCode.Fsw or OpCode.Fsd:
                     switch (FloatInterpreter.Move(hart, op))
@@ -756,51 +489,12 @@ internal static unsafe class BlockInterpreter
         goto NextBlock;
 
     Illegal:
-        state->TrapValue = hart.InstructionBits(pageBase + op->Offset);
+        state->TrapValue = hart.Fetch.InstructionBits(pageBase + op->Offset);
         state->TrapCause = ExceptionCause.IllegalInstruction;
     Fault:
         state->Retired += (ulong)(op - first);
         hart.Trap(state->TrapCause, state->TrapValue, pageBase + op->Offset);
         pc = state->Pc;
         goto NextBlock;
-    }
-
-    /// <summary>Executes an operation that translated code leaves to this tier: atomics, floating point, CBO.ZERO.</summary>
-    /// <returns>False: it failed, as the state tells.</returns>
-    public static bool ExecuteOne(Hart hart, Op* op)
-    {
-        HartState* state = hart.State;
-        AccessResult result;
-        switch (op->Code)
-        {
-            case <= OpCode.Fsd:
-                result = FloatInterpreter.Move(hart, op);
-                break;
-            case OpCode.CboZero:
-                result = CacheBlockInterpreter.Zero(hart, op);
-                break;
-            case <= OpCode.AmoMaxuD:
-                return AtomicInterpreter.Execute(hart, op);
-            default:
-                result = FloatInterpreter.Execute(state, op) ? AccessResult.Done : AccessResult.Illegal;
-                break;
-        }
-
-        if (result == AccessResult.Illegal)
-        {
-            state->TrapCause = ExceptionCause.IllegalInstruction;
-        }
-
-        return result == AccessResult.Done;
-    }
-
-    /// <summary>Each byte becomes 0xff unless it is 0.</summary>
-    private static ulong OrCombineBytes(ulong value)
-    {
-        const ulong Low = 0x0101010101010101;
-        value |= (value >> 4) & (Low * 0x0f);
-        value |= (value >> 2) & (Low * 0x03);
-        value |= (value >> 1) & Low;
-        return (value & Low) * 0xff;
     }
 }

@@ -26,9 +26,15 @@ internal static unsafe class SystemInterpreter
                 break;
 
             case OpCode.Ecall:
-                if (!hart.TryEnvironmentCall())
+                if (!hart.TryEnvironmentCall((int)op->Immediate))
                 {
                     return Trap(hart, ExceptionCause.EcallFromUser + (ulong)mode, 0, pc);
+                }
+
+                if (hart.IsAwaitingPage)
+                {
+                    state->Pc = pc;
+                    return BlockExit.Boundary;
                 }
 
                 break;
@@ -132,7 +138,7 @@ internal static unsafe class SystemInterpreter
     }
 
     private static BlockExit Illegal(Hart hart, Op* op, ulong pc) =>
-        Trap(hart, ExceptionCause.IllegalInstruction, hart.InstructionBits(pc), pc);
+        Trap(hart, ExceptionCause.IllegalInstruction, hart.Fetch.InstructionBits(pc), pc);
 
     private static BlockExit Trap(Hart hart, ulong cause, ulong value, ulong pc)
     {

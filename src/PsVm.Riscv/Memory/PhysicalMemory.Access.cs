@@ -107,7 +107,10 @@ public sealed unsafe partial class PhysicalMemory
     }
 
     /// <summary>Copies guest RAM to another place in it; the two may overlap.</summary>
-    /// <returns>Where a part of either range cannot be used, nothing is done, and the bytes before it are told.</returns>
+    /// <returns>
+    /// Where a part of either range cannot be used, nothing is done, and the bytes before it are told. Where a page cannot be had
+    /// (<see cref="RamStatus.Incomplete"/>), some of the target may have been written.
+    /// </returns>
     public RamOutcome Copy(GuestAddress from, GuestAddress to, ulong length)
     {
         RamOutcome source = Check(from, length, RamUse.Read);
@@ -124,8 +127,12 @@ public sealed unsafe partial class PhysicalMemory
             ulong left = length - done;
             ulong start = backward ? left - Math.Min(left, StretchBefore(from, to, left)) : done;
             ulong end = backward ? left : length;
-            _ = TryPart(from, end, start, RamUse.Read, out Span<byte> part, out _);
-            _ = TryPart(to, end, start, RamUse.Write, out Span<byte> place, out _);
+            if (!TryPart(from, end, start, RamUse.Read, out Span<byte> part, out RamStatus status)
+                || !TryPart(to, end, start, RamUse.Write, out Span<byte> place, out status))
+            {
+                return new RamOutcome(status, backward ? 0 : done);
+            }
+
             int count = Math.Min(part.Length, place.Length);
             Debug.Assert(count > 0 && (!backward || (ulong)count == left - start), "both ranges were checked");
             part[..count].CopyTo(place);
@@ -258,6 +265,18 @@ public sealed unsafe partial class PhysicalMemory
         ulong offset = next - region.Base;
         int size = (int)Math.Min(Math.Min(length - done, region.Length - offset), LongestSpan);
         Debug.Assert(size > 0 && (ulong)size <= region.Length - offset, "inside the block");
+        if (!Await(region, offset, size))
+        {
+            status = RamStatus.Incomplete;
+            return false;
+        }
+
+        if (use == RamUse.Write && Volatile.Read(ref _guard) is { } guard)
+        {
+            long page = region.PageAt(next);
+            guard.BeforeWrite(page, region.PageAt(next + (ulong)size - 1) - page + 1);
+        }
+
         part = new Span<byte>(region.Host + offset, size);
         status = RamStatus.Done;
         return true;

@@ -16,6 +16,10 @@ public sealed unsafe partial class PhysicalMemory
     private Hart[] _harts = []; // replaced as a whole: others look while a guest is put together
     private Region[] _regions = [];
     private DirtyPages? _dirty;
+    private IPageGuard? _guard;
+
+    /// <summary>Whether there is any; a board that is only looked at has none.</summary>
+    public bool HasRam => _regions.Length != 0;
 
     /// <summary>Pages in all ranges.</summary>
     internal long PageCount => _regions.Length == 0 ? 0 : _regions[^1].FirstPage + (long)(_regions[^1].Length >> PageShift);
@@ -74,6 +78,24 @@ public sealed unsafe partial class PhysicalMemory
         }
 
         return taken;
+    }
+
+    /// <summary>
+    /// Has a guard asked before the first write to each page from now on, whoever writes, or no longer. Not on a hart's thread; who is no hart
+    /// does not write meanwhile.
+    /// </summary>
+    /// <remarks>
+    /// Who wants all pages as they are at one moment has the harts stand still meanwhile. Those that run may write some pages without asking until
+    /// this returns, after the guard was asked about others.
+    /// </remarks>
+    /// <param name="guard">Is asked; null: nobody is. One that was set before may be asked until this returns, and a hart's write behind that.</param>
+    public void Guard(IPageGuard? guard)
+    {
+        Volatile.Write(ref _guard, guard);
+        if (guard is not null)
+        {
+            ForgetTranslations();
+        }
     }
 
     /// <summary>
@@ -162,8 +184,12 @@ public sealed unsafe partial class PhysicalMemory
     /// <summary>Notes that a hart is about to write a page, by its number.</summary>
     internal void MarkDirty(long page) => Volatile.Read(ref _dirty)?.Mark(page, 1);
 
-    /// <summary>The first write to a page would be noted, so a hart must not be able to write there unnoticed.</summary>
-    internal bool WantsToKnowWriteTo(long page) => Volatile.Read(ref _dirty) is { } dirty && !dirty.IsMarked(page);
+    /// <summary>Asks the guard before a page is written, by its number; returns when it may be.</summary>
+    internal void BeforeWrite(long page) => Volatile.Read(ref _guard)?.BeforeWrite(page, 1);
+
+    /// <summary>The first write to a page would be noted or asked about, so a hart must not be able to write there unnoticed.</summary>
+    internal bool WantsToKnowWriteTo(long page) => (Volatile.Read(ref _dirty) is { } dirty && !dirty.IsMarked(page))
+        || Volatile.Read(ref _guard)?.IsGuarded(page) == true;
 
     /// <summary>Returns when no hart can write where it could write unnoticed before.</summary>
     /// <remarks>
@@ -183,7 +209,11 @@ public sealed unsafe partial class PhysicalMemory
         }
     }
 
+    /// <summary>A hart runs on this RAM from now on. One thread at a time makes harts and disposes of them.</summary>
     internal void Register(Hart hart) => _harts = [.. _harts, hart];
+
+    /// <summary>A hart is about to be disposed of: it is told of nothing any more by whoever asks for it from now on.</summary>
+    internal void Unregister(Hart hart) => _harts = [.. _harts.Where(other => other != hart)];
 
     /// <summary>One range of RAM.</summary>
     /// <remarks>Safety: whoever made the RAM keeps the host memory mapped until the last hart is disposed of.</remarks>

@@ -40,8 +40,14 @@ internal sealed unsafe partial class HartMmu
         PrivilegeMode mode = csrs.DataMode;
         if (!Translate(address, Access.Load, mode, out ulong physical))
         {
-            bool pageFault = state->TrapCause == ExceptionCause.LoadPageFault;
-            return Fail(pageFault ? ExceptionCause.StorePageFault : ExceptionCause.StoreAccessFault, address);
+            return Fail(
+                state->TrapCause switch
+                {
+                    ExceptionCause.LoadPageFault => ExceptionCause.StorePageFault,
+                    ExceptionCause.PageAwaited => ExceptionCause.PageAwaited,
+                    _ => ExceptionCause.StoreAccessFault,
+                },
+                address);
         }
 
         ulong block = physical & ~BlockMask;

@@ -8,31 +8,55 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Riscv.Mmu;
 
 /// <summary>
-/// Address translation and everything that the inline TLB probe cannot do: walks (Sv39, Sv48, Sv57), protection, devices,
-/// accesses across pages, stores into decoded code. A failing method leaves the exception in the hart's state and returns false or null.
+/// Address translation and everything that the inline TLB probe cannot do: protection, devices, accesses across pages, stores into decoded
+/// code. A failing method leaves the exception in the hart's state and returns false or null.
 /// </summary>
 /// <remarks>
 /// Safety: a physical address that is found in a range of RAM is there with all bytes of an access that does not cross a page, for ranges
 /// are whole pages; their host memory is mapped as long as the hart is there. Pages that cannot be written are never stored to.
 /// </remarks>
-internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, PhysicalMemory memory, IDeviceBus bus, BlockCache blocks) : IDisposable
+internal sealed unsafe partial class HartMmu(
+    HartState* state, CsrFile csrs, Pmp pmp, PhysicalMemory memory, IDeviceBus bus, BlockCache blocks) : IDisposable
 {
-    private const ulong Valid = 1, Readable = 2, Writable = 4, Executable = 8, UserPage = 16, Accessed = 64, Dirty = 128;
-    private const ulong ReservedPteBits = 0xffc0_0000_0000_0000, PpnMask = (1ul << 44) - 1;
     private const ulong PageMask = PhysicalMemory.PageSize - 1;
+
+    // Looking at the clock takes about half as long as looking a page up, and a fifth of what a device takes at least.
+    private const uint LookupsPerLook = 8, AccessesPerLook = 4;
 
     // Pages that were cached from superpages lie in one aligned range, which a fence for an address must forget as a whole.
     private ulong _superpageAddress = ulong.MaxValue;
     private ulong _superpageMask;
 
+    private readonly PageTableWalker _walker = new(csrs, memory, pmp);
+
+    // Pages that were looked up in this run, and when the first few of them had been.
+    private uint _lookups;
+    private long _lookedAt;
+
+    // Accesses to devices: by one of them a device may be given work of a millisecond.
+    private uint _deviceAccesses;
+
     // What instructions are fetched from. Blocks are found by virtual address only while their page is here.
     private readonly FetchTable _fetched = new();
+
+    /// <summary>How long a run may take, as <see cref="Stopwatch"/> counts; 0: as long as it takes. See <see cref="Hart.LongestRun"/>.</summary>
+    public long LongestRun { get; set; }
+
+    /// <summary>The run has taken that long.</summary>
+    public bool IsOverdue { get; private set; }
 
     /// <summary>The translations that accesses use without coming here.</summary>
     public Tlb Tlb { get; } = new();
 
     /// <summary>The physical memory protection unit.</summary>
-    public Pmp Pmp { get; } = new();
+    public Pmp Pmp { get; } = pmp;
+
+    /// <summary>The hart begins to run.</summary>
+    public void BeginRun()
+    {
+        (_lookups, _lookedAt) = (0, 0);
+        IsOverdue = false;
+    }
 
     /// <summary>Forgets every translation, and where blocks begin.</summary>
     public void FlushAll()
@@ -96,6 +120,7 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
             return Fail(ExceptionCause.LoadMisaligned, address);
         }
 
+        LookAtTimeOfDevices();
         return bus.TryRead(physical, size, out state->LoadValue) || Fail(ExceptionCause.LoadAccessFault, address);
     }
 
@@ -143,6 +168,7 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
             return Fail(ExceptionCause.StoreMisaligned, address);
         }
 
+        LookAtTimeOfDevices();
         return bus.TryWrite(physical, size, value) || Fail(ExceptionCause.StoreAccessFault, address);
     }
 
@@ -325,11 +351,16 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
         if (mode == PrivilegeMode.Machine || csrs.TranslationLevels == 0)
         {
             physical = address;
-            permissions = Readable | Writable | Executable | Dirty;
+            permissions = Pte.Readable | Pte.Writable | Pte.Executable | Pte.Dirty;
         }
-        else if (!Walk(address, access, mode, out physical, out permissions, out levelShift))
+        else
         {
-            return false;
+            switch (_walker.Walk(address, access, mode, out physical, out permissions, out levelShift))
+            {
+                case WalkResult.PageFault: return PageFault(address, access);
+                case WalkResult.AccessFault: return AccessFault(address, access);
+                case WalkResult.PageAwaited: return Fail(ExceptionCause.PageAwaited, address);
+            }
         }
 
         PhysicalMemory.Region? region = memory.Find(physical);
@@ -339,6 +370,11 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
         }
 
         long page = region.PageAt(physical);
+        if (!memory.TryHave(page))
+        {
+            return Fail(ExceptionCause.PageAwaited, address);
+        }
+
         bool store = access == Access.Store && !region.ReadOnly;
         if (store && blocks.HasCode(page))
         {
@@ -348,6 +384,7 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
 
         if (store)
         {
+            memory.BeforeWrite(page);
             memory.MarkDirty(page);
         }
 
@@ -363,15 +400,43 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
     private void Remember(ulong address, ulong physical, PhysicalMemory.Region region, long page, ulong permissions, PrivilegeMode mode)
     {
         ulong tag = address & ~PageMask;
-        TlbEntry* entry = Tlb[Context(mode)] + Tlb.Index(address);
+        TlbEntry* entry = Tlb.Use(Context(mode)) + Tlb.Index(address);
         bool MayKeep(ulong permission, Access access) =>
             (permissions & permission) == permission && Pmp.AllowsWholePage(physical, access, mode);
 
-        entry->Read = MayKeep(Readable, Access.Load) ? tag : TlbEntry.Invalid;
+        entry->Read = MayKeep(Pte.Readable, Access.Load) ? tag : TlbEntry.Invalid;
         bool unnoticed = !region.ReadOnly && !blocks.HasCode(page) && !memory.WantsToKnowWriteTo(page);
-        entry->Write = unnoticed && MayKeep(Writable | Dirty, Access.Store) ? tag : TlbEntry.Invalid;
+        entry->Write = unnoticed && MayKeep(Pte.Writable | Pte.Dirty, Access.Store) ? tag : TlbEntry.Invalid;
         Debug.Assert(entry->Write == TlbEntry.Invalid || !region.ReadOnly, "nothing stores to read-only RAM unchecked");
+        if ((++_lookups % LookupsPerLook) == 0 && LongestRun != 0)
+        {
+            LookAtTime();
+        }
+
         entry->Addend = (ulong)region.Host + ((physical & ~PageMask) - region.Base) - tag;
+    }
+
+    private void LookAtTimeOfDevices()
+    {
+        if ((++_deviceAccesses % AccessesPerLook) == 0 && LongestRun != 0)
+        {
+            LookAtTime();
+        }
+    }
+
+    /// <summary>Ends a run that takes too long: each page may be one that the host has to find first, and devices work while they are accessed.</summary>
+    private void LookAtTime()
+    {
+        long now = Stopwatch.GetTimestamp();
+        if (_lookedAt == 0)
+        {
+            _lookedAt = now;
+        }
+        else if (now - _lookedAt > LongestRun)
+        {
+            IsOverdue = true;
+            state->Limit = 0;
+        }
     }
 
     private void RememberSuperpage(ulong address, int levelShift)
@@ -389,115 +454,5 @@ internal sealed unsafe partial class HartMmu(HartState* state, CsrFile csrs, Phy
         {
             _superpageMask <<= 1;
         }
-    }
-
-    /// <summary>
-    /// Walks the page table (privileged manual, section "Virtual Address Translation Process"). The permissions are the leaf's R, W
-    /// and X, as this mode may use them, and its D.
-    /// </summary>
-    private bool Walk(ulong address, Access access, PrivilegeMode mode, out ulong physical, out ulong permissions, out int levelShift)
-    {
-        physical = permissions = 0;
-        int levels = csrs.TranslationLevels;
-        int unused = 64 - (PhysicalMemory.PageShift + (9 * levels));
-        levelShift = PhysicalMemory.PageShift + (9 * (levels - 1));
-        if ((ulong)((long)(address << unused) >> unused) != address)
-        {
-            return PageFault(address, access);
-        }
-
-        ulong table = csrs.RootPageTable;
-        for (; levelShift >= PhysicalMemory.PageShift; levelShift -= 9)
-        {
-            ulong entryAddress = table + (((address >> levelShift) & 511) * 8);
-            if (memory.Find(entryAddress) is not { } region || !Pmp.Allows(entryAddress, 8, Access.Load, PrivilegeMode.Supervisor))
-            {
-                return AccessFault(address, access);
-            }
-
-            Debug.Assert((entryAddress & 7) == 0, "page tables are aligned");
-            ulong* entry = (ulong*)(region.Host + (entryAddress - region.Base));
-            ulong pte = Volatile.Read(ref *entry);
-            if ((pte & Valid) == 0 || (pte & (Readable | Writable)) == Writable || (pte & ReservedPteBits) != 0)
-            {
-                return PageFault(address, access);
-            }
-
-            ulong target = ((pte >> 10) & PpnMask) << PhysicalMemory.PageShift;
-            if ((pte & (Readable | Executable)) == 0)
-            {
-                if ((pte & (Accessed | Dirty | UserPage)) != 0)
-                {
-                    return PageFault(address, access);
-                }
-
-                table = target;
-                continue;
-            }
-
-            ulong offsetMask = (1ul << levelShift) - 1;
-            permissions = Usable(pte, mode);
-            ulong needed = access switch { Access.Fetch => Executable, Access.Load => Readable, _ => Writable };
-            if ((permissions & needed) == 0 || (target & offsetMask) != 0)
-            {
-                return PageFault(address, access);
-            }
-
-            if (!SetAccessedAndDirty(entry, ref pte, access, region, entryAddress, out bool changed))
-            {
-                return changed ? Walk(address, access, mode, out physical, out permissions, out levelShift) : AccessFault(address, access);
-            }
-
-            permissions |= pte & Dirty;
-            physical = target | (address & offsetMask);
-            return true;
-        }
-
-        return PageFault(address, access);
-    }
-
-    /// <summary>What a leaf allows in a mode: R (with MXR also where only X is set), W and X.</summary>
-    private ulong Usable(ulong pte, PrivilegeMode mode)
-    {
-        bool userPage = (pte & UserPage) != 0;
-        ulong usable = pte & (Readable | Writable | Executable);
-        if (csrs.ExecutableIsReadable && (pte & Executable) != 0)
-        {
-            usable |= Readable;
-        }
-
-        if (mode == PrivilegeMode.User)
-        {
-            return userPage ? usable : 0;
-        }
-
-        if (!userPage)
-        {
-            return usable;
-        }
-
-        return csrs.SupervisorReadsUserMemory ? usable & (Readable | Writable) : 0;
-    }
-
-    /// <summary>Sets A, and D for a store, as hardware does; false: the entry cannot be written, or another hart changed it.</summary>
-    private bool SetAccessedAndDirty(
-        ulong* entry, ref ulong pte, Access access, PhysicalMemory.Region region, ulong entryAddress, out bool changed)
-    {
-        changed = false;
-        ulong wanted = pte | Accessed | (access == Access.Store ? Dirty : 0);
-        if (wanted == pte)
-        {
-            return true;
-        }
-
-        if (region.ReadOnly || !Pmp.Allows(entryAddress, 8, Access.Store, PrivilegeMode.Supervisor))
-        {
-            return false;
-        }
-
-        changed = Interlocked.CompareExchange(ref *entry, wanted, pte) != pte;
-        memory.MarkDirty(region.PageAt(entryAddress));
-        pte = wanted;
-        return !changed;
     }
 }

@@ -30,6 +30,11 @@ internal sealed class Pmp
     /// <summary>Writes pmpcfg0 or pmpcfg2; locked entries keep theirs.</summary>
     public void WriteConfig(int first, ulong value)
     {
+        if (value == ReadConfig(first))
+        {
+            return;
+        }
+
         for (int i = 0; i < 8; i++)
         {
             byte config = (byte)((value >> (8 * i)) & 0x9f);
@@ -50,7 +55,7 @@ internal sealed class Pmp
     public void WriteAddress(int index, ulong value)
     {
         bool begins = index + 1 < Entries && (_config[index + 1] & (Locked | MatchMask)) == (Locked | TopOfRange);
-        if ((_config[index] & Locked) == 0 && !begins)
+        if ((_config[index] & Locked) == 0 && !begins && _address[index] != (value & AddressMask))
         {
             _address[index] = value & AddressMask;
             Update();

@@ -5,7 +5,10 @@ using PsVm.Riscv.Memory;
 
 namespace PsVm.Riscv.Mmu;
 
-/// <summary>A page of RAM that may be accessed without a walk. A tag is the page's virtual address, or <see cref="Invalid"/>.</summary>
+/// <summary>
+/// A page of RAM that may be accessed without a walk. A tag is the page's virtual address, or <see cref="Invalid"/>. An entry of zeros, but for
+/// the first and the last one, is as good as invalid: page 0 is the first entry's, and what reaches into it from the last page looks into the last.
+/// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 32)]
 internal struct TlbEntry
 {
@@ -15,7 +18,7 @@ internal struct TlbEntry
     /// <summary>Tag for loads.</summary>
     public ulong Read;
 
-    /// <summary>Tag for stores; absent while the page holds decoded code, or is not dirty and somebody counts dirty pages, so that stores there are noticed.</summary>
+    /// <summary>Tag for stores; absent while stores there must be noticed: the page holds decoded code, is not dirty and somebody counts those, or has a guard.</summary>
     public ulong Write;
 
     /// <summary>Host address minus virtual address.</summary>
@@ -33,41 +36,71 @@ internal sealed unsafe class Tlb : IDisposable
     public const int User = 0, Supervisor = 1, SupervisorUserMemory = 2, Machine = 3;
     private const int Count = 4;
 
-    private readonly TlbEntry* _entries = (TlbEntry*)NativeMemory.AlignedAlloc(Count * Size * (nuint)sizeof(TlbEntry), 64);
+    private static readonly nuint s_bytes = (nuint)(Count * Size * sizeof(TlbEntry));
 
-    public Tlb() => FlushAll();
+    // Most harts never run in machine mode.
+    private readonly TlbEntry* _entries = (TlbEntry*)HostPages.Map(s_bytes);
 
-    /// <summary>The first entry of one TLB.</summary>
-    public TlbEntry* this[int context]
+    // One bit for each context that may hold a translation; the others do not.
+    private uint _used;
+
+    /// <summary>The first entry of one TLB, which accesses look into, or a translation is kept in, from now on.</summary>
+    public TlbEntry* Use(int context)
     {
-        get
+        TlbEntry* first = At(context);
+        if ((_used >> context & 1) == 0)
         {
-            Debug.Assert(context is >= 0 and < Count, "one of the contexts");
-            return _entries + (context * Size);
+            _used |= 1u << context;
+            TlbEntry* last = first + (Size - 1);
+            first->Read = first->Write = last->Read = last->Write = TlbEntry.Invalid;
         }
+
+        return first;
     }
 
-    /// <summary>Forgets every translation.</summary>
-    public void FlushAll() => NativeMemory.Fill(_entries, Count * Size * (nuint)sizeof(TlbEntry), 0xff);
+    /// <summary>Forgets every translation. Accesses may go on to look into a TLB that they looked into before.</summary>
+    public void FlushAll()
+    {
+        for (int context = 0; context < Count; context++)
+        {
+            if ((_used >> context & 1) != 0)
+            {
+                NativeMemory.Fill(At(context), Size * (nuint)sizeof(TlbEntry), 0xff);
+            }
+        }
+
+        _used = 0;
+    }
 
     /// <summary>Forgets the translation of one page.</summary>
     public void FlushPage(ulong address)
     {
         for (int context = 0; context < Count; context++)
         {
-            TlbEntry* entry = this[context] + Index(address);
-            entry->Read = entry->Write = TlbEntry.Invalid;
+            if ((_used >> context & 1) != 0)
+            {
+                TlbEntry* entry = At(context) + Index(address);
+                entry->Read = entry->Write = TlbEntry.Invalid;
+            }
         }
     }
 
     /// <summary>Makes stores to a host page take the slow path.</summary>
     public void ProtectHostPage(byte* page)
     {
-        for (TlbEntry* entry = _entries; entry < _entries + (Count * Size); entry++)
+        for (int context = 0; context < Count; context++)
         {
-            if (entry->Write != TlbEntry.Invalid && entry->Write + entry->Addend == (ulong)page)
+            if ((_used >> context & 1) == 0)
             {
-                entry->Write = TlbEntry.Invalid;
+                continue;
+            }
+
+            for (TlbEntry* entry = At(context); entry < At(context) + Size; entry++)
+            {
+                if (entry->Write != TlbEntry.Invalid && entry->Write + entry->Addend == (ulong)page)
+                {
+                    entry->Write = TlbEntry.Invalid;
+                }
             }
         }
     }
@@ -75,5 +108,11 @@ internal sealed unsafe class Tlb : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Index(ulong address) => (uint)(address >> PhysicalMemory.PageShift) & (Size - 1);
 
-    public void Dispose() => NativeMemory.AlignedFree(_entries);
+    public void Dispose() => HostPages.Unmap(_entries, s_bytes);
+
+    private TlbEntry* At(int context)
+    {
+        Debug.Assert(context is >= 0 and < Count, "one of the contexts");
+        return _entries + (context * Size);
+    }
 }

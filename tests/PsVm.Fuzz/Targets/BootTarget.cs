@@ -69,7 +69,7 @@ internal sealed class BootTarget : FuzzTarget
             Open(firmware),
             Open(initrd),
             new GuestOptions { Kernel = "kernel", Firmware = "firmware", Initrd = "initrd", CommandLine = commandLine });
-        return BootLoader.Load(memory, files, machine, harts, commandLine);
+        return BootLoader.Load(memory, files, machine, harts, commandLine, _ => { });
 
         static MemoryStream? Open(byte[]? file) => file is null ? null : new MemoryStream(file);
     }

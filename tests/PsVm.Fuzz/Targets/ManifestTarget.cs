@@ -25,7 +25,10 @@ internal sealed class ManifestTarget : FuzzTarget
 
     private static readonly string s_deep = new string('[', 5_000) + new string(']', 5_000);
 
-    private static readonly byte[][] s_seeds = [Seed(differential: false, blocks: 1), Seed(differential: true, blocks: 2)];
+    private static readonly byte[][] s_seeds =
+    [
+        Seed(differential: false, blocks: 1), Seed(differential: true, blocks: 2), Seed(differential: false, blocks: 1, "disk:root", "balloon"),
+    ];
 
     private readonly Lazy<TemplateFiles> _files = new(() => new TemplateFiles());
 
@@ -104,15 +107,16 @@ internal sealed class ManifestTarget : FuzzTarget
         return Encoding.UTF8.GetBytes(text);
     }
 
-    private static byte[] Seed(bool differential, int blocks) => TemplateManifest.From(new GuestTemplate
+    private static byte[] Seed(bool differential, int blocks, params string[] slots) => TemplateManifest.From(new GuestTemplate
     {
         Path = Folder,
-        FormatVersion = (int)TemplateManifest.Version,
+        FormatVersion = (int)TemplateManifest.VersionFor(slots.Length),
         Id = FuzzBoard.Template,
         Guest = "one",
         MachineType = "virt-1.1",
         Board = "virt",
         Devices = ["uart", "plic", "aclint", "rtc", "generation", "syscon"],
+        Slots = slots,
         Harts = 2,
         Isa = "rv64imafdc_zicntr_zicsr_zifencei_zba_zbb_zbs_sstc",
         Memory = blocks * 4096L,
@@ -122,7 +126,8 @@ internal sealed class ManifestTarget : FuzzTarget
             Size = 4096,
             File = $"{Folder}/ram{block}.bin",
             Offset = 0,
-            Identity = new FileIdentity(1, 2, 4096, 3),
+            Identity = new FileIdentity(1, 2, 4096, 3, 4),
+            Digest = new string('b', 64),
             Sha256 = new string('a', 64),
             ChangedBytes = differential ? 4096 : null,
         })],

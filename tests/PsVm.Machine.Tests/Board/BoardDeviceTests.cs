@@ -1,5 +1,6 @@
 using PsVm.Machine.Board;
 using PsVm.Machine.Devices;
+using PsVm.Machine.Devices.Virtio;
 using PsVm.Machine.State;
 using PsVm.Machine.Templates;
 using PsVm.Machine.Tests.Support;
@@ -92,6 +93,20 @@ public sealed unsafe class BoardDeviceTests : IDisposable
 
         Assert.Equal(["pause", "pause", "drain", "drain", "resume", "resume", "pause", "pause", "drain", "drain"], Lamp.Log);
         Assert.Throws<OperationCanceledException>(() => _board.Drain(new CancellationToken(canceled: true)));
+    }
+
+    [Fact]
+    public void What_a_guest_is_given_is_in_the_slots_from_the_first_one_up()
+    {
+        MachineType type = MachineType.Get("virt-1.3");
+        using GuestBoard board = new(
+            type, new GuestMemory([]), 1, null, _code, new GuestConsole(), (_, _) => { }, [port => new VirtioRng(port), port => new VirtioRng(port)]);
+
+        ulong[] found = [.. type.Devices.Where(place => place.Kind == VirtioMmio.Slot).Select(place => DeviceIdAt(place.Address))];
+
+        Assert.Equal([4, 4, 0, 0, 0, 0], found);
+
+        ulong DeviceIdAt(ulong address) => board.Bus.TryRead(address + 8, sizeof(uint), out ulong id) ? id : ulong.MaxValue;
     }
 
     /// <summary>Each device of each machine type answers or refuses any access, without an exception.</summary>

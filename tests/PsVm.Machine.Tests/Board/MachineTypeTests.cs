@@ -1,5 +1,6 @@
 using PsVm.Machine.Board;
 using PsVm.Machine.Devices;
+using PsVm.Machine.Tests.Support;
 using PsVm.Memory;
 using PsVm.Memory.Options;
 using PsVm.Riscv;
@@ -45,6 +46,21 @@ public sealed class MachineTypeTests
         Assert.Equal([0x100, 0x60_0000, 0x1_0000, 0x1000, 0x1000, 0x1000], type.Devices.Select(device => device.Range.Size));
         Assert.Equal([10, 11, 12], type.Devices.SelectMany(device => device.Interrupts));
         Assert.Equal(IsaProfile.Base, type.Isa);
+    }
+
+    [Fact]
+    public void A_board_with_virtio_has_the_slots_of_QEMUs()
+    {
+        MachineType type = MachineType.Get("virt-1.3");
+
+        Assert.Equal([.. MachineType.Get("virt-1.2").DeviceNames, "virtio0", "virtio1", "virtio2", "virtio3", "virtio4", "virtio5", "console", "rng"], type.DeviceNames);
+        DevicePlacement[] slots = [.. type.Devices.Where(device => device.Kind.Node == "virtio_mmio")];
+        Assert.Equal(Enumerable.Range(0, 8).Select(slot => 0x1000_1000 + (0x1000 * (ulong)slot)), slots.Select(slot => slot.Address));
+        Assert.Equal(Enumerable.Range(1, 8), slots.SelectMany(slot => slot.Interrupts));
+        DeviceTree tree = new(BoardDeviceTree.Build(new BoardDescription(type, 1, [], "", null, new byte[16])));
+        Assert.Equal(["virtio,mmio"], tree.Texts("/soc/virtio_mmio@10003000/compatible"));
+        Assert.Equal(new AddressRange(0x1000_3000, 0x1000), tree.Reg("/soc/virtio_mmio@10003000"));
+        Assert.Equal([3], tree.Cells("/soc/virtio_mmio@10003000/interrupts"));
     }
 
     [Fact]

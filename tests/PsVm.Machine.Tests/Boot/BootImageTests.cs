@@ -71,7 +71,7 @@ public class BootImageTests
         using TestRam ram = new((0x10_0000, false));
         byte[] file = BootFile.Elf(0x8000_1000, [new ElfSegment(0x8000_1000, s_content, MemorySize: 6)]);
 
-        ReadKernel(file).Load(new MemoryStream(file), ram.Memory.Physical);
+        ReadKernel(file).Load(new MemoryStream(file), ram.Memory.Physical, _ => { });
 
         Assert.Equal([0xa5, 1, 2, 3, 4, 0, 0, 0xa5], ram.Read(0x8000_0fff, 8));
     }
@@ -82,7 +82,8 @@ public class BootImageTests
         using TestRam ram = new((0x10_0000, false));
         byte[] file = BootFile.Elf(0x8000_1000, [new ElfSegment(0x8000_1000, s_content)]);
 
-        GuestException error = Assert.Throws<GuestException>(() => ReadKernel(file).Load(new MemoryStream(file[..^1]), ram.Memory.Physical));
+        GuestException error = Assert.Throws<GuestException>(
+            () => ReadKernel(file).Load(new MemoryStream(file[..^1]), ram.Memory.Physical, _ => { }));
 
         Assert.Equal(GuestErrorIds.KernelUnreadable, error.ErrorId);
     }

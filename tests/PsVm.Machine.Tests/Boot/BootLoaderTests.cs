@@ -219,10 +219,10 @@ public sealed class BootLoaderTests : IDisposable
         Assert.Equal(BootFile.KernelStart, files.Kernel!.Entry);
     }
 
-    private static BootEntry Load(TestRam ram, GuestOptions options, string commandLine = "")
+    private static BootEntry Load(TestRam ram, GuestOptions options, string commandLine = "", Action<int>? loaded = null)
     {
         using BootFiles files = BootFiles.Open(options);
-        return BootLoader.Load(ram.Memory, files, MachineType.Get("virt"), 1, commandLine);
+        return BootLoader.Load(ram.Memory, files, MachineType.Get("virt"), 1, commandLine, loaded ?? (_ => { }));
     }
 
     private static DeviceTree ReadTree(TestRam ram, BootEntry entry)

@@ -78,6 +78,23 @@ public class BootPlanTests
         Assert.Equal((errorId, (object?)"image"), (error.ErrorId, error.Target));
     }
 
+    [Theory]
+    [InlineData(Start, MiB, "0x80000000-0x800fffff")]
+    [InlineData(ulong.MaxValue, 1, "0xffffffffffffffff-0xffffffffffffffff")]
+    [InlineData(ulong.MaxValue, 2, "0xffffffffffffffff and on for 0x2 bytes, beyond the last address")]
+    [InlineData(Start + MiB, ulong.MaxValue - 1, "0x80100000 and on for 0xfffffffffffffffe bytes, beyond the last address")]
+    [InlineData(0, 0, "0x0, no bytes")]
+    public void A_range_that_ends_beyond_the_last_address_says_so_and_does_not_wrap(ulong address, ulong size, string text)
+    {
+        Assert.Equal(text, new AddressRange(address, size).ToString());
+        if (address != Start && size != 0)
+        {
+            GuestException error = Assert.Throws<GuestException>(() => Plan((MiB, false)).Place(Image(address, size)));
+            Assert.Equal(GuestErrorIds.OutsideRam, error.ErrorId);
+            Assert.Contains($"at {text}, found", error.Message, StringComparison.Ordinal);
+        }
+    }
+
     private static BootPlan Plan(params (ulong Size, bool ReadOnly)[] sizes)
     {
         List<RamBlock> blocks = [];

@@ -3,7 +3,7 @@ using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests.Devices;
 
-public class UartTests
+public sealed class UartTests : IDisposable
 {
     private const ulong Data = 0, InterruptEnable = 1, InterruptId = 2, FifoControl = 2, LineControl = 3, ModemControl = 4;
     private const ulong LineStatus = 5, ModemStatus = 6, Scratch = 7;
@@ -13,6 +13,8 @@ public class UartTests
     private bool _interrupt;
 
     public UartTests() => _uart = new Uart(_console, level => _interrupt = level);
+
+    public void Dispose() => _uart.Dispose();
 
     [Fact]
     public void What_is_written_to_the_transmitter_is_on_the_console()
@@ -39,6 +41,20 @@ public class UartTests
         Assert.Equal('b', (char)Read(Data));
         Assert.Equal(0x60ul, Read(LineStatus));
         Assert.Equal(0ul, Read(Data));
+    }
+
+    [Fact]
+    public void Of_two_on_one_console_each_listens_until_it_is_disposed()
+    {
+        bool other = false;
+        Uart before = new(_console, level => other = level);
+        Assert.True(before.TryWrite(InterruptEnable, 1, 1));
+        Write(InterruptEnable, 1);
+        before.Dispose();
+
+        _console.TryType("a");
+
+        Assert.Equal((true, false), (_interrupt, other));
     }
 
     [Fact]
@@ -107,6 +123,83 @@ public class UartTests
 
         Assert.Equal('N', (char)Read(Data));
         Assert.Equal(3, _console.InputCount);
+    }
+
+    [Fact]
+    public void A_break_is_one_zero_with_the_indicator_which_reading_the_line_status_clears()
+    {
+        _console.TryType("a");
+        Assert.True(_console.TrySendBreak('o'));
+
+        Assert.Equal(0x61ul, Read(LineStatus));
+        Assert.Equal('a', (char)Read(Data));
+        Assert.Equal(0x71ul, Read(LineStatus));
+        Assert.Equal(0x61ul, Read(LineStatus));
+        Assert.Equal(0ul, Read(Data));
+        Assert.Equal(0x61ul, Read(LineStatus));
+        Assert.Equal('o', (char)Read(Data));
+        Assert.Equal(0x60ul, Read(LineStatus));
+    }
+
+    [Fact]
+    public void Each_break_is_told_also_when_the_line_status_was_not_read_for_the_one_before()
+    {
+        _console.TrySendBreak('s');
+        _console.TrySendBreak('o');
+
+        Read(Data);
+        Read(Data);
+        Assert.Equal(0x71ul, Read(LineStatus));
+    }
+
+    [Fact]
+    public void A_typed_zero_is_no_break()
+    {
+        _console.TryType(new byte[1]);
+
+        Assert.Equal(0x61ul, Read(LineStatus));
+    }
+
+    [Fact]
+    public void A_break_interrupts_by_the_line_status_before_all_else()
+    {
+        Write(InterruptEnable, 0x07);
+        _console.TrySendBreak('o');
+
+        Assert.True(_interrupt);
+        Assert.Equal(0x06ul, Read(InterruptId));
+        Read(LineStatus);
+        Assert.Equal(0x04ul, Read(InterruptId));
+        Write(InterruptEnable, 0x04);
+        Assert.False(_interrupt);
+    }
+
+    [Fact]
+    public void Breaks_go_neither_into_templates_nor_to_who_reads_through_the_SBI()
+    {
+        _console.TryType("a");
+        _console.TrySendBreak('o');
+        _console.TryType("b");
+
+        Assert.Equal("ab"u8.ToArray(), _console.PeekInput());
+        byte[] taken = new byte[8];
+        Assert.Equal(2, _console.TakeInput(taken));
+        Assert.Equal("ab"u8.ToArray(), taken[..2]);
+        Assert.Equal(0, _console.InputCount);
+    }
+
+    [Fact]
+    public void Breaks_that_were_not_received_are_taken_back_and_what_was_typed_stays()
+    {
+        Write(InterruptEnable, 0x01);
+        _console.TrySendBreak('o');
+        _console.WithdrawBreaks();
+        Assert.False(_interrupt);
+
+        _console.TryType("x");
+        _console.TrySendBreak('o');
+        _console.WithdrawBreaks();
+        Assert.Equal(('x', 0), ((char)Read(Data), _console.InputCount));
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Text;
 using PsVm.Machine.Devices;
+using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests.Guests;
 
@@ -17,11 +18,94 @@ public class GuestConsoleTests
         Print("two");
         ConsoleText second = _console.Read(first.NextPosition);
 
-        Assert.Equal(new ConsoleText("one ", 4, 0), first);
-        Assert.Equal(new ConsoleText("two", 7, 0), second);
-        Assert.Equal(new ConsoleText("", 7, 0), _console.Read(second.NextPosition));
-        Assert.Equal(new ConsoleText("", 7, 0), _console.Read(1000));
+        Assert.Equal(("one ", 4, 0), Parts(first));
+        Assert.Equal(("two", 7, 0), Parts(second));
+        Assert.Equal(("", 7, 0), Parts(_console.Read(second.NextPosition)));
+        Assert.Equal(("", 7, 0), Parts(_console.Read(1000)));
+        Assert.Equal(("", 7, 0), Parts(_console.Read(long.MaxValue)));
         Assert.Throws<ArgumentOutOfRangeException>(() => _console.Read(-1));
+    }
+
+    [Fact]
+    public void A_piece_is_read_of_what_there_is_and_characters_stay_whole()
+    {
+        Print("one\U0001f600two");
+
+        Assert.Equal(("on", 2, 0), Parts(_console.Read(0, limit: 2)));
+        Assert.Equal(("one", 3, 0), Parts(_console.Read(0, limit: 4)));
+        Assert.Equal(("\U0001f600", 5, 0), Parts(_console.Read(3, limit: 2)));
+        Assert.Equal(("two", 8, 0), Parts(_console.Read(5, limit: int.MaxValue)));
+        Assert.Throws<ArgumentOutOfRangeException>(() => _console.Read(0, limit: 1));
+    }
+
+    [Fact]
+    public void When_text_came_is_known_to_some_milliseconds()
+    {
+        ManualTime time = new();
+        GuestConsole console = new(time);
+        foreach (string text in (string[])["a", "b", "c"])
+        {
+            console.Write(Encoding.UTF8.GetBytes(text));
+            time.Advance(TimeSpan.FromMilliseconds(6));
+        }
+
+        console.Write("d"u8);
+        time.Advance(TimeSpan.FromHours(1));
+
+        ConsoleText all = console.Read(0);
+        DateTimeOffset start = DateTimeOffset.UnixEpoch;
+        Assert.Equal(
+            [
+                new ConsoleMoment(0, start, start + TimeSpan.FromMilliseconds(6)),
+                new ConsoleMoment(2, start + TimeSpan.FromMilliseconds(12), start + TimeSpan.FromMilliseconds(18)),
+            ],
+            all.Moments);
+        Assert.Equal([6, 6, 18, 18], Enumerable.Range(0, 4).Select(i => (all.TimeOf(i) - start).TotalMilliseconds));
+        Assert.Equal(all.Moments.Skip(1), console.Read(3).Moments);
+        Assert.Empty(console.Read(4).Moments);
+    }
+
+    [Fact]
+    public void The_times_of_a_guest_that_prints_for_ever_are_bounded_and_in_order()
+    {
+        const int prints = 20 * ConsoleClock.Capacity;
+        ManualTime time = new();
+        GuestConsole console = new(time);
+        for (int i = 0; i < prints; i++)
+        {
+            console.Write("y\n"u8);
+            time.Advance(TimeSpan.FromMilliseconds(20));
+        }
+
+        ConsoleText all = console.Read(0);
+
+        Assert.InRange(all.Moments.Count, ConsoleClock.Capacity / 2, ConsoleClock.Capacity);
+        Assert.Equal(0, all.Moments[0].Position);
+        Assert.All(all.Moments.Zip(all.Moments.Skip(1)), pair =>
+        {
+            Assert.True(pair.First.Position < pair.Second.Position);
+            Assert.True(pair.First.First <= pair.First.Last && pair.First.Last < pair.Second.First);
+        });
+        Assert.Equal(DateTimeOffset.UnixEpoch + TimeSpan.FromMilliseconds(20 * (prints - 1)), all.TimeOf(all.NextPosition - 1));
+    }
+
+    [Fact]
+    public void Times_of_text_that_is_lost_are_forgotten_first()
+    {
+        ManualTime time = new();
+        GuestConsole console = new(time);
+        byte[] page = Encoding.UTF8.GetBytes(new string('.', GuestConsole.OutputCapacity / 100));
+        for (int i = 0; i < 2 * ConsoleClock.Capacity; i++)
+        {
+            console.Write(page);
+            time.Advance(TimeSpan.FromMilliseconds(20));
+        }
+
+        IReadOnlyList<ConsoleMoment> moments = console.Read(0).Moments;
+
+        // None of the hundred or so that are held was put together with another.
+        Assert.InRange(moments.Count, 100, 102);
+        Assert.All(moments, moment => Assert.Equal(moment.First, moment.Last));
     }
 
     [Fact]
@@ -34,7 +118,7 @@ public class GuestConsoleTests
             _console.Write([value]);
         }
 
-        Assert.Equal(new ConsoleText("a€b", 3, 0), _console.Read(0));
+        Assert.Equal(("a€b", 3, 0), Parts(_console.Read(0)));
     }
 
     [Fact]
@@ -74,14 +158,14 @@ public class GuestConsoleTests
     {
         Array.ForEach(pieces.Length == 0 ? [text] : pieces, Print);
 
-        Assert.True(_console.WaitForText(text, TimeSpan.Zero, CancellationToken.None));
+        Assert.True(WaitForText(text, TimeSpan.Zero));
     }
 
     [Fact]
     public async Task A_text_is_found_when_it_comes_in_pieces_around_the_call()
     {
         Print("xxGUE");
-        Task<bool> wait = Task.Run(() => _console.WaitForText("GUEST-UP", Patience, CancellationToken.None));
+        Task<bool> wait = Task.Run(() => WaitForText("GUEST-UP", Patience));
         Print("ST");
         Print("-U");
         Print("P.");
@@ -90,10 +174,22 @@ public class GuestConsoleTests
     }
 
     [Fact]
+    public async Task A_text_is_looked_for_from_a_position_on_and_its_end_is_told()
+    {
+        Print("GUEST-UP\n");
+
+        Assert.Equal(8, _console.WaitForText("GUEST-UP", 0, TimeSpan.Zero, CancellationToken.None));
+        Assert.Null(_console.WaitForText("GUEST-UP", 1, TimeSpan.Zero, CancellationToken.None));
+        Task<long?> wait = Task.Run(() => _console.WaitForText("UP", 8, Patience, CancellationToken.None));
+        Print("xUP and more");
+        Assert.Equal(12, await wait);
+    }
+
+    [Fact]
     public async Task Several_may_wait_for_several_texts()
     {
-        Task<bool> first = Task.Run(() => _console.WaitForText("first", Patience, CancellationToken.None));
-        Task<bool> second = Task.Run(() => _console.WaitForText("second", Patience, CancellationToken.None));
+        Task<bool> first = Task.Run(() => WaitForText("first", Patience));
+        Task<bool> second = Task.Run(() => WaitForText("second", Patience));
         Print("second first");
 
         Assert.True(await first && await second);
@@ -101,25 +197,25 @@ public class GuestConsoleTests
 
     [Fact]
     public void A_wait_ends_when_the_time_runs_out() =>
-        Assert.False(_console.WaitForText("never", TimeSpan.FromMilliseconds(1), CancellationToken.None));
+        Assert.False(WaitForText("never", TimeSpan.FromMilliseconds(1)));
 
     [Fact]
     public async Task A_wait_ends_when_the_console_is_closed()
     {
-        Task<bool> wait = Task.Run(() => _console.WaitForText("never", Patience, CancellationToken.None));
+        Task<bool> wait = Task.Run(() => WaitForText("never", Patience));
         Print("something");
         _console.Close();
 
         Assert.False(await wait);
-        Assert.False(_console.WaitForText("never", Patience, CancellationToken.None));
-        Assert.True(_console.WaitForText("thing", Patience, CancellationToken.None));
+        Assert.False(WaitForText("never", Patience));
+        Assert.True(WaitForText("thing", Patience));
     }
 
     [Fact]
     public async Task A_wait_can_be_cancelled()
     {
         using CancellationTokenSource cancellation = new();
-        Task<bool> wait = Task.Run(() => _console.WaitForText("never", Patience, cancellation.Token));
+        Task<bool> wait = Task.Run(() => WaitForText("never", Patience, cancellation.Token));
         await cancellation.CancelAsync();
 
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => wait);
@@ -172,6 +268,11 @@ public class GuestConsoleTests
 
         Assert.Equal(string.Concat(Enumerable.Repeat("ab", writers * each)), _console.Read(0).Text);
     }
+
+    private bool WaitForText(string text, TimeSpan timeout, CancellationToken cancellation = default) =>
+        _console.WaitForText(text, 0, timeout, cancellation) is not null;
+
+    private static (string Text, long NextPosition, long Lost) Parts(ConsoleText text) => (text.Text, text.NextPosition, text.Lost);
 
     private void Print(string text) => _console.Write(Encoding.UTF8.GetBytes(text));
 }

@@ -45,6 +45,12 @@ internal sealed class RamFaultProgram : IDisposable
             case "full":
                 program.FourGuests(share: true, _ => program.FillFileSystem(), "touch 1500");
                 break;
+            case "memory-error":
+                program.FourGuests(share: true, _ => program.LoseMemory(option), "check");
+                break;
+            case "no-huge-page":
+                program.FourGuests(share: true, _ => program.TakeHugePages(), "touch 1500");
+                break;
             case "prealloc":
                 program.Preallocate();
                 break;
@@ -68,6 +74,9 @@ internal sealed class RamFaultProgram : IDisposable
                 break;
             case "checkpoint":
                 program.CheckpointOfHeldGuest();
+                break;
+            case "checkpoint-running":
+                program.CheckpointOfRunningGuest(share: option == "shared");
                 break;
             case "clones":
                 program.Clones();
@@ -96,6 +105,29 @@ internal sealed class RamFaultProgram : IDisposable
         {
             Tell(guest);
         }
+    }
+
+    /// <summary>Has the kernel find an error in a page of the third guest, or say that it did where it cannot be asked to.</summary>
+    private void LoseMemory(string way)
+    {
+        nint page = _backends.Get("g2").Address + (nint)(Victim - MemoryMap.RamStart);
+        if ((way == "real" ? HostMemoryError.Inject(page) : HostMemoryError.Announce(page)) is { } refusal)
+        {
+            Console.WriteLine($"unavailable: {refusal}");
+            Environment.Exit(0);
+        }
+    }
+
+    /// <summary>Discards half of the third guest's huge pages, and takes those and all others that are free.</summary>
+    private void TakeHugePages()
+    {
+        const long huge = 2 << 20;
+        const string pool = "/sys/kernel/mm/hugepages/hugepages-2048kB";
+        _backends.Get("g2").Discard(Memory / 2, Memory / 2);
+        long free = Number("free_hugepages") - Number("resv_hugepages");
+        _backends.Create(new MemoryBackendOptions { Path = In("filler"), Size = free * huge, Share = true, Prealloc = true });
+
+        static long Number(string name) => long.Parse(File.ReadAllText(Path.Combine(pool, name)), CultureInfo.InvariantCulture);
     }
 
     private void ReadOnlyMemory()
@@ -196,6 +228,31 @@ internal sealed class RamFaultProgram : IDisposable
         _host.Suspend("g");
         SetLength(In("g"), 0);
         Try("checkpoint", () => _host.Checkpoint("g", new CheckpointOptions { Path = In("template") }, null, s_none));
+        Await("g");
+        Console.WriteLine($"template: {Directory.Exists(In("template"))}");
+        Tell("honest");
+    }
+
+    /// <summary>The guest runs, and dies of its RAM while that is copied.</summary>
+    private void CheckpointOfRunningGuest(bool share)
+    {
+        Boot("honest", share: true);
+        NewBackend("g", share);
+        StartKernel("g", 1, Loop(Victim, 64), "g");
+        using ManualResetEventSlim isCopying = new(), goOn = new();
+        Task checkpoint = Task.Run(() => Try("checkpoint", () => _host.Checkpoint(
+            "g",
+            new CheckpointOptions { Path = In("template") },
+            new Reported(_ =>
+            {
+                isCopying.Set();
+                goOn.Wait();
+            }),
+            s_none)));
+        isCopying.Wait();
+        SetLength(In("g"), 0);
+        goOn.Set();
+        checkpoint.Wait();
         Await("g");
         Console.WriteLine($"template: {Directory.Exists(In("template"))}");
         Tell("honest");

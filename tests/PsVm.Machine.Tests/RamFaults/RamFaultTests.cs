@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using PsVm.Machine.Tests.Support;
 using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Machine.Tests.RamFaults;
@@ -20,7 +21,7 @@ public sealed class RamFaultTests : IDisposable
         string[] lines = Run("truncated", _folder.Path, option);
 
         Assert.StartsWith($"Failed: g2: RAM file '{_folder.In("g2")}' of backend 'g2' could not be had at file offset ", lines[2], StringComparison.Ordinal);
-        Assert.EndsWith(": the file was truncated to 0 bytes.", lines[2], StringComparison.Ordinal);
+        Assert.EndsWith(": the file was truncated to 0 B.", lines[2], StringComparison.Ordinal);
         AssertOthersAnswer(lines);
     }
 
@@ -55,14 +56,53 @@ public sealed class RamFaultTests : IDisposable
         string[] lines = Run("truncated", mount.Path);
 
         Assert.StartsWith($"Failed: g2: RAM file '{mount.In("g2")}'", lines[2], StringComparison.Ordinal);
-        Assert.EndsWith(": the file was truncated to 0 bytes.", lines[2], StringComparison.Ordinal);
+        Assert.EndsWith(": the file was truncated to 0 B.", lines[2], StringComparison.Ordinal);
         AssertOthersAnswer(lines);
+    }
+
+    [SkippableFact]
+    public void A_quota_that_is_used_up_ends_the_guest_that_needs_room_and_three_go_on()
+    {
+        // Of the four files one, and what uses the rest of it up, is in a subvolume that may have so much and no more.
+        using Mounted mount = Host.MountNew(_folder, "btrfs", 256 << 20);
+        string limited = mount.In("limited");
+        string[][] commands = [["subvolume", "create", limited], ["quota", "enable", mount.Path], ["qgroup", "limit", "24M", limited]];
+        foreach (string[] command in commands)
+        {
+            (int code, string output) = Host.Run("btrfs", command);
+            Skip.IfNot(code == 0, $"no quota can be set: {output}");
+        }
+
+        File.CreateSymbolicLink(mount.In("g2"), Path.Combine(limited, "g2"));
+        File.CreateSymbolicLink(mount.In("filler"), Path.Combine(limited, "filler"));
+
+        AssertFailed(Run("full", mount.Path), mount.In("g2"), ": the quota of its file system is used up: EDQUOT ");
+    }
+
+    [SkippableFact]
+    public void A_huge_page_that_is_lost_ends_its_guest_and_three_go_on()
+    {
+        using HugePages pages = new(20);
+        using Mounted mount = Host.Mount(_folder, "hugetlbfs", "pagesize=2M");
+
+        AssertFailed(Run("no-huge-page", mount.Path), mount.In("g2"), ": no huge page of 2 MiB was free ");
+    }
+
+    [SkippableTheory]
+    [InlineData("real", "")] // the guest finds it where it reads first in the page
+    [InlineData("announced", "file offset 6291456 (RAM offset 6291456)")]
+    public void An_error_of_the_hosts_memory_ends_the_guest_whose_page_it_is_and_three_go_on(string way, string where)
+    {
+        string[] lines = Run("memory-error", _folder.Path, way);
+        Skip.If(lines is [var only] && only.StartsWith("unavailable: ", StringComparison.Ordinal), $"no memory error can be made: {lines[0]}");
+
+        AssertFailed(lines, _folder.In("g2"), $"{where}: the host's memory has an error there (EHWPOISON).");
     }
 
     [Fact]
     public void Read_only_memory_is_no_exception()
     {
-        Assert.Contains("truncated to 0 bytes", Run("rom", _folder.Path)[0], StringComparison.Ordinal);
+        Assert.Contains("truncated to 0 B", Run("rom", _folder.Path)[0], StringComparison.Ordinal);
     }
 
     [Fact]
@@ -70,7 +110,7 @@ public sealed class RamFaultTests : IDisposable
     {
         string[] lines = Run("harts", _folder.Path);
 
-        Assert.All(lines[..20], line => Assert.Contains("truncated to 3145728 bytes", line, StringComparison.Ordinal));
+        Assert.All(lines[..20], line => Assert.Contains("truncated to 3 MiB", line, StringComparison.Ordinal));
         Assert.Equal("Running: honest: answers", lines[20]);
     }
 
@@ -111,6 +151,18 @@ public sealed class RamFaultTests : IDisposable
         Assert.Equal(["template: False", "Running: honest: answers"], lines[2..]);
     }
 
+    [Theory]
+    [InlineData("shared")]
+    [InlineData("private")]
+    public void A_guest_that_dies_of_its_RAM_while_it_is_checkpointed_leaves_no_template(string share)
+    {
+        string[] lines = Run("checkpoint-running", _folder.Path, share);
+
+        Assert.StartsWith("checkpoint: RamFault: RAM file ", lines[0], StringComparison.Ordinal);
+        Assert.StartsWith("Failed: g: RAM file ", lines[1], StringComparison.Ordinal);
+        Assert.Equal(["template: False", "Running: honest: answers"], lines[2..]);
+    }
+
     [Fact]
     public void A_truncated_template_ends_the_clones_that_touch_it_and_no_other()
     {
@@ -123,51 +175,22 @@ public sealed class RamFaultTests : IDisposable
     [SkippableFact]
     public void A_limit_of_the_control_group_is_known_before_memory_is_taken()
     {
-        const string parent = "/sys/fs/cgroup/memory";
-        Skip.IfNot(File.Exists($"{parent}/memory.limit_in_bytes"), "there is no memory controller of version 1");
-        string group = $"{parent}/psvm-test-{Environment.ProcessId}";
-        try
-        {
-            Directory.CreateDirectory(group);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            Skip.If(true, $"no control group can be made: {failure.Message}");
-        }
+        using MemoryGroup group = MemoryGroup.Make("prealloc", 512 << 20);
 
-        try
-        {
-            File.WriteAllText($"{group}/memory.limit_in_bytes", "536870912");
-            string[] lines = Run("prealloc", _folder.Path, group: group);
+        string[] lines = group.Run(typeof(RamFaultTests).Assembly.Location, RamFaultProgram.Argument, "prealloc", _folder.Path, "translated");
 
-            Assert.StartsWith("NotEnoughMemory: Prealloc takes 1073741824 bytes ", lines[0], StringComparison.Ordinal);
-            Assert.Contains($"({group}/memory.limit_in_bytes)", lines[0], StringComparison.Ordinal);
-            Assert.StartsWith("create: NotEnoughMemory: ", lines[1], StringComparison.Ordinal);
-        }
-        finally
-        {
-            // Its only process has ended; the kernel may need a moment to notice.
-            SpinWait.SpinUntil(
-                () =>
-                {
-                    try
-                    {
-                        Directory.Delete(group);
-                        return true;
-                    }
-                    catch (IOException)
-                    {
-                        return false;
-                    }
-                },
-                TimeSpan.FromSeconds(10));
-        }
+        Assert.StartsWith("NotEnoughMemory: Prealloc takes 1 GiB ", lines[0], StringComparison.Ordinal);
+        Assert.Contains($"({group.LimitFile})", lines[0], StringComparison.Ordinal);
+        Assert.StartsWith("create: NotEnoughMemory: ", lines[1], StringComparison.Ordinal);
     }
 
-    private static void AssertFull(string[] lines, Mounted mount)
+    private static void AssertFull(string[] lines, Mounted mount) => AssertFailed(lines, mount.In("g2"), ": its file system is full: ENOSPC ");
+
+    private static void AssertFailed(string[] lines, string file, string cause)
     {
-        Assert.StartsWith($"Failed: g2: RAM file '{mount.In("g2")}'", lines[2], StringComparison.Ordinal);
-        Assert.Contains(": its file system is full: ENOSPC ", lines[2], StringComparison.Ordinal);
+        Assert.Equal(4, lines.Length);
+        Assert.StartsWith($"Failed: g2: RAM file '{file}' of backend 'g2' could not be had at file offset ", lines[2], StringComparison.Ordinal);
+        Assert.Contains(cause, lines[2], StringComparison.Ordinal);
         AssertOthersAnswer(lines);
     }
 
@@ -178,12 +201,10 @@ public sealed class RamFaultTests : IDisposable
     }
 
     /// <summary>Runs the helper to its end.</summary>
-    private static string[] Run(string scenario, string folder, string option = "translated", string? group = null)
+    private static string[] Run(string scenario, string folder, string option = "translated")
     {
-        string join = group is null ? "" : $"echo $$ > {group}/cgroup.procs && ";
         using Process process = Process.Start(new ProcessStartInfo(
-            "sh",
-            ["-c", $"{join}exec dotnet exec \"$@\"", "sh", typeof(RamFaultTests).Assembly.Location, RamFaultProgram.Argument, scenario, folder, option])
+            "dotnet", ["exec", typeof(RamFaultTests).Assembly.Location, RamFaultProgram.Argument, scenario, folder, option])
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
@@ -191,6 +212,11 @@ public sealed class RamFaultTests : IDisposable
         Task<string> errors = process.StandardError.ReadToEndAsync();
         string[] lines = process.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         process.WaitForExit();
+        if (lines is [.., var last] && last.StartsWith("unavailable: ", StringComparison.Ordinal))
+        {
+            return [last];
+        }
+
         Assert.True(process.ExitCode == 0, $"exit code {process.ExitCode} after: {string.Join(" | ", lines)} {errors.Result}");
         Assert.Equal("end", lines[^1]);
         return lines[..^1];

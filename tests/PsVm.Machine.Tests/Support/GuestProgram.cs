@@ -71,6 +71,16 @@ internal sealed class GuestProgram
         return Emit(Asm.Addi(counter, counter, -1)).JumpIfDifferent(counter, Asm.Zero, loop);
     }
 
+    /// <summary>Does something, which must not depend on where it stands, when a register is zero.</summary>
+    public GuestProgram IfZero(int register, Action<GuestProgram> body)
+    {
+        GuestProgram measured = new();
+        body(measured);
+        Emit(Asm.Bne(register, Asm.Zero, (measured.Here + 1) * 4));
+        body(this);
+        return this;
+    }
+
     /// <summary>Fills up, so that the next instruction has a number that was settled before.</summary>
     public void PadTo(int number)
     {

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 using System.Text.Json.Nodes;
 using PsVm.Machine.State;
@@ -58,10 +59,7 @@ public sealed class BadTemplateTests : TemplateTest
     public void Unknown_and_newer_sections_are_refused_by_name(string name, uint version)
     {
         GuestTemplate template = MakeTemplate("t");
-        string path = Path.Combine(template.Path, "state.bin");
-        List<StateSection> sections = [.. StateFile.Read(path, File.ReadAllBytes(path), template.Id).Where(section => section.Name != name)];
-        sections.Add(new StateSection(name, version, new byte[8]));
-        Overwrite(template, "state.bin", StateFile.Write(template.Id, sections));
+        OverwriteState(template, [.. Sections(template).Where(section => section.Name != name), new StateSection(name, version, new byte[8])]);
 
         AssertRefused(template, GuestErrorIds.TemplateStateUnsupported, $"'{name}' of version {version}");
     }
@@ -70,22 +68,21 @@ public sealed class BadTemplateTests : TemplateTest
     public void A_section_of_the_wrong_length_and_a_missing_one_are_named()
     {
         GuestTemplate template = MakeTemplate("t");
-        string path = Path.Combine(template.Path, "state.bin");
-        IReadOnlyList<StateSection> sections = StateFile.Read(path, File.ReadAllBytes(path), template.Id);
+        IReadOnlyList<StateSection> sections = Sections(template);
         foreach (StateSection section in sections)
         {
             IEnumerable<StateSection> others = sections.Where(other => other != section);
-            Overwrite(template, "state.bin", StateFile.Write(template.Id, [.. others]));
+            OverwriteState(template, [.. others]);
             AssertRefused(template, GuestErrorIds.TemplateStateCorrupt, $"'{section.Name}'");
-            Overwrite(template, "state.bin", StateFile.Write(template.Id, [.. others, section with { Content = section.Content[1..] }]));
+            OverwriteState(template, [.. others, section with { Content = section.Content[1..] }]);
             AssertRefused(template, GuestErrorIds.TemplateStateCorrupt, $"'{section.Name}'");
-            Overwrite(template, "state.bin", StateFile.Write(template.Id, [.. sections, section]));
+            OverwriteState(template, [.. sections, section]);
             AssertRefused(template, GuestErrorIds.TemplateStateCorrupt, "twice");
         }
     }
 
     [Theory]
-    [InlineData("formatVersion", "2", GuestErrorIds.TemplateVersionUnsupported)]
+    [InlineData("formatVersion", "4", GuestErrorIds.TemplateVersionUnsupported)]
     [InlineData("isa", "\"rv64imafdcv\"", GuestErrorIds.TemplateIsaMismatch)]
     [InlineData("harts", "2", GuestErrorIds.TemplateHartsMismatch)]
     [InlineData("board", "\"sifive_u\"", GuestErrorIds.TemplateMachineMismatch)]
@@ -105,6 +102,59 @@ public sealed class BadTemplateTests : TemplateTest
     }
 
     [Theory]
+    [InlineData(int.MinValue)]
+    [InlineData(-1)]
+    [InlineData(0)]
+    [InlineData(65)]
+    [InlineData(int.MaxValue)]
+    public void A_number_of_harts_that_no_board_has_is_no_description(int harts)
+    {
+        GuestTemplate template = MakeTemplate("t");
+        JsonNode manifest = JsonNode.Parse(File.ReadAllText(Path.Combine(template.Path, "template.json")))!;
+        manifest["harts"] = harts;
+        Overwrite(template, "template.json", Encoding.UTF8.GetBytes(manifest.ToJsonString()));
+
+        AssertRefused(template, GuestErrorIds.TemplateManifestInvalid, $"{harts} harts, expected 1 to 64");
+        Assert.Equal(GuestErrorIds.TemplateManifestInvalid, ErrorOf(() => GuestTemplates.Read(template.Path)));
+        Assert.Null(Assert.Single(GuestTemplates.List(Folder)).Template);
+    }
+
+    [Theory]
+    [InlineData(2u, 0ul)] // to start
+    [InlineData(4u, 0ul)] // asleep
+    [InlineData(4u, 0x7fff_fffeul)]
+    [InlineData(4u, 0x8040_0000ul)] // behind the last byte
+    [InlineData(2u, ulong.MaxValue - 1)]
+    public void A_hart_that_is_to_begin_where_there_is_no_RAM_is_refused(uint status, ulong entry)
+    {
+        GuestTemplate template = MakeTemplate("t");
+        ChangeSection(template, "sbi", content =>
+        {
+            BinaryPrimitives.WriteUInt32LittleEndian(content, status);
+            content[4] = 1;
+            BinaryPrimitives.WriteUInt64LittleEndian(content.AsSpan(5), entry);
+        });
+
+        AssertRefused(template, GuestErrorIds.TemplateStateCorrupt, $"begin at 0x{entry:x}");
+    }
+
+    [Theory]
+    [InlineData(long.MinValue)]
+    [InlineData(long.MaxValue)]
+    public void A_clock_that_a_guest_set_to_anything_goes_on(long offset)
+    {
+        GuestTemplate template = MakeTemplate("t");
+        ChangeSection(template, "rtc", content =>
+        {
+            BinaryPrimitives.WriteInt64LittleEndian(content, offset);
+            content[20] = 1; // an alarm is armed
+        });
+
+        Assert.True(GuestTemplates.Test(template.Path).IsValid);
+        Check(Clone(template));
+    }
+
+    [Theory]
     [InlineData("")]
     [InlineData("[]")]
     [InlineData("{}")]
@@ -117,31 +167,79 @@ public sealed class BadTemplateTests : TemplateTest
         Overwrite(template, "template.json", Encoding.UTF8.GetBytes(text));
 
         AssertRefused(template, GuestErrorIds.TemplateManifestInvalid, "template.json");
-        Assert.Empty(GuestTemplates.List(Folder));
+        TemplateReport listed = Assert.Single(GuestTemplates.List(Folder));
+        Assert.Equal((template.Path, null), (listed.Path, listed.Template));
+        Assert.Equal(GuestErrorIds.TemplateManifestInvalid, Assert.Single(listed.Errors).Id);
+
+        GuestTemplates.Remove(template.Path);
+        Assert.False(Directory.Exists(template.Path));
     }
 
-    [Fact]
-    public void A_replaced_RAM_file_is_refused_unless_its_content_is_verified()
+    [Theory]
+    [InlineData("state.bin", "ram0.bin")]
+    [InlineData("template.json", "state.bin")]
+    [InlineData("template.json", "ram0.bin")]
+    public void A_damaged_template_is_listed_with_what_is_wrong_and_can_be_removed(string one, string other)
     {
-        GuestTemplate template = MakeTemplate("t", digest: true);
-        string file = template.RamBlocks.Single().File;
-        File.Copy(file, file + ".copy");
-        File.Move(file + ".copy", file, overwrite: true);
+        GuestTemplate template = MakeTemplate("t");
+        foreach (string file in Directory.GetFiles(template.Path).Where(file => Path.GetFileName(file) != one && Path.GetFileName(file) != other))
+        {
+            File.Delete(file);
+        }
 
-        AssertRefused(template, GuestErrorIds.TemplateRamChanged, "inode");
-        Assert.True(GuestTemplates.Test(template.Path, verify: true).IsValid);
-        Check(Clone(new GuestOptions { Template = template.Path, Verify = true }));
+        if (one == "template.json")
+        {
+            Overwrite(template, one, "{"u8.ToArray());
+        }
+
+        TemplateReport listed = Assert.Single(GuestTemplates.List(Folder));
+        Assert.Null(listed.Template);
+        Assert.Equal(
+            one == "template.json" ? GuestErrorIds.TemplateManifestInvalid : GuestErrorIds.TemplateIncomplete, Assert.Single(listed.Errors).Id);
+        GuestTemplates.Remove(template.Path);
+        Assert.False(Directory.Exists(template.Path));
+    }
+
+    [Theory]
+    [InlineData("ram0.bin")]
+    [InlineData("template.json")]
+    [InlineData("state.bin")]
+    [InlineData("state.bin", "ram0.bin", "notes.txt")]
+    [InlineData("template.json", "ram0.bin", "ram0.img")]
+    [InlineData("notes.txt")]
+    [InlineData]
+    public void A_folder_that_is_nobodys_template_stays(params string[] files)
+    {
+        string folder = Path.Combine(Folder, "theirs");
+        Directory.CreateDirectory(folder);
+        Array.ForEach(files, file => File.WriteAllText(Path.Combine(folder, file), "{"));
+
+        Assert.Throws<GuestException>(() => GuestTemplates.Remove(folder));
+
+        Assert.Equal(files.Order(), Directory.GetFiles(folder).Select(Path.GetFileName).Order());
+        Assert.True(GuestTemplates.Exists(folder) == files.Contains("template.json"), "what has a description is listed, with what is wrong");
     }
 
     [Fact]
-    public void A_shortened_and_a_touched_RAM_file_are_refused_with_what_differs()
+    public void A_replaced_RAM_file_of_other_content_is_refused()
+    {
+        GuestTemplate template = MakeTemplate("t");
+        string file = template.RamBlocks.Single().File;
+        byte[] content = File.ReadAllBytes(file);
+        content[^1] ^= 1;
+        File.Delete(file);
+        File.WriteAllBytes(file, content);
+
+        AssertRefused(template, GuestErrorIds.TemplateRamChanged, "and other content: Expected content with the SHA-256");
+        Assert.Equal(GuestErrorIds.TemplateDigestMismatch, Assert.Single(GuestTemplates.Test(template.Path, verify: true).Errors).Id);
+    }
+
+    [Fact]
+    public void A_shortened_RAM_file_is_refused_with_what_differs()
     {
         GuestTemplate template = MakeTemplate("t");
         string file = template.RamBlocks.Single().File;
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
-        File.SetLastWriteTimeUtc(file, DateTime.UnixEpoch);
-        AssertRefused(template, GuestErrorIds.TemplateRamChanged, "time of change");
-
         using (FileStream ram = File.OpenWrite(file))
         {
             ram.SetLength(Memory - 4096);
@@ -151,9 +249,9 @@ public sealed class BadTemplateTests : TemplateTest
     }
 
     [Fact]
-    public void Altered_content_behind_an_unchanged_face_is_found_by_its_digest()
+    public void Altered_content_behind_an_unchanged_face_is_found()
     {
-        GuestTemplate template = MakeTemplate("t", digest: true);
+        GuestTemplate template = MakeTemplate("t");
         string file = template.RamBlocks.Single().File;
         DateTime time = File.GetLastWriteTimeUtc(file);
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
@@ -164,6 +262,7 @@ public sealed class BadTemplateTests : TemplateTest
 
         File.SetLastWriteTimeUtc(file, time);
 
+        AssertRefused(template, GuestErrorIds.TemplateRamChanged, "time of change of status");
         Assert.Equal(GuestErrorIds.TemplateDigestMismatch, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, Verify = true })));
         Assert.Equal(GuestErrorIds.TemplateDigestMismatch, Assert.Single(GuestTemplates.Test(template.Path, verify: true).Errors).Id);
     }
@@ -171,9 +270,32 @@ public sealed class BadTemplateTests : TemplateTest
     [Fact]
     public void Verifying_takes_a_recorded_digest()
     {
+        // Version 1 recorded one only when it was told to.
         GuestTemplate template = MakeTemplate("t");
+        JsonNode manifest = JsonNode.Parse(File.ReadAllText(Path.Combine(template.Path, "template.json")))!;
+        manifest["formatVersion"] = 1;
+        manifest["ram"]![0]!.AsObject().Remove("digest");
+        manifest["ram"]![0]!.AsObject().Remove("changedNanoseconds");
+        Overwrite(template, "template.json", Encoding.UTF8.GetBytes(manifest.ToJsonString()));
 
         Assert.Equal(GuestErrorIds.TemplateDigestMissing, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, Verify = true })));
+        End(Clone(template));
+        File.SetLastWriteTimeUtc(template.RamBlocks[0].File, DateTime.UnixEpoch);
+        AssertRefused(template, GuestErrorIds.TemplateRamChanged, "time of change");
+    }
+
+    [Theory]
+    [InlineData(1u, "changedNanoseconds, which version 1 does not have")]
+    [InlineData(2u, "no digest")]
+    public void Each_version_has_what_it_has(uint version, string said)
+    {
+        GuestTemplate template = MakeTemplate("t");
+        JsonNode manifest = JsonNode.Parse(File.ReadAllText(Path.Combine(template.Path, "template.json")))!;
+        manifest["formatVersion"] = version;
+        manifest["ram"]![0]!.AsObject().Remove(version == 1 ? "none" : "digest");
+        Overwrite(template, "template.json", Encoding.UTF8.GetBytes(manifest.ToJsonString()));
+
+        AssertRefused(template, GuestErrorIds.TemplateManifestInvalid, said);
     }
 
     public static TheoryData<GuestOptions, string> OptionsThatDoNotFit => new()
@@ -213,6 +335,25 @@ public sealed class BadTemplateTests : TemplateTest
         Assert.Contains(report.Errors, found => found.Id == error && found.Message == refusal.Message);
         Assert.Empty(Host.List());
         Assert.Empty(Backends.List());
+    }
+
+    private static IReadOnlyList<StateSection> Sections(GuestTemplate template)
+    {
+        string path = Path.Combine(template.Path, "state.bin");
+        return StateFile.Read(path, File.ReadAllBytes(path), template.Id);
+    }
+
+    /// <summary>Writes a machine state of other sections, with checksums that are right.</summary>
+    private static void OverwriteState(GuestTemplate template, IReadOnlyList<StateSection> sections) =>
+        Overwrite(template, "state.bin", StateFile.Write(template.Id, sections));
+
+    private static void ChangeSection(GuestTemplate template, string name, Action<byte[]> change)
+    {
+        IReadOnlyList<StateSection> sections = Sections(template);
+        StateSection section = sections.Single(section => section.Name == name);
+        byte[] content = section.Content.ToArray();
+        change(content);
+        OverwriteState(template, [.. sections.Where(other => other != section), section with { Content = content }]);
     }
 
     private static void Overwrite(GuestTemplate template, string name, byte[] content)

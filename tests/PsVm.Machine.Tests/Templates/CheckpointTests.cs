@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using PsVm.Machine.Templates;
+using PsVm.Machine.Tests.Support;
 using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Machine.Tests.Templates;
@@ -59,15 +61,31 @@ public sealed class CheckpointTests : TemplateTest
     }
 
     [Fact]
-    public void Progress_rises_to_one()
+    public void Progress_is_told_in_bytes_of_the_RAM_up_to_all_of_them()
     {
         string guest = Boot(new GuestOptions { Memory = Memory });
-        List<double> told = [];
+        List<StepProgress> told = [];
 
-        Host.Checkpoint(guest, new CheckpointOptions { Path = At("t") }, new Reported(told.Add), CancellationToken.None);
+        Host.Checkpoint(guest, new CheckpointOptions { Path = At("t"), Digest = true }, new Reported(told.Add), CancellationToken.None);
 
-        Assert.Equal(told.Order(), told);
-        Assert.Equal(1, told[^1]);
+        Assert.All(told, report => Assert.Equal(Memory, report.Total));
+        Assert.Equal([HostStep.Writing, HostStep.Hashing], told.Select(report => report.Step).Distinct());
+        Assert.All(told.GroupBy(report => report.Step), step =>
+        {
+            Assert.Equal(step.Select(report => report.Done).Order(), step.Select(report => report.Done));
+            Assert.Equal(Memory, step.Last().Done);
+        });
+    }
+
+    [Fact]
+    public void Progress_of_hashing_is_told_without_a_digest_of_the_whole_file_too()
+    {
+        string guest = Boot(new GuestOptions { Memory = Memory });
+        ConcurrentQueue<StepProgress> told = [];
+
+        Host.Checkpoint(guest, new CheckpointOptions { Path = At("t") }, new Reported(told.Enqueue), CancellationToken.None);
+
+        Assert.Contains(told, report => report is { Step: HostStep.Hashing, Done: > 0 and <= (long)Memory });
     }
 
     [Fact]
@@ -182,11 +200,5 @@ public sealed class CheckpointTests : TemplateTest
         Assert.Equal(error, ErrorOf(() => Make(guest, options)));
         Assert.Equal(GuestState.Running, Host.Get(guest).State);
         Check(guest);
-    }
-
-    /// <summary>Progress that is told at once, on the thread that works.</summary>
-    private sealed class Reported(Action<double> told) : IProgress<double>
-    {
-        public void Report(double value) => told(value);
     }
 }

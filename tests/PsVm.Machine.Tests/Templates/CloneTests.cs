@@ -33,7 +33,7 @@ public sealed class CloneTests : TemplateTest
 
         GuestTemplate read = GuestTemplates.Read(made.Path);
 
-        Assert.Equivalent(made, read, strict: true);
+        Assert.Equivalent(made with { Pause = null }, read, strict: true);
         Assert.Equal(made.RamBlocks.Single(), read.RamBlocks.Single());
         Assert.True(GuestTemplates.Test(made.Path).IsValid);
         Assert.True(GuestTemplates.Test(made.Path, verify: true).IsValid);

@@ -69,8 +69,12 @@ public sealed class CodeFamilyTests : TemplateTest
     {
         using MemoryBackends backends = new();
         using GuestHost host = new(backends, new() { CodeBytes = 80L << 40 });
-        string name = host.Start(new GuestOptions { Memory = Memory }, CancellationToken.None).Name;
-        Assert.True(host.WaitForText(name, "GUEST-UP", Patience, CancellationToken.None));
+        Assert.Empty(host.ReadEvents(0).Events); // who starts no guest need not know
+        for (int i = 0; i < 2; i++)
+        {
+            string name = host.Start(new GuestOptions { Memory = Memory }, CancellationToken.None).Name;
+            Assert.True(host.WaitForText(name, "GUEST-UP", Patience, CancellationToken.None));
+        }
 
         HostEvent warning = Assert.Single(host.ReadEvents(0).Events, happened => happened.Level == HostEventLevel.Warning);
         Assert.Equal(HostEventIds.TranslationUnavailable, warning.Id);

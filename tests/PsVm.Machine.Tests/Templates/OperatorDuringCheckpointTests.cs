@@ -1,6 +1,6 @@
 using Microsoft.Win32.SafeHandles;
 using PsVm.Memory;
-using PsVm.Memory.Mapping;
+using PsVm.Memory.Copying;
 
 namespace PsVm.Machine.Tests.Templates;
 
@@ -64,7 +64,7 @@ public sealed class OperatorDuringCheckpointTests : TemplateTest
     }
 
     [Fact]
-    public void A_guest_that_is_resumed_meanwhile_goes_on_afterwards()
+    public void A_guest_that_is_resumed_meanwhile_goes_on_at_once()
     {
         Host.Suspend(_guest);
         Open();
@@ -72,8 +72,21 @@ public sealed class OperatorDuringCheckpointTests : TemplateTest
         Answer(() => Host.Resume(_guest));
 
         Assert.Equal(GuestState.Running, Host.Get(_guest).State);
-        AssertStands();
+        Check(_guest);
         CloneOf(Finish());
+        Check(_guest);
+    }
+
+    [Fact]
+    public void A_guest_works_on_meanwhile_and_its_clone_is_as_it_was()
+    {
+        string before = Check(_guest);
+        Open();
+
+        Answer(() => Ask(_guest, "touch 500", "touch: "));
+
+        string clone = Clone(Finish());
+        Assert.Equal(before, Check(clone));
         Check(_guest);
     }
 
@@ -83,6 +96,7 @@ public sealed class OperatorDuringCheckpointTests : TemplateTest
         Open();
 
         Assert.Equal(MemoryErrorIds.BackendBusy, Answer(() => Assert.Throws<MemoryBackendException>(Discard)).ErrorId);
+        Assert.Equal(MemoryErrorIds.BackendBusy, ErrorOf(() => Backends.Get("ram").CheckDiscard(0, 4096, null)));
 
         CloneOf(Finish());
         Discard();
@@ -95,6 +109,8 @@ public sealed class OperatorDuringCheckpointTests : TemplateTest
 
         Assert.Equal(
             GuestErrorIds.CheckpointInProgress, Answer(() => ErrorOf(() => Make(_guest, new CheckpointOptions { Path = At("second") }))));
+        Assert.Equal(
+            GuestErrorIds.CheckpointInProgress, ErrorOf(() => Host.CheckCheckpoint(_guest, new CheckpointOptions { Path = At("second") })));
         Assert.Equal(GuestErrorIds.GuestNotStopped, Answer(() => ErrorOf(() => Host.Remove(_guest))));
         Assert.Equal(MemoryErrorIds.BackendInUse, Answer(() => ErrorOf(() => Backends.Remove("ram"))));
 
@@ -124,9 +140,14 @@ public sealed class OperatorDuringCheckpointTests : TemplateTest
     public async Task A_backend_that_goes_meanwhile_is_unmapped_when_its_copy_ends()
     {
         MemoryBackend free = Backends.Create(new MemoryBackendOptions { Id = "free", Size = Memory });
-        using SafeFileHandle file = File.OpenHandle(At("copy"), FileMode.CreateNew, FileAccess.Write);
+        using SafeFileHandle file = File.OpenHandle(At("copy"), FileMode.CreateNew, FileAccess.ReadWrite);
         Held copying = new(_isCopying, _goOn);
-        Task copy = Task.Run(() => free.CopyTo(file, [new PageRange(0, Memory)], _ => copying.Report(0), CancellationToken.None));
+        Task copy = Task.Run(() =>
+        {
+            using IDisposable kept = free.KeepUnchanged(CancellationToken.None);
+            using LiveCopy live = new([free], [file], ownOnly: false, _ => { }, copying, CancellationToken.None);
+            live.Run(CancellationToken.None);
+        });
         Assert.True(_isCopying.Wait(Patience));
 
         Answer(() => Backends.Remove("free"));
@@ -191,9 +212,11 @@ public sealed class OperatorDuringCheckpointTests : TemplateTest
     }
 
     /// <summary>Progress that keeps the thread that copies.</summary>
-    private sealed class Held(ManualResetEventSlim isCopying, ManualResetEventSlim goOn) : IProgress<double>
+    private sealed class Held(ManualResetEventSlim isCopying, ManualResetEventSlim goOn) : IProgress<StepProgress>
     {
-        public void Report(double value)
+        public void Report(StepProgress value) => Hold();
+
+        public void Hold()
         {
             isCopying.Set();
             goOn.Wait();

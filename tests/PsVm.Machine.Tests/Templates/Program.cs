@@ -1,6 +1,9 @@
 using PsVm.Machine.Guests;
 using PsVm.Machine.Templates;
+using PsVm.Machine.Tests.Overcommit;
 using PsVm.Machine.Tests.RamFaults;
+using PsVm.Machine.Tests.Templates.Lazy;
+using PsVm.Machine.Tests.Templates.Travel;
 using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Templates;
@@ -19,9 +22,57 @@ internal static class Program
             return;
         }
 
-        if (arguments is [RamFileLockTests.Argument, var file])
+        if (arguments is [OvercommitProgram.Argument, var place])
         {
-            RamFileLockTests.HoldRamFile(file);
+            OvercommitProgram.Run(place);
+            return;
+        }
+
+        if (arguments is [RamFileLockTests.Argument, var file, var besideOthers])
+        {
+            RamFileLockTests.HoldRamFile(file, bool.Parse(besideOthers));
+            return;
+        }
+
+        if (arguments is [LocklessHostTests.Argument, var folderOfFiles])
+        {
+            LocklessHostTests.Work(folderOfFiles);
+            return;
+        }
+
+        if (arguments is [MergeCrashTests.Argument, var top, var destination])
+        {
+            MergeCrashTests.MergeForEver(top, destination);
+            return;
+        }
+
+        if (arguments is [VerifiedCacheTests.Argument, var copied])
+        {
+            VerifiedCacheTests.StartOnce(copied);
+            return;
+        }
+
+        if (arguments is [RunningCrashTests.Argument, var kind, var folderOfMade])
+        {
+            RunningCrashTests.CheckpointForEver(kind, folderOfMade);
+            return;
+        }
+
+        if (arguments is [LazyCrashTests.Argument, var copiedTemplate, var folderOfCopies])
+        {
+            LazyCrashTests.StartForEver(copiedTemplate, folderOfCopies);
+            return;
+        }
+
+        if (arguments is [TravelCrashTests.Argument, var folderOfTemplates, var hasFlags])
+        {
+            TravelCrashTests.Travel(folderOfTemplates, bool.Parse(hasFlags));
+            return;
+        }
+
+        if (arguments is [LinuxDiskTests.Argument, var kernel, var initrd, var image])
+        {
+            LinuxDiskTests.Write(kernel, initrd, image);
             return;
         }
 

@@ -12,10 +12,11 @@ public sealed class RamFileLockTests : TemplateTest
     public const string Argument = "write-ram-file";
 
     /// <summary>What the helper process does.</summary>
-    internal static void HoldRamFile(string path)
+    internal static void HoldRamFile(string path, bool besideOthers)
     {
         using MemoryBackends backends = new(_ => null);
-        using MemoryBackend writer = backends.Create(new MemoryBackendOptions { Path = path, Size = Memory, Share = true });
+        using MemoryBackend writer = backends.Create(
+            new MemoryBackendOptions { Path = path, Size = Memory, Share = true, AllowSharedWriters = besideOthers });
         Console.WriteLine(Program.Ready);
         Console.In.ReadToEnd();
     }
@@ -26,11 +27,8 @@ public sealed class RamFileLockTests : TemplateTest
     public void What_another_process_writes_is_refused_and_the_process_named(bool share)
     {
         MemoryBackendOptions wanted = new() { Path = At("ram"), Size = Memory, Share = share };
-        using (Process writer = Process.Start(new ProcessStartInfo(
-            "dotnet", ["exec", typeof(RamFileLockTests).Assembly.Location, Argument, At("ram")])
-            { RedirectStandardInput = true, RedirectStandardOutput = true })!)
+        using (Process writer = StartWriter(besideOthers: false))
         {
-            Assert.Equal(Program.Ready, writer.StandardOutput.ReadLine());
             BackendReport report = Backends.Test(wanted);
             MemoryBackendException error = Assert.Throws<MemoryBackendException>(() => Backends.Create(wanted));
             Assert.Equal(MemoryErrorIds.RamFileInUse, error.ErrorId);
@@ -46,6 +44,46 @@ public sealed class RamFileLockTests : TemplateTest
         }
 
         Backends.Create(wanted).Dispose();
+    }
+
+    [Fact]
+    public void A_file_that_another_process_writes_beside_the_guest_is_not_taken_over_and_the_process_named()
+    {
+        MemoryBackendOptions ram = new() { Id = "ram", Path = At("ram"), Size = Memory, Share = true };
+        Backends.Create(ram);
+        string guest = Boot(new GuestOptions { BackendIds = ["ram"] });
+        CheckpointOptions options = new() { Path = At("t"), UseRamFile = true };
+        using (Process writer = StartWriter(besideOthers: true))
+        {
+            GuestException error = Assert.Throws<GuestException>(() => Make(guest, options));
+            Assert.Equal(GuestErrorIds.CheckpointRamNotShared, error.ErrorId);
+            Assert.Contains(
+                string.Create(CultureInfo.InvariantCulture, $"process {writer.Id} writes to it too"), error.Message, StringComparison.Ordinal);
+            Assert.False(Directory.Exists(options.Path));
+            Check(guest);
+
+            // It goes on to write when the guest, whose lock it came beside, is gone.
+            End(guest);
+            Backends.TryGet("ram")!.Dispose();
+            Assert.Equal(
+                MemoryErrorIds.RamFileInUse,
+                Assert.Throws<MemoryBackendException>(() => Backends.Create(ram with { Share = false })).ErrorId);
+            Assert.Equal(MemoryErrorIds.RamFileInUse, Assert.Single(Backends.Test(ram).Errors).Id);
+            writer.StandardInput.Close();
+            writer.WaitForExit();
+        }
+
+        Backends.Create(ram);
+        Make(Boot(new GuestOptions { BackendIds = ["ram"] }), options);
+    }
+
+    private Process StartWriter(bool besideOthers)
+    {
+        Process writer = Process.Start(new ProcessStartInfo(
+            "dotnet", ["exec", typeof(RamFileLockTests).Assembly.Location, Argument, At("ram"), besideOthers.ToString()])
+            { RedirectStandardInput = true, RedirectStandardOutput = true })!;
+        Assert.Equal(Program.Ready, writer.StandardOutput.ReadLine());
+        return writer;
     }
 
     [Theory]

@@ -7,6 +7,8 @@ namespace PsVm.Machine.Tests.Templates;
 /// <remarks>
 /// <c>version-1.zip</c> holds what the code of commit 3a567f8 made, format version 1: <c>virt-1.0</c> of a guest of one hart with a named
 /// backend and one of ROM, <c>virt-1.1</c> of one with two harts and default RAM, and <c>differential</c> of a clone of the latter.
+/// <c>version-2.zip</c> holds the first of format version 2: <c>alone</c> of a guest of two harts with a named backend and one of ROM,
+/// <c>middle</c> of a clone of it, and <c>top</c> of a clone of that one, both differential.
 /// </remarks>
 public sealed class StoredTemplateTests : TemplateTest
 {
@@ -16,12 +18,16 @@ public sealed class StoredTemplateTests : TemplateTest
     [InlineData("differential", "virt-1.1", 2, "check: ok pages=15 good=15 zero=0 bad=0 checksum=0x59533bec771a13e1")]
     public void A_template_of_version_1_starts_and_answers(string name, string machineType, int harts, string check)
     {
-        Unpack();
+        Unpack("version-1.zip");
+        string manifest = Path.Combine(At("differential"), "template.json");
+        string moved = File.ReadAllText(manifest).Replace("/psvm-stored/", Folder + "/", StringComparison.Ordinal);
+        File.Delete(manifest);
+        File.WriteAllText(manifest, moved);
 
         // Unpacked files have other inodes, so it is their content that counts.
         Assert.Empty(GuestTemplates.Test(At(name), verify: true).Errors);
         GuestTemplate template = GuestTemplates.Read(At(name));
-        string clone = Clone(new GuestOptions { Template = At(name), Verify = true });
+        string clone = Clone(template);
 
         Assert.Equal((1, harts, machineType), (template.FormatVersion, template.Harts, template.MachineType));
         Assert.Equal((harts, machineType), (Host.Get(clone).Harts, Host.Get(clone).MachineType));
@@ -33,13 +39,35 @@ public sealed class StoredTemplateTests : TemplateTest
         Check(Clone(Make(clone, new CheckpointOptions { Path = At("again") })));
     }
 
-    private void Unpack()
+    [Fact]
+    public void A_differential_template_of_version_1_finds_its_parent_beside_it()
     {
-        using Stream? stored = typeof(StoredTemplateTests).Assembly.GetManifestResourceStream("version-1.zip");
+        Unpack("version-1.zip");
+
+        Check(Clone(new GuestOptions { Template = At("differential") }));
+    }
+
+    [Theory]
+    [InlineData("alone", "check: ok pages=15 good=15 zero=0 bad=0 checksum=0x231461cba5f9776e")]
+    [InlineData("middle", "check: ok pages=15 good=15 zero=0 bad=0 checksum=0xb91f966d4d280cf5")]
+    [InlineData("top", "check: ok pages=15 good=15 zero=0 bad=0 checksum=0xb42694caac16f047")]
+    public void A_template_of_version_2_starts_and_answers(string name, string check)
+    {
+        Unpack("version-2.zip");
+
+        Assert.Empty(GuestTemplates.Test(At(name), verify: true).Errors);
+        GuestTemplate template = GuestTemplates.Read(At(name));
+        string clone = Clone(template);
+
+        Assert.Equal((2, 2, "virt-1.1"), (template.FormatVersion, template.Harts, template.MachineType));
+        Assert.Equal(check, Check(clone));
+        Ask(clone, "touch 3", "touch: ");
+        Check(Clone(Make(clone, new CheckpointOptions { Path = At("again"), Differential = true })));
+    }
+
+    private void Unpack(string archive)
+    {
+        using Stream? stored = typeof(StoredTemplateTests).Assembly.GetManifestResourceStream(archive);
         ZipFile.ExtractToDirectory(stored!, Folder);
-        string manifest = Path.Combine(At("differential"), "template.json");
-        string moved = File.ReadAllText(manifest).Replace("/psvm-stored/", Folder + "/", StringComparison.Ordinal);
-        File.Delete(manifest);
-        File.WriteAllText(manifest, moved);
     }
 }

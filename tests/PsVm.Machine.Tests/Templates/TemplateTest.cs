@@ -1,3 +1,5 @@
+using System.Diagnostics;
+using System.Globalization;
 using System.Security.Cryptography;
 using PsVm.Machine.Guests;
 using PsVm.Machine.Tests.Support;
@@ -15,6 +17,37 @@ public abstract class TemplateTest : GuestHostTest
     private static int s_lines;
 
     protected string At(string name) => Path.Combine(Folder, name);
+
+    /// <summary>How often a test kills a process; more often by hand: PSVM_TEST_KILLS=200.</summary>
+    protected static int Kills(int usual) =>
+        int.TryParse(Environment.GetEnvironmentVariable("PSVM_TEST_KILLS"), CultureInfo.InvariantCulture, out int kills) ? kills : usual;
+
+    /// <summary>Has this program do what arguments say in a process of its own, and kills that some time after it is ready.</summary>
+    protected static void KillProgram(int milliseconds, params string[] arguments)
+    {
+        using Process program = Process.Start(new ProcessStartInfo("dotnet", ["exec", typeof(TemplateTest).Assembly.Location, .. arguments])
+        {
+            RedirectStandardOutput = true,
+        })!;
+        Assert.Equal(Program.Ready, program.StandardOutput.ReadLine());
+        Thread.Sleep(milliseconds);
+        program.Kill();
+        program.WaitForExit();
+    }
+
+    /// <summary>Alters the last byte of a template's RAM file, and hides that as well as may be.</summary>
+    protected static void Alter(string file)
+    {
+        DateTime time = File.GetLastWriteTimeUtc(file);
+        File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+        using (FileStream ram = File.OpenWrite(file))
+        {
+            ram.Position = Memory - 1;
+            ram.WriteByte(1);
+        }
+
+        File.SetLastWriteTimeUtc(file, time);
+    }
 
     /// <summary>An embedded guest that has said that it is up.</summary>
     protected string Boot(GuestOptions options)

@@ -1,7 +1,8 @@
-using System.Text.Json.Nodes;
 using Mono.Unix.Native;
+using System.Text.Json.Nodes;
 using PsVm.Machine.Guests;
 using PsVm.Machine.Templates;
+using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests.Templates;
 
@@ -232,7 +233,7 @@ public sealed class TemplateWallTests : TemplateTest
             Assert.Contains(GuestTemplates.Test(template.Path, verify).Errors, found => found.Id == error);
         }
 
-        Assert.Contains(GuestTemplates.List(Folder), other => Path.GetFileName(other.Path) == "good");
+        Assert.Contains(GuestTemplates.List(Folder), other => other.Template is not null && other.Name == "good");
     }
 
     [Fact]
@@ -240,11 +241,11 @@ public sealed class TemplateWallTests : TemplateTest
     {
         File.WriteAllBytes(At("ker\nnel"), Support.GuestProgram.Spin);
         Backends.Create(new MemoryBackendOptions { Id = "r\u0007am", Kind = BackendKind.Anonymous, Size = Memory });
-        string guest = Clone(new GuestOptions { Name = "we\u001b[2Jb", BackendIds = ["r\u0007am"], Kernel = At("ker\nnel") });
+        string guest = Clone(new GuestOptions { Name = "web", BackendIds = ["r\u0007am"], Kernel = At("ker\nnel") });
 
         GuestTemplate template = GuestTemplates.Read(Make(guest, new CheckpointOptions { Path = At("t") }).Path);
 
-        Assert.Equal(("we\\x1b[2Jb", "r\\x07am"), (template.Guest, template.RamBlocks.Single().BackendId));
+        Assert.Equal(("web", "r\\x07am"), (template.Guest, template.RamBlocks.Single().BackendId));
         Assert.Contains("ker\\x0anel", template.Boot, StringComparison.Ordinal);
         Assert.Empty(GuestTemplates.Test(template.Path).Errors);
         Assert.Equal(GuestState.Running, Host.Get(Clone(template)).State);
@@ -282,24 +283,9 @@ public sealed class TemplateWallTests : TemplateTest
         return Boot(new GuestOptions { BackendIds = [name] });
     }
 
-    private sealed class Reported(Action<double> told) : IProgress<double>
-    {
-        public void Report(double value) => told(value);
-    }
-
-    /// <summary>As NFS and FUSE answer.</summary>
-    private sealed class PlainFileSystem : FolderCalls
-    {
-        public override int RenameNew(string from, string to) => (int)Errno.EINVAL;
-
-        public override int Swap(string one, string other) => (int)Errno.EINVAL;
-
-        public override int SyncFolder(string path) => (int)Errno.EINVAL;
-    }
-
     /// <summary>Cannot sync the folder that a template has just come to.</summary>
     private sealed class FailingSync(string template) : FolderCalls
     {
-        public override int SyncFolder(string path) => Directory.Exists(template) ? (int)Errno.EIO : base.SyncFolder(path);
+        public override int SyncFolder(HeldFolder folder) => Directory.Exists(template) ? (int)Errno.EIO : base.SyncFolder(folder);
     }
 }

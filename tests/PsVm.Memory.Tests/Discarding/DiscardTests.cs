@@ -138,6 +138,37 @@ public sealed class DiscardTests : BackendTest
     }
 
     [Fact]
+    public void What_a_guest_discards_is_bounded_apart_and_leaves_room_for_others()
+    {
+        var budget = new MappingBudget(64);
+        using var backends = new MemoryBackends(_ => null, budget, isLinux: true);
+        MemoryBackend[] guests = [.. Enumerable.Range(0, 12).Select(_ => backends.Create(Private with { Id = null }))];
+        foreach (MemoryBackend guest in guests)
+        {
+            guest.Bytes(0, 16 * Page).Fill(1);
+            for (int page = 1; page < 16; page += 2)
+            {
+                DiscardOutcome outcome = guest.TryDiscardForGuest(page * Page, Page)!;
+                Assert.True(outcome.BytesFreed == Page || outcome.How == "zeroed in place", outcome.How);
+                Assert.Equal((byte)0, guest.Bytes(page * Page, Page).Value());
+            }
+
+            Assert.InRange(guest.Measure().OverlayCount, 0, 2); // a sixteenth of 64 mappings
+        }
+
+        Assert.InRange(budget.Used, 30, 32);
+        Assert.Null(guests[^1].Discard(2 * Page, Page).WhyNotFreed);
+        using (guests[0].KeepUnchanged(CancellationToken.None))
+        {
+            Assert.Null(guests[0].TryDiscardForGuest(0, Page));
+        }
+
+        Assert.NotNull(guests[0].TryDiscardForGuest(0, Page));
+        Array.ForEach(guests, guest => guest.Dispose());
+        Assert.Equal(0, budget.Used);
+    }
+
+    [Fact]
     public void Past_the_bound_ranges_are_zeroed_in_place_and_the_outcome_says_so()
     {
         // Room for one overlay inside the block: it splits one mapping into three.
@@ -151,7 +182,7 @@ public sealed class DiscardTests : BackendTest
 
         var outcome = backend.Discard(8 * Page, 2 * Page);
         Assert.Equal((0, "zeroed in place"), (outcome.BytesFreed, outcome.How));
-        Assert.Equal("8192 bytes were zeroed in place: overlays have added 2 of at most 2 mappings to this process.", outcome.WhyNotFreed);
+        Assert.Equal("8 KiB were zeroed in place: overlays have added 2 of at most 2 mappings to this process.", outcome.WhyNotFreed);
         Assert.Equal((byte)0, backend.Bytes(8 * Page, 2 * Page).Value());
         Assert.Equal((Page, 1), (backend.Measure().Overlay, backend.Measure().OverlayCount));
 

@@ -127,7 +127,7 @@ public sealed class AccessTests : BackendTest
         using var mount = Host.Mount(Folder, "tmpfs", "size=1m");
         var options = new MemoryBackendOptions { Path = mount.In("ram"), Size = 2 << 20, Share = true };
         Assert.Contains(
-            "has 1048576 bytes available; the shared memory may come to need 2097152 bytes more",
+            "has 1 MiB available; the shared memory may come to need 2 MiB more",
             Fails(MemoryErrorIds.FileSystemFull, options).Message,
             StringComparison.Ordinal);
         Fails(MemoryErrorIds.FileSystemFull, options with { Reserve = false, Prealloc = true });

@@ -94,7 +94,7 @@ public sealed class FileRuleTests : BackendTest
     {
         var path = Folder.File("empty", 0);
         var message = Fails(MemoryErrorIds.EmptyFileReadOnly, Private(path) with { Offset = Page }).Message;
-        Assert.Contains("0 bytes), expected 4096 + 16384 bytes", message, StringComparison.Ordinal);
+        Assert.Contains("is empty, expected Offset 4 KiB and Size 16 KiB", message, StringComparison.Ordinal);
 
         Assert.False(Backends.CreateAsForetold(Shared(path) with { Offset = Page }).Outcome.Created);
         Assert.Equal(5 * Page, new FileInfo(path).Length);
@@ -108,7 +108,7 @@ public sealed class FileRuleTests : BackendTest
         var path = Folder.File("ram", (5 * Page) - 1);
         var options = Private(path) with { Share = share, Offset = Page };
         var message = Fails(MemoryErrorIds.FileTooSmall, options).Message;
-        Assert.Contains("has 20479 bytes; Offset 4096 and Size 16384 need 20480 bytes", message, StringComparison.Ordinal);
+        Assert.Contains("has 20479 bytes (20 KiB); expected Offset 4 KiB and Size 16 KiB", message, StringComparison.Ordinal);
 
         Backends.CreateAsForetold(options with { Offset = 0 });
         Assert.Equal((5 * Page) - 1, new FileInfo(path).Length);
@@ -184,8 +184,8 @@ public sealed class FileRuleTests : BackendTest
         string errorId, Errno opening, Errno creating, int attempts)
     {
         var opener = new FailingOpener(opening, creating);
-        var plan = new BackendOpening(opener, null, () => []).Open(Shared(Folder.In("raced")), denyPrivateDiscard: false);
-        Assert.Equal(errorId, Assert.Single(plan.Errors).Id);
+        var opened = new BackendOpening(opener, null, () => []).Open(Shared(Folder.In("raced")), denyPrivateDiscard: false);
+        Assert.Equal(errorId, Assert.Single(opened.Errors).Id);
         Assert.Equal(attempts, opener.Opens);
     }
 

@@ -1,3 +1,6 @@
+using Microsoft.Win32.SafeHandles;
+using Mono.Unix.Native;
+using PsVm.Memory.Files;
 using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Memory.Tests.Files;
@@ -21,6 +24,17 @@ public sealed class RamFileLockTests : BackendTest
         first.Dispose();
         using var second = Backends.CreateAsForetold(options);
         Assert.Empty(second.Outcome.Warnings);
+    }
+
+    // A process that is being started has all descriptors of this one until it runs its program, so a close alone gives nothing back.
+    [Fact]
+    public void A_file_is_free_as_soon_as_its_writer_is_gone_whoever_has_copies_of_its_descriptor()
+    {
+        MemoryBackendOptions options = s_shared with { Path = Folder.File("ram", 4 * Page) };
+        MemoryBackend writer = Backends.CreateAsForetold(options);
+        using SafeFileHandle copy = writer.DuplicateFile()!;
+        writer.Dispose();
+        Backends.CreateAsForetold(options).Dispose();
     }
 
     [Theory]
@@ -102,5 +116,188 @@ public sealed class RamFileLockTests : BackendTest
         {
             File.Delete(path);
         }
+    }
+
+    [SkippableTheory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Files_of_huge_pages_are_locked_as_others_are(bool share)
+    {
+        using HugePages pages = new(4);
+        using Mounted mount = Host.Mount(Folder, "hugetlbfs");
+        MemoryBackendOptions writer = new() { Id = "first", Path = mount.In("ram"), Size = HugePages.Size, Share = true };
+        using (MemoryBackend first = Backends.CreateAsForetold(writer))
+        {
+            Assert.Empty(first.Outcome.Warnings);
+            MemoryBackendOptions second = writer with { Id = "second", Share = share };
+            Assert.Contains("'first'", Backends.CreateFails(MemoryErrorIds.RamFileInUse, second).Message, StringComparison.Ordinal);
+            using MemoryBackend beside = Backends.CreateAsForetold(second with { AllowSharedWriters = true });
+            Assert.Contains(beside.Outcome.Warnings, warning => warning.Id == MemoryWarningIds.SharedWriters);
+            using MemoryBackend elsewhere = Backends.CreateAsForetold(writer with { Id = "third", Path = mount.In("other") });
+        }
+
+        // Private memory of huge pages opens its file for writing, too, and locks it as a reader.
+        using (Backends.CreateAsForetold(writer with { Share = false }))
+        {
+            Backends.CreateFails(MemoryErrorIds.RamFileInUse, writer with { Id = "second" });
+            using MemoryBackend reader = Backends.CreateAsForetold(writer with { Id = "third", Share = false });
+        }
+
+        Backends.CreateAsForetold(writer).Dispose();
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void A_file_that_another_locks_when_it_has_just_been_made_is_that_ones(bool exclusive)
+    {
+        MemoryBackendOptions options = s_shared with { Path = Folder.In("ram") };
+        LockingOpener opener = new(new RamFileLock(exclusive, 0, long.MaxValue / 2));
+        using MemoryBackends backends = new(_ => null) { Opener = opener };
+        using (opener)
+        {
+            Assert.Empty(backends.Test(options).Errors); // nobody can foretell that
+            MemoryBackendException error = Assert.Throws<MemoryBackendException>(() => backends.Create(options));
+
+            Assert.Equal((MemoryErrorIds.RamFileInUse, options.Path), (error.ErrorId, error.Target));
+            Assert.Contains($"process {Environment.ProcessId} ", error.Message, StringComparison.Ordinal);
+            Assert.Equal(1, opener.Created);
+            Assert.Equal([options.Path], Directory.GetFileSystemEntries(Folder.Path)); // the other one's file has its name
+            Assert.Empty(backends.List());
+        }
+
+        Assert.Empty(Holdings.Descriptors(Folder.Path));
+        backends.Create(options).Dispose();
+    }
+
+    [Fact]
+    public void A_file_that_was_empty_is_not_truncated_when_another_has_it_by_now()
+    {
+        string path = Folder.File("ram", 0);
+        using FileStream other = File.Open(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+        RamFile grown = new(new FileOpener().Open(path, write: true).Fd, created: false, unlinkOnFailure: null);
+        Assert.Equal((Errno)0, grown.Grow(Page));
+        int fd = (int)other.SafeFileHandle.DangerousGetHandle();
+        Assert.Equal((LockResult.Free, (Errno)0), new RamFileLock(false, 0, Page).Take(fd));
+
+        grown.Abandon();
+
+        Assert.Equal(Page, new FileInfo(path).Length);
+    }
+
+    [Fact]
+    public void A_file_that_goes_between_opening_and_locking_is_not_grown_where_nobody_finds_it()
+    {
+        MemoryBackendOptions options = s_shared with { Path = Folder.File("ram", 0) };
+        using MemoryBackends backends = new(_ => null) { Opener = new RemovingOpener() };
+
+        MemoryBackendException error = Assert.Throws<MemoryBackendException>(() => backends.Create(options));
+
+        Assert.Equal((MemoryErrorIds.RamFileInUse, options.Path), (error.ErrorId, error.Target));
+        Assert.Contains("found another one, or none", error.Message, StringComparison.Ordinal);
+        Assert.Empty(Directory.GetFileSystemEntries(Folder.Path));
+        Assert.Empty(Holdings.Descriptors(Folder.Path));
+    }
+
+    [Fact]
+    public void Another_file_that_has_the_name_of_the_one_just_made_by_now_stays()
+    {
+        MemoryBackendOptions options = s_shared with { Path = Folder.In("ram") };
+        using LockingOpener opener = new(new RamFileLock(true, 0, Page), path => File.Move(Folder.File("other", Page), path, overwrite: true));
+        using MemoryBackends backends = new(_ => null) { Opener = opener };
+
+        Assert.Equal(MemoryErrorIds.RamFileInUse, Assert.Throws<MemoryBackendException>(() => backends.Create(options)).ErrorId);
+
+        Assert.Equal(Page, new FileInfo(options.Path).Length);
+    }
+
+    [Theory]
+    [InlineData(Errno.EINVAL)] // a kernel before 3.15
+    [InlineData(Errno.ENOLCK)] // NFS without its lock daemon
+    [InlineData(Errno.EOPNOTSUPP)]
+    [InlineData(Errno.ENOSYS)]
+    public void Without_locks_the_file_is_mapped_and_a_warning_says_what_that_means(Errno refusal)
+    {
+        MemoryBackendOptions options = s_shared with { Path = Folder.In("ram") };
+        using MemoryBackends backends = new(_ => null) { Opener = new LocklessOpener(refusal) };
+        using MemoryBackend first = backends.Create(options);
+        using MemoryBackend second = backends.Create(options);
+
+        Assert.All([first, second], backend =>
+        {
+            BackendWarning warning = Assert.Single(backend.Outcome.Warnings);
+            Assert.Equal(MemoryWarningIds.LocksUnavailable, warning.Id);
+            Assert.Contains($"'{options.Path}' cannot be locked ({refusal} ", warning.Message, StringComparison.Ordinal);
+        });
+    }
+
+    /// <summary>Opens as always, but somebody else locks each file that is created before its maker does.</summary>
+    private sealed class LockingOpener(RamFileLock theirs, Action<string>? afterwards = null) : IFileOpener, IDisposable
+    {
+        private readonly FileOpener _opener = new();
+        private readonly List<RamFile> _others = [];
+        private bool _ended;
+
+        public int Created { get; private set; }
+
+        public FileOpening Open(string path, bool write) => _opener.Open(path, write);
+
+        public FileOpening Create(string path)
+        {
+            FileOpening created = _opener.Create(path);
+            if (!_ended)
+            {
+                Created++;
+                RamFile other = new(_opener.Open(path, write: true).Fd, created: false, unlinkOnFailure: null);
+                Assert.Equal((LockResult.Free, (Errno)0), theirs.Take(other.Fd));
+                _others.Add(other);
+                afterwards?.Invoke(path);
+            }
+
+            return created;
+        }
+
+        public FileOpening CreateUnlinked(string directory) => _opener.CreateUnlinked(directory);
+
+        public (LockResult Result, Errno Error) Lock(string path, int fd, RamFileLock wanted) => _opener.Lock(path, fd, wanted);
+
+        public void Dispose()
+        {
+            _ended = true;
+            _others.ForEach(file => file.Dispose());
+        }
+    }
+
+    /// <summary>Opens as always, but whoever made the file removes it before it is locked.</summary>
+    private sealed class RemovingOpener : IFileOpener
+    {
+        private readonly FileOpener _opener = new();
+
+        public FileOpening Open(string path, bool write)
+        {
+            FileOpening opened = _opener.Open(path, write);
+            File.Delete(path);
+            return opened;
+        }
+
+        public FileOpening Create(string path) => _opener.Create(path);
+
+        public FileOpening CreateUnlinked(string directory) => _opener.CreateUnlinked(directory);
+
+        public (LockResult Result, Errno Error) Lock(string path, int fd, RamFileLock wanted) => _opener.Lock(path, fd, wanted);
+    }
+
+    /// <summary>Opens as always, where nothing can be locked.</summary>
+    private sealed class LocklessOpener(Errno refusal) : IFileOpener
+    {
+        private readonly FileOpener _opener = new();
+
+        public FileOpening Open(string path, bool write) => _opener.Open(path, write);
+
+        public FileOpening Create(string path) => _opener.Create(path);
+
+        public FileOpening CreateUnlinked(string directory) => _opener.CreateUnlinked(directory);
+
+        public (LockResult Result, Errno Error) Lock(string path, int fd, RamFileLock wanted) => (LockResult.Unavailable, refusal);
     }
 }

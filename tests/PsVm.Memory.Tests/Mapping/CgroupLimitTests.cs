@@ -50,6 +50,68 @@ public sealed class CgroupLimitTests : IDisposable
     }
 
     [Fact]
+    public void What_throttles_in_version_2_counts_as_what_kills()
+    {
+        Write("proc/self/cgroup", "0::/vms/web");
+        Write("proc/self/mountinfo", "35 31 0:32 / /cg rw - cgroup2 cgroup rw");
+        Group("cg/vms", "memory.max", "max", "memory.high", "6000", "memory.current", "5000");
+        Group("cg/vms/web", "memory.max", "9000", "memory.high", "max", "memory.current", "4000");
+
+        Assert.Equal(new CgroupHeadroom(1000, "/cg/vms/memory.high"), new CgroupLimits(_folder.Path).Memory());
+    }
+
+    [Fact]
+    public void Page_cache_that_is_in_use_counts_by_half_and_is_not_looked_at_where_enough_is_left_without_it()
+    {
+        Write("proc/self/cgroup", "0::/");
+        Write("proc/self/mountinfo", "35 31 0:32 / /cg rw - cgroup2 cgroup rw");
+        Group("cg", "memory.max", "9000", "memory.current", "8000");
+        Write("cg/memory.stat", "anon 1\nfile 2\nactive_anon 9\ninactive_file 300\nactive_file 200\nworkingset_refault_file 7\n");
+
+        CgroupLimits limits = new(_folder.Path);
+        Assert.Equal(1400, limits.Memory()!.Value.Bytes);
+        Assert.Equal(1400, limits.Least(limits.MemoryGroups(), enough: 1000)!.Value.Bytes);
+        Assert.Equal(1000, limits.Least(limits.MemoryGroups(), enough: 999)!.Value.Bytes);
+    }
+
+    [Theory]
+    [InlineData("MemTotal:  100 kB\nMemFree: 1 kB\nMemAvailable:   40 kB\nSwapFree: 2 kB\n", "max", 42 << 10, 100 << 10, "/proc/meminfo")]
+    [InlineData("MemTotal:  100 kB\nMemFree: 1 kB\nMemAvailable:   40 kB\nSwapFree: 2 kB\n", "20480", 16 << 10, 20 << 10, "/cg/memory.max")]
+    [InlineData("MemTotal:  100 kB\nMemFree: 1 kB\nMemAvailable:   4 kB\nSwapFree: 0 kB\n", "20480", 4 << 10, 20 << 10, "/proc/meminfo")]
+    public void What_is_available_is_the_least_of_the_host_and_its_groups(string memInfo, string max, long available, long total, string source)
+    {
+        Write("proc/meminfo", memInfo);
+        Write("proc/self/cgroup", "0::/");
+        Write("proc/self/mountinfo", "35 31 0:32 / /cg rw - cgroup2 cgroup rw");
+        Group("cg", "memory.max", max, "memory.current", "4096");
+
+        AvailableMemory memory = new(_folder.Path);
+        Assert.Equal(new MemoryRoom(available, source), memory.Read());
+        Assert.Equal(total, memory.Total());
+    }
+
+    [Fact]
+    public void A_limit_that_is_changed_counts_with_the_next_look()
+    {
+        Write("proc/self/cgroup", "0::/");
+        Write("proc/self/mountinfo", "35 31 0:32 / /cg rw - cgroup2 cgroup rw");
+        Group("cg", "memory.max", "max", "memory.current", "4096");
+        AvailableMemory memory = new(_folder.Path);
+        Assert.Equal(long.MaxValue, memory.Read().Bytes); // neither the host nor a group says anything
+
+        Group("cg", "memory.max", "8192");
+
+        Assert.Equal(4096, memory.Read().Bytes);
+    }
+
+    [Fact]
+    public void This_host_has_memory_available_and_not_more_than_there_is()
+    {
+        AvailableMemory memory = new();
+        Assert.InRange(memory.Read().Bytes, 1, memory.Total() + (1L << 40)); // swap
+    }
+
+    [Fact]
     public void Reservations_of_huge_pages_have_a_limit_of_their_own()
     {
         Write("proc/self/cgroup", "4:hugetlb,memory:/");
@@ -73,8 +135,8 @@ public sealed class CgroupLimitTests : IDisposable
         BackendError? error = HostMemory.CheckPrealloc(decision, new CgroupLimits(_folder.Path));
 
         Assert.Equal(MemoryErrorIds.NotEnoughMemory, error?.Id);
-        Assert.Contains("takes 2097152 bytes", error!.Message, StringComparison.Ordinal);
-        Assert.Contains("leaves 1044480 bytes (/sys/fs/cgroup/memory.max)", error.Message, StringComparison.Ordinal);
+        Assert.Contains("takes 2 MiB", error!.Message, StringComparison.Ordinal);
+        Assert.Contains("leaves 1020 KiB (/sys/fs/cgroup/memory.max)", error.Message, StringComparison.Ordinal);
     }
 
     private void Group(string folder, params string[] filesAndContents)

@@ -62,7 +62,7 @@ public sealed class HugePageTests : BackendTest
         var free = HugePages.Free;
         var options = new MemoryBackendOptions { Path = mount.In("ram"), Size = (free + 2) * Huge, Share = share, Reserve = reserve };
         Assert.Contains(
-            $"reserves {free + 2} huge pages ({(free + 2) * Huge} bytes); {free} ({free * Huge} bytes) are free",
+            $"reserves {free + 2} huge pages ({ByteSize.ToExactText((free + 2) * Huge)}); {free} ({ByteSize.ToExactText(free * Huge)}) are free",
             Fails(MemoryErrorIds.NotEnoughHugePages, options).Message,
             StringComparison.Ordinal);
         Fails(MemoryErrorIds.NotEnoughHugePages, options with { Path = mount.Path });
@@ -128,8 +128,8 @@ public sealed class HugePageTests : BackendTest
         pages.Resize(0);
         Skip.If(HugePages.Free > 1, "others on this host have huge pages to spare, so that they cannot run out");
         var outcome = clone.Discard(0, 2 * Huge, DiscardPolicy.RestoreTemplate);
-        Assert.Equal("private copies dropped, the file's content shows again; 2097152 bytes filled from the file", outcome.How);
-        Assert.StartsWith("2097152 bytes were filled from the file", outcome.WhyNotFreed, StringComparison.Ordinal);
+        Assert.Equal("private copies dropped, the file's content shows again; 2 MiB filled from the file", outcome.How);
+        Assert.StartsWith("2 MiB were filled from the file", outcome.WhyNotFreed, StringComparison.Ordinal);
         Assert.Equal(TestFolder.Fill, clone.Bytes(0, (int)(2 * Huge)).Value());
     }
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Mono.Unix.Native;
 using PsVm.Memory.Mapping;
 using PsVm.Memory.Native;
@@ -7,7 +6,7 @@ using PsVm.Memory.Tests.Support;
 namespace PsVm.Memory.Tests.Mapping;
 
 /// <summary>What the kernel says was mapped (memory-backends rules, section 4).</summary>
-public sealed partial class MappingTests : BackendTest
+public sealed class MappingTests : BackendTest
 {
     private const long Page = Make.Page;
     private const long Size = 64 * Page;
@@ -154,18 +153,18 @@ public sealed partial class MappingTests : BackendTest
     public void Prealloc_touches_pages_where_the_kernel_has_no_advice_for_it(bool share, bool force)
     {
         var options = Private with { Share = share, Prealloc = true, ForcePrealloc = force };
-        var plan = new BackendOpening(new Memory.Files.FileOpener(), null, () => []).Open(options, false);
-        using var file = plan.File;
-        var (mapping, _) = RamMapping.Map(plan);
+        var opened = new BackendOpening(new Memory.Files.FileOpener(), null, () => []).Open(options, false);
+        using var file = opened.File;
+        var (mapping, _) = RamMapping.Map(opened);
         using (mapping)
         {
             var advised = 0;
-            var (error, _) = new Preallocator(plan, mapping!, (_, _, _) =>
+            var (error, _) = new Preallocator(opened.Decision, mapping!, (_, _, _) =>
             {
                 advised++;
                 return Errno.EINVAL;
-            }).Run(default);
-            var usage = MappingUsage.Measure("test", plan, mapping!, new(Size, true));
+            }).Run(null, default);
+            var usage = MappingUsage.Measure("test", opened, mapping!, new(Size, true));
             Assert.Equal((0, 1), ((int)error, advised));
             Assert.Equal((Size, force ? Size : 0), (usage.Resident, usage.Own));
             Assert.Equal(TestFolder.Fill, mapping!.Bytes(0, (int)Size).Value());
@@ -188,7 +187,7 @@ public sealed partial class MappingTests : BackendTest
         {
             var error = Assert.Throws<MemoryBackendException>(() => Backends.Create(options));
             Assert.Equal(MemoryErrorIds.PreallocFailed, error.ErrorId);
-            Assert.Contains("2097152 bytes", error.Message, StringComparison.Ordinal);
+            Assert.Contains("2 MiB", error.Message, StringComparison.Ordinal);
         });
     }
 
@@ -204,7 +203,7 @@ public sealed partial class MappingTests : BackendTest
             Assert.Equal(MemoryErrorIds.NotEnoughMemory, Assert.Single(Backends.Test(options).Errors).Id);
             var error = Assert.Throws<MemoryBackendException>(() => Backends.Create(options));
             Assert.Equal(MemoryErrorIds.NotEnoughMemory, error.ErrorId);
-            Assert.Contains($"takes {options.Size} bytes of memory at once", error.Message, StringComparison.Ordinal);
+            Assert.Contains("takes 16 TiB of memory at once", error.Message, StringComparison.Ordinal);
         });
     }
 
@@ -217,12 +216,52 @@ public sealed partial class MappingTests : BackendTest
         Holdings.AssertUnchanged(
             Folder.Path, () => Assert.Throws<OperationCanceledException>(() => Backends.Create(options, cancelled.Token)));
 
-        var plan = new BackendOpening(new Memory.Files.FileOpener(), null, () => []).Open(new() { Size = Size, Prealloc = true }, false);
-        var (mapping, _) = RamMapping.Map(plan);
+        var opened = new BackendOpening(new Memory.Files.FileOpener(), null, () => []).Open(new() { Size = Size, Prealloc = true }, false);
+        var (mapping, _) = RamMapping.Map(opened);
         using (mapping)
         {
-            Assert.Throws<OperationCanceledException>(() => new Preallocator(plan, mapping!, mapping!.Advise).Run(cancelled.Token));
+            Assert.Throws<OperationCanceledException>(() => new Preallocator(opened.Decision, mapping!, mapping!.Advise).Run(null, cancelled.Token));
         }
+    }
+
+    [Theory]
+    [InlineData(BackendKind.Anonymous, false, new[] { HostStep.Preallocating })]
+    [InlineData(BackendKind.Memfd, true, new[] { HostStep.Allocating, HostStep.Preallocating })]
+    public void Preallocation_tells_how_many_bytes_are_done(BackendKind kind, bool share, HostStep[] steps)
+    {
+        const long size = 300L << 20;
+        ReportList told = [];
+        var options = new MemoryBackendOptions { Kind = kind, Share = share, Size = size, Prealloc = true };
+        using var backend = Backends.Create(options, told, default);
+
+        Assert.Equal(steps, told.Select(report => report.Step).Distinct());
+        foreach (var step in steps)
+        {
+            var ofStep = told.Where(report => report.Step == step).ToList();
+            Assert.True(ofStep.Count > 1, "It was told only once.");
+            Assert.Equal(ofStep.Select(report => report.Done).Order(), ofStep.Select(report => report.Done));
+            Assert.All(ofStep, report => Assert.Equal(size, report.Total));
+            Assert.Equal(size, ofStep[^1].Done);
+        }
+    }
+
+    [Theory]
+    [InlineData(HostStep.Allocating)]
+    [InlineData(HostStep.Preallocating)]
+    public void Preallocation_is_given_up_in_the_middle_and_leaves_nothing_behind(HostStep step)
+    {
+        using var cancelled = new CancellationTokenSource();
+        ReportList told = new(report =>
+        {
+            if (report.Step == step)
+            {
+                cancelled.Cancel();
+            }
+        });
+        var options = new MemoryBackendOptions { Path = Folder.In("new"), Size = 600L << 20, Share = true, Prealloc = true };
+        Holdings.AssertUnchanged(
+            Folder.Path, () => Assert.Throws<OperationCanceledException>(() => Backends.Create(options, told, cancelled.Token)));
+        Assert.True(told[^1].Done < told[^1].Total);
     }
 
     [SkippableFact]
@@ -254,10 +293,10 @@ public sealed partial class MappingTests : BackendTest
     {
         // A memfd that is sealed against writing can be opened for writing, but not mapped so.
         const uint allowSealing = 2;
-        const int sealWrite = 8;
+        const int addSeals = 1033, sealWrite = 8;
         var fd = LibC.MemfdCreate("sealed", allowSealing);
         Assert.Equal(0, Syscall.ftruncate(fd, Size));
-        Assert.Equal(0, AddSeals(fd, 1033, sealWrite));
+        Assert.Equal(0, LibC.Fcntl(fd, addSeals, sealWrite));
         var options = new MemoryBackendOptions { Path = $"/proc/self/fd/{fd}", Size = Size, Share = true };
         Holdings.AssertUnchanged(Folder.Path, () =>
         {
@@ -297,7 +336,4 @@ public sealed partial class MappingTests : BackendTest
         ];
         Assert.Equal(((8 + 2048 + 4096 + 1) * 1024L, 4096L), MappingUsage.Sum(smaps, 0x2000, 0x5000));
     }
-
-    [LibraryImport("libc", EntryPoint = "fcntl")]
-    private static partial int AddSeals(int fd, int command, int seals);
 }

@@ -65,6 +65,27 @@ public sealed class OwnBytesTests : IDisposable
     }
 
     [Fact]
+    public void Every_way_to_count_can_be_given_up()
+    {
+        var backend = _backends.Create(new() { Size = Size });
+        using CancellationTokenSource cancelled = new();
+        cancelled.Cancel();
+
+        foreach (Action count in new Action[]
+        {
+            () => backend.MeasureOwn(cancelled.Token),
+            () => backend.Measure(null, cancelled.Token),
+            () => ProcessMappings.Read(cancelled.Token),
+            () => PageMap.PrivateBytes(backend.Address, Size, cancelled.Token),
+        })
+        {
+            Assert.Throws<OperationCanceledException>(count);
+        }
+
+        Assert.Equal(0, backend.MeasureOwn());
+    }
+
+    [Fact]
     public void One_reading_serves_many_backends()
     {
         MemoryBackend[] backends = [.. Enumerable.Range(1, 5).Select(count =>

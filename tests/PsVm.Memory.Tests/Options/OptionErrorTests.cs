@@ -92,8 +92,9 @@ public sealed class OptionErrorTests
         Assert.Equal(
             [MemoryErrorIds.SizeMisaligned, MemoryErrorIds.OffsetMisaligned, MemoryErrorIds.AlignMisaligned],
             report.Errors.Select(e => e.Id));
-        Assert.Equal("Use 4096 bytes.", report.Errors[0].RecommendedAction);
-        Assert.All(report.Errors, e => Assert.Contains("4096 bytes", e.Message, StringComparison.Ordinal));
+        Assert.Equal("Sizes are in bytes: write 5MB for 5 MiB.", report.Errors[0].RecommendedAction);
+        Assert.Equal("Use 8 KiB.", backends.Test(new() { Size = Page + 1 }).Errors[0].RecommendedAction);
+        Assert.All(report.Errors, e => Assert.Contains("4 KiB", e.Message, StringComparison.Ordinal));
     }
 
     [Fact]

@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Versioning;
 using Mono.Unix.Native;
@@ -53,24 +52,13 @@ internal static partial class Host
     public static void AsNobody(Action action)
     {
         NeedsRoot();
-        ExceptionDispatchInfo? failure = null;
-        var thread = new Thread(() =>
+        OwnThread.Run(() =>
         {
             // Takes the capabilities over files away too; both hold for this thread only.
             _ = SetFsGid(Nobody);
             _ = SetFsUid(Nobody);
-            try
-            {
-                action();
-            }
-            catch (Exception exception)
-            {
-                failure = ExceptionDispatchInfo.Capture(exception);
-            }
+            action();
         });
-        thread.Start();
-        thread.Join();
-        failure?.Throw();
     }
 
     /// <summary>Mounts a file system in a folder of its own.</summary>

@@ -1,5 +1,8 @@
 using PsVm.Module.Guests;
+using PsVm.Module.Guests.Consoles;
 using PsVm.Module.Hosting;
+using PsVm.Module.Output;
+using PsVm.Module.Templates;
 
 namespace PsVm.Module.Tests.Guests;
 
@@ -70,7 +73,7 @@ public class GuestCmdletTests
             _host.Add(name);
         }
 
-        GetGuestCommand.Run(["db", "nope", "web*"], _host, new Session(), _output, CancellationToken.None);
+        GetGuestCommand.Run(["db", "nope", "web*"], _ => true, _host, new Session(), _output, CancellationToken.None);
 
         Assert.Equal(["db", "web-1", "web-2"], Names());
         Assert.Equal(GuestErrorIds.GuestNotFound, Assert.Single(_output.Errors).Id);
@@ -83,7 +86,7 @@ public class GuestCmdletTests
 
         SuspendGuestCommand.Run(["web"], _host, _output, CancellationToken.None);
         ResumeGuestCommand.Run(["web"], _host, _output, CancellationToken.None);
-        StopGuestCommand.Run(["web"], _host, _output, CancellationToken.None);
+        OrderlyStopCmdlet.Cut("Stop", ["web"], null, _host, _output, CancellationToken.None);
 
         Assert.Equal(["suspend web", "resume web", "stop web"], _host.Calls);
         Assert.Equal(["web", "web", "web"], Names());
@@ -97,12 +100,91 @@ public class GuestCmdletTests
 
         SuspendGuestCommand.Run(["web"], _host, _whatIf, CancellationToken.None);
         ResumeGuestCommand.Run(["web"], _host, _whatIf, CancellationToken.None);
-        StopGuestCommand.Run(["web"], _host, _whatIf, CancellationToken.None);
+        OrderlyStopCmdlet.Cut("Stop", ["web"], null, _host, _whatIf, CancellationToken.None);
         RemoveGuestCommand.Run(["web"], force: true, _host, _whatIf, CancellationToken.None);
-        SendGuestConsoleCommand.Run(["web"], "off", noNewline: false, _host, _whatIf, CancellationToken.None);
+        SendGuestConsoleCommand.Run(
+            ["web"], "off\n", "# $", Timeout.InfiniteTimeSpan, (line, _) => line, _host, new ConsoleReadings(), _whatIf, CancellationToken.None);
 
         Assert.Empty(_host.Calls);
         Assert.Empty(_whatIf.Objects);
+    }
+
+    [Fact]
+    public void What_could_not_be_done_is_an_error_under_WhatIf()
+    {
+        _host.Add("web");
+        _host.OnCheck = who => throw new GuestException(GuestErrorIds.GuestNotStopped, $"{who}: cannot be");
+
+        StartGuestCommand.StartAgain(["web"], _host, _whatIf, CancellationToken.None);
+        SendGuestConsoleCommand.Run(
+            ["web"], "off\n", null, Timeout.InfiniteTimeSpan, (line, _) => line, _host, new ConsoleReadings(), _whatIf, CancellationToken.None);
+        SuspendGuestCommand.Run(["web"], _host, _whatIf, CancellationToken.None);
+        ResumeGuestCommand.Run(["web"], _host, _whatIf, CancellationToken.None);
+
+        Assert.Equal(Enumerable.Repeat("web: cannot be", 4), _whatIf.Errors.Select(error => error.Message));
+        Assert.Empty(_whatIf.Actions);
+        Assert.Empty(_host.Calls);
+    }
+
+    [Theory]
+    [InlineData("start")]
+    [InlineData("restart")]
+    [InlineData("restart orderly")]
+    [InlineData("restore")]
+    [InlineData("checkpoint")]
+    public void What_takes_long_shows_how_many_bytes_are_done(string what)
+    {
+        _host.Add("web", GuestState.Stopped);
+        _host.OnStep = progress =>
+        {
+            progress!.Report(new StepProgress(HostStep.Loading, 1 << 20, 4 << 20));
+            SpinWait.SpinUntil(() => _output.Progress.Any(IsInBytes), TimeSpan.FromMinutes(1));
+        };
+        Action<GuestReference, CancellationToken> again =
+            (guest, cancellation) => StartGuestCommand.StartAgain(guest, _host, _output, isPart: true, cancellation);
+        switch (what)
+        {
+            case "start":
+                StartGuestCommand.StartAgain(["web"], _host, _output, CancellationToken.None);
+                break;
+            case "restart":
+                OrderlyStopCmdlet.Cut("Restart", ["web"], again, _host, _output, CancellationToken.None);
+                break;
+            case "restart orderly":
+                OrderlyStop.Run(["web"], TimeSpan.FromSeconds(10), again, _host, _output, CancellationToken.None);
+                break;
+            case "restore":
+                RestoreGuestCommand.Run(
+                    new GuestOptions { Template = "/t" }, path => FakeGuestHost.Template(path, "web"), _host, _output, CancellationToken.None);
+                break;
+            default:
+                CheckpointGuestCommand.Run(["web"], new CheckpointOptions { Path = "/t" }, _host, _output, CancellationToken.None);
+                break;
+        }
+
+        CmdletProgress told = _output.Progress.First(IsInBytes);
+        Assert.Equal(("1 MiB of 4 MiB loaded", 25), (told.Status, told.PercentComplete));
+        Assert.True(_output.Progress.Last().Completed);
+
+        static bool IsInBytes(CmdletProgress progress) => progress.Status.Contains("loaded", StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Guests_are_asked_all_at_once_and_each_that_does_not_stop_is_an_error()
+    {
+        _host.Add("web");
+        _host.Add("deaf");
+        _host.OnWait = name => name != "deaf";
+        List<string> then = [];
+
+        OrderlyStop.Run(
+            ["nope", "deaf", "web"], TimeSpan.FromSeconds(2), (guest, _) => then.Add(guest.Name), _host, _output, CancellationToken.None);
+
+        Assert.Equal(["wait shut down deaf 2", "wait shut down web 2"], _host.Calls);
+        Assert.Equal([GuestErrorIds.GuestNotFound, ModuleErrorIds.GuestDidNotStop], _output.Errors.Select(error => error.Id));
+        Assert.Contains("-Force", _output.Errors[1].RecommendedAction, StringComparison.Ordinal);
+        Assert.Equal((GuestState.Running, "web"), (_host.Get("deaf").State, Assert.Single(then)));
+        Assert.Equal(["web"], Names());
     }
 
     [Fact]
@@ -110,7 +192,7 @@ public class GuestCmdletTests
     {
         _host.Add("web");
 
-        StopGuestCommand.Run(["nope", "web"], _host, _output, CancellationToken.None);
+        OrderlyStopCmdlet.Cut("Stop", ["nope", "web"], null, _host, _output, CancellationToken.None);
 
         Assert.Equal(["stop web"], _host.Calls);
         Assert.Equal(("nope", GuestErrorIds.GuestNotFound), (_output.Errors.Single().Target, _output.Errors.Single().Id));
@@ -122,7 +204,7 @@ public class GuestCmdletTests
         _host.Add("web");
 
         CancellationToken stopped = new(canceled: true);
-        Assert.Throws<OperationCanceledException>(() => StopGuestCommand.Run(["web"], _host, _output, stopped));
+        Assert.Throws<OperationCanceledException>(() => OrderlyStopCmdlet.Cut("Stop", ["web"], null, _host, _output, stopped));
         Assert.Empty(_host.Calls);
     }
 
@@ -137,18 +219,6 @@ public class GuestCmdletTests
 
         Assert.Equal(calls, string.Join(',', _host.Calls));
         Assert.Empty(_output.Objects);
-    }
-
-    [Theory]
-    [InlineData(false, "type web off\n")]
-    [InlineData(true, "type web off")]
-    public void Send_types_the_text(bool noNewline, string call)
-    {
-        _host.Add("web");
-
-        SendGuestConsoleCommand.Run(["web"], "off", noNewline, _host, _output, CancellationToken.None);
-
-        Assert.Equal(call, Assert.Single(_host.Calls));
     }
 
     private IEnumerable<string> Names() => _output.Objects.Cast<Guest>().Select(guest => guest.Name);

@@ -1,4 +1,5 @@
 using PsVm.Module.Guests;
+using PsVm.Module.Guests.Consoles;
 using PsVm.Module.Output;
 
 namespace PsVm.Module.Tests.Guests;
@@ -6,10 +7,11 @@ namespace PsVm.Module.Tests.Guests;
 public class WaitGuestCommandTests
 {
     private readonly FakeGuestHost _host = new();
+    private readonly ConsoleReadings _readings = new();
     private readonly RecordingOutput _output = new();
 
     [Theory]
-    [InlineData("GUEST-UP", "wait text GUEST-UP web 60")]
+    [InlineData("GUEST-UP", "wait output GUEST-UP web 60")]
     [InlineData(null, "wait state Stopped web 60")]
     public void What_is_waited_for_comes_and_the_guest_is_passed_on(string? text, string call)
     {
@@ -78,12 +80,85 @@ public class WaitGuestCommandTests
         _host.Add("b");
 
         WaitGuestCommand.Run(
-            ["a", "nope", "b"], null, GuestState.Suspended, Timeout.InfiniteTimeSpan, _host, _output, CancellationToken.None);
+            ["a", "nope", "b"], GuestState.Suspended, Timeout.InfiniteTimeSpan, _host, _output, CancellationToken.None);
 
         Assert.Equal(["wait state Suspended a -0.001", "wait state Suspended b -0.001"], _host.Calls);
         Assert.Equal(GuestErrorIds.GuestNotFound, Assert.Single(_output.Errors).Id);
     }
 
-    private void Wait(string? text) =>
-        WaitGuestCommand.Run(["web"], text, GuestState.Stopped, TimeSpan.FromSeconds(60), _host, _output, CancellationToken.None);
+    [Fact]
+    public void What_is_new_begins_now_where_nothing_was_looked_at_and_else_after_what_was_found()
+    {
+        _host.Add("web", console: "0123456789");
+
+        Wait("a", isNew: true);
+        Wait("b");
+        _host.Print("web", "more");
+        Wait("c", isNew: true);
+
+        Assert.Equal([10, 0, 10], _host.Expected.Select(expected => expected.From));
+        Assert.All(_host.Expected, expected => Assert.Null(expected.Typed));
+    }
+
+    [Fact]
+    public void What_is_new_begins_behind_the_echo_of_what_was_typed_last()
+    {
+        GuestInfo web = _host.Add("web", console: "0123456789");
+        _readings.Advance(web.Id, 4);
+        _readings.Type(web.Id, 10, "echo done\n");
+        _readings.Advance(web.Id, 10);
+
+        Wait("done", isNew: true);
+
+        Assert.Equal((10, "echo done\n"), (_host.Expected[0].From, _host.Expected[0].Typed));
+    }
+
+    [Fact]
+    public void What_was_received_is_not_new()
+    {
+        GuestInfo web = _host.Add("web", console: "0123456789");
+        _readings.Type(web.Id, 2, "echo done\n");
+        _readings.Advance(web.Id, 6);
+
+        Wait("done", isNew: true);
+
+        Assert.Equal((6, null), (_host.Expected[0].From, _host.Expected[0].Typed));
+    }
+
+    [Fact]
+    public void A_later_guest_of_the_same_name_is_new()
+    {
+        _readings.Type(_host.Add("web").Id, 100, "echo done\n");
+        _host.Add("web", console: "0123");
+
+        Wait("done", isNew: true);
+
+        Assert.Equal((4, null), (_host.Expected[0].From, _host.Expected[0].Typed));
+    }
+
+    [Fact]
+    public void A_pattern_that_does_not_come_is_named_as_one_and_a_long_last_line_is_quoted_in_part()
+    {
+        _host.Add("web", console: new string('x', 100_000) + "\n");
+        _host.OnWait = _ => false;
+
+        Wait("a+", isRegex: true);
+
+        string message = Assert.Single(_output.Errors).Message;
+        Assert.StartsWith("Guest 'web' was expected to write what matches 'a+' within 60 s", message, StringComparison.Ordinal);
+        Assert.InRange(message.Length, 200, 400);
+    }
+
+    private void Wait(string? text, bool isNew = false, bool isRegex = false)
+    {
+        TimeSpan timeout = TimeSpan.FromSeconds(60);
+        if (text is null)
+        {
+            WaitGuestCommand.Run(["web"], GuestState.Stopped, timeout, _host, _output, CancellationToken.None);
+            return;
+        }
+
+        ConsoleExpectation expected = new() { Pattern = text, IsRegex = isRegex };
+        WaitGuestCommand.Run(["web"], expected, isNew, timeout, _host, _readings, _output, CancellationToken.None);
+    }
 }

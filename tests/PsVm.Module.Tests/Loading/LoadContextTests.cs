@@ -1,34 +1,25 @@
 using System.Reflection;
 using System.Runtime.Loader;
-using PsVm.Loading;
+using PsVm.Import;
 
 namespace PsVm.Module.Tests.Loading;
 
 public class LoadContextTests
 {
-    [Fact]
-    public void The_module_and_its_dependencies_load_into_a_context_of_their_own()
+    [Theory]
+    [InlineData("PsVm.Memory")]
+    [InlineData("PsVm.Machine")]
+    [InlineData("PsVm.Riscv")]
+    public void What_the_cmdlets_stand_on_loads_into_a_context_of_its_own(string name)
     {
-        Assembly module = LoadContext.LoadModule();
+        Assembly loaded = LoadContext.Instance.LoadFromAssemblyName(new AssemblyName(name));
 
-        AssemblyLoadContext context = AssemblyLoadContext.GetLoadContext(module)!;
-        Assert.Equal("PsVm", context.Name);
-        Assert.NotSame(typeof(PsVm.Module.Hosting.PsVmCmdlet).Assembly, module);
-        foreach (string name in (string[])["PsVm.Memory", "PsVm.Riscv"])
-        {
-            Assert.Same(context, AssemblyLoadContext.GetLoadContext(context.LoadFromAssemblyName(new AssemblyName(name))));
-        }
+        Assert.Same(LoadContext.Instance, AssemblyLoadContext.GetLoadContext(loaded));
     }
 
-    [Fact]
-    public void It_is_loaded_once() => Assert.Same(LoadContext.LoadModule(), LoadContext.LoadModule());
-
-    [Fact]
-    public void The_types_that_operators_name_are_shared()
-    {
-        AssemblyLoadContext context = AssemblyLoadContext.GetLoadContext(LoadContext.LoadModule())!;
-
-        Assert.Same(
-            typeof(FileAccessMode).Assembly, context.LoadFromAssemblyName(typeof(FileAccessMode).Assembly.GetName()));
-    }
+    [Theory]
+    [InlineData(typeof(FileAccessMode))]
+    [InlineData(typeof(PsVm.Module.Hosting.PsVmCmdlet))]
+    public void What_operators_and_PowerShell_name_is_shared(Type type) =>
+        Assert.Same(type.Assembly, LoadContext.Instance.LoadFromAssemblyName(type.Assembly.GetName()));
 }

@@ -68,15 +68,14 @@ public sealed class MemoryCmdletTests : IDisposable
     }
 
     [Fact]
-    public void Test_is_false_and_says_why_on_the_error_stream()
+    public void Test_is_false_without_an_error_and_says_why_to_who_wants_to_know()
     {
         MemoryBackendOptions options = File("ram.img", share: true) with { FileAccessMode = FileAccessMode.ReadOnly };
 
         TestBackendOptionsCommand.Run(options, detailed: false, _host, _output, CancellationToken.None);
 
-        PsVmError error = Assert.Single(_output.Errors);
-        Assert.Equal((MemoryErrorIds.SharedWritableNeedsWritableFile, options.Path), (error.Id, error.Target));
-        Assert.NotNull(error.RecommendedAction);
+        Assert.Empty(_output.Errors);
+        Assert.StartsWith($"[{MemoryErrorIds.SharedWritableNeedsWritableFile}] ", Assert.Single(_output.Verbose), StringComparison.Ordinal);
         Assert.Equal([false], _output.Objects);
         Assert.Empty(_folder.GetFiles());
     }
@@ -185,7 +184,7 @@ public sealed class MemoryCmdletTests : IDisposable
 
         DiscardOutcome outcome = Assert.IsType<DiscardOutcome>(Assert.Single(_output.Objects));
         Assert.Equal(("a", 0, MiB), (outcome.BackendId, outcome.Offset, outcome.BytesAsked));
-        Assert.Equal($"Discard {MiB} bytes at offset 0 of memory backend 'a' by Auto", Assert.Single(_output.Actions));
+        Assert.Equal("Discard 1 MiB at offset 0 B of memory backend 'a' by Auto", Assert.Single(_output.Actions));
     }
 
     [Fact]
@@ -216,16 +215,16 @@ public sealed class MemoryCmdletTests : IDisposable
     [Fact]
     public void The_policy_is_set_and_shown()
     {
-        SetMemoryBackendPolicyCommand.Run(deny: true, _host, _output);
+        SetMemoryBackendPolicyCommand.Run(deny: true, (false, null), _host, _output);
         GetMemoryBackendPolicyCommand.Run(_host, _output);
 
-        Assert.Equal([new MemoryBackendPolicy(true, "Cmdlet")], _output.Objects);
+        Assert.Equal([new MemoryBackendPolicy(true, "Cmdlet") { MemoryReserve = _backends.MemoryReserve }], _output.Objects);
     }
 
     [Fact]
     public void The_policy_stays_under_WhatIf()
     {
-        SetMemoryBackendPolicyCommand.Run(deny: true, _host, new RecordingOutput { Answer = false });
+        SetMemoryBackendPolicyCommand.Run(deny: true, (false, null), _host, new RecordingOutput { Answer = false });
 
         Assert.False(_backends.Policy.DenyPrivateDiscard);
     }

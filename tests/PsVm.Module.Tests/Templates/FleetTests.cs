@@ -93,24 +93,39 @@ public class FleetTests
         Assert.Empty(_host.Started);
     }
 
-    [Theory]
-    [InlineData(true, false)]
-    [InlineData(false, true)]
-    public void A_fleet_is_verified_once_unless_its_files_are_copies(bool sameFiles, bool eachVerifies)
+    [Fact]
+    public void A_fleet_for_all_of_which_there_is_no_room_is_refused_and_nothing_starts()
     {
-        int digests = 0;
+        List<int> counts = [];
+        _host.OnCheckRoom = count =>
+        {
+            counts.Add(count);
+            if (count > 2)
+            {
+                throw new MemoryBackendException(MemoryErrorIds.NotEnoughHugePages, "enough for 2", "/ram");
+            }
+        };
+
+        Start(["a", "b"]);
+        Assert.Equal(MemoryErrorIds.NotEnoughHugePages, Assert.Throws<MemoryBackendException>(() => Start(["c", "d", "e"])).ErrorId);
+
+        Assert.Equal([2, 3], counts);
+        Assert.Equal(["a", "b"], _host.Started.Select(options => options.Name));
+    }
+
+    [Fact]
+    public void A_fleet_is_verified_once()
+    {
+        List<bool> tests = [];
 
         Start(["a", "b"], (path, verify) =>
         {
-            digests += verify ? 1 : 0;
-            return new TemplateReport
-            {
-                Path = path, Errors = verify || sameFiles ? [] : [new(GuestErrorIds.TemplateRamChanged, "another file", null)],
-            };
+            tests.Add(verify);
+            return new TemplateReport { Path = path };
         });
 
-        Assert.Equal(1, digests);
-        Assert.Equal([eachVerifies, eachVerifies], _host.Started.Select(options => options.Verify));
+        Assert.Equal([true], tests);
+        Assert.Equal([false, false], _host.Started.Select(options => options.Verify));
     }
 
     [Fact]
@@ -183,6 +198,23 @@ public class FleetTests
 
         Assert.Equal([expected], whatIf.Actions);
         Assert.Empty(_host.Started);
+    }
+
+    [Fact]
+    public void Reading_RAM_files_is_shown_below_the_fleet_and_both_displays_end()
+    {
+        Start(["a", "b"], (path, verify) =>
+        {
+            bool[] both = [false, true];
+            SpinWait.SpinUntil(() => !verify || both.All(part => _output.Progress.Any(progress => progress.IsPart == part)), TimeSpan.FromMinutes(1));
+            return Valid(path, verify);
+        });
+
+        CmdletProgress part = _output.Progress.First(progress => progress.IsPart);
+        Assert.Equal(("Reading RAM files", false), (part.Activity, part.Completed));
+        Assert.True(_output.Progress.Last(progress => progress.IsPart).Completed);
+        CmdletProgress whole = _output.Progress.Last(progress => !progress.IsPart);
+        Assert.Equal(("Starting guests from template '/templates/web'", "2 of 2", 100, true), (whole.Activity, whole.Status, whole.PercentComplete, whole.Completed));
     }
 
     private static TemplateReport Valid(string path, bool verify) => new() { Path = path, Verified = verify };

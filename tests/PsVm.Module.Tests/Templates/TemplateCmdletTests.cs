@@ -53,6 +53,24 @@ public class TemplateCmdletTests
     }
 
     [Fact]
+    public void Under_WhatIf_what_would_fail_is_an_error_and_not_an_action()
+    {
+        _host.Add("web");
+        _host.OnCheck = who => throw new GuestException(GuestErrorIds.CheckpointPathInUse, $"{who}: in use");
+
+        CheckpointGuestCommand.Run(["web", "nope"], new CheckpointOptions { Path = "/t" }, _host, _whatIf, CancellationToken.None);
+        Assert.Throws<GuestException>(() => RestoreGuestCommand.Run(
+            new GuestOptions { Template = "/t" }, path => FakeGuestHost.Template(path, "db"), _host, _whatIf, CancellationToken.None));
+        RemoveGuestTemplateCommand.Run(["/t"], false, false, new Templates([]), _whatIf, CancellationToken.None);
+
+        Assert.Equal(
+            [GuestErrorIds.CheckpointPathInUse, GuestErrorIds.GuestNotFound, GuestErrorIds.TemplateNotFound],
+            _whatIf.Errors.Select(error => error.Id));
+        Assert.Empty(_whatIf.Actions);
+        Assert.Empty(_host.Started);
+    }
+
+    [Fact]
     public void Restore_starts_nothing_under_WhatIf()
     {
         RestoreGuestCommand.Run(
@@ -63,17 +81,14 @@ public class TemplateCmdletTests
     }
 
     [Fact]
-    public void Test_is_true_or_false_with_errors_on_the_error_stream()
+    public void Test_is_true_or_false_and_says_why_to_who_wants_to_know()
     {
         TestGuestTemplateCommand.Run(["/good", "/bad"], detailed: false, Report, _output, CancellationToken.None);
 
         Assert.Equal([true, false], _output.Objects);
+        Assert.Empty(_output.Errors);
         Assert.Equal(
-            [
-                (GuestErrorIds.TemplateIncomplete, ErrorKind.InvalidData, "/bad", "no state"),
-                (GuestErrorIds.TemplateRamChanged, ErrorKind.InvalidData, "/bad", "changed"),
-            ],
-            _output.Errors.Select(error => (error.Id, error.Category, (string)error.Target!, error.Message)));
+            ["[TemplateIncomplete] '/bad': no state", "[TemplateRamChanged] '/bad': changed Make it anew."], _output.Verbose);
     }
 
     [Fact]
@@ -119,16 +134,89 @@ public class TemplateCmdletTests
     }
 
     [Fact]
+    public void Get_gives_an_error_for_each_damaged_template_of_a_folder_and_goes_on()
+    {
+        GetGuestTemplateCommand.List("/t", new Templates([], damaged: "/t/bad"), _output, CancellationToken.None);
+
+        Assert.Equal(["web", "db"], _output.Objects.Cast<GuestTemplate>().Select(template => template.Guest));
+        Assert.Equal(
+            [(GuestErrorIds.TemplateIncomplete, "/t/bad"), (GuestErrorIds.TemplateRamChanged, "/t/bad")],
+            _output.Errors.Select(error => (error.Id, error.Target)));
+    }
+
+    [Fact]
     public void Remove_removes_each_when_the_operator_agrees()
     {
-        List<string> removed = [];
+        Forest templates = new([]);
+        RemoveGuestTemplateCommand.Run(["/a", "/b"], false, false, templates, _whatIf, CancellationToken.None);
+        Assert.Empty(templates.Removed);
 
-        RemoveGuestTemplateCommand.Run(["/a", "/b"], removed.Add, _whatIf, CancellationToken.None);
-        Assert.Empty(removed);
-
-        RemoveGuestTemplateCommand.Run(["/a", "/b"], removed.Add, _output, CancellationToken.None);
-        Assert.Equal(["/a", "/b"], removed);
+        RemoveGuestTemplateCommand.Run(["/a", "/b"], false, false, templates, _output, CancellationToken.None);
+        Assert.Equal(["/a", "/b"], templates.Removed);
         Assert.Equal(["Remove template '/a'", "Remove template '/b'"], _output.Actions);
+    }
+
+    [Fact]
+    public void Remove_of_what_others_need_is_refused_by_name_and_goes_by_Force_and_Cascade()
+    {
+        // /t/c is made on /t/b, and that on /t/a.
+        Forest templates = new(["/t/a", "/t/b", "/t/c"]);
+
+        RemoveGuestTemplateCommand.Run(["/t/a"], false, false, templates, _output, CancellationToken.None);
+        Assert.Equal((GuestErrorIds.TemplateNeeded, "/t/a"), (Assert.Single(_output.Errors).Id, _output.Errors[0].Target));
+        Assert.Contains("found '/t/c', '/t/b'.", _output.Errors[0].Message, StringComparison.Ordinal);
+        Assert.Empty(templates.Removed);
+
+        RemoveGuestTemplateCommand.Run(["/t/a"], true, false, templates, _whatIf, CancellationToken.None);
+        RemoveGuestTemplateCommand.Run(["/t/a"], false, true, templates, _whatIf, CancellationToken.None);
+        Assert.Equal(
+            [
+                "Remove template '/t/a', on which '/t/c', '/t/b' are made",
+                "Remove template '/t/c', which is made on '/t/a'", "Remove template '/t/b', which is made on '/t/a'", "Remove template '/t/a'",
+            ],
+            _whatIf.Actions);
+        Assert.Empty(templates.Removed);
+
+        RemoveGuestTemplateCommand.Run(["/t/b"], false, true, templates, _output, CancellationToken.None);
+        Assert.Equal(["/t/c", "/t/b"], templates.Removed);
+        RemoveGuestTemplateCommand.Run(["/t/a"], false, false, templates, _output, CancellationToken.None);
+        Assert.Equal(["/t/c", "/t/b", "/t/a"], templates.Removed);
+    }
+
+    [Fact]
+    public void Remove_of_all_of_a_chain_takes_the_upper_first()
+    {
+        Forest templates = new(["/t/a", "/t/b", "/t/c"]);
+
+        RemoveGuestTemplateCommand.Run(["/t/a", "/t/b", "/t/c"], false, false, templates, _output, CancellationToken.None);
+
+        Assert.Empty(_output.Errors);
+        Assert.Equal(["/t/c", "/t/b", "/t/a"], templates.Removed);
+    }
+
+    [Fact]
+    public void Compress_says_under_WhatIf_what_would_become_one()
+    {
+        Forest templates = new(["/t/a", "/t/b", "/t/c"]);
+
+        CompressGuestTemplateCommand.Run(["/t/c"], new CompressOptions { Destination = "/t/d" }, templates, _whatIf, CancellationToken.None);
+        CompressGuestTemplateCommand.Run(["/t/a"], new CompressOptions(), templates, _whatIf, CancellationToken.None);
+
+        Assert.Equal(
+            [
+                "Merge template '/t/c' with '/t/b', '/t/a' into one that stands alone to '/t/d'",
+                "Leave template '/t/a', which is made on none that would be merged with it",
+            ],
+            _whatIf.Actions);
+        Assert.Empty(_whatIf.Objects);
+    }
+
+    [Fact]
+    public void The_tree_of_a_folder_counts_the_clones_that_run()
+    {
+        GetGuestTemplateCommand.ListTree("/t", new Forest(["/t/a", "/t/b"]), _host, _output, CancellationToken.None);
+
+        Assert.Equal([("/t/a", 0), ("/t/b", 0)], _output.Objects.Cast<TemplateNode>().Select(node => (node.Path, node.Clones!.Value)));
     }
 
     private static GuestException NotFound(string path) => new(GuestErrorIds.TemplateNotFound, "none", path);
@@ -141,18 +229,42 @@ public class TemplateCmdletTests
             : [new(GuestErrorIds.TemplateIncomplete, "no state", null), new(GuestErrorIds.TemplateRamChanged, "changed", "Make it anew.")],
     };
 
-    /// <summary>A folder with two templates.</summary>
-    private sealed class Templates(string[] leftovers) : ITemplateHost
+    /// <summary>A folder with two templates, and a damaged one between them.</summary>
+    private class Templates(string[] leftovers, string? damaged = null) : FakeTemplateHost
     {
-        public GuestTemplate Read(string path, CancellationToken cancellation) => throw NotFound(path);
+        public override IReadOnlyList<TemplateReport> List(string folder, CancellationToken cancellation) =>
+        [
+            new() { Path = $"{folder}/web", Template = FakeGuestHost.Template($"{folder}/web", "web") },
+            .. damaged is null ? Array.Empty<TemplateReport>() : [Report(damaged)],
+            new() { Path = $"{folder}/db", Template = FakeGuestHost.Template($"{folder}/db", "db") },
+        ];
 
-        public IReadOnlyList<GuestTemplate> List(string folder, CancellationToken cancellation) =>
-            [FakeGuestHost.Template($"{folder}/web", "web"), FakeGuestHost.Template($"{folder}/db", "db")];
+        public override IReadOnlyList<string> Leftovers(string folder, CancellationToken cancellation) => leftovers;
+    }
 
-        public IReadOnlyList<string> Leftovers(string folder, CancellationToken cancellation) => leftovers;
+    /// <summary>Templates of which each is made on the one before.</summary>
+    private sealed class Forest(string[] chain) : Templates([])
+    {
+        public List<string> Removed { get; } = [];
 
-        public TemplateReport Test(string path, bool verify, CancellationToken cancellation) => throw NotFound(path);
+        private GuestTemplate[] Left => [.. chain.Except(Removed).Select(path => FakeGuestHost.Template(path, "web"))];
 
-        public void Remove(string path, CancellationToken cancellation) => throw NotFound(path);
+        public override IReadOnlyList<TemplateReport> List(string folder, CancellationToken cancellation) =>
+            [.. Left.Select(template => new TemplateReport { Path = template.Path, Template = template })];
+
+        public override IReadOnlyList<TemplateNode> Tree(string folder, CancellationToken cancellation) =>
+            [.. Left.Select(template => new TemplateNode { Template = template, Tree = template.Name })];
+
+        public override IReadOnlyList<GuestTemplate> Needing(string path, CancellationToken cancellation) =>
+            [.. Left.SkipWhile(template => template.Path != path).Skip(1).Reverse()];
+
+        public override IReadOnlyList<GuestTemplate> CheckCompress(string path, CompressOptions options) =>
+            [.. Left.TakeWhile(template => template.Path != path).Append(FakeGuestHost.Template(path, "web")).Reverse()];
+
+        public override void CheckRemove(string path)
+        {
+        }
+
+        public override void Remove(string path, CancellationToken cancellation) => Removed.Add(path);
     }
 }

@@ -20,7 +20,7 @@ internal sealed class ExtensionMachine : IDisposable
 
     public ExtensionMachine(Tier tier, IsaProfile? isa = null, ulong? rom = null)
     {
-        Skip.IfNot(tier == Tier.Interpreter || Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(tier == Tier.Interpreter || Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         _cache = new CodeCache(tier == Tier.Interpreter ? TranslatorOptions.Off : new TranslatorOptions { Threshold = 1 });
         Machine = new TestMachine(code: _cache, isa: isa ?? IsaProfile.Full, rom: rom) { FixedTime = 0 };
         Machine.Program(Handler, Jal(Zero, 0));

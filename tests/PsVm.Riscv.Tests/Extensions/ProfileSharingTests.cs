@@ -15,7 +15,7 @@ public class ProfileSharingTests
     [InlineData(Tier.Translator, true)]
     public void WhatOneHasIsIllegalToTheOther(Tier tier, bool fullFirst)
     {
-        Skip.IfNot(tier == Tier.Interpreter || Translation.BlockTranslator.IsSupported, "this host runs no translated code");
+        Skip.IfNot(tier == Tier.Interpreter || Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         using var cache = new CodeCache(tier == Tier.Interpreter ? TranslatorOptions.Off : new TranslatorOptions { Threshold = 1 });
         IsaProfile[] order = fullFirst ? [IsaProfile.Full, IsaProfile.Base] : [IsaProfile.Base, IsaProfile.Full];
         foreach (IsaProfile isa in (IsaProfile[])[.. order, .. order])

@@ -11,6 +11,8 @@ typedef unsigned long u64;
 #define UART_FCR        2
 #define UART_LCR        3
 #define UART_LSR        5
+#define LSR_READY       0x01
+#define LSR_BREAK       0x10
 #define UART_IRQ        10
 #define PLIC            0x0c000000ul
 #define GUEST           0x80200000ul    /* where the guest itself is, and, in its region, where the page pool begins: see link.ld */
@@ -53,6 +55,7 @@ static u64 timebase = 10000000, next_tick, ticks;
 static volatile u32 *plic_enable, *plic_threshold, *plic_claim;
 static char line[80];
 static u64 line_length;
+static int after_break;
 
 /* Console */
 
@@ -396,6 +399,12 @@ static void spin_millions(u64 millions)
     print("spin: iterations=%u ms=%u\n", millions * 1000000, (now() - start) * 1000 / timebase);
 }
 
+static void off(void)
+{
+    print("off: powering off\n");
+    power_off(SRST_NO_REASON);
+}
+
 /* Cuts the line in two at its first space; the second word as a number, or 0. */
 static u64 cut_number(void)
 {
@@ -421,10 +430,9 @@ static void obey(void)
         try_stores();
     else if (equal(line, "help"))
         print("help: touch N | check | rom | spin N | off | help\n");
-    else if (equal(line, "off")) {
-        print("off: powering off\n");
-        power_off(SRST_NO_REASON);
-    } else if (!equal(line, "touch") && !equal(line, "spin"))
+    else if (equal(line, "off"))
+        off();
+    else if (!equal(line, "touch") && !equal(line, "spin"))
         print("error: unknown command %s\n", line);
     else if (!number)
         print("error: %s needs a number from 1 to 1000000000\n", line);
@@ -465,8 +473,19 @@ static void receive_all(void)
 {
     u32 irq = *plic_claim;
 
-    while (uart[UART_LSR] & 1)
-        receive(uart[UART_RBR]);
+    for (u8 status; (status = uart[UART_LSR]) & LSR_READY;) {
+        char c = uart[UART_RBR];
+
+        if (status & LSR_BREAK) {
+            after_break = 1;
+        } else if (after_break) {   /* as Linux's SysRq keys; there is nothing to sync or to unmount */
+            after_break = 0;
+            if (c == 'o')
+                off();
+        } else {
+            receive(c);
+        }
+    }
     if (irq)
         *plic_claim = irq;
 }

@@ -1,0 +1,190 @@
+using System.Diagnostics;
+using System.Text.Json;
+using PsVm.Machine.Devices;
+
+namespace PsVm.Machine.Agents;
+
+/// <summary>What the agent of one board's guest does for the host. Safe from any thread.</summary>
+/// <param name="port">The agent's port.</param>
+/// <param name="guest">The guest's name now.</param>
+internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
+{
+    // Names that are kept of what an agent says it knows; QEMU's knows some 40.
+    private const int MostNames = 1000;
+
+    private static readonly TimeSpan s_killTimeout = TimeSpan.FromSeconds(2);
+
+    // How long a program that has opened the port is left alone after the one before.
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
+
+    private readonly AgentSession _session = new(port, guest);
+    private volatile Known? _known;
+    private int _opened; // 0: nobody looks; 1: somebody does; 2: and is to look again
+
+    /// <summary>How long an agent has for an answer; tests are less patient.</summary>
+    public TimeSpan Patience { get; set; } = TimeSpan.FromSeconds(10);
+
+    /// <inheritdoc cref="AgentSession.State"/>
+    public GuestAgentState State => _session.State;
+
+    /// <summary>When it has set the guest's clock last (UTC); null: not in this life of the guest's.</summary>
+    public DateTimeOffset? ClockSetAt { get; private set; }
+
+    /// <summary>Sees to it that a program that opens the port is known by its first answer, and that the guest's clock is right then.</summary>
+    /// <remarks>A guest may open its port over and over: one of ours at a time looks who is there, and ten times a second at most.</remarks>
+    public void Watch() => port.Opened = () =>
+    {
+        if (Interlocked.Exchange(ref _opened, 2) == 0)
+        {
+            ThreadPool.QueueUserWorkItem(static agent => _ = agent.MeetAsync(), this, preferLocal: false);
+        }
+    };
+
+    /// <summary>Whether it answers now.</summary>
+    /// <param name="cancellation">Gives up.</param>
+    public async Task<bool> AnswersAsync(CancellationToken cancellation)
+    {
+        if (State == GuestAgentState.Absent)
+        {
+            return false;
+        }
+
+        try
+        {
+            await AskAsync("guest-ping", null, cancellation).ConfigureAwait(false);
+            return true;
+        }
+        catch (GuestException failure)
+        {
+            return failure.ErrorId == GuestErrorIds.GuestAgentRefused; // which is an answer
+        }
+    }
+
+    /// <inheritdoc cref="IGuestAgents.RunAsync"/>
+    public async Task<GuestCommandResult> RunAsync(GuestCommand command, Action<GuestCommandOutput>? progress, CancellationToken cancellation)
+    {
+        if (command.Input.Length > GuestCommand.MostInput)
+        {
+            throw new GuestException(
+                GuestErrorIds.GuestCommandInputTooLong,
+                $"Expected at most {GuestCommand.MostInput} bytes of input for a command in guest '{guest()}', found {command.Input.Length}.",
+                guest(),
+                "Copy a file with Copy-GuestItem, and have the command read that.");
+        }
+
+        using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
+        if (command.Timeout != Timeout.InfiniteTimeSpan)
+        {
+            over.CancelAfter(command.Timeout);
+        }
+
+        try
+        {
+            return await (await KnowsAsync(AgentCommand.Quick, over.Token).ConfigureAwait(false)
+                ? AgentCommand.RunQuicklyAsync(this, command, progress, over.Token)
+                : AgentCommand.RunAsync(this, command, progress, over.Token)).ConfigureAwait(false) with { Guest = guest() };
+        }
+        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        {
+            throw AgentErrors.CommandTimeout(guest(), command.Timeout);
+        }
+    }
+
+    /// <summary>The guest's network interfaces.</summary>
+    public async Task<IReadOnlyList<GuestNetworkInterface>> GetNetworkAsync(CancellationToken cancellation) =>
+        AgentNetwork.Read(guest(), await AskAsync("guest-network-get-interfaces", null, cancellation).ConfigureAwait(false));
+
+    /// <inheritdoc cref="AgentSession.AskAsync"/>
+    public Task<JsonElement> AskAsync(string request, Action<Utf8JsonWriter>? arguments, CancellationToken cancellation) =>
+        _session.AskAsync(request, arguments, Patience, cancellation);
+
+    /// <summary>Asks for something that ends what was asked for before, whatever comes of it.</summary>
+    public async Task EndAsync(string request, Action<Utf8JsonWriter> arguments)
+    {
+        try
+        {
+            await _session.AskAsync(request, arguments, s_killTimeout).ConfigureAwait(false);
+        }
+        catch (GuestException)
+        {
+            // It has gone, or does not answer: there is nothing more that a host could do.
+        }
+    }
+
+    /// <summary>An error about what an agent answered.</summary>
+    public GuestException Garbled(string expected, JsonElement found) => AgentErrors.Garbled(guest(), expected, $"'{found}'");
+
+    /// <summary>Sets the guest's clock to the host's, so that both differ by less than a quarter of a second; nothing, where no agent does it.</summary>
+    /// <returns>It is so.</returns>
+    public async Task<bool> SetClockAsync()
+    {
+        try
+        {
+            for (int tries = 0; tries < 3; tries++)
+            {
+                try
+                {
+                    await AskAsync("guest-set-time", writer => writer.WriteNumber("time", Now), CancellationToken.None).ConfigureAwait(false);
+                }
+                catch (GuestException refused) when (refused.ErrorId == GuestErrorIds.GuestAgentRefused)
+                {
+                    // QEMU's agent sets the kernel's clock, and then may fail to take that into the hardware's.
+                }
+
+                // A guest that had to wait for the host's CPUs has set a time that was past.
+                long before = Now;
+                JsonElement found = await AskAsync("guest-get-time", null, CancellationToken.None).ConfigureAwait(false);
+                if (AgentNumbers.TryRead(found, out long time) && Math.Abs((decimal)time - before) < 250_000_000)
+                {
+                    ClockSetAt = DateTimeOffset.UtcNow;
+                    return true;
+                }
+            }
+        }
+        catch (GuestException)
+        {
+            // No agent, or one that cannot: the guest's state shows that.
+        }
+
+        return false;
+    }
+
+    private async Task MeetAsync()
+    {
+        do
+        {
+            Volatile.Write(ref _opened, 1);
+            await SetClockAsync().ConfigureAwait(false);
+            await Task.Delay(s_pause).ConfigureAwait(false);
+        }
+        while (Interlocked.CompareExchange(ref _opened, 0, 1) != 1);
+    }
+
+    /// <summary>Whether the agent knows a request.</summary>
+    private async ValueTask<bool> KnowsAsync(string request, CancellationToken cancellation)
+    {
+        int session = _session.Session;
+        if (_known is not { } known || known.Session != session)
+        {
+            JsonElement info = await AskAsync("guest-info", null, cancellation).ConfigureAwait(false);
+            HashSet<string> names = [];
+            if (info.ValueKind == JsonValueKind.Object && info.TryGetProperty("supported_commands", out JsonElement commands)
+                && commands.ValueKind == JsonValueKind.Array)
+            {
+                names.UnionWith(commands.EnumerateArray().Where(IsEnabled).Take(MostNames).Select(command => command.GetProperty("name").GetString()!));
+            }
+
+            _known = known = new Known(session, names);
+        }
+
+        return known.Names.Contains(request);
+    }
+
+    private static bool IsEnabled(JsonElement command) => command.ValueKind == JsonValueKind.Object
+        && command.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String
+        && command.TryGetProperty("enabled", out JsonElement enabled) && enabled.ValueKind == JsonValueKind.True;
+
+    private static long Now => (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * TimeSpan.NanosecondsPerTick;
+
+    private sealed record Known(int Session, HashSet<string> Names);
+}

@@ -1,0 +1,198 @@
+using Microsoft.Win32.SafeHandles;
+using Mono.Unix.Native;
+using PsVm.Memory.Copying;
+using PsVm.Memory.Native;
+
+namespace PsVm.Memory.Files;
+
+/// <summary>
+/// An open image of a disk, locked as RAM files are: who writes it has it alone, and who reads it keeps writers off. Safe from any thread.
+/// </summary>
+public sealed class DiskFile : IDisposable
+{
+    /// <summary>Bytes of a sector, of which an image has a whole number.</summary>
+    public const int SectorSize = 512;
+
+    private readonly SafeFileHandle _file;
+
+    private DiskFile(SafeFileHandle file, string path, FileIdentity identity, bool isWritable) =>
+        (_file, Path, Identity, IsWritable) = (file, path, identity, isWritable);
+
+    /// <summary>The path that it was opened by.</summary>
+    public string Path { get; }
+
+    /// <summary>Which file it was when it was opened; its size is the disk's.</summary>
+    public FileIdentity Identity { get; }
+
+    /// <summary>Which file it is now; null: it cannot be looked at.</summary>
+    public FileIdentity? Now => FileFacts.Identify(Descriptor);
+
+    /// <summary>It is open for writing.</summary>
+    public bool IsWritable { get; }
+
+    private int Descriptor => (int)_file.DangerousGetHandle();
+
+    /// <summary>Opens an image and locks it.</summary>
+    /// <param name="path">Its full path.</param>
+    /// <param name="write">It is to be written.</param>
+    /// <exception cref="GuestException">
+    /// <see cref="GuestErrorIds.DiskNotFound"/>, <see cref="GuestErrorIds.DiskNotOpened"/>, <see cref="GuestErrorIds.DiskSizeInvalid"/>,
+    /// <see cref="GuestErrorIds.DiskInUse"/>.
+    /// </exception>
+    public static DiskFile Open(string path, bool write)
+    {
+        // A FIFO would have whoever opens it wait.
+        int fd = Syscall.open(path, (write ? OpenFlags.O_RDWR : OpenFlags.O_RDONLY) | OpenFlags.O_CLOEXEC | OpenFlags.O_NONBLOCK);
+        if (fd < 0)
+        {
+            throw NotOpened(path, write, Errors.Last);
+        }
+
+        SafeFileHandle file = new(fd, ownsHandle: true);
+        try
+        {
+            if (FileFacts.Identify(fd) is not { } identity)
+            {
+                throw new GuestException(
+                    GuestErrorIds.DiskNotOpened, $"Expected at '{path}' a raw image of a disk, found no regular file.", path, "Name a regular file.");
+            }
+
+            if (identity.Size == 0 || identity.Size % SectorSize != 0)
+            {
+                throw new GuestException(
+                    GuestErrorIds.DiskSizeInvalid,
+                    $"Expected of '{path}' a size of whole sectors of {SectorSize} bytes, found {ByteSize.ToExactText(identity.Size)}.",
+                    path,
+                    "Is it a raw image? If so, bring it to a multiple of 512 bytes with truncate -s.");
+            }
+
+            Lock(path, fd, identity, write);
+            return new DiskFile(file, path, identity, write);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What its content is known by, as that of RAM files; reads all of it that is no hole.</summary>
+    public string Digest(CancellationToken cancellation) => RamDigest.Of(_file, cancellation);
+
+    /// <summary>Reads.</summary>
+    /// <exception cref="IOException">It cannot be read, or has become too short.</exception>
+    public void Read(long offset, Span<byte> to)
+    {
+        while (!to.IsEmpty)
+        {
+            int count = RandomAccess.Read(_file, to, offset);
+            if (count == 0)
+            {
+                throw new IOException($"'{Path}' ends at {offset}, where {to.Length} bytes more were expected: it has shrunk");
+            }
+
+            to = to[count..];
+            offset += count;
+        }
+    }
+
+    /// <summary>Reads what the kernel has in memory, without waiting for a disk (preadv2(2), RWF_NOWAIT).</summary>
+    /// <returns>False: not all of it is there.</returns>
+    /// <remarks>Safety: the span is pinned and the descriptor held for the call.</remarks>
+    public unsafe bool TryReadNow(long offset, Span<byte> to)
+    {
+        bool isHeld = false;
+        try
+        {
+            _file.DangerousAddRef(ref isHeld);
+            fixed (byte* start = to)
+            {
+                LibC.IoVector vector = new() { Start = (ulong)start, Length = (ulong)to.Length };
+                return LibC.PReadV2(Descriptor, &vector, 1, offset, LibC.ReadNoWait) == to.Length;
+            }
+        }
+        finally
+        {
+            if (isHeld)
+            {
+                _file.DangerousRelease();
+            }
+        }
+    }
+
+    /// <summary>Writes.</summary>
+    /// <exception cref="IOException">It cannot be written: its file system is full, for one.</exception>
+    public void Write(long offset, ReadOnlySpan<byte> from) => RandomAccess.Write(_file, from, offset);
+
+    /// <summary>Returns when all that was written is on the disk (fsync(2)).</summary>
+    /// <exception cref="IOException">It is not.</exception>
+    public void Flush() => RandomAccess.FlushToDisk(_file);
+
+    /// <summary>Gives back the blocks of a range, which reads zeros then (fallocate(2)).</summary>
+    /// <returns>False: the file system cannot.</returns>
+    /// <exception cref="IOException">It failed.</exception>
+    public bool TryPunch(long offset, long length) => TryAllocate(LibC.FallocPunchHole, offset, length);
+
+    /// <summary>Has a range read zeros, its blocks kept (fallocate(2)).</summary>
+    /// <returns>False: the file system cannot.</returns>
+    /// <exception cref="IOException">It failed.</exception>
+    public bool TryZero(long offset, long length) => TryAllocate(LibC.FallocZeroRange, offset, length);
+
+    /// <summary>Ends its locks and closes it.</summary>
+    public void Dispose()
+    {
+        if (!_file.IsClosed)
+        {
+            // A program that is being started has a copy of the descriptor until it runs.
+            RamFileLock.Release(Descriptor);
+        }
+
+        _file.Dispose();
+    }
+
+    private bool TryAllocate(int mode, long offset, long length)
+    {
+        Errno error = Retry.WhileInterrupted(() => LibC.Fallocate(Descriptor, mode | LibC.FallocKeepSize, offset, length));
+        return error switch
+        {
+            0 => true,
+            Errno.EOPNOTSUPP or Errno.ENOSYS => false,
+            _ => throw new IOException($"fallocate: {Errors.Describe(error)}", (int)error),
+        };
+    }
+
+    private static void Lock(string path, int fd, FileIdentity identity, bool write)
+    {
+        RamFileLock wanted = new(write, 0, identity.Size);
+        if (wanted.Take(fd).Result == LockResult.InUse)
+        {
+            throw new GuestException(
+                GuestErrorIds.DiskInUse,
+                $"Expected that nobody else {(write ? "has" : "writes")} the disk image '{path}', found that "
+                + $"{FileErrors.Holder(wanted.FindHolder(identity, fd))} has it locked.",
+                path,
+                write ? "Use an overlay in memory or ReadOnly where the other only reads, another image, or stop the other first."
+                    : "Stop who writes it first, or use another image.");
+        }
+    }
+
+    private static GuestException NotOpened(string path, bool write, Errno error)
+    {
+        if (error is Errno.ENOENT or Errno.ENOTDIR)
+        {
+            return new GuestException(
+                GuestErrorIds.DiskNotFound,
+                $"Expected a disk image at '{path}', found no such file.",
+                path,
+                "Make one with truncate -s SIZE, or name another.");
+        }
+
+        BackendError found = FileErrors.ForOpen(
+            new FileOpening(error),
+            path,
+            write,
+            isDanglingLink: false,
+            write ? "Use an overlay in memory, which leaves the image as it is, or ReadOnly." : null);
+        return new GuestException(GuestErrorIds.DiskNotOpened, found.Message, path, found.RecommendedAction);
+    }
+}

@@ -1,0 +1,90 @@
+using Microsoft.Win32.SafeHandles;
+using PsVm.Memory.Native;
+
+namespace PsVm.Memory.Files;
+
+/// <summary>
+/// An open file with ranges of a block of guest RAM in their places, one descriptor for all blocks that map it. It is locked as RAM files
+/// are, so that nobody writes it. Safe to use from several threads.
+/// </summary>
+/// <remarks>Whoever opens it holds it; it is closed when the last holder has released it.</remarks>
+public sealed class LayerFile
+{
+    private readonly Lock _gate = new();
+    private readonly SafeFileHandle _file;
+    private readonly RamFileLock _lock;
+    private int _holders = 1;
+
+    private LayerFile(SafeFileHandle file, string path, RamFileLock taken)
+    {
+        _file = file;
+        _lock = taken;
+        Path = path;
+    }
+
+    /// <summary>The path that it was opened by.</summary>
+    public string Path { get; }
+
+    /// <summary>The open file, while it is held.</summary>
+    public SafeFileHandle Handle => _file;
+
+    /// <summary>Which file it is, as it is now; null: it cannot be looked at.</summary>
+    public FileIdentity? Identity => FileFacts.Identify(Fd);
+
+    /// <summary>It is on a file system that may not answer.</summary>
+    internal bool IsServed { get; private init; }
+
+    internal int Fd => (int)_file.DangerousGetHandle();
+
+    /// <summary>Takes an open file, and locks it.</summary>
+    /// <param name="file">The file, this object's from now on.</param>
+    /// <param name="path">Its path.</param>
+    /// <param name="size">Bytes of the block.</param>
+    /// <exception cref="MemoryBackendException">Somebody writes it (<see cref="MemoryErrorIds.RamFileInUse"/>); it is closed.</exception>
+    public static LayerFile Take(SafeFileHandle file, string path, long size)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        RamFileLock wanted = new(Exclusive: false, 0, size);
+        int fd = (int)file.DangerousGetHandle();
+        if (wanted.Take(fd).Result == LockResult.InUse)
+        {
+            BackendError error = FileErrors.InUse(
+                path, wanted, FileErrors.Holder(FileFacts.Identify(fd) is { } identity ? wanted.FindHolder(identity, fd) : null));
+            file.Dispose();
+            throw MemoryBackends.ToException(error, path);
+        }
+
+        return new LayerFile(file, path, wanted) { IsServed = FileFacts.Of(fd).FileSystem?.IsServed == true };
+    }
+
+    /// <summary>Holds it too, unless it is closed.</summary>
+    public bool TryHold()
+    {
+        lock (_gate)
+        {
+            _holders += _holders > 0 ? 1 : 0;
+            return _holders > 0;
+        }
+    }
+
+    /// <summary>Holds it no more.</summary>
+    public void Release()
+    {
+        lock (_gate)
+        {
+            if (--_holders == 0)
+            {
+                _file.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Whether its lock forbids another one of its file.</summary>
+    internal bool IsLockedAgainst(FileIdentity file, RamFileLock wanted)
+    {
+        lock (_gate)
+        {
+            return _holders > 0 && _lock.ConflictsWith(wanted) && Identity is { } own && own.IsSameFile(file);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+using System.Management.Automation;
+using System.Management.Automation.Runspaces;
+using PsVm.Module.Hosting.Logs;
+using PsVm.Module.Output;
+
+namespace PsVm.Module.Hosting;
+
+/// <summary>A cmdlet's work in the background (-AsJob): what it says is the job's, and to stop the job is to the work what Ctrl+C is.</summary>
+/// <remarks>
+/// It is Failed when there was an error, so that one is seen in Get-Job, and Completed when there was none. It ends with the session
+/// (runspace) that began it, which alone knows of it; guests that were made by then remain. Source: about_Jobs.
+/// </remarks>
+public sealed class GuestJob : Job
+{
+    private readonly CancellationTokenSource _stopping = new();
+    private readonly Lock _gate = new();
+    private readonly Runspace _session = Runspace.DefaultRunspace;
+    private readonly JobOutput _output;
+    private Task _worker = Task.CompletedTask;
+    private bool _hasEnded;
+
+    /// <summary>Makes a job that has not begun.</summary>
+    /// <param name="invocation">What the operator typed.</param>
+    /// <param name="confirmations">What the operator was asked about it, and said.</param>
+    internal GuestJob(InvocationInfo invocation, ConfirmationsAhead? confirmations)
+        : base(invocation.Line.Trim())
+    {
+        PSJobTypeName = nameof(GuestJob);
+        _output = new JobOutput(this, invocation.MyCommand.Name, confirmations);
+    }
+
+    /// <inheritdoc/>
+    public override bool HasMoreData =>
+        Output.Count + Error.Count + Warning.Count + Verbose.Count + Debug.Count + Progress.Count + Information.Count > 0;
+
+    /// <inheritdoc/>
+    public override string Location => "localhost";
+
+    /// <summary>How far it is, or what went wrong last.</summary>
+    public override string StatusMessage => _output.Status;
+
+    /// <summary>Gives the work up, and returns once it has undone what it was about.</summary>
+    public override void StopJob()
+    {
+        RequestStop();
+        WaitForEnd();
+    }
+
+    /// <summary>Begins the work on a thread of its own.</summary>
+    /// <param name="works">The work.</param>
+    /// <param name="host">Where guests live.</param>
+    /// <param name="logged">The output that also logs, where that was asked for.</param>
+    internal void Begin(IReadOnlyList<CmdletWork> works, IGuestHost host, Func<ICmdletOutput, ICmdletOutput> logged)
+    {
+        Session log = new();
+        log.Attend(host);
+        DateTimeOffset began = DateTimeOffset.UtcNow;
+        ICmdletOutput output = logged(_output);
+        SetJobState(JobState.Running);
+        _session.StateChanged += StopWithSession;
+
+        // A wait may take days: it is no work for the thread pool.
+        _worker = Task.Factory.StartNew(
+            () =>
+            {
+                JobState end = JobState.Failed;
+                try
+                {
+                    end = Work(works, output);
+                    IReadOnlyList<HostEvent> happened = log.WriteLog(host, _output, began);
+                    (output as LoggedOutput)?.End(happened);
+                }
+                finally
+                {
+                    End(end);
+                }
+            },
+            CancellationToken.None,
+            TaskCreationOptions.LongRunning,
+            TaskScheduler.Default);
+    }
+
+    /// <inheritdoc/>
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            StopJob();
+            _session.StateChanged -= StopWithSession;
+            _stopping.Dispose();
+        }
+
+        base.Dispose(disposing);
+    }
+
+    private JobState Work(IReadOnlyList<CmdletWork> works, ICmdletOutput output)
+    {
+        try
+        {
+            foreach (CmdletWork work in works)
+            {
+                _stopping.Token.ThrowIfCancellationRequested();
+                try
+                {
+                    work(output, _stopping.Token);
+                }
+                catch (PsVmException error)
+                {
+                    output.WriteError(error);
+                }
+            }
+        }
+        catch (OperationCanceledException) when (_stopping.IsCancellationRequested)
+        {
+            return JobState.Stopped;
+        }
+#pragma warning disable CA1031 // Nobody is there to catch it: an operator reads it, and the process goes on.
+        catch (Exception failure)
+#pragma warning restore CA1031
+        {
+            _output.WriteError(new ErrorRecord(failure, ModuleErrorIds.JobFailed, ErrorCategory.NotSpecified, null));
+        }
+
+        return _output.HasErrors ? JobState.Failed : JobState.Completed;
+    }
+
+    private void End(JobState state)
+    {
+        _session.StateChanged -= StopWithSession;
+        lock (_gate)
+        {
+            _hasEnded = true;
+            SetJobState(state);
+        }
+    }
+
+    private void RequestStop()
+    {
+        lock (_gate)
+        {
+            if (!_hasEnded && !_stopping.IsCancellationRequested)
+            {
+                SetJobState(JobState.Stopping);
+                _stopping.Cancel();
+            }
+        }
+    }
+
+    // Who hears on the worker that the job has ended may dispose it there, as Receive-Job -AutoRemoveJob does.
+    private void WaitForEnd()
+    {
+        if (Task.CurrentId != _worker.Id)
+        {
+            ((IAsyncResult)_worker).AsyncWaitHandle.WaitOne();
+        }
+    }
+
+    private void StopWithSession(object? sender, RunspaceStateEventArgs change)
+    {
+        if (change.RunspaceStateInfo.State is RunspaceState.Closing or RunspaceState.Closed or RunspaceState.Broken)
+        {
+            RequestStop();
+        }
+    }
+}

@@ -1,0 +1,70 @@
+
+namespace PsVm.Riscv.Translation.Cache;
+
+/// <summary>
+/// Who pays for pages of code when there is no room: a guest for those that it alone needs, a scope for the others. Guarded by its space.
+/// </summary>
+internal abstract class CodePayer
+{
+    /// <summary>Guests that pay together.</summary>
+    public abstract int Guests { get; }
+
+    /// <summary>The pages that it pays for.</summary>
+    public HashSet<CodePage> Pages { get; } = [];
+
+    /// <summary>What they take, those included that leave and are not free yet.</summary>
+    public CodeUse Use { get; set; }
+}
+
+/// <summary>
+/// Who shares code: pages are looked for within one scope only, so none of another scope is ever run. Pays for what several of its guests
+/// have needed. Guarded by its space.
+/// </summary>
+/// <param name="family">What those who share it have in common; null: it is one guest's alone.</param>
+internal sealed class CodeScope(string? family) : CodePayer
+{
+    /// <summary>What those who share it have in common; null: it is one guest's alone.</summary>
+    public string? Family => family;
+
+    /// <summary>All pages of the scope, by a hash of their content.</summary>
+    public Dictionary<int, List<CodePage>> ByContent { get; } = [];
+
+    /// <summary>The latest of them that was seen first as the page of a number: clones of one template have most of their code at one place.</summary>
+    public Dictionary<long, CodePage> ByNumber { get; } = [];
+
+    /// <summary>Guests that have it open.</summary>
+    public int Accounts { get; set; }
+
+    /// <inheritdoc/>
+    public override int Guests => Accounts;
+}
+
+/// <summary>One guest's part of a scope: it pays for the pages that it alone has needed so far. Guarded by its space.</summary>
+/// <param name="scope">The scope.</param>
+internal sealed class CodeAccount(CodeScope scope) : CodePayer
+{
+    /// <summary>The scope.</summary>
+    public CodeScope Scope => scope;
+
+    /// <summary>Harts that run code of it.</summary>
+    public int Harts { get; set; }
+
+    /// <summary>The translations that its harts have asked for; kept by the <see cref="TranslationQueue"/>.</summary>
+    public Queue<TranslationRequest> Requests { get; } = [];
+
+    /// <inheritdoc/>
+    public override int Guests => 1;
+}
+
+/// <summary>What pages of code take.</summary>
+/// <param name="Decoded">Bytes of their content and their decoded blocks.</param>
+/// <param name="Code">Bytes of their translations.</param>
+internal readonly record struct CodeUse(long Decoded, long Code)
+{
+    public static CodeUse operator +(CodeUse left, CodeUse right) => new(left.Decoded + right.Decoded, left.Code + right.Code);
+
+    public static CodeUse operator -(CodeUse left, CodeUse right) => new(left.Decoded - right.Decoded, left.Code - right.Code);
+
+    /// <summary>The one or the other.</summary>
+    public long Of(bool code) => code ? Code : Decoded;
+}

@@ -1,0 +1,302 @@
+using System.Diagnostics;
+using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Interpreter;
+using PsVm.Riscv.Memory;
+
+namespace PsVm.Riscv.Translation.Cache;
+
+/// <summary>What a <see cref="CodeCache"/> holds: pages, their decoded blocks, and translations, under one gate.</summary>
+internal sealed unsafe class CodeSpace : IDisposable
+{
+    private readonly Lock _gate = new();
+    private readonly TranslatorOptions _options;
+    private readonly TranslationQueue _requests = new();
+    private readonly CodePages _pages;
+    private readonly CodeMemory? _memory;
+    private readonly Translator? _translator;
+    private bool _disposed;
+    private bool _freed;
+    private long _sharedPages;
+
+    /// <param name="options">The second tier.</param>
+    public CodeSpace(TranslatorOptions options)
+    {
+        _options = options;
+        HostBackEnd? host = null;
+        if (options.Enabled && HostBackEnd.IsSupported)
+        {
+            (_memory, host, Unavailable) = TryGetMemory(options);
+        }
+
+        _pages = new CodePages(_memory);
+        Room = new CodeRoom(_pages, _requests, options.DecodedBytes, (long)(_memory?.Size ?? 0), options.EvictionPatience);
+        if (_memory is not null && host is not null)
+        {
+            NotTranslated = host.NotTranslated;
+            Links = new CodeLinks(_memory, host, _pages, _gate);
+            _translator = new Translator(options, _gate, _memory, host, _pages, Room, _requests)
+            {
+                Decode = (page, offset) => (nint)Decode(page, offset),
+                Ended = Free,
+            };
+        }
+    }
+
+    /// <summary>Why blocks cannot be translated though that was wanted; null: they can, or it was not.</summary>
+    public string? Unavailable { get; }
+
+    /// <summary>Runs translated code; null: blocks are not translated.</summary>
+    public CodeLinks? Links { get; }
+
+    /// <summary>Where a jump goes whose target has no translation; null without the second tier.</summary>
+    public byte* NotTranslated { get; }
+
+    /// <summary>What it has room for.</summary>
+    public CodeRoom Room { get; }
+
+    /// <summary>What there is, and what was done.</summary>
+    public CodeCacheUsage Usage
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return new CodeCacheUsage
+                {
+                    CodeBytes = (long)(_memory?.Used ?? 0),
+                    DecodedBytes = _pages.DecodedBytes,
+                    TranslatedBlocks = _pages.TranslatedBlocks,
+                    TranslatedLoops = _pages.TranslatedLoops,
+                    Waiting = _requests.Count,
+                    TranslationTime = _translator?.Time ?? TimeSpan.Zero,
+                    SharedPages = _sharedPages,
+                    EvictedPages = Room.EvictedPages,
+                    Failures = _translator?.Failures ?? 0,
+                    LastFailure = _translator?.LastFailure,
+                    Unavailable = Unavailable,
+                };
+            }
+        }
+    }
+
+    public void Attach(BlockCache user)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, typeof(CodeCache));
+            Room.Attach(user);
+            user.Account.Harts++;
+        }
+    }
+
+    public void Detach(BlockCache user)
+    {
+        lock (_gate)
+        {
+            Room.Detach(user);
+            user.Account.Harts--;
+            Free();
+        }
+    }
+
+    /// <inheritdoc cref="CodePages.OpenAccount"/>
+    public CodeAccount OpenAccount(string? family)
+    {
+        lock (_gate)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, typeof(CodeCache));
+            return _pages.OpenAccount(family);
+        }
+    }
+
+    /// <summary>
+    /// Closes what <see cref="OpenAccount"/> opened; its harts are gone. What a family has translated stays for the next of it.
+    /// </summary>
+    public void CloseAccount(CodeAccount account)
+    {
+        lock (_gate)
+        {
+            Debug.Assert(account.Harts == 0, "a guest closes its account after its harts are gone");
+            if (_disposed)
+            {
+                return; // all goes with the last user
+            }
+
+            CodeScope scope = account.Scope;
+            scope.Accounts--;
+            _translator?.Drop(account);
+            foreach (CodePage page in account.Pages.ToArray())
+            {
+                if (page.IsLeaving || scope.Family is not null)
+                {
+                    page.ChargeScope();
+                }
+                else
+                {
+                    Room.Remove(page); // nobody else can find it, and no jump leads to it from another
+                }
+            }
+
+            _pages.ForgetIfEmpty(scope);
+        }
+    }
+
+    /// <summary>Ends it; what users still need goes with the last of them.</summary>
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            if (!_disposed)
+            {
+                _disposed = true;
+                _translator?.Stop();
+                Free();
+            }
+        }
+    }
+
+    /// <summary>The page of an account's scope with the content of a hart's page, wherever it is.</summary>
+    /// <param name="account">Whose hart asks.</param>
+    /// <param name="number">Number of the page, counted over all RAM of its guest: where it is looked for first.</param>
+    /// <param name="host">Its first byte.</param>
+    /// <param name="isa">The hart's extensions, which decide what an instruction is.</param>
+    /// <returns>Null: there is no room for it now.</returns>
+    public CodePage? FindPage(CodeAccount account, long number, byte* host, IsaExtensions isa)
+    {
+        const int Size = (int)PhysicalMemory.PageSize;
+        lock (_gate)
+        {
+            if (CodePages.FindAt(account.Scope, number, host, isa) is { } clones)
+            {
+                return Share(clones, account);
+            }
+        }
+
+        HashCode hash = default;
+        hash.AddBytes(new ReadOnlySpan<byte>(host, Size));
+        int key = hash.ToHashCode();
+        lock (_gate)
+        {
+            if (CodePages.Find(account.Scope, key, host, isa) is { } page)
+            {
+                return Share(page, account);
+            }
+
+            if (!Room.HasFor(Size))
+            {
+                return null;
+            }
+
+            page = _pages.Add(account, number, key, host, isa);
+            _pages.Touch(page);
+            return page;
+        }
+    }
+
+    /// <summary>A page that was there has one more who needs it. Under the gate.</summary>
+    private CodePage Share(CodePage page, CodeAccount account)
+    {
+        _sharedPages++;
+        if (page.Payer != account && page.Payer != account.Scope)
+        {
+            page.ChargeScope();
+        }
+
+        _pages.Touch(page);
+        return page;
+    }
+
+    /// <summary>The block that begins at an offset of a page, decoded when it is not there yet; null: there is no room for it now.</summary>
+    public Op* FindBlock(CodePage page, int offset)
+    {
+        lock (_gate)
+        {
+            _pages.Touch(page);
+            return page.Blocks.TryGetValue(offset, out nint known) ? (Op*)known : Decode(page, offset);
+        }
+    }
+
+    /// <summary>Asks for a block's translation. Whether it is there now; else the interpreter goes on.</summary>
+    /// <param name="account">Whose hart asks.</param>
+    /// <param name="ops">The block.</param>
+    public bool Request(CodeAccount account, Op* ops)
+    {
+        BlockHeader* header = BlockHeader.Of(ops);
+        lock (_gate)
+        {
+            header->Heat = int.MinValue; // not asked for again
+            if (header->Code is null)
+            {
+                _translator?.Request(account, ops); // without one, who counts to 2^31 asks
+            }
+
+            return header->Code is not null;
+        }
+    }
+
+    /// <summary>Notes that a slice ended where a block begins; the loop around it is translated as one when that is so often.</summary>
+    /// <param name="account">Whose hart it was.</param>
+    /// <param name="ops">The block.</param>
+    public void Sample(CodeAccount account, Op* ops)
+    {
+        BlockHeader* header = BlockHeader.Of(ops);
+        if (header->Page == 0 || header->Code is null || _options.TranslatesAtOnce)
+        {
+            return;
+        }
+
+        lock (_gate)
+        {
+            _pages.Touch(_pages.Of(header));
+            if (++header->Samples == _options.LoopThreshold)
+            {
+                _translator?.Enqueue(account, ops, loop: true);
+            }
+        }
+    }
+
+    /// <summary>Memory for translations, and what makes them; or why there is none.</summary>
+    private static (CodeMemory? Memory, HostBackEnd? Host, string? Refusal) TryGetMemory(TranslatorOptions options)
+    {
+        var memory = CodeMemory.TryMap((nuint)options.CodeBytes, out string? refusal);
+        if (memory is null)
+        {
+            return (null, null, refusal);
+        }
+
+        try
+        {
+            return (memory, HostBackEnd.TryMake(memory, options.BufferBytes), null);
+        }
+        catch (OutOfMemoryException)
+        {
+            memory.Dispose();
+            return (null, null, $"no memory for a buffer of {options.BufferBytes} bytes");
+        }
+    }
+
+    /// <summary>Decodes a block; null: there is no room for it now.</summary>
+    private Op* Decode(CodePage page, int offset)
+    {
+        Op* decoded = stackalloc Op[BlockDecoder.MaxOps];
+        int count = BlockDecoder.Decode(decoded, page.Bytes, offset, page.Isa);
+        return Room.HasFor(CodePages.BytesOf(count)) && !page.IsLeaving
+            ? _pages.AddBlock(page, offset, new ReadOnlySpan<Op>(decoded, count))
+            : null;
+    }
+
+    private void Free()
+    {
+        if (_disposed && !_freed && !Room.HasUsers && _translator is not { IsRunning: true })
+        {
+            _freed = true;
+            foreach (CodePage page in _pages.All.ToArray())
+            {
+                _pages.Free(page);
+            }
+
+            _translator?.Dispose();
+            _memory?.Dispose();
+        }
+    }
+}

@@ -1,0 +1,270 @@
+using System.Diagnostics;
+using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Translation.Units;
+
+namespace PsVm.Riscv.Translation.Cache;
+
+/// <summary>
+/// Translates the blocks of a space, and the loops around them: at once, or on a thread of its own that is there while there is something to
+/// translate. What cannot be translated, for whatever reason, stays with the interpreter. Guarded by the gate of its space.
+/// </summary>
+internal sealed unsafe class Translator : IDisposable
+{
+    // The thread ends when nothing was asked for so long.
+    private static readonly TimeSpan s_idleTime = TimeSpan.FromSeconds(2);
+
+    private readonly TranslatorOptions _options;
+    private readonly Lock _gate;
+    private readonly CodeMemory _memory;
+    private readonly HostBackEnd _host;
+    private readonly CodePages _pages;
+    private readonly CodeRoom _room;
+    private readonly TranslationQueue _requests;
+    private readonly AutoResetEvent _asked = new(false);
+    private bool _stopped;
+
+    /// <param name="options">How blocks are translated.</param>
+    /// <param name="gate">Guards all of the space.</param>
+    /// <param name="memory">Where translations go.</param>
+    /// <param name="host">What makes them; it is disposed of with this.</param>
+    /// <param name="pages">The pages.</param>
+    /// <param name="room">Makes room for translations.</param>
+    /// <param name="requests">What was asked for.</param>
+    public Translator(
+        TranslatorOptions options,
+        Lock gate,
+        CodeMemory memory,
+        HostBackEnd host,
+        CodePages pages,
+        CodeRoom room,
+        TranslationQueue requests) =>
+        (_options, _gate, _memory, _host, _pages, _room, _requests) = (options, gate, memory, host, pages, room, requests);
+
+    /// <summary>Decodes a block for the search of a loop; null: it is not to be had.</summary>
+    public required Func<CodePage, int, nint> Decode { get; init; }
+
+    /// <summary>Called when the thread ends.</summary>
+    public required Action Ended { get; init; }
+
+    /// <summary>Whether the thread is there.</summary>
+    public bool IsRunning { get; private set; }
+
+    /// <summary>Host time that translating took.</summary>
+    public TimeSpan Time { get; private set; }
+
+    /// <summary>Translations that failed.</summary>
+    public long Failures { get; private set; }
+
+    /// <summary>Why the last of them failed.</summary>
+    public string? LastFailure { get; private set; }
+
+    /// <summary>Asks for a block's translation, or makes it at once.</summary>
+    /// <param name="account">Whose hart asks.</param>
+    /// <param name="ops">The block.</param>
+    public void Request(CodeAccount account, Op* ops)
+    {
+        if (_options.TranslatesAtOnce)
+        {
+            TryTranslate(ops, loop: false);
+            TryTranslate(ops, loop: true);
+        }
+        else
+        {
+            Enqueue(account, ops, loop: false);
+        }
+    }
+
+    /// <summary>Asks for the translation of a block, or of the loop around it, in the background.</summary>
+    /// <param name="account">Whose hart asks.</param>
+    /// <param name="ops">The block.</param>
+    /// <param name="loop">The loop.</param>
+    public void Enqueue(CodeAccount account, Op* ops, bool loop)
+    {
+        CodePage page = _pages.Of(BlockHeader.Of(ops));
+        if (_stopped || page.IsLeaving)
+        {
+            return;
+        }
+
+        if (!_requests.TryAdd(account, new TranslationRequest(page, (nint)ops, loop)))
+        {
+            AskAgain(BlockHeader.Of(ops));
+        }
+
+        if (IsRunning)
+        {
+            _asked.Set();
+            return;
+        }
+
+        // Not one of the pool's: those may all be busy for long.
+        IsRunning = true;
+        try
+        {
+            _options.StartThread(new Thread(TranslateRequested) { IsBackground = true, Name = "PsVm translator" });
+        }
+        catch (Exception failure) when (failure is OutOfMemoryException or ThreadStartException)
+        {
+            // The blocks stay with the interpreter; the next that gets hot tries again.
+            NoteFailure(failure);
+            IsRunning = false;
+            _requests.Clear();
+        }
+    }
+
+    /// <summary>Drops what a guest that goes had asked for; others may need it.</summary>
+    public void Drop(CodeAccount account)
+    {
+        foreach (TranslationRequest request in _requests.Drop(account))
+        {
+            AskAgain(BlockHeader.Of((Op*)request.Ops));
+        }
+    }
+
+    /// <summary>Nothing is begun any more, and the thread ends.</summary>
+    public void Stop()
+    {
+        _stopped = true;
+        _requests.Clear();
+        _asked.Set();
+    }
+
+    public void Dispose()
+    {
+        _host.Dispose();
+        _asked.Dispose();
+    }
+
+    /// <summary>Has a block be asked for again when it has gone on being hot.</summary>
+    private static void AskAgain(BlockHeader* header) => header->Heat = header->Samples = 0;
+
+    private void TranslateRequested()
+    {
+        bool waited = false;
+        while (true)
+        {
+            lock (_gate)
+            {
+                if (_requests.TryTake(out TranslationRequest? request))
+                {
+                    _room.InTranslation = request.Page;
+                    TryTranslate((Op*)request.Ops, request.Loop);
+                    _room.InTranslation = null;
+                    if (request.Page.IsLeaving)
+                    {
+                        _room.Collect();
+                    }
+
+                    waited = false;
+                    continue;
+                }
+
+                if (waited || _stopped)
+                {
+                    IsRunning = false;
+                    Ended();
+                    return;
+                }
+            }
+
+            waited = !_asked.WaitOne(s_idleTime);
+        }
+    }
+
+    private void TryTranslate(Op* ops, bool loop)
+    {
+        try
+        {
+            Translate(ops, loop);
+        }
+        catch (Exception failure)
+        {
+            NoteFailure(failure);
+        }
+    }
+
+    private void NoteFailure(Exception failure)
+    {
+        Failures++;
+        LastFailure = $"{failure.GetType().Name}: {failure.Message}";
+    }
+
+    /// <summary>
+    /// Translates a block, or the loop around it, and puts it in its place. Under the gate, which is open while code is made in the
+    /// background, so that no hart waits for it.
+    /// </summary>
+    private void Translate(Op* ops, bool loop)
+    {
+        BlockHeader* header = BlockHeader.Of(ops);
+        CodePage page = _pages.Of(header);
+        if (page.IsLeaving || header->IsLoop != 0 || (header->Code is not null) != loop)
+        {
+            return;
+        }
+
+        long began = Stopwatch.GetTimestamp();
+        LoopUnit? unit = null;
+        if (loop)
+        {
+            unit = LoopFinder.Find(offset => BlockAt(page, offset), ops->Offset, _host.IntegerRegisters);
+            if (unit is null)
+            {
+                return;
+            }
+        }
+
+        int length;
+        bool inBackground = !_options.TranslatesAtOnce;
+        if (inBackground)
+        {
+            _gate.Exit();
+        }
+
+        try
+        {
+            length = unit is null ? _host.Translate(ops) : _host.Translate(unit, _memory.Writable(header->Code));
+        }
+        finally
+        {
+            if (inBackground)
+            {
+                _gate.Enter();
+            }
+        }
+
+        if (length != 0 && !_stopped && !page.IsLeaving)
+        {
+            Place(page, header, unit, length);
+        }
+
+        Time += Stopwatch.GetElapsedTime(began);
+    }
+
+    private void Place(CodePage page, BlockHeader* header, LoopUnit? unit, int length)
+    {
+        Debug.Assert(
+            unit is null || unit.Blocks.All(block => BlockHeader.Of(block.Ops)->Page == page.Id), "a loop lies in one page of code");
+        byte* place = _memory.Allocate(length);
+        if (place is null)
+        {
+            _room.Make(forCode: true, length);
+            AskAgain(header);
+            return;
+        }
+
+        byte* entry = _host.Place(place, length);
+        _pages.AddCode(page, place, length, unit is not null);
+        if (unit is not null)
+        {
+            header->IsLoop = 1;
+            _host.Redirect(_memory.Writable(header->Code), entry);
+        }
+
+        _options.Observer?.Invoke(new TranslatedCode(page.Number, header, unit, _memory.Executable(place), length));
+        Volatile.Write(ref *(nint*)&header->Code, (nint)_memory.Executable(entry));
+    }
+
+    /// <summary>A block of a page, for the search of a loop; null: it never ran.</summary>
+    private nint BlockAt(CodePage page, int offset) =>
+        page.Blocks.TryGetValue(offset, out nint known) ? known : _options.TranslatesAtOnce ? Decode(page, offset) : 0;
+}

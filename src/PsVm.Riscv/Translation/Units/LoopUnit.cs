@@ -1,0 +1,227 @@
+using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Memory;
+
+namespace PsVm.Riscv.Translation.Units;
+
+/// <summary>Blocks of one page that form a loop, and what is known of them when they are translated as one.</summary>
+internal sealed unsafe class LoopUnit
+{
+    private const int DeepestNesting = 4;
+
+    private readonly Dictionary<int, LoopBlock> _byOffset;
+
+    /// <param name="blocks">The blocks, the one at which the loop is entered first.</param>
+    public LoopUnit(IReadOnlyList<LoopBlock> blocks)
+    {
+        Blocks = blocks;
+        _byOffset = blocks.ToDictionary(block => block.Offset);
+        (long[] integers, long[] floats) = (new long[32], new long[32]);
+        uint singles = 0, otherWrites = 0;
+        foreach (LoopBlock block in blocks)
+        {
+            long weight = 1L << (3 * Depth(block));
+            for (Op* op = block.Ops; ; op++)
+            {
+                bool counts = op - block.Ops <= block.LastInside;
+                Operands operands = Operands.Of(op);
+                WrittenIntegers |= operands.Writes;
+                WrittenFloats |= operands.BoxedWrites | operands.OtherWrites;
+                singles |= operands.Singles;
+                otherWrites |= operands.OtherWrites;
+                if (counts)
+                {
+                    Count(integers, operands.Reads, weight);
+                    Count(integers, operands.Writes, weight);
+                    Count(floats, operands.Singles | operands.Others, weight);
+                    Count(floats, operands.BoxedWrites | operands.OtherWrites, weight);
+                }
+
+                UsesFloats |= op->Code is >= OpCode.Flw and <= OpCode.Fsd or >= OpCode.FaddS and < OpCode.Csrrw;
+                Loads |= op->Code is >= OpCode.Lb and <= OpCode.Lwu;
+                Stores |= op->Code is >= OpCode.Sb and <= OpCode.Sd;
+                Interprets |= op->Code is >= OpCode.Flw and < OpCode.Csrrw;
+                if (Decoder.IsLast(op->Code))
+                {
+                    break;
+                }
+            }
+        }
+
+        Boxed = singles & ~otherWrites;
+        CheckedForBox = Boxed & ReadBeforeWritten();
+        IntegersByUse = ByUse(integers, 0);
+        FloatsByUse = ByUse(floats, except: singles & otherWrites);
+    }
+
+    /// <summary>The blocks, the one at which the loop is entered first.</summary>
+    public IReadOnlyList<LoopBlock> Blocks { get; }
+
+    /// <summary>Integer registers that it uses, the most used first.</summary>
+    public IReadOnlyList<int> IntegersByUse { get; }
+
+    /// <summary>Floating point registers that it uses in one format alone, the most used first.</summary>
+    public IReadOnlyList<int> FloatsByUse { get; }
+
+    /// <summary>Integer registers, as bits, that some instruction of the loop writes.</summary>
+    public uint WrittenIntegers { get; }
+
+    /// <summary>Floating point registers, as bits, that some instruction of the loop writes.</summary>
+    public uint WrittenFloats { get; }
+
+    /// <summary>Floating point registers, as bits, that are boxed wherever the loop reads them as single precision.</summary>
+    public uint Boxed { get; }
+
+    /// <summary>Those of <see cref="Boxed"/> that have to be so when the loop is entered.</summary>
+    public uint CheckedForBox { get; }
+
+    /// <summary>Whether it holds floating point instructions.</summary>
+    public bool UsesFloats { get; }
+
+    /// <summary>Whether it loads integers.</summary>
+    public bool Loads { get; }
+
+    /// <summary>Whether it stores integers.</summary>
+    public bool Stores { get; }
+
+    /// <summary>Whether it holds instructions that the interpreter may have to execute.</summary>
+    public bool Interprets { get; }
+
+    /// <summary>The block of the loop that begins at an offset of the page, or null.</summary>
+    public LoopBlock? Find(long offset) =>
+        offset is >= 0 and < (long)PhysicalMemory.PageSize ? _byOffset.GetValueOrDefault((int)offset) : null;
+
+    private static void Count(long[] uses, uint registers, long weight)
+    {
+        for (int register = 0; register < 32; register++)
+        {
+            uses[register] += (registers >> register & 1) * weight;
+        }
+    }
+
+    private static int[] ByUse(long[] uses, uint except) =>
+    [
+        .. Enumerable.Range(0, 32).Where(register => uses[register] != 0 && (except >> register & 1) == 0)
+            .OrderByDescending(register => uses[register]),
+    ];
+
+    /// <summary>How many jumps back of the loop lead over a block.</summary>
+    private int Depth(LoopBlock block)
+    {
+        int depth = 0;
+        foreach (LoopBlock other in Blocks)
+        {
+            foreach ((int from, int to) in other.Edges)
+            {
+                if (to <= from && to <= block.Offset && block.Offset <= from && Find(to) is not null)
+                {
+                    depth++;
+                }
+            }
+        }
+
+        return Math.Clamp(depth, 1, DeepestNesting);
+    }
+
+    /// <summary>Floating point registers, as bits, that may be read as single precision before the loop has written them.</summary>
+    private uint ReadBeforeWritten()
+    {
+        Dictionary<LoopBlock, (uint Reads, uint Writes)> local = Blocks.ToDictionary(block => block, UntilTheFirstJump);
+        Dictionary<LoopBlock, uint> atEntry = Blocks.ToDictionary(block => block, block => local[block].Reads);
+        for (bool changed = true; changed;)
+        {
+            changed = false;
+            foreach (LoopBlock block in Blocks)
+            {
+                uint later = 0;
+                foreach ((_, int to) in block.Edges)
+                {
+                    later |= Find(to) is { } next ? atEntry[next] : 0;
+                }
+
+                uint all = atEntry[block] | (later & ~local[block].Writes);
+                changed |= all != atEntry[block];
+                atEntry[block] = all;
+            }
+        }
+
+        return atEntry[Blocks[0]];
+    }
+
+    private static (uint Reads, uint Writes) UntilTheFirstJump(LoopBlock block)
+    {
+        uint reads = 0, written = 0, writtenForCertain = 0;
+        bool jumped = false;
+        for (Op* op = block.Ops; ; op++)
+        {
+            Operands operands = Operands.Of(op);
+            reads |= operands.Singles & ~written;
+            written |= operands.BoxedWrites | operands.OtherWrites;
+            jumped |= op->Code is >= OpCode.Jal and <= OpCode.Bgeu;
+            writtenForCertain = jumped ? writtenForCertain : written;
+            if (Decoder.IsLast(op->Code))
+            {
+                return (reads, writtenForCertain);
+            }
+        }
+    }
+}
+
+/// <summary>A block of a loop.</summary>
+internal sealed unsafe class LoopBlock
+{
+    /// <param name="ops">Its operations.</param>
+    /// <param name="inside">Tells whether the block at an offset is in the loop.</param>
+    public LoopBlock(nint ops, Func<int, bool> inside)
+    {
+        Ops = (Op*)ops;
+        Edges = EdgesOf(ops);
+        LastInside = -1;
+        foreach ((int from, int to) in Edges.Where(edge => inside(edge.To)))
+        {
+            int index = 0;
+            while (Ops[index].Offset != from && Ops[index].Code != OpCode.End)
+            {
+                index++;
+            }
+
+            LastInside = Math.Max(LastInside, index);
+        }
+    }
+
+    /// <summary>Its operations.</summary>
+    public Op* Ops { get; }
+
+    /// <summary>Where it begins in its page.</summary>
+    public int Offset => Ops->Offset;
+
+    /// <summary>Jumps to places of the page: from the instruction at one offset to another.</summary>
+    public IReadOnlyList<(int From, int To)> Edges { get; }
+
+    /// <summary>Index of the last operation from which the loop may go on; what follows leaves it.</summary>
+    public int LastInside { get; }
+
+    /// <summary>Jumps out of a block to places of its page, where control may go on without looking anything up.</summary>
+    public static List<(int From, int To)> EdgesOf(nint ops)
+    {
+        List<(int From, int To)> edges = [];
+        for (Op* op = (Op*)ops; ; op++)
+        {
+            long target = op->Code switch
+            {
+                OpCode.End => op->Offset,
+                >= OpCode.Beq and <= OpCode.Bgeu => op->Immediate,
+                OpCode.Jal when op->Rd == Op.Sink => op->Immediate,
+                _ => -1,
+            };
+            if (target is >= 0 and < (long)PhysicalMemory.PageSize - 1)
+            {
+                edges.Add((op->Offset, (int)target));
+            }
+
+            if (Decoder.IsLast(op->Code))
+            {
+                return edges;
+            }
+        }
+    }
+}

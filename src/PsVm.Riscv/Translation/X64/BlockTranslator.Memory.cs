@@ -1,0 +1,150 @@
+using System.Runtime.InteropServices;
+using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Memory;
+using PsVm.Riscv.Mmu;
+using static PsVm.Riscv.Translation.X64.Reg;
+
+namespace PsVm.Riscv.Translation.X64;
+
+/// <content>Loads, stores and what the interpreter does for a unit.</content>
+internal unsafe ref partial struct BlockTranslator
+{
+    /// <summary>
+    /// Leaves the address in rax and the entry's addend in rdx; jumps away when the TLB has no entry. An access that crosses a page
+    /// finds none, since its last byte lies on another.
+    /// </summary>
+    private byte* Probe(Op* op, int size, string tag, bool aligned = false)
+    {
+        const int EntryShift = 5;
+        Reg address = Use(op->Rs1, Rax);
+        if (aligned || op->Immediate == 0)
+        {
+            _code.Mov(Rax, address); // atomics have no offset
+        }
+        else
+        {
+            _code.Lea(Rax, new Mem(address, (int)op->Immediate));
+        }
+
+        _code.Rorx(Rcx, Rax, PhysicalMemory.PageShift - EntryShift, wide: false);
+        _code.Op(Alu.And, Rcx, (Tlb.Size - 1) << EntryShift, wide: false);
+        if (size == 1 || aligned)
+        {
+            _code.Mov(Rdx, Rax);
+        }
+        else
+        {
+            _code.Lea(Rdx, new Mem(Rax, size - 1));
+        }
+
+        _code.Op(Alu.And, Rdx, aligned ? ~PageMask | (size - 1) : ~PageMask);
+        Mem entry = new(R14, 0, Rcx);
+        if (_map.HasMoreHosts)
+        {
+            _code.Op(Alu.Add, Rcx, Field(nameof(HartState.DataTlb)));
+            entry = new Mem(Rcx, 0);
+        }
+
+        _code.Op(Alu.Cmp, Rdx, entry with { Offset = (int)Marshal.OffsetOf<TlbEntry>(tag) });
+        byte* miss = _code.Jcc(Cond.NotEqual);
+        _code.Mov(Rdx, entry with { Offset = (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Addend)) });
+        return miss;
+    }
+
+    private static (int Size, bool Signed) LoadShape(OpCode code) => code switch
+    {
+        OpCode.Lb => (1, true),
+        OpCode.Lh => (2, true),
+        OpCode.Lw => (4, true),
+        OpCode.Ld => (8, false),
+        OpCode.Lbu => (1, false),
+        OpCode.Lhu => (2, false),
+        _ => (4, false),
+    };
+
+    private static int StoreSize(OpCode code) => 1 << (code - OpCode.Sb);
+
+    private void Load(Op* op, int index)
+    {
+        (int size, bool signed) = LoadShape(op->Code);
+        byte* miss = Probe(op, size, nameof(TlbEntry.Read));
+        Reg target = Mapped(op->Rd) ?? Rax;
+        _code.Load(target, new Mem(Rax, 0, Rdx), size, signed);
+        if (op->Rd != Op.Sink)
+        {
+            Define(op, target);
+        }
+
+        AddLate(LateKind.SlowAccess, miss, _code.At, op, index);
+    }
+
+    private void Store(Op* op, int index)
+    {
+        int size = StoreSize(op->Code);
+        byte* miss = Probe(op, size, nameof(TlbEntry.Write));
+        if (Mapped(op->Rs2) is { } value)
+        {
+            _code.Mov(new Mem(Rax, 0, Rdx), value, size);
+        }
+        else
+        {
+            Read(Rcx, op->Rs2);
+            _code.Mov(new Mem(Rax, 0, Rdx), Rcx, size);
+        }
+
+        AddLate(LateKind.SlowAccess, miss, _code.At, op, index);
+    }
+
+    private void ZeroBlock(Op* op, int index)
+    {
+        const byte Xor = 0x57;
+        const int VectorSize = 16;
+        _code.Op(Alu.Cmp, Field(nameof(HartState.MayZeroBlocks)), 0, wide: false);
+        byte* disabled = _code.Jcc(Cond.Equal);
+        byte* miss = Probe(op, 1, nameof(TlbEntry.Write));
+        _code.Op(Alu.And, Rax, -IsaProfile.CacheBlockSize);
+        _code.Sse(0, Xor, Xmm0, Xmm0);
+        for (int offset = 0; offset < IsaProfile.CacheBlockSize; offset += VectorSize)
+        {
+            _code.Sse(0, MoveStore, Xmm0, new Mem(Rax, offset, Rdx));
+        }
+
+        AddLate(LateKind.Interpret, disabled, _code.At, op, index);
+        AddLate(LateKind.Interpret, miss, _code.At, op, index);
+    }
+
+    /// <summary>Anything that is not worth code of its own: the interpreter's method does it.</summary>
+    private void CallInterpreter(Op* op, int index)
+    {
+        _code.Mov(Rcx, (long)op);
+        CallOut(_loop is null ? _stubs.Interpret : _loop.Interpret);
+        _code.Test(Rax, Rax, wide: false);
+        AddLate(LateKind.Fault, _code.Jcc(Cond.Equal), null, op, index);
+    }
+
+    // Control flow.
+
+    private void SlowAccess(Late late)
+    {
+        Op* op = late.Op;
+        bool load = op->Code <= OpCode.Lwu;
+        (int size, bool signed) = load ? LoadShape(op->Code) : (StoreSize(op->Code), false);
+        _code.Mov(Rcx, size);
+        if (!load)
+        {
+            Read(Rdx, op->Rs2);
+        }
+
+        CallOut(_loop is null ? (load ? _stubs.SlowLoad : _stubs.SlowStore) : (load ? _loop.SlowLoad : _loop.SlowStore));
+        _code.Test(Rax, Rax, wide: false);
+        AddLate(LateKind.Fault, _code.Jcc(Cond.Equal), null, op, late.Index);
+        if (load && op->Rd != Op.Sink)
+        {
+            Reg target = Target(op);
+            _code.Load(target, Field(nameof(HartState.LoadValue)), size, signed);
+            Define(op, target);
+        }
+
+        ComeBack(late);
+    }
+}

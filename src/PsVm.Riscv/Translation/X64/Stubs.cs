@@ -1,0 +1,261 @@
+using System.Runtime.InteropServices;
+using PsVm.Riscv.Interpreter;
+using PsVm.Riscv.Memory;
+using PsVm.Riscv.Translation.Cache;
+using static PsVm.Riscv.Translation.X64.Reg;
+
+namespace PsVm.Riscv.Translation.X64;
+
+/// <summary>The code that all translated blocks share: the way in, the ways out, and calls of what is written in C#.</summary>
+internal sealed unsafe class Stubs
+{
+    private static readonly Reg[] CalleeSaved = [Rbx, Rbp, R12, R13, R14, R15];
+    private readonly CodeMemory _memory;
+
+    /// <exception cref="InvalidOperationException">The memory has no room.</exception>
+    public Stubs(CodeMemory memory)
+    {
+        _memory = memory;
+        Enter = (delegate* unmanaged<HartState*, byte*, void>)memory.Executable(Emit((ref X64Assembler code) =>
+        {
+            foreach (Reg register in CalleeSaved)
+            {
+                code.Push(register);
+            }
+
+            code.Op(Alu.Sub, Rsp, 8);
+            code.Lea(Rbp, new Mem(Rdi, BlockTranslator.StateBias));
+            code.Mov(Rax, Rsi);
+            code.Mov(R14, BlockTranslator.Field(nameof(HartState.DataTlb)));
+            code.Mov(R15, BlockTranslator.Field(nameof(HartState.Retired)));
+            ClearHostFlags(ref code);
+            Fill(ref code, RegisterMap.Canonical);
+            code.JmpReg(Rax);
+        }));
+        byte* leave = Emit((ref X64Assembler code) =>
+        {
+            Spill(ref code, RegisterMap.Canonical);
+            code.Mov(BlockTranslator.Field(nameof(HartState.Retired)), R15);
+            KeepHostFlags(ref code);
+            code.Op(Alu.Add, Rsp, 8);
+            foreach (Reg register in CalleeSaved.Reverse())
+            {
+                code.Pop(register);
+            }
+
+            code.Ret();
+        });
+        byte* EmitLeave(CodeExit exit) => Emit((ref X64Assembler code) =>
+        {
+            code.Mov(BlockTranslator.Field(nameof(HartState.Pc)), Rax);
+            code.Mov(BlockTranslator.Field(nameof(HartState.CodeExit)), (int)exit);
+            code.Jmp(leave);
+        });
+        LeaveAtLimit = EmitLeave(CodeExit.Limit);
+        LeaveUnknown = EmitLeave(CodeExit.UnknownTarget);
+        NotTranslated = memory.Executable(EmitLeave(CodeExit.NotTranslated));
+        byte* leaveToChain = EmitLeave(CodeExit.Chain);
+        byte* leaveMidBlock = EmitLeave(CodeExit.MidBlock);
+        byte* leaveAtFault = EmitLeave(CodeExit.Fault);
+        LeaveToChain = Emit((ref X64Assembler code) =>
+        {
+            code.Mov(BlockTranslator.Field(nameof(HartState.ChainFrom)), Rcx);
+            code.Jmp(leaveToChain);
+        });
+        LeaveMidBlock = Emit((ref X64Assembler code) =>
+        {
+            code.Mov(BlockTranslator.Field(nameof(HartState.NextOp)), Rcx);
+            code.Jmp(leaveMidBlock);
+        });
+        Fault = Emit((ref X64Assembler code) =>
+        {
+            code.Op(Alu.Add, R15, Rcx);
+            code.Jmp(leaveAtFault);
+        });
+        Lookup = Emit((ref X64Assembler code) =>
+        {
+            EmitLookup(ref code);
+            code.Jmp(LeaveUnknown);
+        });
+        SlowLoad = Emit((ref X64Assembler code) => EmitSlowLoad(ref code, RegisterMap.Canonical));
+        SlowStore = Emit((ref X64Assembler code) => EmitSlowStore(ref code, RegisterMap.Canonical));
+        Interpret = Emit((ref X64Assembler code) => EmitInterpret(ref code, RegisterMap.Canonical));
+        byte* callSystem = Emit((ref X64Assembler code) =>
+            EmitCall(ref code, RegisterMap.Canonical, (nint)HostCalls.System, (ref X64Assembler code) => code.Mov(Rsi, Rcx)));
+        System = Emit((ref X64Assembler code) =>
+        {
+            code.Op(Alu.Sub, Rsp, 8);
+            code.Call(callSystem);
+            code.Op(Alu.Add, Rsp, 8);
+            code.Mov(R14, BlockTranslator.Field(nameof(HartState.DataTlb)));
+            code.Mov(R15, BlockTranslator.Field(nameof(HartState.Retired)));
+            code.Test(Rax, Rax, wide: false);
+            code.Ret();
+        });
+        LeaveAtPc = Emit((ref X64Assembler code) =>
+        {
+            code.Mov(BlockTranslator.Field(nameof(HartState.CodeExit)), (int)CodeExit.Limit);
+            code.Jmp(leave);
+        });
+    }
+
+    private delegate void Body(ref X64Assembler code);
+
+    /// <summary>Runs translated code: state, code.</summary>
+    public delegate* unmanaged<HartState*, byte*, void> Enter { get; }
+
+    /// <summary>Goes back to the run loop, pc in rax: a block without translation. Its address as others jump to it (executable).</summary>
+    public byte* NotTranslated { get; }
+
+    // Where units of code jump to, and what they call; addresses in the writable mapping, as all code is bound.
+    public byte* LeaveAtLimit { get; }
+
+    public byte* LeaveUnknown { get; }
+
+    public byte* LeaveMidBlock { get; }
+
+    public byte* LeaveToChain { get; }
+
+    public byte* Lookup { get; }
+
+    public byte* Fault { get; }
+
+    public byte* SlowLoad { get; }
+
+    public byte* SlowStore { get; }
+
+    public byte* Interpret { get; }
+
+    /// <summary>A routine: a system instruction, its operation in rcx; zero flag: leave translated code, at the state's pc.</summary>
+    public byte* System { get; }
+
+    public byte* LeaveAtPc { get; }
+
+    /// <summary>Jumps to the block at the address in rax when the jump table knows it; else falls through.</summary>
+    public static void EmitLookup(ref X64Assembler code)
+    {
+        const int EntryShift = 5;
+        code.Mov(Rcx, Rax, wide: false);
+        code.ShiftBy(Shift.Shl, Rcx, EntryShift - 1, wide: false);
+        code.Op(Alu.And, Rcx, (int)BlockCache.JumpMask << EntryShift, wide: false);
+        code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.Jumps)));
+        code.Op(Alu.Cmp, Rax, new Mem(Rcx, (int)Marshal.OffsetOf<JumpEntry>(nameof(JumpEntry.Address))));
+        byte* miss = code.Jcc(Cond.NotEqual);
+        code.Mov(Rdx, Rax);
+        code.Op(Alu.And, Rdx, -(int)PhysicalMemory.PageSize);
+        code.Mov(BlockTranslator.Field(nameof(HartState.PageBase)), Rdx);
+        code.JmpMem(new Mem(Rcx, (int)Marshal.OffsetOf<JumpEntry>(nameof(JumpEntry.Code))));
+        code.BindHere(miss);
+    }
+
+    /// <summary>A routine: a load by the page table; address in rax, size in rcx.</summary>
+    public static void EmitSlowLoad(ref X64Assembler code, RegisterMap map)
+    {
+        EmitCall(ref code, map, (nint)HostCalls.Load, (ref X64Assembler code) =>
+        {
+            code.Mov(Rsi, Rax);
+            code.Mov(Rdx, Rcx);
+        });
+    }
+
+    /// <summary>A routine: a store by the page table; address in rax, size in rcx, value in rdx.</summary>
+    public static void EmitSlowStore(ref X64Assembler code, RegisterMap map)
+    {
+        EmitCall(ref code, map, (nint)HostCalls.Store, (ref X64Assembler code) =>
+        {
+            code.Mov(Rsi, Rax);
+            code.Mov(Rax, Rcx);
+            code.Mov(Rcx, Rdx);
+            code.Mov(Rdx, Rax);
+        });
+    }
+
+    /// <summary>A routine: an operation as the interpreter does it; its address in rcx.</summary>
+    public static void EmitInterpret(ref X64Assembler code, RegisterMap map)
+    {
+        EmitCall(ref code, map, (nint)HostCalls.Interpret, (ref X64Assembler code) => code.Mov(Rsi, Rcx));
+    }
+
+    /// <summary>Brings guest registers into the state.</summary>
+    public static void Spill(ref X64Assembler code, RegisterMap map)
+    {
+        foreach (int register in map.Integers)
+        {
+            code.Mov(BlockTranslator.Slot(register), map.Integer(register)!.Value);
+        }
+
+        foreach (int register in map.Floats)
+        {
+            code.Sse(BlockTranslator.DoublePrefix, BlockTranslator.MoveStore, map.Float(register)!.Value, BlockTranslator.FloatSlot(register));
+        }
+    }
+
+    /// <summary>Brings guest registers from the state.</summary>
+    public static void Fill(ref X64Assembler code, RegisterMap map)
+    {
+        foreach (int register in map.Integers)
+        {
+            code.Mov(map.Integer(register)!.Value, BlockTranslator.Slot(register));
+        }
+
+        foreach (int register in map.Floats)
+        {
+            code.Sse(BlockTranslator.DoublePrefix, BlockTranslator.MoveLoad, map.Float(register)!.Value, BlockTranslator.FloatSlot(register));
+        }
+    }
+
+    /// <summary>From here on MXCSR collects the exceptions of guest instructions; it rounds to nearest even and traps nothing.</summary>
+    private static void ClearHostFlags(ref X64Assembler code)
+    {
+        const int AllMasked = 0x1f80;
+        code.Mov32(BlockTranslator.Field(nameof(HartState.HostFloatControl)), AllMasked);
+        code.Mxcsr(2, BlockTranslator.Field(nameof(HartState.HostFloatControl)));
+    }
+
+    /// <summary>Adds what MXCSR collected to the state's host flags, before C# code raises its own. Uses rcx.</summary>
+    private static void KeepHostFlags(ref X64Assembler code)
+    {
+        code.Mxcsr(3, BlockTranslator.Field(nameof(HartState.HostFloatControl)));
+        code.Mov(Rcx, BlockTranslator.Field(nameof(HartState.HostFloatControl)), wide: false);
+        code.Op(Alu.Or, BlockTranslator.Field(nameof(HartState.HostFlags)), Rcx, wide: false);
+    }
+
+    private byte* Emit(Body body)
+    {
+        const int Room = 1024; // more than the longest
+        byte* start = _memory.Allocate(Room);
+        if (start is null)
+        {
+            throw new InvalidOperationException("no room for the code that all translations share");
+        }
+
+        var code = new X64Assembler(start);
+        body(ref code);
+        _memory.Trim(start, Room, (int)(code.At - start));
+        return start;
+    }
+
+    /// <summary>Calls a C# method; all guest registers are in the state while it runs.</summary>
+    private static void EmitCall(ref X64Assembler code, RegisterMap map, nint method, Body arguments)
+    {
+        Spill(ref code, map);
+        arguments(ref code);
+        code.Op(Alu.Sub, Rsp, 24);
+        code.Mov(new Mem(Rsp, 0), Rcx);
+        if (!map.HasMoreHosts)
+        {
+            code.Mov(BlockTranslator.Field(nameof(HartState.Retired)), R15);
+        }
+
+        KeepHostFlags(ref code);
+        code.Mov(Rcx, new Mem(Rsp, 0));
+        code.Lea(Rdi, new Mem(Rbp, -BlockTranslator.StateBias));
+        code.Mov(Rax, method);
+        code.CallReg(Rax);
+        code.Op(Alu.Add, Rsp, 24);
+        code.Extend(Rax, Rax, 1, signed: false);
+        ClearHostFlags(ref code);
+        Fill(ref code, map);
+        code.Ret();
+    }
+}

@@ -1,0 +1,95 @@
+using System.Text;
+using System.Text.Json;
+using PsVm.Machine.Agents;
+using PsVm.Machine.Devices;
+
+namespace PsVm.Machine.Tests.Agents;
+
+/// <summary>The host's side of an agent, and a guest that answers as a test says.</summary>
+public abstract class AgentTest
+{
+    protected static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(200);
+
+    private readonly StringBuilder _heard = new();
+
+    protected AgentTest()
+    {
+        Agent = new GuestAgent(Port, () => "web");
+        Port.SetOpen(true);
+        Port.Moved = Hear;
+    }
+
+    private protected ConsolePort Port { get; } = new("p");
+
+    private protected GuestAgent Agent { get; }
+
+    /// <summary>The names of what the guest was asked for.</summary>
+    protected List<string> Asked { get; } = [];
+
+    /// <summary>What the guest writes when it is asked for something; null: nothing.</summary>
+    protected Func<string, JsonElement, string?> Answer { get; set; } = (_, _) => "{\"return\": {}}\n";
+
+    /// <summary>It answers what begins a session.</summary>
+    protected bool Syncs { get; set; } = true;
+
+    protected static string Return(string value) => $"{{\"return\": {value}}}\n";
+
+    /// <summary>The guest's side: takes what was written, and answers each request at once.</summary>
+    private void Hear()
+    {
+        byte[] bytes = new byte[ConsolePort.MostInput];
+        string text;
+        lock (_heard)
+        {
+            _heard.Append(Encoding.Latin1.GetString(bytes, 0, Port.Take(bytes)));
+            text = $"{_heard}";
+            int end = text.LastIndexOf('\n') + 1;
+            _heard.Remove(0, end);
+            text = text[..end];
+        }
+
+        foreach (string line in text.Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            using JsonDocument request = JsonDocument.Parse(line.TrimStart('\xff'));
+            string name = request.RootElement.GetProperty("execute").GetString()!;
+            Asked.Add(name);
+            JsonElement arguments = request.RootElement.TryGetProperty("arguments", out JsonElement found) ? found : default;
+            string? answer = name == "guest-sync-delimited" && Syncs
+                ? $"\xff{Return($"{arguments.GetProperty("id").GetInt64()}")}"
+                : Answer(name, arguments);
+            if (answer is not null)
+            {
+                Put(answer);
+            }
+        }
+    }
+
+    protected void Put(string text)
+    {
+        Assert.True(SpinWait.SpinUntil(() => Port.TakesOutput, TimeSpan.FromSeconds(30)));
+        Port.Put(Encoding.Latin1.GetBytes(text));
+    }
+
+    // A guest waits where there is no room; this one answers where it is asked, so there has to be some.
+    protected void Empty()
+    {
+        byte[] bytes = new byte[1 << 20];
+        Port.Moved = null;
+        while (Port.Read(bytes) > 0)
+        {
+        }
+
+        Port.Moved = Hear;
+    }
+
+    protected void Flood(string text, CancellationToken enough)
+    {
+        while (!enough.IsCancellationRequested)
+        {
+            if (Port.TakesOutput)
+            {
+                Put(text);
+            }
+        }
+    }
+}

@@ -1,0 +1,302 @@
+using System.Text;
+using System.Text.Json;
+using PsVm.Machine.Agents;
+
+namespace PsVm.Machine.Tests.Agents;
+
+/// <summary>What the host does with agents that answer, and with guests that do not, or too much, or nonsense.</summary>
+public sealed class AgentTests : AgentTest
+{
+    [Fact]
+    public async Task A_short_command_takes_one_request_once_the_agent_is_known()
+    {
+        Answers("psvm-exec", """{"pid": 7, "exited": true, "exitcode": 3, "out-data": "aGkK", "err-data": "b2g="}""");
+
+        GuestCommandResult first = await Run();
+        GuestCommandResult second = await Run();
+
+        Assert.Equal(["guest-sync-delimited", "guest-info", "psvm-exec", "psvm-exec"], Asked);
+        Assert.Equal(("web", 3, null, "hi", "oh", false), (first.Guest, first.ExitCode, first.Signal, first.StdOut, first.StdErr, first.Succeeded));
+        Assert.Equal("hi\n"u8.ToArray(), second.GetStdOutBytes());
+        Assert.Equal(GuestAgentState.Answers, Agent.State);
+    }
+
+    [Fact]
+    public async Task An_agent_of_QEMUs_is_asked_until_the_command_has_ended()
+    {
+        int times = 0;
+        Answer = (request, _) => request switch
+        {
+            "guest-info" => Return("""{"version": "9", "supported_commands": [{"name": "psvm-exec", "enabled": false}, {"name": "guest-exec", "enabled": true}]}"""),
+            "guest-exec" => Return("""{"pid": 12}"""),
+            _ => Return(times++ < 3 ? """{"exited": false}""" : """{"exited": true, "signal": 9, "out-data": "aGk=", "out-truncated": true}"""),
+        };
+
+        GuestCommandResult result = await Run();
+
+        Assert.Equal((null, 9, "hi", true), (result.ExitCode, result.Signal, result.StdOut, result.Truncated));
+        Assert.Equal(4, times);
+    }
+
+    [Fact]
+    public async Task Output_comes_piece_by_piece_to_who_wants_it()
+    {
+        int times = 0;
+        Answers("psvm-exec", """{"pid": 7, "exited": false, "out-data": "MQ=="}""");
+        Func<string, JsonElement, string?> first = Answer;
+        Answer = (request, arguments) => request == "psvm-exec-status"
+            ? Return(times++ == 0 ? """{"pid": 7, "exited": false, "err-data": "Mg=="}""" : """{"pid": 7, "exited": true, "exitcode": 0, "out-data": "Mw=="}""")
+            : first(request, arguments);
+        List<string> pieces = [];
+
+        GuestCommandResult result = await Agent.RunAsync(
+            new GuestCommand("x"), piece => pieces.Add($"{piece.IsError} {Encoding.ASCII.GetString(piece.Bytes.Span)}"), CancellationToken.None);
+
+        Assert.Equal(["False 1", "True 2", "False 3"], pieces);
+        Assert.Equal((0, ""), (result.ExitCode, result.StdOut));
+    }
+
+    [Fact]
+    public async Task A_guest_that_never_answers_costs_the_patience_and_no_more()
+    {
+        Agent.Patience = Soon;
+        Answer = (_, _) => null;
+
+        Assert.Equal(GuestErrorIds.GuestAgentSilent, await Refused());
+        Assert.Equal(GuestAgentState.Silent, Agent.State);
+
+        // And once it does, all is well.
+        Answers("psvm-exec", """{"pid": 7, "exited": true, "exitcode": 0}""");
+        Assert.True((await Run()).Succeeded);
+        Assert.Equal(GuestAgentState.Answers, Agent.State);
+    }
+
+    [Fact]
+    public async Task A_guest_that_opens_its_port_over_and_over_is_asked_by_one_at_a_time()
+    {
+        Answer = (_, _) => null;
+        Agent.Patience = Soon;
+        Agent.Watch();
+        long queued = ThreadPool.CompletedWorkItemCount + ThreadPool.PendingWorkItemCount;
+        for (int i = 0; i < 200_000; i++)
+        {
+            Port.SetOpen(false);
+            Port.SetOpen(true);
+        }
+
+        // Others of this process queue some, too; not one for each time.
+        Assert.InRange(ThreadPool.CompletedWorkItemCount + ThreadPool.PendingWorkItemCount - queued, 0, 100_000);
+
+        // And who comes last is met.
+        Answer = (request, _) => Return(request == "guest-get-time" ? $"{(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100}" : "{}");
+        Port.SetOpen(false);
+        Port.SetOpen(true);
+        for (int i = 0; i < 600 && Agent.ClockSetAt is null; i++)
+        {
+            await Task.Delay(50);
+        }
+
+        Assert.NotNull(Agent.ClockSetAt);
+    }
+
+    [Theory]
+    [InlineData("hello\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("\0\u0001\u0002\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("[1]\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("{}\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("{\"return\": 1}\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("{\"return\": {\"pid\": 1e400, \"exited\": true}}\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("{\"return\": {\"pid\": 1, \"exited\": \"yes\"}}\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("{\"return\": {\"pid\": 1, \"exited\": true}}\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("{\"return\": {\"pid\": 1, \"exited\": true, \"exitcode\": 0, \"out-data\": \"%%\"}}\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("{\"error\": \"no\"}\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("{\"error\": {\"class\": \"GenericError\", \"desc\": \"no \\u001b[2J\"}}\n", GuestErrorIds.GuestAgentRefused)]
+    [InlineData("{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"x\"}}\n", GuestErrorIds.GuestAgentRefused)]
+    public async Task Nonsense_is_an_error_and_the_next_request_is_answered(string nonsense, string id)
+    {
+        Answers("psvm-exec", "1");
+        Func<string, JsonElement, string?> knows = Answer;
+        Answer = (request, arguments) => request == "psvm-exec" ? nonsense : knows(request, arguments);
+
+        GuestException error = await Assert.ThrowsAsync<GuestException>(Run);
+
+        Assert.Equal(id, error.ErrorId);
+        Assert.DoesNotContain('\u001b', error.Message);
+        Assert.DoesNotContain('\0', error.Message);
+        Answers("psvm-exec", """{"pid": 7, "exited": true, "exitcode": 0}""");
+        Assert.True((await Run()).Succeeded);
+    }
+
+    [Fact]
+    public async Task Nesting_without_end_is_nonsense()
+    {
+        Answer = (_, _) => new string('[', 100_000) + "\n";
+
+        Assert.Equal(GuestErrorIds.GuestAgentGarbled, await Refused());
+    }
+
+    [Fact]
+    public async Task An_answer_without_end_is_given_up()
+    {
+        using CancellationTokenSource enough = new();
+        Task flood = Task.CompletedTask;
+        Answer = (request, _) =>
+        {
+            flood = request == "guest-info" ? Task.Run(() => Flood("{\"return\": \"" + new string('x', 4000), enough.Token)) : flood;
+            return null;
+        };
+
+        Assert.Equal(GuestErrorIds.GuestAgentFlooded, await Refused());
+
+        await enough.CancelAsync();
+        await flood;
+        Empty();
+        Answers("psvm-exec", """{"pid": 7, "exited": true, "exitcode": 0}""");
+        Assert.True((await Run()).Succeeded);
+    }
+
+    [Fact]
+    public async Task A_flood_that_has_nothing_to_do_with_a_question_is_given_up()
+    {
+        using CancellationTokenSource enough = new();
+        Task flood = Task.Run(() => Flood(new string('x', 4000), enough.Token));
+        Answer = (_, _) => null;
+        Syncs = false;
+
+        Assert.Contains(await Refused(), (string[])[GuestErrorIds.GuestAgentFlooded, GuestErrorIds.GuestAgentSilent]);
+
+        await enough.CancelAsync();
+        await flood;
+    }
+
+    [Fact]
+    public async Task A_late_answer_is_not_taken_for_that_to_another_question()
+    {
+        Agent.Patience = Soon;
+        Answer = (request, _) => request == "guest-get-host-name" ? null : Return("\"right\"");
+        await Assert.ThrowsAsync<GuestException>(() => Agent.AskAsync("guest-get-host-name", null, CancellationToken.None));
+        Put("{\"return\": \"late\"}\n{\"return\": \"later\"}\n");
+
+        JsonElement answer = await Agent.AskAsync("guest-ping", null, CancellationToken.None);
+
+        Assert.Equal("right", answer.GetString());
+    }
+
+    [Fact]
+    public async Task An_agent_that_goes_while_it_is_asked_is_told_at_once()
+    {
+        Answer = (_, _) =>
+        {
+            Port.SetOpen(false);
+            return null;
+        };
+        Assert.Equal(GuestErrorIds.GuestAgentGone, await Refused());
+        Assert.Equal(GuestAgentState.Absent, Agent.State);
+
+        GuestException error = await Assert.ThrowsAsync<GuestException>(Run);
+
+        Assert.Equal(GuestErrorIds.GuestAgentMissing, error.ErrorId);
+        Assert.Contains("qemu-guest-agent", error.RecommendedAction, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_board_that_goes_takes_its_questions_with_it()
+    {
+        Answer = (_, _) => null;
+        Task<string> refused = Refused();
+        await Task.Delay(20);
+
+        Port.Close();
+
+        Assert.Equal(GuestErrorIds.GuestAgentGone, await refused);
+    }
+
+    [Theory]
+    [InlineData(true, GuestErrorIds.GuestCommandTimeout)]
+    [InlineData(false, null)]
+    public async Task A_command_that_takes_too_long_or_is_given_up_is_ended(bool hasTimeout, string? id)
+    {
+        Answers("psvm-exec", """{"pid": 7, "exited": false}""");
+        Func<string, JsonElement, string?> knows = Answer;
+        Answer = (request, arguments) => request == "psvm-exec-status" ? Return("""{"pid": 7, "exited": false}""") : knows(request, arguments);
+        using CancellationTokenSource stop = new();
+        GuestCommand command = new("sleep") { Timeout = hasTimeout ? Soon : Timeout.InfiniteTimeSpan };
+        if (!hasTimeout)
+        {
+            stop.CancelAfter(Soon);
+        }
+
+        Task<GuestCommandResult> running = Agent.RunAsync(command, null, stop.Token);
+
+        Exception error = await Assert.ThrowsAnyAsync<Exception>(() => running);
+
+        Assert.Equal(id, (error as GuestException)?.ErrorId);
+        Assert.True(hasTimeout || error is OperationCanceledException, $"{error}");
+        Assert.Equal("psvm-exec-kill", Asked[^1]);
+    }
+
+    [Fact]
+    public async Task Input_that_no_request_can_hold_is_refused()
+    {
+        GuestException error = await Assert.ThrowsAsync<GuestException>(() => Agent.RunAsync(
+            new GuestCommand("cat") { Input = new byte[GuestCommand.MostInput + 1] }, null, CancellationToken.None));
+
+        Assert.Equal(GuestErrorIds.GuestCommandInputTooLong, error.ErrorId);
+        Assert.Empty(Asked);
+    }
+
+    [Fact]
+    public async Task Interfaces_of_any_shape_are_read_as_far_as_they_make_sense()
+    {
+        Answer = (_, _) => Return("""
+            [{"name": "lo", "ip-addresses": [{"ip-address": "127.0.0.1", "ip-address-type": "ipv4", "prefix": 8}]},
+             {"name": "e\u001bth0", "hardware-address": "52:54:00:12:34:56", "ip-addresses": [{"ip-address": "fe80::1", "prefix": 64},
+              {"ip-address": "no", "prefix": 1}, {"ip-address": "1.2.3.4", "prefix": 900}, 4, {}]}, 3, {"name": 1}, {"ip-addresses": 1}]
+            """.ReplaceLineEndings(""));
+
+        IReadOnlyList<GuestNetworkInterface> found = await Agent.GetNetworkAsync(CancellationToken.None);
+
+        Assert.Equal(["lo", "e\\x1bth0"], found.Select(item => item.Name));
+        Assert.Equal(["127.0.0.1/8", "fe80::1/64"], found.SelectMany(item => item.Addresses).Select(address => $"{address}"));
+        Assert.Equal("52:54:00:12:34:56", found[1].HardwareAddress);
+    }
+
+    [Fact]
+    public async Task A_clock_that_the_agent_set_too_late_is_set_again()
+    {
+        List<long> set = [];
+        Answer = (request, arguments) =>
+        {
+            if (request == "guest-set-time")
+            {
+                set.Add(arguments.GetProperty("time").GetInt64());
+            }
+
+            return Return(request == "guest-get-time" ? $"{set[^1] - (set.Count == 1 ? 2_000_000_000 : 0)}" : "{}");
+        };
+
+        Assert.True(await Agent.SetClockAsync());
+
+        Assert.Equal(2, set.Count);
+        Assert.InRange(Agent.ClockSetAt!.Value, DateTimeOffset.UtcNow.AddMinutes(-1), DateTimeOffset.UtcNow);
+        Assert.InRange(set[^1] / 1_000_000, DateTimeOffset.UtcNow.AddMinutes(-1).ToUnixTimeMilliseconds(), DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+    }
+
+    [Fact]
+    public async Task An_agent_that_cannot_set_the_clock_is_no_error()
+    {
+        Answer = (_, _) => "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no\"}}\n";
+
+        Assert.False(await Agent.SetClockAsync());
+        Assert.Null(Agent.ClockSetAt);
+        Assert.Equal(GuestAgentState.Answers, Agent.State);
+    }
+
+    private Task<GuestCommandResult> Run() => Agent.RunAsync(GuestCommand.Shell("x"), null, CancellationToken.None);
+
+    private async Task<string> Refused() => (await Assert.ThrowsAsync<GuestException>(Run)).ErrorId;
+
+    private void Answers(string request, string value) => Answer = (asked, _) => asked == request ? Return(value) : asked == "guest-info"
+        ? Return("""{"version": "psvm-1", "supported_commands": [{"name": "psvm-exec", "enabled": true}]}""")
+        : Return("{}");
+}

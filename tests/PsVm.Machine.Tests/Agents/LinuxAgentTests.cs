@@ -1,0 +1,193 @@
+using System.Globalization;
+using System.Text;
+using PsVm.Machine.Tests.Support;
+using PsVm.Machine.Tests.Templates;
+
+namespace PsVm.Machine.Tests.Agents;
+
+/// <summary>Our agent in Debian's kernel.</summary>
+public sealed class LinuxAgentTests : TemplateTest
+{
+    private static readonly string s_agent = Path.Combine(LinuxGuest.Repository, "tests/guests/agent");
+
+    private IGuestAgents Agents => Host.Agents;
+
+    [SkippableFact]
+    public void The_committed_agent_is_what_its_source_builds()
+    {
+        Skip.IfNot(File.Exists("/usr/bin/riscv64-linux-gnu-gcc"), "no riscv64-linux-gnu-gcc");
+        string built = At("agent");
+
+        Assert.NotNull(HostProgram.Run("sh", Path.Combine(s_agent, "build.sh"), built));
+
+        Assert.Equal(Sha256(Path.Combine(s_agent, "psvm-agent")), Sha256(built));
+    }
+
+    [SkippableFact]
+    public async Task Commands_run_in_guests_and_their_clones()
+    {
+        string guest = BootOrSkip();
+        Assert.StartsWith("Linux", (await Shell(guest, "uname -a")).StdOut, StringComparison.Ordinal);
+        Assert.Equal(GuestAgentState.Answers, Host.Get(guest).Agent);
+        GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t") });
+        string[] clones = [.. Enumerable.Range(0, 4).Select(_ => Clone(template))];
+
+        GuestCommandResult[] results = await Task.WhenAll(clones.Select(clone => Shell(clone, $"echo {clone} >/tmp/name; cat /tmp/name")));
+
+        Assert.Equal(clones, results.Select(result => result.StdOut));
+        Assert.Equal(clones, results.Select(result => result.Guest));
+        await Ends(guest);
+        await Streams(guest);
+        await Copies(guest);
+        await ShowsItsNetwork(guest);
+        Host.Reset(clones[0]);
+        Assert.Equal("no", (await Shell(clones[0], "cat /tmp/name || echo no")).StdOut);
+
+        Host.Suspend(guest);
+        Assert.Equal(GuestErrorIds.GuestSuspended, (await Assert.ThrowsAsync<GuestException>(() => Shell(guest, "true"))).ErrorId);
+        Host.Stop(guest);
+        Assert.Equal(GuestErrorIds.GuestStopped, (await Assert.ThrowsAsync<GuestException>(() => Shell(guest, "true"))).ErrorId);
+    }
+
+    [SkippableFact]
+    public async Task The_wall_clock_of_a_clone_is_the_hosts_and_so_it_is_after_a_pause_and_a_reset()
+    {
+        string guest = BootOrSkip();
+        await Shell(guest, "true");
+        GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t") });
+        await Task.Delay(2500);
+
+        string clone = Clone(template);
+        await AssertRight(clone);
+        DateTimeOffset set = Host.Get(clone).ClockSetAt!.Value;
+        string uptime = (await Shell(clone, "cut -d. -f1 /proc/uptime")).StdOut;
+        Assert.InRange(int.Parse(uptime, CultureInfo.InvariantCulture), 0, 300); // it is the wall that was put forward
+
+        Host.Suspend(clone);
+        await Task.Delay(1500);
+        Host.Resume(clone);
+        await AssertRight(clone, set);
+        set = Host.Get(clone).ClockSetAt!.Value;
+
+        await Task.Delay(1500);
+        Host.Reset(clone);
+        await AssertRight(clone, set);
+    }
+
+    [Fact]
+    public async Task A_guest_whose_board_has_no_port_is_told_how_to_get_one()
+    {
+        string guest = Boot(new GuestOptions { Memory = Memory });
+
+        GuestException error = await Assert.ThrowsAsync<GuestException>(() => Shell(guest, "true"));
+
+        Assert.Equal(GuestErrorIds.GuestAgentMissing, error.ErrorId);
+        Assert.Contains("-MachineType virt-1.3", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Equal(GuestAgentState.NoPort, Host.Get(guest).Agent);
+        Assert.Null(Host.Get(guest).ClockSetAt);
+    }
+
+    [Fact]
+    public async Task A_guest_in_which_no_program_opens_the_port_is_told_of_agents()
+    {
+        string guest = Boot(new GuestOptions { Memory = Memory, MachineType = "virt-1.3" });
+
+        GuestException error = await Assert.ThrowsAsync<GuestException>(() => Shell(guest, "true"));
+
+        Assert.Equal(GuestErrorIds.GuestAgentMissing, error.ErrorId);
+        Assert.Contains("apt install qemu-guest-agent", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Equal(GuestAgentState.Absent, Host.Get(guest).Agent);
+    }
+
+    private async Task Ends(string guest)
+    {
+        Assert.Equal(7, (await Shell(guest, "exit 7")).ExitCode);
+        Assert.Equal(15, (await Shell(guest, "kill -TERM $$")).Signal);
+        GuestCommandResult both = await Shell(guest, "echo out; echo err >&2");
+        Assert.Equal(("out", "err"), (both.StdOut, both.StdErr));
+        byte[] input = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 9000).Select(i => $"zeile {i} ü\n")));
+        Assert.Equal(input, (await Agents.RunAsync(guest, new GuestCommand("cat") { Input = input })).GetStdOutBytes());
+        Assert.Equal("a b|$x|\"\\", (await Agents.RunAsync(guest, GuestCommand.Shell("printf '%s|%s|%s' \"$1\" \"$2\" \"$3\"", "a b", "$x", "\"\\"))).StdOut);
+        Assert.Equal(3_000_000, (await Shell(guest, "head -c 3000000 /dev/zero")).GetStdOutBytes().Length);
+        Assert.Equal(
+            GuestErrorIds.GuestAgentRefused, (await Assert.ThrowsAsync<GuestException>(() => Agents.RunAsync(guest, new GuestCommand("/no/such")))).ErrorId);
+        GuestException late = await Assert.ThrowsAsync<GuestException>(() => Agents.RunAsync(
+            guest, GuestCommand.Shell("sleep 1000 & echo $! >/tmp/pid; wait") with { Timeout = TimeSpan.FromSeconds(3) }));
+        Assert.Equal(GuestErrorIds.GuestCommandTimeout, late.ErrorId);
+        Assert.Equal("gone", (await Shell(guest, "kill -0 $(cat /tmp/pid) 2>/dev/null || echo gone")).StdOut);
+    }
+
+    private async Task Streams(string guest)
+    {
+        StringBuilder heard = new();
+        int pieces = 0;
+        GuestCommandResult result = await Agents.RunAsync(
+            guest,
+            GuestCommand.Shell("for i in 1 2 3; do echo $i; sleep 0.3; done"),
+            piece =>
+            {
+                heard.Append(Encoding.ASCII.GetString(piece.Bytes.Span));
+                pieces++;
+            });
+
+        Assert.Equal(("1\n2\n3\n", true), ($"{heard}", result.Succeeded));
+        Assert.InRange(pieces, 2, 3);
+    }
+
+    private async Task Copies(string guest)
+    {
+        string file = At("in"), back = At("back");
+        byte[] bytes = new byte[1_000_003];
+        new Random(5).NextBytes(bytes);
+        await File.WriteAllBytesAsync(file, bytes);
+
+        Assert.Equal(bytes.Length, await Agents.CopyToAsync(guest, file, "/tmp/copied"));
+        Assert.StartsWith(Sha256(file), (await Shell(guest, "sha256sum /tmp/copied")).StdOut, StringComparison.Ordinal);
+        Assert.Equal(bytes.Length, await Agents.CopyFromAsync(guest, "/tmp/copied", back, long.MaxValue));
+        Assert.Equal(Sha256(file), Sha256(back));
+
+        string before = Sha256(back);
+        Assert.Equal(GuestErrorIds.GuestCopyFailed, await Id(() => Agents.CopyFromAsync(guest, "/dev/zero", back, 1 << 20)));
+        Assert.Equal(GuestErrorIds.GuestAgentRefused, await Id(() => Agents.CopyFromAsync(guest, "/no/such", back, 1 << 20)));
+        Assert.Equal(GuestErrorIds.GuestAgentRefused, await Id(() => Agents.CopyToAsync(guest, file, "/no/such/place")));
+        Assert.Equal(GuestErrorIds.GuestCopyFailed, await Id(() => Agents.CopyToAsync(guest, At("none"), "/tmp/x")));
+        Assert.Equal(before, Sha256(back));
+        Assert.Empty(Directory.EnumerateFiles(Path.GetDirectoryName(back)!, "*.partial"));
+    }
+
+    private async Task ShowsItsNetwork(string guest)
+    {
+        await Shell(guest, "ip link set lo up; ip addr add 10.9.8.7/24 dev lo; ip addr add fd00::1:0:5/64 dev lo");
+
+        GuestNetworkInterface lo = Assert.Single(await Agents.GetNetworkAsync(guest), found => found.Name == "lo");
+
+        Assert.Equal(["10.9.8.7/24", "127.0.0.1/8", "::1/128", "fd00::1:0:5/64"], lo.Addresses.Select(address => $"{address}").Order(StringComparer.Ordinal));
+    }
+
+    private async Task AssertRight(string guest, DateTimeOffset? before = null)
+    {
+        Assert.True(
+            SpinWait.SpinUntil(() => Host.Get(guest).ClockSetAt is { } at && at != before, Patience), $"the clock of {guest} is not set; {Host.Get(guest).Agent}");
+        DateTimeOffset from = DateTimeOffset.UtcNow;
+        string date = (await Shell(guest, "date +%s")).StdOut;
+        double found = double.Parse(date, CultureInfo.InvariantCulture);
+        Assert.InRange(found, (from.ToUnixTimeMilliseconds() / 1000.0) - 1.5, (DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0) + 0.5);
+    }
+
+    private Task<GuestCommandResult> Shell(string guest, string line) => Agents.RunAsync(guest, GuestCommand.Shell(line));
+
+    private static async Task<string> Id(Func<Task> action) => (await Assert.ThrowsAsync<GuestException>(action)).ErrorId;
+
+    private string BootOrSkip()
+    {
+        LinuxGuest linux = LinuxGuest.GetOrSkip();
+        Skip.IfNot(
+            File.ReadAllBytes(linux.Initrd).AsSpan().IndexOf("bin/psvm-agent"u8) >= 0, $"no agent in {linux.Initrd}: tests/guests/get-linux.sh packs it");
+        string guest = Boot(new GuestOptions
+        {
+            Memory = 128 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet", MachineType = "virt-1.3",
+        });
+        Assert.True(SpinWait.SpinUntil(() => Host.Get(guest).Agent == GuestAgentState.Answers, Patience), $"{Host.Get(guest).Agent}");
+        return guest;
+    }
+}
