@@ -108,16 +108,9 @@ public sealed class LinuxFirmwareTests : TemplateTest
     {
         Run(guest, "echo enabled >/sys/class/tty/ttyS0/power/wakeup; echo set");
         Host.WriteConsole(guest, "echo mem >/sys/power/state; echo ba''ck\n");
-        WaitFor(guest, "Suspending console(s)");
-        long before = -1;
-        Assert.True(SpinWait.SpinUntil(
-            () =>
-            {
-                (long last, before) = (before, Host.Get(guest).Instructions);
-                Thread.Sleep(300);
-                return last == before;
-            },
-            Patience));
+        Assert.True(SpinWait.SpinUntil(() => Host.IsAsleep(guest), Patience));
+        Host.Suspend(guest); // the slice in which it fell asleep is over after it
+        Host.Resume(guest);
     }
 
     private void AssertHostsTime(string guest)

@@ -28,6 +28,9 @@ internal interface ISupervisorEnvironment : IExecutionEnvironment, IStateful
     /// <param name="argument">What it finds in a1.</param>
     void Start(int hart, ulong entry, ulong argument);
 
+    /// <summary>The supervisor has suspended all of the machine, and no hart has run since.</summary>
+    bool IsAsleep { get; }
+
     /// <summary>Wakes the machine when its supervisor has suspended all of it.</summary>
     void WakeMachine();
 

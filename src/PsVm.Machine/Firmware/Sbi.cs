@@ -63,6 +63,8 @@ internal sealed class Sbi : ISupervisorEnvironment
     /// <summary>Calls that were made.</summary>
     public long Calls => Volatile.Read(ref _calls);
 
+    public bool IsAsleep => _supervised.IsAsleep;
+
     public uint StateVersion => NewestState;
 
     /// <summary>Makes one for a board.</summary>

@@ -39,6 +39,9 @@ internal sealed class SupervisedHarts : IStateful
         Array.Fill(_harts, new Supervised(HartStatus.Stopped));
     }
 
+    /// <summary>A hart has suspended the machine, and none has run since.</summary>
+    public bool IsAsleep => _asleep != Nobody;
+
     /// <summary>Number of harts.</summary>
     public int Count => _harts.Length;
 

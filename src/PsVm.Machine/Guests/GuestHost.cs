@@ -246,6 +246,9 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
         return await new ShutdownRequest(() => Find(same), timeout).RunAsync(cancellation).ConfigureAwait(false);
     }
 
+    /// <summary>A guest's kernel has suspended the machine (SBI SUSP), and no hart has run since.</summary>
+    internal bool IsAsleep(GuestReference guest) => Find(guest).IsAsleep;
+
     /// <summary>What memory there is; tests have others. Called by one at a time, and told how much would be enough.</summary>
     internal Func<long, MemoryRoom> ReadMemory { get; init; }
 

@@ -122,6 +122,9 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
     /// <summary>What it may have of the CPU, and has had; its next life goes on with it.</summary>
     public CpuAccount CpuAccount => _machine.Harts.Account;
 
+    /// <summary>Its kernel has suspended the machine (SBI SUSP), and no hart has run since.</summary>
+    public bool IsAsleep => _machine.Board.Environment is { IsAsleep: true };
+
     /// <summary>What it may have of memory for itself; its next life goes on with it.</summary>
     public OwnMemoryAccount OwnMemory => _memory.Account;
 
