@@ -16,14 +16,24 @@ public sealed record ConsoleText(string Text, long NextPosition, long Lost)
     public long Position => NextPosition - Text.Length;
 
     /// <summary>The last line that is not blank, as it shows, at most 200 characters of it; empty: there is none.</summary>
-    public string LastLine
+    public string LastLine => LastLines(1) is [string last] ? last : string.Empty;
+
+    /// <summary>The last lines that are not blank, as they show, at most 200 characters of each, oldest first.</summary>
+    /// <param name="most">How many at most.</param>
+    public IReadOnlyList<string> LastLines(int most)
     {
-        get
+        const int longest = 200;
+        List<string> lines = [];
+        ReadOnlySpan<char> text = Text.AsSpan().Trim();
+        while (!text.IsEmpty && lines.Count < most)
         {
-            const int longest = 200;
-            ReadOnlySpan<char> text = Text.AsSpan().Trim();
-            return VisibleText.LineOf(text[(text.LastIndexOf('\n') + 1)..].Trim().ToString(), longest);
+            int start = text.LastIndexOf('\n') + 1;
+            lines.Add(VisibleText.LineOf(text[start..].Trim().ToString(), longest));
+            text = text[..start].TrimEnd();
         }
+
+        lines.Reverse();
+        return lines;
     }
 
     /// <summary>When a character came, exact to the length of its moment.</summary>

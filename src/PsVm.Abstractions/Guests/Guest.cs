@@ -132,7 +132,7 @@ public sealed class Guest : IEquatable<Guest>
     // Only a guest that no longer runs can be removed.
     private GuestInfo Refresh() => _last = Find() ?? _last with
     {
-        State = _last.State == GuestState.Failed ? GuestState.Failed : GuestState.Stopped,
+        State = _last.State.IsFailure() ? _last.State : GuestState.Stopped,
     };
 
     private GuestInfo? Find()

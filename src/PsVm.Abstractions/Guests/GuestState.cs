@@ -14,4 +14,10 @@ public enum GuestState
 
     /// <summary>Stopped by an error of the guest or the host; see <see cref="GuestInfo.StopReason"/>.</summary>
     Failed,
+
+    /// <summary>
+    /// Its kernel gave up and said so (pvpanic); nothing of it runs any more. <see cref="GuestInfo.StopReason"/> has its last lines, and it can be
+    /// started again, reset or removed as one that has stopped.
+    /// </summary>
+    Panicked,
 }

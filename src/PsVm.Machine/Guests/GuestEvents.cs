@@ -80,7 +80,7 @@ internal static class GuestEvents
     /// <summary>A guest has stopped or failed.</summary>
     public static void NoteEnd(this HostEventLog events, GuestInfo guest)
     {
-        if (guest.State == GuestState.Failed)
+        if (guest.State.IsFailure())
         {
             events.Add(HostEventLevel.Error, HostEventIds.GuestFailed, guest, $"Guest {guest.Name} failed: {guest.StopReason}");
         }

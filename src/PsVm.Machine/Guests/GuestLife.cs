@@ -75,7 +75,7 @@ internal sealed class GuestLife(Func<string> name, GuestConsole console)
                 State = _state,
                 StopReason = _state.IsOver() ? _end?.Reason : null,
                 SuspendReason = _suspendReason,
-                Failure = _state == GuestState.Failed ? _end?.Failure : null,
+                Failure = _state.IsFailure() ? _end?.Failure : null,
                 EndedAt = _endedAt,
             };
         }
@@ -249,6 +249,9 @@ internal sealed record GuestEnd(GuestState State, string Reason, PsVmError? Fail
 
     /// <summary>It fails for what an error says.</summary>
     public static GuestEnd Failed(PsVmError failure) => new(GuestState.Failed, failure.Message, failure);
+
+    /// <summary>Its kernel panicked, as an error says.</summary>
+    public static GuestEnd Panicked(PsVmError failure) => new(GuestState.Panicked, failure.Message, failure);
 
     /// <summary>What was thrown, as the error of a guest.</summary>
     public static PsVmError ErrorOf(Exception failure, string guest) => failure is PsVmException { Error: var known }

@@ -401,27 +401,6 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         Devices.Dispose();
     }
 
-    private void OnPowerRequest(PowerRequest request, uint code)
-    {
-        switch (request)
-        {
-            case PowerRequest.Off:
-                End(GuestEnd.Stopped("powered off by the guest"));
-                break;
-            case PowerRequest.Reboot:
-                End(GuestEnd.Stopped("reboot requested by the guest"), reboots: !Options.NoReboot);
-                break;
-            case PowerRequest.Panic:
-                string lastLine = Console.Read(0).LastLine;
-                string panicked = "the guest's kernel panicked" + (lastLine.Length == 0 ? string.Empty : $"; its last line is '{lastLine}'");
-                Fail(new PsVmError(GuestErrorIds.GuestReportedFailure, panicked) { Target = Name });
-                break;
-            default:
-                Fail(new PsVmError(GuestErrorIds.GuestReportedFailure, $"the guest reported a failure, code {code}") { Target = Name });
-                break;
-        }
-    }
-
     /// <summary>Asks all harts to stop; the first reason counts.</summary>
     /// <param name="end">How it ends.</param>
     /// <param name="reboots">It begins again then.</param>

@@ -21,5 +21,5 @@ internal class GuestNameCompleter : ValueCompleter
 internal sealed class StoppedGuestNameCompleter : GuestNameCompleter
 {
     /// <inheritdoc/>
-    private protected override bool IsMeant(GuestInfo guest) => guest.State is GuestState.Stopped or GuestState.Failed;
+    private protected override bool IsMeant(GuestInfo guest) => guest.State.IsOver();
 }

@@ -105,7 +105,7 @@ internal sealed class Session
             bool isNews;
             lock (_gate)
             {
-                isNews = guest.State == GuestState.Failed && _told.Add(guest.Id);
+                isNews = guest.State.IsFailure() && _told.Add(guest.Id);
             }
 
             if (isNews)

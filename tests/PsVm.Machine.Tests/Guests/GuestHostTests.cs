@@ -192,7 +192,7 @@ public sealed class GuestHostTests : ProgramGuestTest
     [InlineData("virt-1.3", "")]
     [InlineData("virt-1.2", "Kernel panic - not syncing: gone")]
     [InlineData("virt-1.3", "\u001b[2Jgone")]
-    public void A_kernel_that_panics_fails_its_guest_which_shows_its_last_line_and_runs_no_more(string machineType, string lastLine)
+    public void A_kernel_that_panics_makes_its_guest_panicked_which_shows_its_last_lines_and_runs_no_more(string machineType, string lastLine)
     {
         const uint storeByte = 0x23 | (Asm.T0 << 15) | (Asm.T1 << 20); // sb t1, 0(t0)
         GuestProgram program = new();
@@ -205,12 +205,22 @@ public sealed class GuestHostTests : ProgramGuestTest
         string path = Kernel(program.Jump(program.Here).ToKernel());
         Host.Start(new GuestOptions { Name = "g", Kernel = path, Memory = Memory, MachineType = machineType }, CancellationToken.None);
 
-        Assert.True(Host.WaitForState("g", GuestState.Failed, Patience, CancellationToken.None));
+        Assert.True(Host.WaitForState("g", GuestState.Panicked, Patience, CancellationToken.None));
         string shown = lastLine.Replace("\u001b", "\\x1b", StringComparison.Ordinal);
-        Assert.Equal("the guest's kernel panicked" + (lastLine.Length == 0 ? "" : $"; its last line is '{shown}'"), Host.Get("g").StopReason);
+        string reason = "the guest's kernel panicked" + (lastLine.Length == 0 ? "" : $"; its last lines are 'before' / '{shown}'");
+        Assert.Equal(reason, Host.Get("g").StopReason);
+        Assert.Equal((GuestErrorIds.GuestReportedFailure, reason), (Host.Get("g").Failure!.Id, Host.Get("g").Failure!.Message));
+        Assert.False(Host.WaitForState("g", GuestState.Stopped, Timeout.InfiniteTimeSpan, CancellationToken.None)); // and nobody waits for ever
         (long instructions, TimeSpan cpu) = (Host.Get("g").Instructions, Host.Get("g").CpuTime);
         Thread.Sleep(50);
         Assert.Equal((instructions, cpu), (Host.Get("g").Instructions, Host.Get("g").CpuTime));
+
+        Host.Stop("g");
+        Assert.Equal(GuestState.Panicked, Host.Get("g").State);
+        Host.StartAgain("g", CancellationToken.None);
+        Assert.True(Host.WaitForState("g", GuestState.Panicked, Patience, CancellationToken.None));
+        Host.Remove("g");
+        Assert.Empty(Host.List());
     }
 
     [Fact]
