@@ -331,6 +331,13 @@ public sealed class MemoryBackend : IDisposable
     public SafeFileHandle? DuplicateFile() => _users.Use(_file.Duplicate);
 
     /// <summary>
+    /// The file behind the memory, opened once more: for another process, which has no part in the locks on it then, however long it keeps it.
+    /// </summary>
+    /// <returns>Null: there is no file.</returns>
+    /// <exception cref="IOException">It cannot be opened.</exception>
+    public SafeFileHandle? ReopenFile() => _users.Use(_file.Reopen);
+
+    /// <summary>
     /// Lets others map the file that only this backend could write until now, for a template that takes it over: the guest has ended, and
     /// nobody writes it any more.
     /// </summary>

@@ -33,6 +33,21 @@ Describe 'Start-Guest' {
         (Start-Guest by-path-4 ./by-path).Name | Should -Be by-path-4
     }
 
+    It 'takes devices of other processes as texts and dictionaries, and says what they need' {
+        $found = Get-ErrorOf { Start-Guest web -Memory 32MB -VhostUser @{ Kind = 'filesystem'; Tag = 'src'; Path = './' } -WhatIf }
+        $found.Id, $found.Target | Should -Be ConsumerNeedsSharedFile, ram.default
+        $null = New-MemoryBackend -Id shared -Kind Memfd -Share -Size 32MB
+        (Get-ErrorOf { Start-Guest web -MemoryBackend shared -VhostUser fs:./none.sock }).Id | Should -Be VhostUserUnavailable
+        (Get-ErrorOf { Start-Guest web -MemoryBackend shared -VhostUser block:./none.sock -WhatIf }).Message | Should -BeLike "*'$TestDrive/none.sock'*"
+        (Get-ErrorOf { Start-Guest web -MemoryBackend shared -VhostUser @{ Kind = 'Block' } }).Id | Should -Be VhostUserOptionConflict
+        (Get-ErrorOf { Start-Guest web -MemoryBackend shared -VhostUser ([pscustomobject]@{ Kind = 'Block'; Tag = 'a b'; Path = './x' }) }).Id | Should -Be VhostUserTagInvalid
+        { Start-Guest web -VhostUser ./none.sock } | Should -Throw '*fs:/run/fs.sock*'
+        { Start-Guest web -VhostUser @{ Path = './' } } | Should -Throw '*its Kind*'
+        { Start-Guest web -VhostUser @{ Kind = 'Blok' } } | Should -Throw '*Block*'
+        { Start-Guest web -VhostUser @{ Kind = 'Block'; Pat = './x' } } | Should -Throw '*Path*'
+        Get-Guest | Should -BeNullOrEmpty
+    }
+
     It 'asks which is meant when a name alone is that of a template here: <Case>' -ForEach @(
         @{ Case = 'by position'; Command = { Start-Guest real } }
         @{ Case = 'by name'; Command = { Start-Guest -Name real } }

@@ -19,7 +19,6 @@ const string Usage = """
     cold     clones whose template is not in memory, as after a restart of the host, with and without its working set
     lazy     a guest on a template that is still being copied from a slow source, beside waiting for the copy
     thp      guests that boot, and clones, with the advice to use transparent huge pages and without
-    disk     a disk's requests, one and 32 at a time, in turn with QEMU
     import   what Import-Module adds to the start of pwsh
     docs/benchmarks.md has their options.
     """;
@@ -83,12 +82,6 @@ try
             return 0;
         case ["thp", .. string[] rest]:
             ThpCommand.Thp(rest);
-            return 0;
-        case ["disk", .. string[] rest]:
-            DiskCommand.Disk(rest);
-            return 0;
-        case [DiskCommand.ChildName, .. string[] rest]:
-            DiskCommand.RunChild(rest);
             return 0;
         case ["import", .. string[] rest]:
             ImportCommand.Import(rest);

@@ -47,7 +47,7 @@ dir=${1:?usage: get-linux.sh DIR}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 init=$here/linux/init
 agent=$here/agent/psvm-agent
-modules=(virtio_mmio virtio_blk virtio-rng virtio_balloon) # virtio_console is part of the kernel
+modules=(virtio_mmio virtio_blk virtio-rng virtio_balloon) # virtio_console, fuse and virtiofs are part of the kernel
 has_packages() {
     local file
     for file in Image busybox fw_jump.elf fw_dynamic.bin "${modules[@]/#/modules/}"; do

@@ -108,6 +108,9 @@ public sealed class Guest : IEquatable<Guest>
     /// <inheritdoc cref="GuestInfo.Balloon"/>
     public GuestBalloon? Balloon => Refresh().Balloon;
 
+    /// <inheritdoc cref="GuestInfo.VhostUser"/>
+    public IReadOnlyList<GuestVhostUser> VhostUser => Refresh().VhostUser;
+
     /// <inheritdoc cref="GuestBalloon.Available"/>
     public long? Available => Balloon?.Available;
 

@@ -27,11 +27,8 @@ public sealed record GuestDisk
     /// <summary>Where the guest's writes go; None for a disk that it cannot write, too.</summary>
     public DiskOverlay Overlay { get; init; }
 
-    /// <summary>What is written over the image, in whole blocks: memory, or room in the overlay's file.</summary>
+    /// <summary>Memory that its overlay takes.</summary>
     public long OverlayBytes { get; init; }
-
-    /// <summary>Full path of the overlay's file; null: it has none.</summary>
-    public string? OverlayPath { get; init; }
 
     /// <summary>What the guest has read.</summary>
     public long ReadBytes { get; init; }

@@ -114,6 +114,9 @@ public sealed record GuestInfo
     /// <summary>Its balloon; null: it has none.</summary>
     public GuestBalloon? Balloon { get; init; }
 
+    /// <summary>Devices of it whose work other processes do (vhost-user).</summary>
+    public IReadOnlyList<GuestVhostUser> VhostUser { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestVhostUser>([]);
+
     /// <summary>The copy of a template that it was started on lazily (<see cref="GuestOptions.Lazy"/>); null: it was not.</summary>
     public GuestFill? Fill { get; init; }
 }

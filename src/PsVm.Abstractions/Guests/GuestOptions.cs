@@ -21,6 +21,9 @@ public sealed record GuestOptions
     /// <summary>Disks, by the slots of the board; a template's clones need those that it was made with. They need a machine type with slots.</summary>
     public IReadOnlyList<GuestDiskOptions> Disks { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestDiskOptions>([]);
 
+    /// <summary>Devices whose work other processes do, behind the disks; all of the guest's RAM has to be shared for them.</summary>
+    public IReadOnlyList<GuestVhostUserOptions> VhostUser { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestVhostUserOptions>([]);
+
     /// <summary>Initial RAM disk.</summary>
     public string? Initrd { get; init; }
 

@@ -107,20 +107,14 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
     /// <summary>What only operators change about it.</summary>
     public GuestInfo Description => _description;
 
-    /// <summary>What it was made of, and its next life will be.</summary>
-    public GuestOptions Options { get; private set; }
+    /// <summary>What it was made of.</summary>
+    public GuestOptions Options { get; }
 
     /// <summary>Its console.</summary>
     public GuestConsole Console { get; }
 
     /// <summary>What is in its slots; its next life goes on with it.</summary>
-    public GuestDevices Devices { get; private set; }
-
-    /// <summary>Its next life has other devices; it has ended, and whoever calls this has its <see cref="Succession"/>.</summary>
-    public void ChangeDevices(GuestOptions options, GuestDevices devices) => (Options, Devices) = (options, devices);
-
-    /// <summary>Returns when none of its devices does anything any more; it has ended.</summary>
-    public void Drain(CancellationToken cancellation) => _machine.Board.Drain(cancellation);
+    public GuestDevices Devices { get; }
 
     /// <summary>Its balloon; null: it has none.</summary>
     public BalloonDevice? Balloon => Devices.All.OfType<BalloonDevice>().FirstOrDefault();
@@ -231,6 +225,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
                 ClockSetAt = _agent?.ClockSetAt,
                 Fill = _filled?.Info,
                 Balloon = Balloon?.Show(_description.Memory),
+                VhostUser = [.. Devices.All.OfType<VhostUserInSlot>().Select(device => device.Show())],
             };
             return info.StopReason is { } reason && _machine.Harts.Unheard is { } unheard
                 ? info with { StopReason = $"{reason}; telling of it: {unheard.Message}" }
@@ -275,25 +270,6 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         _meter.NoteStart(clock);
         SetClockSoon();
     }
-
-    /// <summary>What it costs and does.</summary>
-    /// <param name="mappings">A reading of the kernel's accounting, for that of each backend; null: without.</param>
-    /// <param name="cancellation">Gives up.</param>
-    public GuestMeasurement Measure(ProcessMappings? mappings, CancellationToken cancellation) =>
-        _meter.Measure(() => Info, mappings, cancellation);
-
-    /// <summary>Bytes of its RAM that only it has.</summary>
-    public long MeasureOwn() => _ram.Measure(backend => backend.MeasureOwn()).Sum() + Devices.OwnBytes;
-
-    /// <summary>What the pages of its RAM are now.</summary>
-    /// <param name="cellSize">Bytes of a cell.</param>
-    /// <param name="cancellation">Gives up.</param>
-    public IReadOnlyList<RamMap> Map(long cellSize, CancellationToken cancellation) =>
-        _ram.Measure(backend => backend.Map(cellSize, cancellation));
-
-    /// <summary>What of its RAM has been touched, of each block; null: it has none any more.</summary>
-    public IReadOnlyList<IReadOnlyList<PageRange>>? Touched(CancellationToken cancellation) =>
-        _ram.Measure(backend => backend.TouchedRanges(cancellation)) is { Count: > 0 } touched ? touched : null;
 
     /// <summary>The template that it was started from; null: it booted.</summary>
     public GuestTemplate? Origin => _ram.Base;
@@ -480,6 +456,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         try
         {
             _machine.Board.Halt();
+            Devices.EndLife(_ram);
             _ram.Dispose();
         }
         catch (Exception failure)

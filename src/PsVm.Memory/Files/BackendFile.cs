@@ -31,6 +31,9 @@ internal sealed class BackendFile(OpenedBackend opened)
     /// <summary>Another descriptor of the open file; null: there is no file.</summary>
     public SafeFileHandle? Duplicate() => opened.File?.Duplicate();
 
+    /// <summary>The file opened once more, to be written; null: there is no file.</summary>
+    public SafeFileHandle? Reopen() => opened.File?.Reopen();
+
     /// <summary>Lets others map what only this backend could write until now: nobody writes it any more.</summary>
     public void HandOver()
     {

@@ -94,6 +94,13 @@ internal sealed class RamFile : IDisposable
         return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw new IOException($"F_DUPFD_CLOEXEC: {Errors.Describe(Errors.Last)}");
     }
 
+    /// <summary>The file opened once more, to be written: locks are of an opening, and so not of this one.</summary>
+    public SafeFileHandle Reopen()
+    {
+        int fd = LibC.Open($"/proc/self/fd/{Fd}", LibC.OpenReadWrite | LibC.OpenCloexec);
+        return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw new IOException($"open: {Errors.Describe(Errors.Last)}");
+    }
+
     /// <summary>Counts one more who has it, and disposes of it once.</summary>
     /// <returns>False: it is closed.</returns>
     public bool TryShare()

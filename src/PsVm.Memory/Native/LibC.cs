@@ -60,6 +60,19 @@ internal static partial class LibC
 
     public const ulong PagemapScanRequest = 0xc060_6610; // PAGEMAP_SCAN
 
+    public const int EventNonBlocking = 0x800; // EFD_NONBLOCK
+    public const int EventCloexec = OpenCloexec; // EFD_CLOEXEC
+
+    public const int ScmRights = 1; // SCM_RIGHTS
+    public const int SolSocket = 1; // SOL_SOCKET
+    public const int MsgDontWait = 0x40;
+    public const int MsgNoSignal = 0x4000;
+    public const int MsgCmsgCloexec = 0x4000_0000;
+    public const int MsgControlTruncated = 8; // MSG_CTRUNC
+
+    public const short PollIn = 1;
+    public const short PollOut = 4;
+
     public const long HugetlbfsMagic = 0x958458f6;
 
     // open(2) takes its third argument like any other on the ABIs above, and none for a file that must be there.
@@ -133,6 +146,24 @@ internal static partial class LibC
     [LibraryImport("libc", EntryPoint = "getrandom", SetLastError = true)]
     public static partial nint GetRandom(Span<byte> buffer, nuint length, uint flags);
 
+    [LibraryImport("libc", EntryPoint = "eventfd", SetLastError = true)]
+    public static partial int EventFd(uint count, int flags);
+
+    [LibraryImport("libc", EntryPoint = "poll", SetLastError = true)]
+    public static unsafe partial int Poll(PollDescriptor* descriptors, nuint count, int milliseconds);
+
+    [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
+    public static unsafe partial nint SendMsg(int socket, MessageHeader* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "recvmsg", SetLastError = true)]
+    public static unsafe partial nint RecvMsg(int socket, MessageHeader* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    public static unsafe partial nint Read(int fd, void* buffer, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    public static unsafe partial nint Write(int fd, void* buffer, nuint count);
+
     // glibc has it since 2.41, musl not at all. The number is the same on all architectures.
     public static unsafe nint ProcessMadvise(IoVector* vector, nuint count, int advice)
     {
@@ -164,6 +195,37 @@ internal static partial class LibC
     {
         public ulong Start;
         public ulong Length;
+    }
+
+    /// <summary>struct pollfd.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct PollDescriptor
+    {
+        public int Descriptor;
+        public short Wanted;
+        public short Found;
+    }
+
+    /// <summary>struct msghdr.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public unsafe struct MessageHeader
+    {
+        public void* Name;
+        public uint NameLength;
+        public IoVector* Vectors;
+        public nuint VectorCount;
+        public void* Control;
+        public nuint ControlLength;
+        public int Flags;
+    }
+
+    /// <summary>struct cmsghdr, as far as its data.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public struct ControlHeader
+    {
+        public nuint Length;
+        public int Level;
+        public int Type;
     }
 
     /// <summary>struct timespec.</summary>

@@ -214,6 +214,16 @@ public sealed class StartGuestCommand : PsVmCmdlet
     [Disks]
     public GuestDiskOptions[] Disk { get; set; } = [];
 
+    /// <summary>
+    /// Devices whose work other processes do (vhost-user): <c>fs:</c> or <c>block:</c> and the socket of a daemon, or dictionaries with Kind, Tag,
+    /// Socket, Path, Format, ReadOnly, Daemon and Arguments; with Path the daemon is started.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [VhostUser]
+    [ArgumentCompleter(typeof(NothingCompleter))]
+    public GuestVhostUserOptions[] VhostUser { get; set; } = [];
+
     /// <summary>A guest that reboots stops instead.</summary>
     [Parameter]
     public SwitchParameter NoReboot { get; set; }
@@ -376,6 +386,7 @@ public sealed class StartGuestCommand : PsVmCmdlet
             DiscardPolicy = DiscardPolicy?.Value ?? default,
             Balloon = IsGiven(nameof(Balloon)) ? Balloon.IsPresent : null,
             Disks = ResolvePaths(Disk),
+            VhostUser = Array.ConvertAll(VhostUser, device => device with { Socket = ResolvePath(device.Socket), Path = ResolvePath(device.Path) }),
             NoReboot = NoReboot,
             CpuWeight = Counts(nameof(CpuWeight)) ? CpuWeight : null,
             CpuLimit = Counts(nameof(CpuLimit)) ? CpuLimit : null,

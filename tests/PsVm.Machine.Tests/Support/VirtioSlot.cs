@@ -14,6 +14,9 @@ internal sealed class VirtioSlot : IInterruptController, IDisposable
 
     public VirtioSlot(Func<VirtioPort, IVirtioDevice>? create) => Device = new VirtioMmio(Wires(), create);
 
+    /// <param name="create">Makes a device that works on the RAM by itself.</param>
+    public VirtioSlot(Func<TestRam, VirtioPort, IVirtioDevice> create) => Device = new VirtioMmio(Wires(), port => create(Ram, port));
+
     public TestRam Ram { get; } = new((RamSize, false), (RamEnd - RomStart, true));
 
     public VirtioMmio Device { get; }

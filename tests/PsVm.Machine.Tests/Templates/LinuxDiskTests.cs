@@ -35,16 +35,13 @@ public sealed class LinuxDiskTests : TemplateTest
         Assert.InRange(disk.WrittenBytes, 4 * MiB, 64 * MiB);
     }
 
-    [SkippableTheory]
-    [InlineData("")]
-    [InlineData("overlay")]
-    public void What_was_flushed_is_there_when_the_process_is_killed(string overlay)
+    [SkippableFact]
+    public void What_was_flushed_is_there_when_the_process_is_killed()
     {
         GuestOptions options = OptionsOrSkip();
         string image = Image("disk", 64);
-        overlay = overlay.Length == 0 ? overlay : At(overlay);
         using Process writer = Process.Start(new ProcessStartInfo(
-            "dotnet", ["exec", typeof(Program).Assembly.Location, Argument, options.Kernel!, options.Initrd!, image, overlay]) { RedirectStandardOutput = true })!;
+            "dotnet", ["exec", typeof(Program).Assembly.Location, Argument, options.Kernel!, options.Initrd!, image]) { RedirectStandardOutput = true })!;
 
         string? sum = null;
         while (sum is null && writer.StandardOutput.ReadLine() is { } line)
@@ -54,16 +51,7 @@ public sealed class LinuxDiskTests : TemplateTest
 
         writer.Kill();
         writer.WaitForExit();
-        if (overlay.Length == 0)
-        {
-            Assert.Equal(Sum(image, 4), sum);
-            return;
-        }
-
-        // The overlay is another guest's now.
-        string guest = Boot(options with { Disks = [new GuestDiskOptions { Path = image, OverlayPath = overlay }] });
-        Assert.Equal(sum, Run(guest, SumFour));
-        Assert.Equal(new byte[4 * MiB], File.ReadAllBytes(image).AsSpan(0, 4 * MiB).ToArray());
+        Assert.Equal(Sum(image, 4), sum);
     }
 
     [SkippableFact]
@@ -171,15 +159,14 @@ public sealed class LinuxDiskTests : TemplateTest
     }
 
     /// <summary>Boots a guest that writes a disk, says what it flushed, and goes on writing behind that.</summary>
-    internal static void Write(string kernel, string initrd, string image, string overlay)
+    internal static void Write(string kernel, string initrd, string image)
     {
         using MemoryBackends backends = new();
         using GuestHost host = new(backends);
         string guest = host.Start(
             new GuestOptions
             {
-                Memory = 128 << 20, Kernel = kernel, Initrd = initrd, CommandLine = "console=ttyS0 quiet",
-                Disks = [new GuestDiskOptions { Path = image, OverlayPath = overlay.Length == 0 ? null : overlay }],
+                Memory = 128 << 20, Kernel = kernel, Initrd = initrd, CommandLine = "console=ttyS0 quiet", Disks = [new GuestDiskOptions { Path = image }],
             },
             CancellationToken.None).Name;
         host.WaitForText(guest, "GUEST-UP", Timeout.InfiniteTimeSpan, CancellationToken.None);

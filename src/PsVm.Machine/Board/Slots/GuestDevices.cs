@@ -52,6 +52,21 @@ internal sealed class GuestDevices : IDisposable
         }
     }
 
+    /// <summary>Finds out what would be wrong with what is planned.</summary>
+    /// <exception cref="GuestException">One cannot be had.</exception>
+    public static void Check(IReadOnlyList<GuestDevicePlan> plans, GuestDeviceHost host)
+    {
+        foreach (GuestDevicePlan plan in plans)
+        {
+            plan.Check?.Invoke(host);
+        }
+
+        Open([.. plans.Where(plan => plan.Check is null)], host).Dispose();
+    }
+
+    /// <inheritdoc cref="IGuestDevice.EndLife"/>
+    public void EndLife(GuestRam ram) => Array.ForEach(_devices, device => device.EndLife(ram));
+
     /// <inheritdoc cref="IGuestDevice.Tell"/>
     public void Tell(Action<string> warn) => Array.ForEach(_devices, device => device.Tell(warn));
 
@@ -61,17 +76,6 @@ internal sealed class GuestDevices : IDisposable
     /// <summary>What makes a board's slots, with the RAM of a life.</summary>
     public IReadOnlyList<Func<VirtioPort, IVirtioDevice>> Slots(GuestRam ram) =>
         Array.ConvertAll<IGuestDevice, Func<VirtioPort, IVirtioDevice>>(_devices, device => port => device.Create(port, ram));
-
-    /// <summary>These and one more, in place of these, which one life has that has ended.</summary>
-    public GuestDevices With(IGuestDevice device) => new([.. _devices, device]);
-
-    /// <summary>These without one, which is disposed, in place of these, which one life has that has ended.</summary>
-    public GuestDevices Without(IGuestDevice device)
-    {
-        device.Dispose();
-        IGuestDevice[] others = [.. _devices.Where(other => other != device)];
-        return others.Length == 0 ? None : new(others);
-    }
 
     /// <summary>Another life of the guest has them, too.</summary>
     public GuestDevices Share()

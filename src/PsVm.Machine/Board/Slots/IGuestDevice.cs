@@ -24,6 +24,12 @@ internal interface IGuestDevice : IDisposable
     /// <param name="ram">The RAM of that life of the guest; it is there until the board is disposed of.</param>
     IVirtioDevice Create(VirtioPort port, GuestRam ram);
 
+    /// <summary>A life of the guest has ended: what it is to that life's RAM is over, when this returns.</summary>
+    /// <param name="ram">The RAM.</param>
+    void EndLife(GuestRam ram)
+    {
+    }
+
     /// <summary>Refuses to be part of a template, where it would not stay as it is at the moment of that.</summary>
     /// <param name="guest">The guest's name, for the error.</param>
     /// <exception cref="GuestException">It would not.</exception>

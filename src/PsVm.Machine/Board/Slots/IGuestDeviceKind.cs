@@ -25,9 +25,14 @@ internal sealed record GuestDevicePlan(string Role, Func<GuestDeviceHost, IGuest
 {
     /// <summary>What it is to the guest's RAM; the guest is not put together where it may not be that (memory-backends rules, section 6).</summary>
     public IReadOnlyList<MemoryConsumer> Consumers { get; init; } = [];
+
+    /// <summary>
+    /// Finds out what would be wrong, without making it: for what is more than open files. Null: it is made, and disposed of. Throws as
+    /// <see cref="Open"/>.
+    /// </summary>
+    public Action<GuestDeviceHost>? Check { get; init; }
 }
 
 /// <summary>What a host of guests has for the devices of a guest.</summary>
 /// <param name="HasRoom">Whether the host has memory for more; asked from any thread.</param>
-/// <param name="OnlyLooks">It is found out whether the guest could be put together: nothing is made or changed.</param>
-internal sealed record GuestDeviceHost(Func<bool> HasRoom, bool OnlyLooks = false);
+internal sealed record GuestDeviceHost(Func<bool> HasRoom);

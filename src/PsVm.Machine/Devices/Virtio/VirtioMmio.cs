@@ -35,6 +35,7 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
 
     private readonly Lock _gate = new();
     private readonly IVirtioDevice? _device;
+    private readonly IVirtioQueueDevice? _others; // the device, where others work on its queues
     private readonly VirtioQueue[] _queues;
     private readonly DeviceWires _wires;
     private readonly InterruptLine _interrupt;
@@ -59,7 +60,9 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
         _interrupt = wires.Interrupts[0];
         _device = create?.Invoke(this);
         _queues = [.. (_device?.QueueSizes ?? []).Select(size => new VirtioQueue(wires.Memory, size))];
-        _features = _device is null ? 0 : _device.Features | IndirectFeature | EventIndexFeature | Version1Feature;
+        _others = _device as IVirtioQueueDevice;
+        ulong own = _others is null ? IndirectFeature | EventIndexFeature | Version1Feature : 0;
+        _features = _device is null ? 0 : _device.Features | own;
         Debug.Assert(_queues.Length <= 64, "a bit for each queue");
     }
 
@@ -141,6 +144,7 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
             _paused = false;
             UpdateInterrupt();
             Schedule();
+            _others?.GoOn();
         }
     }
 
@@ -195,6 +199,17 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
         }
     }
 
+    public override void NotifyUsed()
+    {
+        lock (_gate)
+        {
+            if (IsLive)
+            {
+                Interrupt(UsedBuffer);
+            }
+        }
+    }
+
     public override void NotifyConfigChanged()
     {
         lock (_gate)
@@ -218,42 +233,6 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
             if (hasDriver)
             {
                 Interrupt(ConfigChange);
-            }
-        }
-    }
-
-    public void Transfer(StateStream state)
-    {
-        lock (_gate)
-        {
-            uint id = _device?.DeviceId ?? 0;
-            state.Transfer(ref id);
-            if (id != (_device?.DeviceId ?? 0))
-            {
-                throw new InvalidDataException($"a virtio device of type {id}, expected type {_device?.DeviceId ?? 0}");
-            }
-
-            state.Transfer(ref _status);
-            state.Transfer(ref _featuresSelected);
-            state.Transfer(ref _driverFeaturesSelected);
-            state.Transfer(ref _queueSelected);
-            state.Transfer(ref _driverFeatures);
-            state.Transfer(ref _interruptStatus);
-            state.Transfer(ref _configGeneration);
-            ulong pending = _pending | (state.IsReading ? 0 : Unaccepted());
-            state.Transfer(ref pending);
-            _pending = state.IsReading ? pending : _pending;
-            if (state.TransferCount(_queues.Length, 1) != _queues.Length)
-            {
-                throw new InvalidDataException($"another number of queues than {_queues.Length}");
-            }
-
-            Array.ForEach(_queues, queue => queue.Transfer(state));
-            _device?.Transfer(state);
-            if (state.IsReading)
-            {
-                Check();
-                GoOn();
             }
         }
     }
@@ -328,33 +307,7 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
         if (IsLive)
         {
             _device!.Activate(_driverFeatures);
-        }
-    }
-
-    /// <summary>Queues that the device waits with, as bits: what it waits for is the host's, so a clone looks at them again.</summary>
-    private ulong Unaccepted()
-    {
-        ulong waiting = 0;
-        for (int queue = 0; IsLive && queue < _queues.Length; queue++)
-        {
-            waiting |= _queues[queue].IsReady && !_device!.Accepts(queue) ? 1ul << queue : 0;
-        }
-
-        return waiting;
-    }
-
-    /// <summary>What no driver can have come to, by these registers.</summary>
-    private void Check()
-    {
-        bool agreed = (_status & FeaturesOk) == 0
-            || ((_driverFeatures & ~_features) == 0 && (_driverFeatures & Version1Feature) != 0);
-        bool exists = (_status & ~(DriversBits | NeedsReset)) == 0 && (_interruptStatus & ~(UsedBuffer | ConfigChange)) == 0
-            && (_pending & ~(_queues.Length == 64 ? ulong.MaxValue : (1ul << _queues.Length) - 1)) == 0
-            && (_device is not null || _status == 0)
-            && ((_status & DriverOk) == 0 || (_status & FeaturesOk) != 0);
-        if (!agreed || !exists)
-        {
-            throw new InvalidDataException(agreed ? "bits that do not exist" : "features that the device does not have");
+            _others?.Begin(_driverFeatures, [.. _queues.Index().Where(queue => queue.Item.IsReady).Select(queue => queue.Item.PlaceAs(queue.Index))]);
         }
     }
 
@@ -365,7 +318,11 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
             return;
         }
 
-        if (!ready)
+        if (_others is not null && IsLive)
+        {
+            Break($"queue {_queueSelected}: expected that queues stay as they are while the driver uses the device, found another");
+        }
+        else if (!ready)
         {
             queue.Disable();
             _pending &= ~(1ul << (int)_queueSelected);
@@ -378,7 +335,16 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
 
     private void Notify(int queue)
     {
-        if (IsLive && _queues[queue].IsReady)
+        if (!IsLive || !_queues[queue].IsReady)
+        {
+            return;
+        }
+
+        if (_others is not null)
+        {
+            _others.Notify(queue);
+        }
+        else
         {
             _pending |= 1ul << queue;
             if (!_paused && !_isScheduled)

@@ -24,6 +24,9 @@ internal abstract class VirtioPort
     /// <param name="chain">The buffer, while it is handled.</param>
     public abstract void PutBack(VirtioChain chain);
 
+    /// <summary>Interrupts the driver of a device whose queues others work on (<see cref="IVirtioQueueDevice"/>): buffers were used.</summary>
+    public abstract void NotifyUsed();
+
     /// <summary>Tells the driver that the configuration space is another one.</summary>
     public abstract void NotifyConfigChanged();
 

@@ -71,6 +71,9 @@ internal sealed class VirtioQueue(PhysicalMemory ram, int maxSize)
         return null;
     }
 
+    /// <summary>Where it is, for those who work on it elsewhere.</summary>
+    public VirtioQueuePlace PlaceAs(int number) => new(number, (int)Size, Descriptors, Driver, Device);
+
     /// <summary>Ends its life: nothing of it is used any more.</summary>
     public void Disable()
     {

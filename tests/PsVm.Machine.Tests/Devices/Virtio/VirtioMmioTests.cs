@@ -24,7 +24,7 @@ public sealed class VirtioMmioTests : IDisposable
     [Fact]
     public void An_empty_slot_says_so_and_takes_nothing()
     {
-        using VirtioSlot empty = new(null);
+        using VirtioSlot empty = new(create: (Func<VirtioPort, IVirtioDevice>?)null);
 
         Assert.Equal((0x7472_6976ul, 2ul, 0ul), (empty.Device.Read(0), empty.Device.Read(4), empty.Device.Read(8)));
         empty.Device.Write(VirtioDriver.StatusRegister, 1);
