@@ -11,6 +11,7 @@ param([switch] $Update)
 $ways = 'object', 'name', 'wildcard', 'array', 'position', 'by value', 'by property name', 'WhatIf', 'completion', 'Ctrl+C', 'LogPath'
 
 # Reasons that several rows share.
+$used = 'it is the script block that runs then, or that has guests of its own (Use-Guest.Tests.ps1)'
 $reads = 'changes nothing, so there is no -WhatIf'
 $noTarget = 'takes no guest, backend or template'
 $one = 'takes one; pipe several'
@@ -124,6 +125,11 @@ $rows = @(
     @{
         Cmdlet  = 'Start-Guest'; Kind = 'Template'; Target = 'Template'; Touched = { $given | ForEach-Object { Split-Path $_.Template -Leaf } }
         Reasons = @{ wildcard = $one; array = $one; completion = $folders }
+    }
+    @{
+        Cmdlet  = 'Use-Guest'; Kind = 'Template'; Target = 'Template'; With = { @{ ScriptBlock = { param($guest) $guest.Template } } }
+        Touched = { $given | ForEach-Object { Split-Path $_ -Leaf } }
+        Reasons = @{ wildcard = $one; array = $one; completion = $folders; 'Ctrl+C' = $used; LogPath = $used }
     }
     @{
         Cmdlet  = 'New-MemoryBackend'; Kind = 'File'; With = { @{ Size = 1MB } }; Touched = { $given | ForEach-Object { Split-Path $_.Path -Leaf } }

@@ -42,6 +42,7 @@ BeforeDiscovery {
         'Suspend-Guest'          = @{ 1 = 'web'; 2 = 'guest on ram.img' }
         'Test-BackendOptions'    = @{ 1 = 'ram.img'; 2 = 'ram.img'; 3 = 'ram.img' }
         'Test-GuestTemplate'     = @{ 1 = 'template'; 2 = 'damaged template'; 3 = 'template', 'damaged template' }
+        'Use-Guest'              = @{ 1 = 'template'; 2 = 'pool' }
         'Wait-Guest'             = @{ 1 = 'web'; 2 = 'linux web'; 3 = 'web'; 4 = 'web' }
     }
 

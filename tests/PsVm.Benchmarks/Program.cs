@@ -12,6 +12,7 @@ const string Usage = """
     pool     clones that are taken out of a pool, beside others that are started
     balloon  clones that fill memory and free it: what the host gets back by free page reporting, and by the balloon
     reset    a clone that is put back to its template over and over: how long that takes, and what the process grows by
+    agent    commands in clones by their agents: round trips, and from a clone's start to its first command's end
     travel   a template that is packed, unpacked and copied to other file systems: how long, how large, does it run, is damage found
     soak     a guest of several harts that works for minutes, its checksums and the memory of the process
     hostile  many guests that mean harm beside one that works: what that one gets, how fast an operator is obeyed
@@ -59,6 +60,9 @@ try
             return 0;
         case ["reset", .. string[] rest]:
             ResetCommand.Reset(rest);
+            return 0;
+        case ["agent", .. string[] rest]:
+            AgentsCommand.Run(rest);
             return 0;
         case ["travel", .. string[] rest]:
             TravelCommand.Travel(rest);

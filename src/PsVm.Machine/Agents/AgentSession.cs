@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
 using System.Text.Json;
+using System.Text.Unicode;
 using PsVm.Machine.Devices;
 
 namespace PsVm.Machine.Agents;
@@ -232,9 +233,10 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
         JsonDocument document;
         try
         {
+            ThrowIfNoText(text.Span);
             document = JsonDocument.Parse(text.ToArray(), s_bounds);
         }
-        catch (JsonException)
+        catch (Exception failure) when (failure is JsonException or InvalidOperationException)
         {
             throw AgentErrors.Garbled(guest(), "a JSON object a line", $"'{Encoding.Latin1.GetString(text.Span[..Math.Min(text.Length, 100)])}'");
         }
@@ -247,6 +249,25 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
         }
 
         return document;
+    }
+
+    /// <summary>JSON is parsed without a look at what is in its strings; later nobody expects bytes, or halves of pairs, that are no text.</summary>
+    private static void ThrowIfNoText(ReadOnlySpan<byte> text)
+    {
+        if (!Utf8.IsValid(text))
+        {
+            throw new InvalidOperationException("no UTF-8");
+        }
+
+        Utf8JsonReader reader = new(text, new JsonReaderOptions { MaxDepth = s_bounds.MaxDepth });
+        bool isEscaped = text.Contains((byte)'\\');
+        while (isEscaped && reader.Read())
+        {
+            if (reader.TokenType is JsonTokenType.String or JsonTokenType.PropertyName && reader.ValueIsEscaped)
+            {
+                _ = reader.GetString(); // which throws
+            }
+        }
     }
 
     private JsonElement Returned(string request, JsonElement answer)

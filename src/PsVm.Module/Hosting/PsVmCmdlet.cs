@@ -155,19 +155,27 @@ public abstract class PsVmCmdlet : PSCmdlet, IDisposable
                     return;
                 }
 
-                DateTimeOffset began = DateTimeOffset.UtcNow;
-                IGuestHost host = ModuleServices.Guests;
-                Session.Current.Attend(host);
-                PipelinePump.Run(work, logged, _stopping.Token);
-                IReadOnlyList<HostEvent> happened = Session.Current.WriteLog(host, output, began);
-                ModuleServices.GuestLogs.Look();
-                (logged as LoggedOutput)?.End(happened);
+                Perform(work);
             }
         }
         catch (PsVmException error)
         {
             logged.WriteError(error);
         }
+    }
+
+    /// <summary>Does work on a worker, now, and tells what happened to guests meanwhile; runs on the pipeline thread.</summary>
+    private protected void Perform(CmdletWork work)
+    {
+        PipelineOutput output = _output!;
+        ICmdletOutput logged = Logged(output);
+        DateTimeOffset began = DateTimeOffset.UtcNow;
+        IGuestHost host = ModuleServices.Guests;
+        Session.Current.Attend(host);
+        PipelinePump.Run(work, logged, _stopping.Token);
+        IReadOnlyList<HostEvent> happened = Session.Current.WriteLog(host, output, began);
+        ModuleServices.GuestLogs.Look();
+        (logged as LoggedOutput)?.End(happened);
     }
 
     // What would be done is not logged.

@@ -110,6 +110,8 @@ public sealed class AgentTests : AgentTest
     [InlineData("{\"return\": {\"pid\": 1, \"exited\": true}}\n", GuestErrorIds.GuestAgentGarbled)]
     [InlineData("{\"return\": {\"pid\": 1, \"exited\": true, \"exitcode\": 0, \"out-data\": \"%%\"}}\n", GuestErrorIds.GuestAgentGarbled)]
     [InlineData("{\"error\": \"no\"}\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("{\"error\": {\"class\": \"\u00e5\", \"desc\": \"no UTF-8\"}}\n", GuestErrorIds.GuestAgentGarbled)]
+    [InlineData("{\"error\": {\"class\": \"half a pair\", \"desc\": \"\\ud800\"}}\n", GuestErrorIds.GuestAgentGarbled)]
     [InlineData("{\"error\": {\"class\": \"GenericError\", \"desc\": \"no \\u001b[2J\"}}\n", GuestErrorIds.GuestAgentRefused)]
     [InlineData("{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"x\"}}\n", GuestErrorIds.GuestAgentRefused)]
     public async Task Nonsense_is_an_error_and_the_next_request_is_answered(string nonsense, string id)

@@ -1,0 +1,122 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using PsVm.Machine.Guests;
+using PsVm.Memory;
+
+namespace PsVm.Benchmarks;
+
+/// <summary>Clones with a disk and an agent: from a start to the end of the first command, then commands in all of them, in turn and at once.</summary>
+internal static class AgentsCommand
+{
+    private const long DiskBytes = 64 << 20;
+
+    private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
+
+    /// <summary>Prints one line.</summary>
+    /// <exception cref="BenchmarkException">A guest has no agent that answers, or a command fails.</exception>
+    public static void Run(string[] words)
+    {
+        Arguments arguments = new(words);
+        CloneOptions options = new(arguments);
+        int commands = arguments.Number("--commands", 500);
+        arguments.Done();
+
+        DirectoryInfo folder = Directory.CreateTempSubdirectory("psvm-agents-");
+        try
+        {
+            using MemoryBackends backends = new();
+            using GuestHost host = new(backends);
+            GuestOptions clone = MakeTemplate(host, options, folder.FullName);
+            Command(host, host.Start(clone with { Name = "warm" }, CancellationToken.None).Name);
+            host.End("warm");
+
+            double[] firsts = [.. Enumerable.Range(0, options.Count).Select(number => Time(() =>
+            {
+                host.Start(clone with { Name = NameOf(number) }, CancellationToken.None);
+                Command(host, NameOf(number));
+            })).Order()];
+            long own = OwnBytes(host, options.Count) / options.Count;
+            double[] trips = [.. Enumerable.Range(0, commands).Select(number => Time(() => Command(host, NameOf(number % options.Count)))).Order()];
+            double together = Time(() => Task.WhenAll(Enumerable.Range(0, options.Count).Select(
+                guest => Task.Run(() => InTurn(host, NameOf(guest), commands / options.Count)))).GetAwaiter().GetResult());
+            Console.WriteLine(JsonSerializer.Serialize(new
+            {
+                clones = options.Count,
+                commands,
+                median_ms = Math.Round(Median.Of(trips), 2),
+                p99_ms = Math.Round(trips[(int)(commands * 0.99)], 2),
+                per_second_at_once = Math.Round(commands / options.Count * options.Count / (together / 1000), 1),
+                first_median_ms = Math.Round(Median.Of(firsts), 2),
+                first_most_ms = Math.Round(firsts[^1], 2),
+                own_after_first_kib = own >> 10,
+                own_in_the_end_kib = (OwnBytes(host, options.Count) / options.Count) >> 10,
+            }));
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
+
+    private static GuestOptions MakeTemplate(GuestHost host, CloneOptions options, string folder)
+    {
+        const string source = "source";
+        string image = Path.Combine(folder, "disk.img");
+        using (FileStream disk = File.Create(image))
+        {
+            disk.SetLength(DiskBytes);
+        }
+
+        GuestOptions boot = new()
+        {
+            Name = source,
+            Memory = options.Memory,
+            Kernel = options.Kernel,
+            Initrd = options.Initrd,
+            CommandLine = options.Append,
+            MachineType = "virt-1.3",
+            Disks = [new GuestDiskOptions { Path = image, Overlay = DiskOverlay.Memory }],
+        };
+        host.Start(boot, CancellationToken.None);
+        if (!host.Agents.WaitAsync(source, s_patience).GetAwaiter().GetResult())
+        {
+            throw new BenchmarkException($"Expected an agent that answers within {s_patience.TotalSeconds} s, found none: give --kernel and --initrd of get-linux.sh.");
+        }
+
+        Command(host, source);
+        string template = Path.Combine(folder, "template");
+        host.Checkpoint(source, new CheckpointOptions { Path = template }, progress: null, CancellationToken.None);
+        host.End(source);
+        return new GuestOptions { Template = template, Memory = options.Memory, Disks = boot.Disks };
+    }
+
+    private static void InTurn(GuestHost host, string guest, int count)
+    {
+        for (int number = 0; number < count; number++)
+        {
+            Command(host, guest);
+        }
+    }
+
+    private static void Command(GuestHost host, string guest)
+    {
+        GuestCommandResult result = host.Agents.RunAsync(guest, new GuestCommand("/bin/busybox") { Arguments = ["true"] }).GetAwaiter().GetResult();
+        if (result.ExitCode != 0)
+        {
+            throw new BenchmarkException($"Expected a command in {guest} to end with 0, found {result.ExitCode}: {result.StdErr}");
+        }
+    }
+
+    private static double Time(Action action)
+    {
+        long began = Stopwatch.GetTimestamp();
+        action();
+        return Stopwatch.GetElapsedTime(began).TotalMilliseconds;
+    }
+
+    private static long OwnBytes(GuestHost host, int count) => host.Measure([.. Enumerable.Range(0, count).Select(NameOf)], detailed: true)
+        .SelectMany(guest => guest.Backends).Sum(ram => ram.Own);
+
+    private static string NameOf(int number) => string.Create(CultureInfo.InvariantCulture, $"clone{number}");
+}
