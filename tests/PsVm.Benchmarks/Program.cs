@@ -20,6 +20,7 @@ const string Usage = """
     cold     clones whose template is not in memory, as after a restart of the host, with and without its working set
     lazy     a guest on a template that is still being copied from a slow source, beside waiting for the copy
     thp      guests that boot, and clones, with the advice to use transparent huge pages and without
+    vhost    a folder that virtiofsd shares with a guest, here and in QEMU in turn: long files, and many small ones
     import   what Import-Module adds to the start of pwsh
     docs/benchmarks.md has their options.
     """;
@@ -86,6 +87,9 @@ try
             return 0;
         case ["thp", .. string[] rest]:
             ThpCommand.Thp(rest);
+            return 0;
+        case ["vhost", .. string[] rest]:
+            VhostCommand.Vhost(rest);
             return 0;
         case ["import", .. string[] rest]:
             ImportCommand.Import(rest);

@@ -34,16 +34,17 @@ internal sealed class SocketDaemon(string path) : IVhostDaemon
     /// <exception cref="VhostException">Nobody is there.</exception>
     public static Socket Connect(string path)
     {
-        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        Socket? socket = null;
         try
         {
+            socket = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
             socket.Blocking = false; // where too many wait already it fails, instead of waiting with them
             socket.Connect(new UnixDomainSocketEndPoint(path));
             return socket;
         }
         catch (Exception failure) when (failure is SocketException or ArgumentException)
         {
-            socket.Dispose();
+            socket?.Dispose();
             throw new VhostException($"nobody answers at '{path}': {failure.Message}", failure);
         }
     }

@@ -52,10 +52,9 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
             }
             catch (VhostException failure)
             {
-                if (process.WaitForExit(2))
+                if (HasEnded(process) is { } how)
                 {
-                    process.WaitForExit(); // for what it said
-                    throw new VhostException($"{Name} ended with exit code {process.ExitCode}{(_said.Length == 0 ? "" : $": {_said}")}", failure);
+                    throw new VhostException($"{Name} {how}", failure);
                 }
 
                 if (Stopwatch.GetElapsedTime(began) > s_patience || stop.WaitHandle.WaitOne(3))
@@ -107,6 +106,25 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
 
     /// <inheritdoc/>
     public void Dispose() => End();
+
+    /// <summary>How a process has ended; null: it runs.</summary>
+    private string? HasEnded(Process process)
+    {
+        try
+        {
+            if (!process.WaitForExit(2))
+            {
+                return null;
+            }
+
+            process.WaitForExit(); // for what it said
+            return $"ended with exit code {process.ExitCode}{(_said.Length == 0 ? "" : $": {_said}")}";
+        }
+        catch (InvalidOperationException)
+        {
+            return "was ended"; // by whoever has no use for it any more
+        }
+    }
 
     private (Process Process, string Socket) Begin()
     {

@@ -317,9 +317,15 @@ internal sealed class VhostFrontEnd : IDisposable
         {
             return VhostSession.Open(new DescriptorSocket(_daemon.Connect(_stop.Token)), _traits, _patience);
         }
-        catch
+        catch (Exception failure)
         {
+            // Such as that the process has too many open files, or no room for a folder: the daemon cannot be had, and nothing else is wrong.
             _daemon.End();
+            if (failure is IOException or UnauthorizedAccessException)
+            {
+                throw new VhostException($"{_daemon.Name} cannot be had: {failure.Message}", failure);
+            }
+
             throw;
         }
     }
@@ -503,19 +509,23 @@ internal sealed class VhostFrontEnd : IDisposable
             poller.Add(session.Socket.Handle, endOnly: true);
         }
 
-        bool happened = poller.Wait(milliseconds);
-        _ = _wake.Take();
-        if (!happened)
+        if (!poller.Wait(milliseconds))
         {
             return;
+        }
+
+        if (poller.Happened(0))
+        {
+            _ = _wake.Take();
         }
 
         VirtioPort? port = _board?.Port;
         bool isUsed = false;
         for (int queue = 0; queue < queues; queue++)
         {
-            isUsed |= _wires.Calls[queue].Take();
-            if (_wires.Errors[queue].Take() && _isBegun)
+            int place = 1 + (2 * queue);
+            isUsed |= poller.Happened(place) && _wires.Calls[queue].Take();
+            if (poller.Happened(place + 1) && _wires.Errors[queue].Take() && _isBegun)
             {
                 port?.Break($"{_daemon.Name} cannot go on with queue {queue}");
             }
