@@ -48,6 +48,22 @@ Describe 'Start-Guest' {
         Get-Guest | Should -BeNullOrEmpty
     }
 
+    It 'starts virtiofsd for a guest, shows it, and ends it with the guest' {
+        $daemon = (Get-Command virtiofsd, /usr/libexec/virtiofsd, /usr/lib/qemu/virtiofsd -ErrorAction Ignore | Select-Object -First 1).Path
+        if (-not $daemon) { Set-ItResult -Skipped -Because 'virtiofsd is not installed'; return }
+        if ((id -u) -ne 0) { Set-ItResult -Skipped -Because 'virtiofsd of Debian 12 needs root'; return }
+        $null = New-Item $TestDrive/src -ItemType Directory
+        $null = New-MemoryBackend -Id shared -Kind Memfd -Share -Size 32MB
+        $web = Start-Guest web -MemoryBackend shared -VhostUser @{ Kind = 'FileSystem'; Tag = 'src'; Path = './src'; Daemon = $daemon }
+        $web.VhostUser.Tag, $web.VhostUser.Path, $web.VhostUser.Connected | Should -Be src, "$TestDrive/src", $true
+        ($web | Format-List | Out-String) -replace ' +' | Should -Match 'VhostUser:src\(FileSystem,connected\)'
+        $process = $web.VhostUser.ProcessId
+        (Get-ErrorOf { Checkpoint-Guest web -Path $TestDrive/external }).Id | Should -Be CheckpointDeviceExternal
+        (Get-ErrorOf { Copy-Guest web copy }).Id | Should -Be CheckpointDeviceExternal
+        $null = Stop-Guest web -Force
+        Get-Process -Id $process -ErrorAction Ignore | Should -BeNullOrEmpty
+    }
+
     It 'asks which is meant when a name alone is that of a template here: <Case>' -ForEach @(
         @{ Case = 'by position'; Command = { Start-Guest real } }
         @{ Case = 'by name'; Command = { Start-Guest -Name real } }

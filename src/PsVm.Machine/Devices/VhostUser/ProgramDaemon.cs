@@ -87,25 +87,27 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
                 process.Dispose();
                 _process = null;
             }
-
-            if (_folder is not null)
-            {
-                try
-                {
-                    Directory.Delete(_folder, recursive: true);
-                }
-                catch (IOException)
-                {
-                    // A folder without use is left in the one for temporary files.
-                }
-
-                _folder = null;
-            }
         }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => End();
+    public void Dispose()
+    {
+        lock (_gate)
+        {
+            End();
+            try
+            {
+                Directory.Delete(_folder ?? string.Empty, recursive: true);
+            }
+            catch (Exception left) when (left is IOException or ArgumentException)
+            {
+                // It was never started, or a folder without use is left in the one for temporary files.
+            }
+
+            _folder = null;
+        }
+    }
 
     /// <summary>How a process has ended; null: it runs.</summary>
     private string? HasEnded(Process process)
@@ -132,9 +134,11 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
         {
             End();
             _said = string.Empty;
-            string folder = Directory.CreateTempSubdirectory("psvm-vhost-").FullName;
-            _folder = folder;
-            string socket = Path.Combine(folder, "socket");
+
+            // One place for all of a device's daemons: Debian's virtiofsd leaves a file in /run/virtiofsd for each.
+            _folder ??= Directory.CreateTempSubdirectory("psvm-vhost-").FullName;
+            string socket = Path.Combine(_folder, "socket");
+            File.Delete(socket);
             IReadOnlyList<string> all = arguments(socket);
             ProcessStartInfo start = File.Exists(OwnSession) ? new(OwnSession, [program, .. all]) : new(program, all);
             (start.RedirectStandardInput, start.RedirectStandardOutput, start.RedirectStandardError) = (true, true, true);
