@@ -27,6 +27,9 @@ public enum HostStep
     /// <summary>RAM of a guest that was started lazily comes from its source.</summary>
     Filling,
 
+    /// <summary>What was written over a disk is written into its image.</summary>
+    Saving,
+
     /// <summary>Digests of RAM that has been written into a template are computed.</summary>
     Hashing,
 }

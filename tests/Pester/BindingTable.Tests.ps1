@@ -19,7 +19,7 @@ BeforeAll {
     function New-Pair([string] $kind) {
         switch ($kind) {
             Guest { $names | ForEach-Object { Start-Guest -Name $_ -Memory 32MB } }
-            Disked { $names | ForEach-Object { Start-Guest -Name $_ -Memory 32MB -Disk (New-TestImage "$TestDrive/$_.img") } }
+            Disked { $names | ForEach-Object { Start-Guest -Name $_ -Memory 32MB -Disk @{ Path = New-TestImage "$TestDrive/$_.img"; Overlay = 'Memory' } } }
             Clone {
                 $source = "$TestDrive/source"
                 $null = (Test-Path $source) ? $null : (New-TestTemplate $source)

@@ -24,6 +24,19 @@ $folders = 'paths of templates (Completion.Tests.ps1)'
 $rows = @(
     @{ Cmdlet = 'Get-Guest'; Kind = 'Guest'; Reasons = @{ WhatIf = $reads } }
     @{ Cmdlet = 'Get-GuestDisk'; Kind = 'Disked'; Touched = { $given.Guest }; Reasons = @{ WhatIf = $reads } }
+    @{
+        Cmdlet  = 'Add-GuestDisk'; Kind = 'Guest'; Ready = { $null = Get-Guest | Stop-Guest -Force }; Touched = { $given.Guest }
+        With    = { @{ Disk = @{ Path = New-TestImage "$TestDrive/$([guid]::NewGuid()).img"; ReadOnly = $true } } }
+    }
+    @{
+        Cmdlet  = 'Remove-GuestDisk'; Kind = 'Disked'; With = { @{ DiskName = '*' } }; Ready = { $null = Get-Guest | Stop-Guest -Force }
+        Touched = { $names | Where-Object { -not (Get-GuestDisk $_) } }
+    }
+    @{ Cmdlet = 'Save-GuestDisk'; Kind = 'Disked'; With = { @{ DiskName = '*' } }; Touched = { $given.Guest } }
+    @{
+        Cmdlet = 'Reset-GuestDisk'; Kind = 'Disked'; With = { @{ DiskName = '*' } }; Ready = { $null = Get-Guest | Stop-Guest -Force }
+        Touched = { $given.Guest }
+    }
     @{ Cmdlet = 'Suspend-Guest'; Kind = 'Guest' }
     @{ Cmdlet = 'Resume-Guest'; Kind = 'Guest' }
     @{ Cmdlet = 'Stop-Guest'; Kind = 'Guest' }

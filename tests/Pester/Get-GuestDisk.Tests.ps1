@@ -49,7 +49,7 @@ Describe 'Start-Guest -Disk' {
     It 'refuses <Text>' -ForEach @(
         @{ Text = 'a key that there is not'; Disk = @{ Pfad = 'x' }; Message = "*found 'Pfad'*" }
         @{ Text = 'no path'; Disk = @{ Name = 'x' }; Message = '*the Path of its image*' }
-        @{ Text = 'an overlay that there is not'; Disk = @{ Path = 'x'; Overlay = 'Tape' }; Message = '*Auto, None, Memory*Tape*' }
+        @{ Text = 'an overlay in a file without one'; Disk = @{ Path = 'x'; Overlay = 'File' }; Message = '*Auto, None, Memory*File*' }
         @{ Text = 'a number'; Disk = 7; Message = "*found '7'*" }
     ) {
         $found = Get-ErrorOf { Start-Guest -Memory 32MB -Disk $Disk }
@@ -64,6 +64,27 @@ Describe 'Start-Guest -Disk' {
         $null = Start-Guest one -Memory 32MB -Disk $image
         (Get-ErrorOf { Start-Guest two -Memory 32MB -Disk $image }).Id | Should -Be DiskInUse
         (Get-ErrorOf { Start-Guest two -Memory 32MB -Disk $image -WhatIf }).Id | Should -Be DiskInUse
+    }
+
+    It 'keeps writes in a file that the next guest goes on with, over the same image alone' {
+        Push-Location $TestDrive
+        try {
+            $null = Start-Guest one -Memory 32MB -Disk @{ Path = $image; Overlay = 'one.overlay' }
+        } finally {
+            Pop-Location
+        }
+        $disk = Get-GuestDisk one
+        $disk.Overlay, $disk.OverlayPath, $disk.OverlayBytes, $disk.EffectiveMode | Should -Be File, (Join-Path $TestDrive one.overlay), 0, ReadOnly
+        (Get-ErrorOf { Start-Guest two -Memory 32MB -Disk @{ Path = $image; Overlay = Get-Item "$TestDrive/one.overlay" } }).Id | Should -Be DiskInUse
+        Remove-Guest one -Force
+        $null = Start-Guest two -Memory 32MB -Disk @{ Path = $image; Overlay = Get-Item "$TestDrive/one.overlay" }
+        $other = New-TestImage "$TestDrive/$([guid]::NewGuid()).img"
+        (Get-ErrorOf { Start-Guest -Memory 32MB -Disk @{ Path = $other; Overlay = "$TestDrive/two.overlay" } -WhatIf }).Id | Should -BeNullOrEmpty
+        Test-Path "$TestDrive/two.overlay" | Should -BeFalse
+        Remove-Guest two -Force
+        (Get-ErrorOf { Start-Guest -Memory 32MB -Disk @{ Path = $other; Overlay = "$TestDrive/one.overlay" } }).Id | Should -Be DiskOverlayMismatch
+        (Get-ErrorOf { Start-Guest -Memory 32MB -Disk @{ Path = $image; Overlay = $other } }).Id | Should -Be DiskOverlayInvalid
+        (Get-ErrorOf { Start-Guest -Memory 32MB -Disk @{ Path = $image; Overlay = "$TestDrive/none/x" } }).Id | Should -Be DiskOverlayNotOpened
     }
 
     It 'gives clones, copies, pools and a restored guest overlays of their own' {

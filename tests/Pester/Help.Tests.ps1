@@ -2,6 +2,7 @@
 BeforeDiscovery {
     # What an example finds, by page and number: names of what $things in BeforeAll makes. An example that is not here needs nothing.
     $needs = @{
+        'Add-GuestDisk'          = @{ 1 = 'web', 'data.img'; 2 = 'web', 'data.img' }
         'Checkpoint-Guest'       = @{ 1 = 'web'; 2 = 'linux'; 3 = 'clone'; 4 = 'web' }
         'Compress-GuestTemplate' = @{ 1 = 'chain'; 2 = 'chain'; 3 = 'chain' }
         'Clear-MemoryBackend'    = @{ 1 = 'ram'; 2 = 'backend clone1' }
@@ -26,14 +27,17 @@ BeforeDiscovery {
         'Optimize-GuestTemplate' = @{ 1 = 'web'; 2 = 'template' }
         'Receive-GuestConsole'   = @{ 1 = 'web'; 2 = 'fleet'; 3 = 'web' }
         'Remove-Guest'           = @{ 1 = 'web'; 2 = 'fleet' }
+        'Remove-GuestDisk'       = @{ 1 = 'store'; 2 = 'store' }
         'Remove-GuestPool'       = @{ 1 = 'pool'; 2 = 'pool' }
         'Remove-GuestTemplate'   = @{ 1 = 'template'; 2 = 'template', 'damaged template'; 3 = 'chain' }
         'Remove-MemoryBackend'   = @{ 1 = 'ram'; 2 = 'ram', 'backend clone1' }
         'Rename-Guest'           = @{ 1 = 'web'; 2 = 'web-old' }
         'Reset-Guest'            = @{ 1 = 'web clone'; 2 = 'web clone'; 3 = 'clone fleet' }
+        'Reset-GuestDisk'        = @{ 1 = 'store'; 2 = 'store' }
         'Restart-Guest'          = @{ 1 = 'web'; 2 = 'web' }
         'Restore-Guest'          = @{ 1 = 'template'; 2 = 'web', 'template' }
         'Resume-Guest'           = @{ 1 = 'web', 'held'; 2 = 'web', 'held' }
+        'Save-GuestDisk'         = @{ 1 = 'store'; 2 = 'store' }
         'Send-GuestConsole'      = @{ 1 = 'web'; 2 = 'linux web' }
         'Set-Guest'              = @{ 1 = 'fleet'; 2 = 'fleet'; 3 = 'db'; 4 = 'fleet' }
         'Set-GuestMemory'        = @{ 1 = 'linux balloon'; 2 = 'linux balloon' }
@@ -120,6 +124,9 @@ BeforeAll {
             Remove-Guest linux -Force }
             $null = Start-Guest -Template $agents -Count 2 -NameFormat "web-{0}"'
     }
+
+    $things['data.img'] = '[IO.File]::WriteAllBytes("$pwd/data.img", [byte[]]::new(1MB))'
+    $things['store'] = $things['data.img'] + '; $null = Start-Guest store -Memory 32MB -Disk @{ Path = "./data.img"; Name = "data"; Overlay = "Memory" }'
 
     # Once for all: a template that no example writes to, and one of Linux that the first who needs it makes.
     $made = "$TestDrive/made"

@@ -21,6 +21,7 @@ const string Usage = """
     lazy     a guest on a template that is still being copied from a slow source, beside waiting for the copy
     thp      guests that boot, and clones, with the advice to use transparent huge pages and without
     vhost    a folder that virtiofsd shares with a guest, here and in QEMU in turn: long files, and many small ones
+    disk     a disk's requests, one and 32 at a time, in turn with QEMU
     import   what Import-Module adds to the start of pwsh
     docs/benchmarks.md has their options.
     """;
@@ -90,6 +91,12 @@ try
             return 0;
         case ["vhost", .. string[] rest]:
             VhostCommand.Vhost(rest);
+            return 0;
+        case ["disk", .. string[] rest]:
+            DiskCommand.Disk(rest);
+            return 0;
+        case [DiskCommand.ChildName, .. string[] rest]:
+            DiskCommand.RunChild(rest);
             return 0;
         case ["import", .. string[] rest]:
             ImportCommand.Import(rest);

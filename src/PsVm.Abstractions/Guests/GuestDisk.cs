@@ -27,8 +27,11 @@ public sealed record GuestDisk
     /// <summary>Where the guest's writes go; None for a disk that it cannot write, too.</summary>
     public DiskOverlay Overlay { get; init; }
 
-    /// <summary>Memory that its overlay takes.</summary>
+    /// <summary>What is written over the image, in whole blocks: memory, or room in the overlay's file.</summary>
     public long OverlayBytes { get; init; }
+
+    /// <summary>Full path of the overlay's file; null: it has none.</summary>
+    public string? OverlayPath { get; init; }
 
     /// <summary>What the guest has read.</summary>
     public long ReadBytes { get; init; }

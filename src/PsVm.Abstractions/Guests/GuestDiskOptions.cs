@@ -19,8 +19,11 @@ public sealed record GuestDiskOptions
     /// <summary>How the image is opened.</summary>
     public FileAccessMode FileAccessMode { get; init; }
 
-    /// <summary>Where the guest's writes go.</summary>
+    /// <summary>Where the guest's writes go; with an <see cref="OverlayPath"/>, there.</summary>
     public DiskOverlay Overlay { get; init; }
+
+    /// <summary>The file of an overlay, which is made where it is not there; null: none.</summary>
+    public string? OverlayPath { get; init; }
 }
 
 /// <summary>Where a guest's writes to a disk go.</summary>
@@ -34,4 +37,7 @@ public enum DiskOverlay
 
     /// <summary>Into memory, which goes with the guest: the image stays as it is.</summary>
     Memory,
+
+    /// <summary>Into a file of its own, which stays when the guest goes: the image stays as it is.</summary>
+    File,
 }

@@ -58,6 +58,24 @@ public static class GuestErrorIds
     /// <summary>A disk's name is none, or two disks of a guest have it.</summary>
     public const string DiskNameInvalid = nameof(DiskNameInvalid);
 
+    /// <summary>A guest has no disk of that name.</summary>
+    public const string GuestDiskNotFound = nameof(GuestDiskNotFound);
+
+    /// <summary>A disk has no overlay: the guest writes its image, or writes nothing.</summary>
+    public const string DiskOverlayMissing = nameof(DiskOverlayMissing);
+
+    /// <summary>What was written over a disk cannot go into its image: the guest began from a template, or the image cannot be written.</summary>
+    public const string DiskNotSaved = nameof(DiskNotSaved);
+
+    /// <summary>The file of an overlay cannot be opened or made, or has no room for what it is to begin with.</summary>
+    public const string DiskOverlayNotOpened = nameof(DiskOverlayNotOpened);
+
+    /// <summary>What is to be an overlay's file is none, or is damaged.</summary>
+    public const string DiskOverlayInvalid = nameof(DiskOverlayInvalid);
+
+    /// <summary>An overlay lies over another image, or one that was written since; or it is not new, which that of a clone has to be.</summary>
+    public const string DiskOverlayMismatch = nameof(DiskOverlayMismatch);
+
     /// <summary>A template is to be made of a guest that writes the image of a disk: it would not stay as it is then.</summary>
     public const string CheckpointDiskWritten = nameof(CheckpointDiskWritten);
 

@@ -126,6 +126,9 @@ public interface IGuestHost
     /// <summary>The disks of a guest as they are now.</summary>
     IReadOnlyList<GuestDisk> GetDisks(GuestReference guest, CancellationToken cancellation = default);
 
+    /// <summary>What changes disks of guests.</summary>
+    IGuestDisks Disks { get; }
+
     /// <summary>What a guest costs and does.</summary>
     /// <param name="guest">The guest.</param>
     /// <param name="detailed">

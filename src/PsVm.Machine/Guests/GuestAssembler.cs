@@ -58,6 +58,22 @@ internal sealed class GuestAssembler(
         return new GuestAssembly(this, options, machineType, template, slots, generation);
     }
 
+    /// <summary>Checks whether a guest that boots again could have other disks.</summary>
+    /// <param name="options">What the guest is made of then.</param>
+    /// <returns>That, on a machine type that has slots where the one that guests usually have has none, and all that would be in its slots.</returns>
+    /// <exception cref="GuestException">It could not.</exception>
+    public (GuestOptions Options, IReadOnlyList<GuestDevicePlan> Slots) OpenWith(GuestOptions options)
+    {
+        string? machineType = options.MachineType == MachineTypes.Resolve(MachineTypes.Alias) ? null : options.MachineType;
+        GuestAssembly assembly = Open(options with { MachineType = options.Disks.Count > 0 ? machineType : options.MachineType });
+        return (assembly.Options, assembly.Slots);
+    }
+
+    /// <summary>Makes a device that a guest is given while it is off.</summary>
+    /// <param name="plan">What it is.</param>
+    /// <param name="onlyLooks">It is found out whether it could be made.</param>
+    public IGuestDevice Make(GuestDevicePlan plan, bool onlyLooks) => plan.Open(_host with { OnlyLooks = onlyLooks });
+
     /// <summary>Finds out what would be wrong, as far as that can be known without mapping RAM.</summary>
     /// <param name="options">What is asked for.</param>
     /// <param name="template">The template that it begins from; null: it boots.</param>
@@ -71,7 +87,7 @@ internal sealed class GuestAssembler(
     {
         if (life == LifeBefore.None)
         {
-            GuestDevices.Check(slots, _host);
+            GuestDevices.Check(slots, _host with { OnlyLooks = true });
         }
 
         CheckConsumers(options, template, slots);
@@ -307,6 +323,12 @@ internal sealed class GuestAssembly(
     TemplateGeneration generation)
 {
     private readonly GuestOptions _resolved = options with { MachineType = machineType };
+
+    /// <summary>What is asked for, with the machine type.</summary>
+    public GuestOptions Options => _resolved;
+
+    /// <summary>What is to be in its slots.</summary>
+    public IReadOnlyList<GuestDevicePlan> Slots => slots;
 
     /// <inheritdoc cref="GuestAssembler.Check"/>
     public void Check(CancellationToken cancellation, LifeBefore life = LifeBefore.None) =>

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using PsVm.Machine.Board;
 using PsVm.Machine.Board.Slots;
+using PsVm.Machine.Devices.Disks;
 using PsVm.Machine.Scheduling;
 using PsVm.Machine.Templates;
 using PsVm.Machine.Templates.Lazy;
@@ -65,6 +66,9 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
 
     /// <inheritdoc/>
     public IGuestPools Pools => _pools;
+
+    /// <inheritdoc/>
+    public IGuestDisks Disks => field ??= new GuestDisks(_guests, _assembler);
 
     /// <inheritdoc/>
     public IGuestAgents Agents => field ??= new GuestAgents(Find);
@@ -194,6 +198,9 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
         LiveGuest found = Find(guest);
         return [.. found.Devices.All.OfType<DiskInSlot>().Select(disk => disk.Show(found.Name))];
     }
+
+    /// <summary>The disks of a guest, for tests that do what a driver does.</summary>
+    internal IReadOnlyList<Disk> DisksOf(GuestReference guest) => [.. Find(guest).Devices.All.OfType<DiskInSlot>().Select(disk => disk.Disk)];
 
     /// <inheritdoc/>
     public GuestMeasurement Measure(GuestReference guest, bool detailed, CancellationToken cancellation = default) =>

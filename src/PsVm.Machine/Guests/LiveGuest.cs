@@ -107,14 +107,20 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
     /// <summary>What only operators change about it.</summary>
     public GuestInfo Description => _description;
 
-    /// <summary>What it was made of.</summary>
-    public GuestOptions Options { get; }
+    /// <summary>What it was made of, and its next life will be.</summary>
+    public GuestOptions Options { get; private set; }
 
     /// <summary>Its console.</summary>
     public GuestConsole Console { get; }
 
     /// <summary>What is in its slots; its next life goes on with it.</summary>
-    public GuestDevices Devices { get; }
+    public GuestDevices Devices { get; private set; }
+
+    /// <summary>Its next life has other devices; it has ended, and whoever calls this has its <see cref="Succession"/>.</summary>
+    public void ChangeDevices(GuestOptions options, GuestDevices devices) => (Options, Devices) = (options, devices);
+
+    /// <summary>Returns when none of its devices does anything any more; it has ended.</summary>
+    public void Drain(CancellationToken cancellation) => _machine.Board.Drain(cancellation);
 
     /// <summary>Its balloon; null: it has none.</summary>
     public BalloonDevice? Balloon => Devices.All.OfType<BalloonDevice>().FirstOrDefault();

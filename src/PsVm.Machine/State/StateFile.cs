@@ -130,7 +130,7 @@ internal static class StateFile
         Checksum(section.Slice(SectionHeaderSize, length), Checksum(section[..(NameSize + 8)]));
 
     /// <summary>CRC-32C, as iSCSI has it (RFC 3720, section 12.1).</summary>
-    private static uint Checksum(ReadOnlySpan<byte> bytes, uint before = 0)
+    internal static uint Checksum(ReadOnlySpan<byte> bytes, uint before = 0)
     {
         uint crc = ~before;
         foreach (byte value in bytes)

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
@@ -15,10 +16,20 @@ internal interface IStateful
     void Transfer(StateStream state);
 }
 
+/// <summary>A part of a state that is written when the guest goes on already: it holds what was there, until it is disposed.</summary>
+internal interface ILaterState : IDisposable
+{
+    /// <summary>Writes it.</summary>
+    /// <exception cref="OperationCanceledException">It was given up.</exception>
+    /// <exception cref="IOException">It cannot be read.</exception>
+    void Write(StateStream state, CancellationToken cancellation);
+}
+
 /// <summary>Numbers on their way into a template or out of it, little-endian.</summary>
 internal sealed class StateStream
 {
     private readonly List<byte> _written = [];
+    private ILaterState? _later;
     private readonly ReadOnlyMemory<byte> _source;
     private int _position;
 
@@ -42,8 +53,28 @@ internal sealed class StateStream
     /// <summary>Values come from the template.</summary>
     public bool IsReading { get; }
 
-    /// <summary>What was written.</summary>
-    public byte[] ToArray() => [.. _written];
+    /// <summary>What was written, and what was to be written later.</summary>
+    public byte[] ToArray(CancellationToken cancellation = default)
+    {
+        using (ILaterState? later = _later)
+        {
+            _later = null;
+            later?.Write(this, cancellation);
+        }
+
+        return [.. _written];
+    }
+
+    /// <summary>Has the last part of the state written by <see cref="ToArray"/>, which may be when the machine goes on already.</summary>
+    public void TransferLater(ILaterState last) =>
+        _later = _later is null ? last : throw new InvalidOperationException("Something comes last already.");
+
+    /// <summary>Gives up what was to be written later.</summary>
+    public void Abandon()
+    {
+        _later?.Dispose();
+        _later = null;
+    }
 
     /// <summary>Says that everything has been read.</summary>
     /// <exception cref="InvalidDataException">It has not.</exception>
@@ -62,6 +93,7 @@ internal sealed class StateStream
     {
         if (!IsReading)
         {
+            Debug.Assert(_later is null, "What comes later comes last.");
             _written.AddRange(value);
             return;
         }

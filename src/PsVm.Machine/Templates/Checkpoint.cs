@@ -147,11 +147,12 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         SafeFileHandle[] files = [.. ram.Backends.Select((_, index) => folder.CreateFile($"ram{index}.bin"))];
         using LiveCopy copy = new(ram.Backends, files, parent is not null, guest.Slow, progress, stop);
         Rehearsal.Once(board);
+        TakenState? taken = null;
         List<StateSection> state;
         TimeSpan pause;
         try
         {
-            state = guest.Pause(
+            taken = guest.Pause(
                 () =>
                 {
                     guest.Devices.CheckCheckpoint(guest.Name);
@@ -160,10 +161,12 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
                 },
                 out pause,
                 stop);
+            state = taken.Finish(stop); // first: what the guest writes over its disks is kept twice until then
             copy.Run(stop);
         }
         finally
         {
+            taken?.Dispose();
             ram.Memory.Physical.Guard(null);
         }
 

@@ -37,19 +37,43 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
     /// <summary>The state of a board that does not run.</summary>
     /// <param name="board">The board.</param>
     /// <param name="uuid">The machine's UUID.</param>
-    public static List<StateSection> Take(GuestBoard board, Guid uuid) =>
-    [
-        Section(Machine, stream => TransferIdentity(stream, new(board.Harts.Count, board.Environment is null, uuid))),
-        .. board.Parts.Select(part => Section(part.Name, part.Part.Transfer, part.Part.StateVersion)),
-    ];
+    public static TakenState Take(GuestBoard board, Guid uuid)
+    {
+        List<(string, uint, StateStream)> sections = [];
+        try
+        {
+            Add(Machine, 1, stream => TransferIdentity(stream, new(board.Harts.Count, board.Environment is null, uuid)));
+            foreach ((string name, IStateful part) in board.Parts)
+            {
+                Add(name, part.StateVersion, part.Transfer);
+            }
+
+            return new TakenState(sections);
+        }
+        catch
+        {
+            new TakenState(sections).Dispose();
+            throw;
+        }
+
+        void Add(string name, uint version, Action<StateStream> transfer)
+        {
+            StateStream stream = new(version);
+            sections.Add((name, version, stream));
+            transfer(stream);
+        }
+    }
 
     /// <summary>The state of a board that does not run, as a file.</summary>
     /// <param name="template">The template's id.</param>
     /// <param name="board">The board.</param>
     /// <param name="uuid">The machine's UUID.</param>
     /// <param name="changes">Changed ranges of each block of RAM; null: the template stands alone.</param>
-    public static byte[] Save(Guid template, GuestBoard board, Guid uuid, IReadOnlyList<IReadOnlyList<PageRange>>? changes) =>
-        ToFile(template, Take(board, uuid), changes);
+    public static byte[] Save(Guid template, GuestBoard board, Guid uuid, IReadOnlyList<IReadOnlyList<PageRange>>? changes)
+    {
+        using TakenState taken = Take(board, uuid);
+        return ToFile(template, taken.Finish(), changes);
+    }
 
     /// <summary>A state as a file.</summary>
     /// <param name="template">The template's id.</param>

@@ -28,7 +28,7 @@ internal static class Rehearsal
         using GuestBoard other = new(board.Machine, memory, 1, environment, code, console, Ignore);
         other.Pause();
         other.Drain(CancellationToken.None);
-        _ = MachineState.Take(other, Guid.Empty);
+        MachineState.Take(other, Guid.Empty).Dispose();
         other.Resume();
 
         static void Ignore(PowerRequest request, uint code)

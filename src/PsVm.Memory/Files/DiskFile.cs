@@ -76,6 +76,117 @@ public sealed class DiskFile : IDisposable
         }
     }
 
+    /// <summary>Opens the file of an overlay, to write it alone; where there is none, it is made, empty.</summary>
+    /// <param name="path">Its full path.</param>
+    /// <param name="isNew">It was made.</param>
+    /// <exception cref="GuestException"><see cref="GuestErrorIds.DiskOverlayNotOpened"/>, <see cref="GuestErrorIds.DiskInUse"/>.</exception>
+    public static DiskFile OpenOverlay(string path, out bool isNew)
+    {
+        const OpenFlags flags = OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC | OpenFlags.O_NONBLOCK;
+        const FilePermissions own = FilePermissions.S_IRUSR | FilePermissions.S_IWUSR; // what a guest wrote is nobody else's
+        int fd = Syscall.open(path, flags | OpenFlags.O_CREAT | OpenFlags.O_EXCL, own);
+        isNew = fd >= 0;
+        return TakeOverlay(path, isNew || Errors.Last != Errno.EEXIST ? fd : Syscall.open(path, flags));
+    }
+
+    /// <summary>Finds out whether <see cref="OpenOverlay"/> would open or make one; nothing changes.</summary>
+    /// <returns>The file; null: there is none, and one can be made.</returns>
+    /// <exception cref="GuestException"><see cref="GuestErrorIds.DiskOverlayNotOpened"/>, <see cref="GuestErrorIds.DiskInUse"/>.</exception>
+    public static DiskFile? CheckOverlay(string path)
+    {
+        int fd = Syscall.open(path, OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC | OpenFlags.O_NONBLOCK);
+        string folder = System.IO.Path.GetDirectoryName(path)!;
+        return fd < 0 && Errors.Last == Errno.ENOENT && LibC.FAccessAt(LibC.AtFdCwd, folder, LibC.WriteOk | LibC.ExecuteOk, LibC.AtEAccess) == 0
+            ? null
+            : TakeOverlay(path, fd);
+    }
+
+    private static DiskFile TakeOverlay(string path, int fd)
+    {
+        if (fd < 0)
+        {
+            throw new GuestException(
+                GuestErrorIds.DiskOverlayNotOpened,
+                $"Expected to write the overlay '{path}', found: {Errors.Describe(Errors.Last)}.",
+                path,
+                "Name a file in a folder that this user may write to.");
+        }
+
+        SafeFileHandle file = new(fd, ownsHandle: true);
+        try
+        {
+            if (FileFacts.Identify(fd) is not { } identity)
+            {
+                throw new GuestException(
+                    GuestErrorIds.DiskOverlayNotOpened, $"Expected at '{path}' the file of an overlay, found no regular file.", path, "Name a regular file.");
+            }
+
+            RamFileLock wanted = new(true, 0, 1);
+            if (wanted.Take(fd).Result == LockResult.InUse)
+            {
+                throw new GuestException(
+                    GuestErrorIds.DiskInUse,
+                    $"Expected an overlay that nobody else has, found that {FileErrors.Holder(wanted.FindHolder(identity, fd))} has '{path}' locked.",
+                    path,
+                    "Give each guest an overlay of its own.");
+            }
+
+            return new DiskFile(file, path, identity, isWritable: true);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>
+    /// The same file open for writing, and locked for that, in place of this one's lock, which comes back when the other is disposed of by
+    /// <see cref="TakeBack"/>.
+    /// </summary>
+    /// <exception cref="GuestException">Somebody else has the image, or it may not be written.</exception>
+    public DiskFile HandOut()
+    {
+        int fd = Syscall.open($"/proc/self/fd/{Descriptor}", OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC);
+        if (fd < 0)
+        {
+            throw NotOpened(Path, write: true, Errors.Last);
+        }
+
+        SafeFileHandle file = new(fd, ownsHandle: true);
+        RamFileLock reads = new(false, 0, Identity.Size), writes = new(true, 0, Identity.Size);
+        try
+        {
+            if (writes.Probe(Descriptor).Result == LockResult.InUse)
+            {
+                throw InUse(writes);
+            }
+
+            RamFileLock.Release(Descriptor);
+            if (writes.Take(fd).Result == LockResult.InUse)
+            {
+                _ = reads.Take(Descriptor);
+                throw InUse(writes);
+            }
+
+            return new DiskFile(file, Path, Identity, isWritable: true);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Closes what <see cref="HandOut"/> gave; this one has its lock again, and nobody can come between.</summary>
+    public void TakeBack(DiskFile writer)
+    {
+        RamFileLock reads = new(false, 0, Identity.Size);
+        _ = reads.Take(writer.Descriptor);
+        _ = reads.Take(Descriptor);
+        writer.Dispose();
+    }
+
     /// <summary>What its content is known by, as that of RAM files; reads all of it that is no hole.</summary>
     public string Digest(CancellationToken cancellation) => RamDigest.Of(_file, cancellation);
 
@@ -128,6 +239,25 @@ public sealed class DiskFile : IDisposable
     /// <exception cref="IOException">It is not.</exception>
     public void Flush() => RandomAccess.FlushToDisk(_file);
 
+    /// <summary>Returns when the content is on the disk, and of what describes the file what it takes to read it (fdatasync(2)).</summary>
+    /// <exception cref="IOException">It is not.</exception>
+    public void FlushData()
+    {
+        Errno error = Retry.WhileInterrupted(() => Syscall.fdatasync(Descriptor));
+        if (error != 0)
+        {
+            throw new IOException($"fdatasync: {Errors.Describe(error)}", (int)error);
+        }
+    }
+
+    /// <summary>Gives it another length; what is added reads zeros and takes no room.</summary>
+    /// <exception cref="IOException">It cannot.</exception>
+    public void SetLength(long length) => RandomAccess.SetLength(_file, length);
+
+    /// <summary>Has room kept for a range, where the file system can (fallocate(2)).</summary>
+    /// <exception cref="IOException">There is none.</exception>
+    public void Allocate(long offset, long length) => TryAllocate(0, offset, length);
+
     /// <summary>Gives back the blocks of a range, which reads zeros then (fallocate(2)).</summary>
     /// <returns>False: the file system cannot.</returns>
     /// <exception cref="IOException">It failed.</exception>
@@ -166,15 +296,19 @@ public sealed class DiskFile : IDisposable
         RamFileLock wanted = new(write, 0, identity.Size);
         if (wanted.Take(fd).Result == LockResult.InUse)
         {
-            throw new GuestException(
-                GuestErrorIds.DiskInUse,
-                $"Expected that nobody else {(write ? "has" : "writes")} the disk image '{path}', found that "
-                + $"{FileErrors.Holder(wanted.FindHolder(identity, fd))} has it locked.",
-                path,
-                write ? "Use an overlay in memory or ReadOnly where the other only reads, another image, or stop the other first."
-                    : "Stop who writes it first, or use another image.");
+            throw InUse(path, fd, identity, wanted);
         }
     }
+
+    private GuestException InUse(RamFileLock wanted) => InUse(Path, Descriptor, Identity, wanted);
+
+    private static GuestException InUse(string path, int fd, FileIdentity identity, RamFileLock wanted) => new(
+        GuestErrorIds.DiskInUse,
+        $"Expected that nobody else {(wanted.Exclusive ? "has" : "writes")} the disk image '{path}', found that "
+        + $"{FileErrors.Holder(wanted.FindHolder(identity, fd))} has it locked.",
+        path,
+        wanted.Exclusive ? "Use an overlay, or ReadOnly where the other only reads, another image, or stop the other first."
+            : "Stop who writes it first, or use another image.");
 
     private static GuestException NotOpened(string path, bool write, Errno error)
     {

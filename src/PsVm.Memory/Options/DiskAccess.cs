@@ -2,7 +2,7 @@ namespace PsVm.Memory.Options;
 
 /// <summary>How a disk's image is to be opened, and why; or why it cannot be.</summary>
 /// <param name="Mode">ReadOnly or ReadWrite.</param>
-/// <param name="Overlay">None or Memory.</param>
+/// <param name="Overlay">None, Memory or File.</param>
 /// <param name="Reason">Why, in one line a person can read.</param>
 /// <param name="Error">The contradiction, and what to do; null when there is none.</param>
 public sealed record DiskAccessResolution(FileAccessMode Mode, DiskOverlay Overlay, string Reason, (string Message, string Action)? Error = null);
@@ -20,9 +20,18 @@ public static class DiskAccess
     {
         ArgumentNullException.ThrowIfNull(options);
         (bool readOnly, FileAccessMode mode, DiskOverlay overlay) = (options.ReadOnly, options.FileAccessMode, options.Overlay);
+        bool hasFile = options.OverlayPath is not null;
+        if (hasFile ? overlay is DiskOverlay.None or DiskOverlay.Memory : overlay == DiskOverlay.File)
+        {
+            return Refused(
+                hasFile ? $"Overlay {overlay} with the file of an overlay." : "Overlay File without a file.",
+                hasFile ? "Leave out the one or the other." : "Give the file's path as Overlay.");
+        }
+
+        overlay = hasFile ? DiskOverlay.File : overlay;
         return (readOnly, overlay, mode) switch
         {
-            (true, DiskOverlay.Memory, _) => Refused(
+            (true, DiskOverlay.Memory or DiskOverlay.File, _) => Refused(
                 "ReadOnly with an overlay: a disk that the guest cannot write has nothing to keep.",
                 "Leave out ReadOnly, or the overlay."),
             (true, _, FileAccessMode.ReadWrite) => Refused(
@@ -32,17 +41,17 @@ public static class DiskAccess
             (true, _, _) => new(FileAccessMode.ReadOnly, DiskOverlay.None, "the guest cannot write the disk"),
             (_, DiskOverlay.None, _) when isClone => Refused(
                 "a clone's disk without an overlay: other clones of its template have the image, too.",
-                "Leave out the overlay: a clone has one in memory."),
+                "Leave out Overlay: a clone has one in memory."),
             (_, DiskOverlay.None, FileAccessMode.ReadOnly) => Refused(
                 "FileAccessMode ReadOnly without an overlay: what the guest writes has to go somewhere.",
                 "Use an overlay in memory, or ReadOnly for a disk that the guest cannot write."),
-            (_, DiskOverlay.Memory, FileAccessMode.ReadWrite) => Refused(
+            (_, DiskOverlay.Memory or DiskOverlay.File, FileAccessMode.ReadWrite) => Refused(
                 "FileAccessMode ReadWrite with an overlay: nothing would write the image.",
                 "Leave FileAccessMode at Auto, or leave out the overlay."),
             (_, DiskOverlay.Auto, FileAccessMode.ReadWrite) when isClone => Refused(
                 "FileAccessMode ReadWrite for a clone's disk: other clones of its template have the image, too.",
                 "Leave FileAccessMode at Auto: a clone keeps its writes in memory."),
-            (_, DiskOverlay.Memory, _) => new(FileAccessMode.ReadOnly, DiskOverlay.Memory, "the overlay keeps the guest's writes, so the image stays ReadOnly"),
+            (_, DiskOverlay.Memory or DiskOverlay.File, _) => new(FileAccessMode.ReadOnly, overlay, "the overlay keeps the guest's writes, so the image stays ReadOnly"),
             (_, DiskOverlay.Auto, FileAccessMode.ReadOnly) =>
                 new(FileAccessMode.ReadOnly, DiskOverlay.Memory, "ReadOnly was asked for; an overlay in memory keeps the guest's writes"),
             (_, DiskOverlay.Auto, _) when isClone =>

@@ -47,7 +47,7 @@ internal sealed class DisksAttribute : ArgumentTransformationAttribute
                     nameof(options.Name) => options with { Name = $"{value}" is { Length: > 0 } text ? text : null },
                     nameof(options.ReadOnly) => options with { ReadOnly = LanguagePrimitives.ConvertTo<bool>(value) },
                     nameof(options.FileAccessMode) => options with { FileAccessMode = Arguments.FileAccessMode.Parse($"{value}").Value },
-                    nameof(options.Overlay) => options with { Overlay = Arguments.DiskOverlay.Parse($"{value}").Value },
+                    nameof(options.Overlay) => WithOverlay(options, value is FileSystemInfo file ? file.FullName : $"{value}"),
                     _ => throw Wrong($"of a disk {string.Join(", ", s_properties)}, found '{VisibleText.Of(name)}'.{NearestName.Hint(name, s_properties)}"),
                 };
             }
@@ -59,6 +59,14 @@ internal sealed class DisksAttribute : ArgumentTransformationAttribute
 
         return options.Path.Length > 0 ? options : throw Wrong("of a disk the Path of its image, found none");
     }
+
+    /// <summary>The name of a place, or the path of a file; one of such a name is <c>./memory</c>.</summary>
+    private static GuestDiskOptions WithOverlay(GuestDiskOptions options, string overlay) =>
+        Enum.TryParse(overlay, ignoreCase: true, out DiskOverlay place) && Enum.IsDefined(place) && place != DiskOverlay.File && !char.IsAsciiDigit(overlay[0])
+            ? options with { Overlay = place }
+            : overlay.Length > 0 && !overlay.Equals(nameof(DiskOverlay.File), StringComparison.OrdinalIgnoreCase)
+            ? options with { Overlay = DiskOverlay.File, OverlayPath = overlay }
+            : throw Wrong($"as Overlay of a disk Auto, None, Memory, or the path of a file, found '{VisibleText.Of(overlay)}'");
 
     private static ArgumentTransformationMetadataException Wrong(string what) => new($"Expected {what.TrimEnd('.')}.");
 }

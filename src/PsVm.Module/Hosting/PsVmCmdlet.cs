@@ -126,7 +126,7 @@ public abstract class PsVmCmdlet : PSCmdlet, IDisposable
     /// <summary>Disks with their paths as PowerShell means them.</summary>
     /// <exception cref="CmdletException">As of <see cref="ResolvePath"/>.</exception>
     private protected GuestDiskOptions[] ResolvePaths(GuestDiskOptions[] disks) =>
-        Array.ConvertAll(disks, disk => disk with { Path = ResolvePath(disk.Path)! });
+        Array.ConvertAll(disks, disk => disk with { Path = ResolvePath(disk.Path)!, OverlayPath = ResolvePath(disk.OverlayPath) });
 
     /// <summary>The paths that match a pattern, as PowerShell means it; none when nothing does.</summary>
     private protected IEnumerable<string> ExpandPath(string pattern)

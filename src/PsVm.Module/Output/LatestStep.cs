@@ -23,7 +23,7 @@ internal sealed class LatestStep : IProgress<StepProgress>
         {
             HostStep.Allocating => "of the file allocated",
             HostStep.Preallocating => "preallocated",
-            HostStep.Writing => "written",
+            HostStep.Writing or HostStep.Saving => "written",
             HostStep.Copying => "copied",
             HostStep.Exporting => "exported",
             HostStep.Importing => "imported",

@@ -18,14 +18,18 @@ internal sealed class DiskTarget : FuzzTarget
     private const byte Ok = 0, IoError = 1, Unsupported = 2;
 
     private readonly GuardedRam _ram = new(((ulong)RamSize, false));
-    private readonly Disk _disk = new("root", DiskSize, isReadOnly: false, image: null, hasOverlay: true);
-    private readonly Disk _copy = new("root", DiskSize, isReadOnly: false, image: null, hasOverlay: true);
+    private readonly string _folder = Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"psvm-fuzz-{Guid.NewGuid():n}");
+    private readonly Disk _disk;
+    private readonly Disk _copy;
     private readonly VirtioMmio _device, _other;
     private readonly byte[] _empty;
     private readonly byte[] _content = new byte[DiskSize];
 
-    public DiskTarget()
+    /// <param name="inFile">What is written goes to a file, else to memory; the copy has it where the other has not.</param>
+    public DiskTarget(bool inFile)
     {
+        Directory.CreateDirectory(_folder);
+        (_disk, _copy) = (Make(inFile, "one"), Make(!inFile, "other"));
         _device = new VirtioMmio(SlotWires.Of(_ram), port => new VirtioBlk(port, _disk));
         _other = new VirtioMmio(SlotWires.Of(_ram), port => new VirtioBlk(port, _copy));
         _other.Pause();
@@ -59,8 +63,16 @@ internal sealed class DiskTarget : FuzzTarget
         _other.Dispose();
         _disk.Dispose();
         _copy.Dispose();
+        Directory.Delete(_folder, recursive: true);
         _ram.Dispose();
     }
+
+    private Disk Make(bool inFile, string name) => new(
+        "root",
+        DiskSize,
+        isReadOnly: false,
+        image: null,
+        inFile ? (_, read) => OverlayFile.Open(Path.Combine(_folder, name), new FileIdentity(1, 1, DiskSize, 1, 1), false, read) : MemoryOverlay.Maker());
 
     private void Request(Dice dice, Span<byte> ram, ushort number)
     {

@@ -35,13 +35,16 @@ public sealed class LinuxDiskTests : TemplateTest
         Assert.InRange(disk.WrittenBytes, 4 * MiB, 64 * MiB);
     }
 
-    [SkippableFact]
-    public void What_was_flushed_is_there_when_the_process_is_killed()
+    [SkippableTheory]
+    [InlineData("")]
+    [InlineData("overlay")]
+    public void What_was_flushed_is_there_when_the_process_is_killed(string overlay)
     {
         GuestOptions options = OptionsOrSkip();
         string image = Image("disk", 64);
+        overlay = overlay.Length == 0 ? overlay : At(overlay);
         using Process writer = Process.Start(new ProcessStartInfo(
-            "dotnet", ["exec", typeof(Program).Assembly.Location, Argument, options.Kernel!, options.Initrd!, image]) { RedirectStandardOutput = true })!;
+            "dotnet", ["exec", typeof(Program).Assembly.Location, Argument, options.Kernel!, options.Initrd!, image, overlay]) { RedirectStandardOutput = true })!;
 
         string? sum = null;
         while (sum is null && writer.StandardOutput.ReadLine() is { } line)
@@ -51,7 +54,16 @@ public sealed class LinuxDiskTests : TemplateTest
 
         writer.Kill();
         writer.WaitForExit();
-        Assert.Equal(Sum(image, 4), sum);
+        if (overlay.Length == 0)
+        {
+            Assert.Equal(Sum(image, 4), sum);
+            return;
+        }
+
+        // The overlay is another guest's now.
+        string guest = Boot(options with { Disks = [new GuestDiskOptions { Path = image, OverlayPath = overlay }] });
+        Assert.Equal(sum, Run(guest, SumFour));
+        Assert.Equal(new byte[4 * MiB], File.ReadAllBytes(image).AsSpan(0, 4 * MiB).ToArray());
     }
 
     [SkippableFact]
@@ -159,14 +171,15 @@ public sealed class LinuxDiskTests : TemplateTest
     }
 
     /// <summary>Boots a guest that writes a disk, says what it flushed, and goes on writing behind that.</summary>
-    internal static void Write(string kernel, string initrd, string image)
+    internal static void Write(string kernel, string initrd, string image, string overlay)
     {
         using MemoryBackends backends = new();
         using GuestHost host = new(backends);
         string guest = host.Start(
             new GuestOptions
             {
-                Memory = 128 << 20, Kernel = kernel, Initrd = initrd, CommandLine = "console=ttyS0 quiet", Disks = [new GuestDiskOptions { Path = image }],
+                Memory = 128 << 20, Kernel = kernel, Initrd = initrd, CommandLine = "console=ttyS0 quiet",
+                Disks = [new GuestDiskOptions { Path = image, OverlayPath = overlay.Length == 0 ? null : overlay }],
             },
             CancellationToken.None).Name;
         host.WaitForText(guest, "GUEST-UP", Timeout.InfiniteTimeSpan, CancellationToken.None);

@@ -1,5 +1,6 @@
 using PsVm.Machine.Guests;
 using PsVm.Machine.Templates;
+using PsVm.Machine.Tests.Devices.Disks;
 using PsVm.Machine.Tests.Overcommit;
 using PsVm.Machine.Tests.RamFaults;
 using PsVm.Machine.Tests.Templates.Lazy;
@@ -70,9 +71,15 @@ internal static class Program
             return;
         }
 
-        if (arguments is [LinuxDiskTests.Argument, var kernel, var initrd, var image])
+        if (arguments is [LinuxDiskTests.Argument, var kernel, var initrd, var image, var overlay])
         {
-            LinuxDiskTests.Write(kernel, initrd, image);
+            LinuxDiskTests.Write(kernel, initrd, image, overlay);
+            return;
+        }
+
+        if (arguments is [FileOverlayTests.Argument, var under, var over])
+        {
+            FileOverlayTests.WriteForEver(under, over);
             return;
         }
 

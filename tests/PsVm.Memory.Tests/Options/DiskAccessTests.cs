@@ -19,6 +19,9 @@ public sealed class DiskAccessTests
     [InlineData(false, FileAccessMode.ReadOnly, DiskOverlay.Auto, true, FileAccessMode.ReadOnly, DiskOverlay.Memory)]
     [InlineData(false, FileAccessMode.Auto, DiskOverlay.Memory, true, FileAccessMode.ReadOnly, DiskOverlay.Memory)]
     [InlineData(true, FileAccessMode.Auto, DiskOverlay.Auto, true, FileAccessMode.ReadOnly, DiskOverlay.None)]
+    [InlineData(false, FileAccessMode.Auto, DiskOverlay.File, false, FileAccessMode.ReadOnly, DiskOverlay.File)]
+    [InlineData(false, FileAccessMode.ReadOnly, DiskOverlay.File, false, FileAccessMode.ReadOnly, DiskOverlay.File)]
+    [InlineData(false, FileAccessMode.Auto, DiskOverlay.File, true, FileAccessMode.ReadOnly, DiskOverlay.File)]
     public void A_disk_is_opened_with_a_reason(
         bool readOnly, FileAccessMode asked, DiskOverlay overlay, bool isClone, FileAccessMode mode, DiskOverlay found)
     {
@@ -31,6 +34,8 @@ public sealed class DiskAccessTests
 
     [Theory]
     [InlineData(true, FileAccessMode.Auto, DiskOverlay.Memory, false, "nothing to keep")]
+    [InlineData(true, FileAccessMode.Auto, DiskOverlay.File, false, "nothing to keep")]
+    [InlineData(false, FileAccessMode.ReadWrite, DiskOverlay.File, true, "nothing would write")]
     [InlineData(true, FileAccessMode.ReadWrite, DiskOverlay.Auto, false, "no writable image")]
     [InlineData(true, FileAccessMode.ReadWrite, DiskOverlay.None, true, "no writable image")]
     [InlineData(false, FileAccessMode.ReadOnly, DiskOverlay.None, false, "has to go somewhere")]
@@ -45,6 +50,16 @@ public sealed class DiskAccessTests
         Assert.NotEmpty(action);
     }
 
+    [Fact]
+    public void A_file_is_where_the_overlay_is_said_to_be_and_nowhere_else()
+    {
+        GuestDiskOptions options = new() { Path = "/disk", OverlayPath = "/overlay" };
+        Assert.Equal(DiskOverlay.File, DiskAccess.Resolve(options, isClone: false).Overlay);
+        Assert.NotNull(DiskAccess.Resolve(options with { Overlay = DiskOverlay.Memory }, isClone: false).Error);
+        Assert.NotNull(DiskAccess.Resolve(options with { Overlay = DiskOverlay.None }, isClone: false).Error);
+        Assert.NotNull(DiskAccess.Resolve(new GuestDiskOptions { Path = "/disk", Overlay = DiskOverlay.File }, isClone: false).Error);
+    }
+
     private static DiskAccessResolution Resolve(bool readOnly, FileAccessMode asked, DiskOverlay overlay, bool isClone) =>
-        DiskAccess.Resolve(new GuestDiskOptions { Path = "/disk", ReadOnly = readOnly, FileAccessMode = asked, Overlay = overlay }, isClone);
+        DiskAccess.Resolve(new GuestDiskOptions { Path = "/disk", ReadOnly = readOnly, FileAccessMode = asked, Overlay = overlay, OverlayPath = overlay == DiskOverlay.File ? "/overlay" : null }, isClone);
 }

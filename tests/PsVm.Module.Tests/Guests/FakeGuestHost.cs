@@ -154,6 +154,8 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public IReadOnlyList<GuestDisk> GetDisks(GuestReference guest, CancellationToken cancellation = default) => [];
 
+    public IGuestDisks Disks => throw new NotSupportedException();
+
     public IReadOnlyList<RamMap> Map(GuestReference guest, long cellSize, CancellationToken cancellation = default)
     {
         Calls.Add($"map {Get(guest, cancellation).Name} {cellSize}");

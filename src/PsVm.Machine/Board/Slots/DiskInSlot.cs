@@ -15,7 +15,7 @@ internal sealed class DiskInSlot(string role, GuestDiskOptions options, DiskAcce
     public string Role => role;
 
     /// <inheritdoc/>
-    public long OwnBytes => disk.OverlayBytes;
+    public long OwnBytes => disk.Overlay?.OwnBytes ?? 0;
 
     /// <summary>The disk.</summary>
     public Disk Disk => disk;
@@ -32,20 +32,20 @@ internal sealed class DiskInSlot(string role, GuestDiskOptions options, DiskAcce
     /// <inheritdoc/>
     public void CheckCheckpoint(string guest)
     {
-        if (!disk.IsReadOnly && !disk.HasOverlay)
+        if (!disk.IsReadOnly && disk.Overlay is null)
         {
             throw new GuestException(
                 GuestErrorIds.CheckpointDiskWritten,
                 $"Expected disks of guest '{guest}' whose images stay as they are, found that it writes that of '{disk.Name}' ('{disk.Image?.Path}').",
                 guest,
-                "Start it with an overlay in memory over the disk, or with the disk ReadOnly.");
+                "Start it with an overlay over the disk, or with the disk ReadOnly.");
         }
 
-        if (disk.OverlayBytes > MemoryOverlay.MostSaved)
+        if (disk.OverlayBytes > Disk.MostSaved)
         {
             throw new GuestException(
                 GuestErrorIds.CheckpointDiskTooLarge,
-                $"Expected that guest '{guest}' has written at most {ByteSize.ToText(MemoryOverlay.MostSaved)} over disk '{disk.Name}', found "
+                $"Expected that guest '{guest}' has written at most {ByteSize.ToText(Disk.MostSaved)} over disk '{disk.Name}', found "
                 + $"{ByteSize.ToText(disk.OverlayBytes)}.",
                 guest,
                 "Write to the image itself first (a guest without an overlay), then start with an overlay and make the template.");
@@ -68,6 +68,7 @@ internal sealed class DiskInSlot(string role, GuestDiskOptions options, DiskAcce
             Reason = access.Reason,
             Overlay = access.Overlay,
             OverlayBytes = disk.OverlayBytes,
+            OverlayPath = options.OverlayPath,
             ReadBytes = read,
             WrittenBytes = written,
             Failures = failures,

@@ -11,6 +11,9 @@ internal sealed class DiskKind : IGuestDeviceKind
     private const string RolePrefix = "disk:";
     private const int LongestName = 20; // what the driver can be told
 
+    /// <summary>The role of a disk.</summary>
+    public static string RoleOf(string name) => RolePrefix + name;
+
     /// <inheritdoc/>
     public IEnumerable<GuestDevicePlan> Plan(GuestOptions options, GuestTemplate? template)
     {
@@ -31,8 +34,8 @@ internal sealed class DiskKind : IGuestDeviceKind
 
     /// <inheritdoc/>
     public Func<VirtioPort, IVirtioDevice>? Show(string role, GuestTemplate template) =>
-        template.Disks.FirstOrDefault(disk => RolePrefix + disk.Name == role) is { } disk
-            ? port => new VirtioBlk(port, new Disk(disk.Name, disk.Identity.Size, disk.ReadOnly, image: null, hasOverlay: !disk.ReadOnly))
+        template.Disks.FirstOrDefault(disk => RoleOf(disk.Name) == role) is { } disk
+            ? port => new VirtioBlk(port, new Disk(disk.Name, disk.Identity.Size, disk.ReadOnly, image: null, disk.ReadOnly ? null : MemoryOverlay.Maker()))
             : null;
 
     private static GuestDevicePlan PlanOf(GuestDiskOptions disk, GuestTemplate? template)
@@ -42,7 +45,7 @@ internal sealed class DiskKind : IGuestDeviceKind
         DiskAccessResolution access = DiskAccess.Resolve(disk, isClone: recorded is not null);
         return access.Error is var (message, action)
             ? throw new GuestException(GuestErrorIds.DiskOptionConflict, $"Disk '{disk.Name}': {message}", disk.Path, action)
-            : new GuestDevicePlan(RolePrefix + disk.Name, host => Open(disk, access, host, template, recorded));
+            : new GuestDevicePlan(RoleOf(disk.Name!), host => Open(disk, access, host, template, recorded));
     }
 
     private static DiskInSlot Open(
@@ -56,14 +59,27 @@ internal sealed class DiskKind : IGuestDeviceKind
                 CheckImage(template!, recorded, image);
             }
 
-            Disk disk = new(options.Name!, image.Identity.Size, options.ReadOnly, image, access.Overlay == DiskOverlay.Memory, host.HasRoom);
-            return new DiskInSlot(RolePrefix + options.Name, options, access, disk);
+            DiskOverlayMaker? overlay = access.Overlay switch
+            {
+                DiskOverlay.Memory => MemoryOverlay.Maker(host.HasRoom),
+                DiskOverlay.File when host.OnlyLooks => Looked(options.OverlayPath!, image, isClone: recorded is not null),
+                DiskOverlay.File => (_, read) => OverlayFile.Open(options.OverlayPath!, image.Identity, isClone: recorded is not null, read),
+                _ => null,
+            };
+            Disk disk = new(options.Name!, image.Identity.Size, options.ReadOnly, image, overlay);
+            return new DiskInSlot(RoleOf(options.Name!), options, access, disk);
         }
         catch
         {
             image.Dispose();
             throw;
         }
+    }
+
+    private static DiskOverlayMaker? Looked(string path, DiskFile image, bool isClone)
+    {
+        OverlayFile.Check(path, image.Identity, isClone);
+        return null;
     }
 
     private static string NameAt(int place, GuestTemplate? template) => place < template?.Disks.Count ? template.Disks[place].Name : $"disk{place}";

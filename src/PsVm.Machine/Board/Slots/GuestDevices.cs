@@ -77,6 +77,17 @@ internal sealed class GuestDevices : IDisposable
     public IReadOnlyList<Func<VirtioPort, IVirtioDevice>> Slots(GuestRam ram) =>
         Array.ConvertAll<IGuestDevice, Func<VirtioPort, IVirtioDevice>>(_devices, device => port => device.Create(port, ram));
 
+    /// <summary>These and one more, in place of these, which one life has that has ended.</summary>
+    public GuestDevices With(IGuestDevice device) => new([.. _devices, device]);
+
+    /// <summary>These without one, which is disposed, in place of these, which one life has that has ended.</summary>
+    public GuestDevices Without(IGuestDevice device)
+    {
+        device.Dispose();
+        IGuestDevice[] others = [.. _devices.Where(other => other != device)];
+        return others.Length == 0 ? None : new(others);
+    }
+
     /// <summary>Another life of the guest has them, too.</summary>
     public GuestDevices Share()
     {

@@ -35,4 +35,5 @@ internal sealed record GuestDevicePlan(string Role, Func<GuestDeviceHost, IGuest
 
 /// <summary>What a host of guests has for the devices of a guest.</summary>
 /// <param name="HasRoom">Whether the host has memory for more; asked from any thread.</param>
-internal sealed record GuestDeviceHost(Func<bool> HasRoom);
+/// <param name="OnlyLooks">It is found out whether the guest could be put together: nothing is made or changed.</param>
+internal sealed record GuestDeviceHost(Func<bool> HasRoom, bool OnlyLooks = false);

@@ -10,20 +10,23 @@ internal sealed class Disk : IDisposable
     private static readonly byte[] s_zeros = new byte[64 << 10];
 
     private readonly DiskFile? _image;
-    private readonly MemoryOverlay? _overlay;
+    private readonly IDiskOverlay? _overlay;
+    private SealedOverlay? _sealed;
     private long _readBytes, _writtenBytes, _failures;
     private string? _lastFailure;
+
+    /// <summary>The most bytes of blocks of an overlay that a template holds.</summary>
+    public const long MostSaved = 64 << 20;
 
     /// <param name="name">What guest and templates know it by.</param>
     /// <param name="size">Bytes.</param>
     /// <param name="isReadOnly">The guest cannot write it.</param>
     /// <param name="image">Its image, its own from here on; null: it is only looked at, and reads zeros.</param>
-    /// <param name="hasOverlay">What is written stays in memory.</param>
-    /// <param name="hasRoom">Whether the host has memory for more of that.</param>
-    public Disk(string name, long size, bool isReadOnly, DiskFile? image, bool hasOverlay, Func<bool>? hasRoom = null)
+    /// <param name="overlay">Makes what keeps the guest's writes; null: the image does.</param>
+    public Disk(string name, long size, bool isReadOnly, DiskFile? image, DiskOverlayMaker? overlay)
     {
         (Name, Size, IsReadOnly, _image) = (name, size, isReadOnly, image);
-        _overlay = hasOverlay ? new MemoryOverlay(size, ReadImage, hasRoom ?? (static () => true)) : null;
+        _overlay = overlay?.Invoke(size, ReadImage);
     }
 
     /// <summary>What guest and templates know it by.</summary>
@@ -35,10 +38,10 @@ internal sealed class Disk : IDisposable
     /// <summary>The guest cannot write it.</summary>
     public bool IsReadOnly { get; }
 
-    /// <summary>What the guest writes stays in memory.</summary>
-    public bool HasOverlay => _overlay is not null;
+    /// <summary>What keeps the guest's writes; null: the image does, or there are none.</summary>
+    public IDiskOverlay? Overlay => _overlay;
 
-    /// <summary>Memory that its overlay takes.</summary>
+    /// <summary>Bytes that its overlay takes.</summary>
     public long OverlayBytes => _overlay?.Bytes ?? 0;
 
     /// <summary>Told why a request failed, once until another reason comes; on any thread.</summary>
@@ -60,7 +63,7 @@ internal sealed class Disk : IDisposable
     {
         try
         {
-            _ = _overlay?.Read(offset, to, ReadImage) ?? ReadImage(offset, to);
+            _ = _overlay?.Read(offset, to, now: false) ?? ReadImage(offset, to, now: false);
             Interlocked.Add(ref _readBytes, to.Length);
             return true;
         }
@@ -74,7 +77,7 @@ internal sealed class Disk : IDisposable
     /// <returns>False: it takes a wait, or fails.</returns>
     public bool TryReadNow(long offset, Span<byte> to)
     {
-        bool isRead = _overlay?.Read(offset, to, ReadImageNow) ?? ReadImageNow(offset, to);
+        bool isRead = _overlay?.Read(offset, to, now: true) ?? ReadImage(offset, to, now: true);
         Interlocked.Add(ref _readBytes, isRead ? to.Length : 0);
         return isRead;
     }
@@ -85,7 +88,7 @@ internal sealed class Disk : IDisposable
     {
         try
         {
-            bool isWritten = _overlay?.TryWriteNow(offset, from) == true;
+            bool isWritten = _overlay is { Kind: DiskOverlay.Memory } && Volatile.Read(ref _sealed) is null && _overlay.TryWriteNow(offset, from);
             Interlocked.Add(ref _writtenBytes, isWritten ? from.Length : 0);
             return isWritten;
         }
@@ -103,6 +106,7 @@ internal sealed class Disk : IDisposable
         {
             if (_overlay is not null)
             {
+                Keep(offset, from.Length);
                 _overlay.Write(offset, from);
             }
             else
@@ -123,7 +127,11 @@ internal sealed class Disk : IDisposable
     /// <returns>False: it failed.</returns>
     public bool TryFlush() => Try(() =>
     {
-        if (_overlay is null && !IsReadOnly)
+        if (_overlay is not null)
+        {
+            _overlay.Flush();
+        }
+        else if (!IsReadOnly)
         {
             _image!.Flush();
         }
@@ -135,6 +143,7 @@ internal sealed class Disk : IDisposable
     {
         if (_overlay is not null)
         {
+            Keep(offset, length);
             _overlay.Discard(offset, length);
         }
         else
@@ -152,6 +161,7 @@ internal sealed class Disk : IDisposable
     {
         if (_overlay is not null)
         {
+            Keep(offset, length);
             _overlay.Zero(offset, length);
         }
         else if (!(giveBack && _image!.TryPunch(offset, length)) && !_image!.TryZero(offset, length))
@@ -163,39 +173,136 @@ internal sealed class Disk : IDisposable
         }
     });
 
-    /// <summary>Takes what it is to a template, or holds it against one; what the guest has written goes there and comes from there.</summary>
+    /// <summary>
+    /// Takes what it is to a template, or holds it against one, while no request is under way; what the guest has written goes there, when the
+    /// stream is finished, and comes from there.
+    /// </summary>
     /// <exception cref="InvalidDataException">It is another disk.</exception>
+    /// <exception cref="GuestException">The overlay cannot take what the template has.</exception>
     public void Transfer(StateStream state)
     {
-        (long size, bool isReadOnly, bool hasOverlay) = (Size, IsReadOnly, HasOverlay);
+        (long size, bool isReadOnly, bool hasOverlay) = (Size, IsReadOnly, _overlay is not null);
         state.Transfer(ref size);
         state.Transfer(ref isReadOnly);
         state.Transfer(ref hasOverlay);
-        if ((size, isReadOnly, hasOverlay) != (Size, IsReadOnly, HasOverlay))
+        if ((size, isReadOnly, hasOverlay) != (Size, IsReadOnly, _overlay is not null))
         {
             throw new InvalidDataException($"a disk of {size} bytes{(isReadOnly ? ", read-only" : "")}, expected one of {Size}{(IsReadOnly ? ", read-only" : "")}");
         }
 
-        _overlay?.Transfer(state);
+        if (_overlay is not null && state.IsReading)
+        {
+            Take(OverlayBlocks.Read(state, Size));
+        }
+        else if (_overlay is not null)
+        {
+            SealedOverlay now = new(this, _overlay);
+            Volatile.Write(ref _sealed, now);
+            state.TransferLater(now);
+        }
     }
 
-    public void Dispose() => _image?.Dispose();
-
-    private bool ReadImage(long offset, Span<byte> to)
+    /// <summary>Writes into the image what the overlay has, and empties that, while no request is under way.</summary>
+    /// <param name="progress">Told how many bytes are written.</param>
+    /// <param name="cancellation">Gives up; the overlay still has all.</param>
+    /// <exception cref="GuestException">Somebody else has the image, or it may not be written.</exception>
+    /// <exception cref="IOException">It cannot be written; the overlay still has all.</exception>
+    public void Save(Action<long>? progress, CancellationToken cancellation)
     {
-        if (_image is not null)
+        DiskFile writer = _image!.HandOut();
+        try
         {
-            _image.Read(offset, to);
+            (_overlay as FileOverlay)?.BeginCommit();
+            byte[] block = new byte[IDiskOverlay.BlockSize];
+            long done = 0;
+            foreach (long number in _overlay!.Blocks())
+            {
+                cancellation.ThrowIfCancellationRequested();
+                long offset = number * block.Length;
+                Span<byte> bytes = block.AsSpan(0, (int)Math.Min(block.Length, Size - offset));
+                _overlay.Read(offset, bytes, now: false);
+                if (bytes.ContainsAnyExcept((byte)0) || !writer.TryPunch(offset, bytes.Length))
+                {
+                    writer.Write(offset, bytes);
+                }
+
+                progress?.Invoke(done += bytes.Length);
+            }
+
+            writer.Flush();
+            if (_overlay is FileOverlay file)
+            {
+                file.EndCommit(_image.Now ?? _image.Identity);
+            }
+            else
+            {
+                _overlay.Clear();
+            }
         }
-        else
+        finally
+        {
+            _image.TakeBack(writer);
+        }
+    }
+
+    /// <summary>What was sealed is written, or given up.</summary>
+    public void Unseal(SealedOverlay done) => Interlocked.CompareExchange(ref _sealed, null, done);
+
+    public void Dispose()
+    {
+        _overlay?.Dispose();
+        _image?.Dispose();
+    }
+
+    private void Keep(long offset, long length) => Volatile.Read(ref _sealed)?.Keep(offset, length);
+
+    /// <summary>Has the overlay hold the blocks of a template, and no others.</summary>
+    private void Take(List<(long Number, byte[]? Content)> blocks)
+    {
+        try
+        {
+            _overlay!.Clear();
+            foreach ((long number, byte[]? content) in blocks)
+            {
+                long offset = number * IDiskOverlay.BlockSize;
+                int length = (int)Math.Min(IDiskOverlay.BlockSize, Size - offset);
+                if (content is null)
+                {
+                    _overlay.Zero(offset, length);
+                }
+                else
+                {
+                    _overlay.Write(offset, content.AsSpan(0, length));
+                }
+            }
+        }
+        catch (IOException failure)
+        {
+            throw new GuestException(
+                GuestErrorIds.DiskOverlayNotOpened,
+                $"Expected room for what the template's guest had written over disk '{Name}', found: {failure.Message}.",
+                Name,
+                "Make room, or have the overlay elsewhere.",
+                failure);
+        }
+    }
+
+    private bool ReadImage(long offset, Span<byte> to, bool now)
+    {
+        if (_image is null)
         {
             to.Clear();
+            return true;
         }
 
+        if (now)
+        {
+            return _image.TryReadNow(offset, to);
+        }
+
+        _image.Read(offset, to);
         return true;
     }
-
-    private bool ReadImageNow(long offset, Span<byte> to) => _image?.TryReadNow(offset, to) ?? ReadImage(offset, to);
 
     private bool Try(Action work)
     {

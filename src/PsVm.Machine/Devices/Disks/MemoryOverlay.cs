@@ -1,19 +1,14 @@
 using System.Diagnostics;
-using PsVm.Machine.State;
 
 namespace PsVm.Machine.Devices.Disks;
 
-/// <summary>What a guest has written to a disk whose image stays as it is: blocks in memory. Safe from any thread.</summary>
+/// <summary>An overlay in memory, which goes with the guest.</summary>
 /// <param name="size">Bytes of the disk.</param>
-/// <param name="readImage">Reads the image, and waits for that.</param>
+/// <param name="image">Reads the image.</param>
 /// <param name="hasRoom">Whether the host has memory for more; asked now and then while the overlay grows.</param>
-internal sealed class MemoryOverlay(long size, MemoryOverlay.ImageReader readImage, Func<bool> hasRoom)
+internal sealed class MemoryOverlay(long size, DiskImageReader image, Func<bool> hasRoom) : IDiskOverlay
 {
-    /// <summary>Bytes of a block: what drivers write at least, mostly.</summary>
-    public const int BlockSize = 4096;
-
-    /// <summary>The most bytes of blocks that a template holds.</summary>
-    public const long MostSaved = 64 << 20;
+    private const int BlockSize = IDiskOverlay.BlockSize;
 
     private const long AskEvery = 4 << 20;
 
@@ -28,23 +23,21 @@ internal sealed class MemoryOverlay(long size, MemoryOverlay.ImageReader readIma
     private long _bytes;
     private long _askAt;
 
-    /// <summary>Reads the image.</summary>
-    /// <param name="offset">Where.</param>
-    /// <param name="to">Takes the bytes, all of which are inside the disk.</param>
-    /// <returns>False: the reader is one that does not wait, and would have to.</returns>
-    /// <exception cref="IOException">It cannot be read.</exception>
-    public delegate bool ImageReader(long offset, Span<byte> to);
+    /// <summary>Makes them.</summary>
+    /// <param name="hasRoom">Whether the host has memory for more; null: it has.</param>
+    public static DiskOverlayMaker Maker(Func<bool>? hasRoom = null) => (size, image) => new MemoryOverlay(size, image, hasRoom ?? (static () => true));
 
-    /// <summary>Bytes of memory that it takes.</summary>
+    /// <inheritdoc/>
+    public DiskOverlay Kind => DiskOverlay.Memory;
+
+    /// <inheritdoc/>
     public long Bytes => Volatile.Read(ref _bytes);
 
-    /// <summary>Reads what the guest wrote, and else what the image has.</summary>
-    /// <param name="offset">Where.</param>
-    /// <param name="to">Takes the bytes.</param>
-    /// <param name="reader">Reads the image.</param>
-    /// <returns>False: the image cannot be read without waiting.</returns>
-    /// <exception cref="IOException">The image cannot be read.</exception>
-    public bool Read(long offset, Span<byte> to, ImageReader reader)
+    /// <inheritdoc/>
+    public long OwnBytes => Bytes;
+
+    /// <inheritdoc/>
+    public bool Read(long offset, Span<byte> to, bool now)
     {
         while (!to.IsEmpty)
         {
@@ -57,7 +50,7 @@ internal sealed class MemoryOverlay(long size, MemoryOverlay.ImageReader readIma
                     count = Math.Min(to.Length, count + BlockSize);
                 }
 
-                if (!reader(offset, to[..count]))
+                if (!image(offset, to[..count], now))
                 {
                     return false;
                 }
@@ -70,9 +63,7 @@ internal sealed class MemoryOverlay(long size, MemoryOverlay.ImageReader readIma
         return true;
     }
 
-    /// <summary>Keeps what the guest writes, where that needs nothing of the image.</summary>
-    /// <returns>False: it does, and nothing was written.</returns>
-    /// <exception cref="IOException">The host has no memory for it.</exception>
+    /// <inheritdoc/>
     public bool TryWriteNow(long offset, ReadOnlySpan<byte> from)
     {
         lock (_gate)
@@ -91,8 +82,7 @@ internal sealed class MemoryOverlay(long size, MemoryOverlay.ImageReader readIma
         bool IsEdge(long edge) => edge % BlockSize == 0 || edge == size || _blocks.ContainsKey(edge / BlockSize);
     }
 
-    /// <summary>Keeps what the guest writes.</summary>
-    /// <exception cref="IOException">The image cannot be read, or the host has no memory for it.</exception>
+    /// <inheritdoc/>
     public void Write(long offset, ReadOnlySpan<byte> from)
     {
         while (!from.IsEmpty)
@@ -114,8 +104,7 @@ internal sealed class MemoryOverlay(long size, MemoryOverlay.ImageReader readIma
         }
     }
 
-    /// <summary>Has a range read zeros.</summary>
-    /// <exception cref="IOException">The image cannot be read, or the host has no memory for it.</exception>
+    /// <inheritdoc/>
     public void Zero(long offset, long length)
     {
         while (length > 0)
@@ -137,7 +126,7 @@ internal sealed class MemoryOverlay(long size, MemoryOverlay.ImageReader readIma
         }
     }
 
-    /// <summary>Gives back the memory of blocks in a range, which read zeros then. What the image has is left alone: a discard is advice.</summary>
+    /// <inheritdoc/>
     public void Discard(long offset, long length)
     {
         lock (_gate)
@@ -152,48 +141,34 @@ internal sealed class MemoryOverlay(long size, MemoryOverlay.ImageReader readIma
         }
     }
 
-    /// <summary>Takes the blocks to a template, or from it.</summary>
-    /// <exception cref="InvalidDataException">They are not such a disk's.</exception>
-    public void Transfer(StateStream state)
+    /// <inheritdoc/>
+    public void Flush()
+    {
+        // It is where it stays.
+    }
+
+    /// <inheritdoc/>
+    public long[] Blocks()
     {
         lock (_gate)
         {
-            KeyValuePair<long, byte[]>[] blocks = state.IsReading ? [] : [.. _blocks.OrderBy(block => block.Key)];
-            int count = state.TransferCount(blocks.Length, sizeof(long) + 1);
-            Dictionary<long, byte[]> read = [];
-            long before = -1;
-            for (int i = 0; i < count; i++)
-            {
-                (long number, byte[] content) = state.IsReading ? (0, s_zeros) : (blocks[i].Key, blocks[i].Value);
-                bool isZero = content == s_zeros;
-                state.Transfer(ref number);
-                state.Transfer(ref isZero);
-                if (number <= before || number > (size - 1) / BlockSize)
-                {
-                    throw new InvalidDataException($"block {number} of a disk of {size} bytes behind block {before}");
-                }
-
-                content = state.IsReading && !isZero ? new byte[BlockSize] : content;
-                if (!isZero)
-                {
-                    state.Transfer(content.AsSpan());
-                }
-
-                before = number;
-                read.Add(number, content);
-            }
-
-            if (state.IsReading)
-            {
-                _blocks = [];
-                (_bytes, _askAt) = (0, AskEvery);
-                foreach ((long number, byte[] content) in read)
-                {
-                    Put(number, content);
-                }
-            }
+            return [.. _blocks.Keys.Order()];
         }
     }
+
+    /// <inheritdoc/>
+    public void Clear()
+    {
+        lock (_gate)
+        {
+            _blocks = [];
+            _askAt = AskEvery;
+            Volatile.Write(ref _bytes, 0);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Clear();
 
     private static int InBlock(long offset) => BlockSize - (int)(offset % BlockSize);
 
@@ -223,7 +198,7 @@ internal sealed class MemoryOverlay(long size, MemoryOverlay.ImageReader readIma
     {
         byte[] block = new byte[BlockSize];
         long start = number * BlockSize;
-        _ = readImage(start, block.AsSpan(0, (int)Math.Min(BlockSize, size - start)));
+        _ = image(start, block.AsSpan(0, (int)Math.Min(BlockSize, size - start)), now: false);
         return block;
     }
 

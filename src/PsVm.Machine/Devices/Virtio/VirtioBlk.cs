@@ -21,7 +21,7 @@ internal sealed class VirtioBlk : IVirtioDevice
     /// <summary>Bytes that those may move, the last of them included or not: a pause waits for all of it.</summary>
     public const long MostBytesInFlight = 8 << 20;
 
-    private const int MostAtOnce = 64 << 10; // of what a hart's thread copies for one request
+    private const int MostAtOnce = 128 << 10; // of what a hart's thread copies for one request
 
     private const ulong SegmentSizeFeature = 1 << 1, SegmentsFeature = 1 << 2, ReadOnlyFeature = 1 << 5, BlockSizeFeature = 1 << 6,
         FlushFeature = 1 << 9, TopologyFeature = 1 << 10, DiscardFeature = 1 << 13, WriteZeroesFeature = 1 << 14;
@@ -86,7 +86,7 @@ internal sealed class VirtioBlk : IVirtioDevice
         BinaryPrimitives.WriteUInt16LittleEndian(config[34..], 1);
         BinaryPrimitives.WriteUInt32LittleEndian(config[36..], MostSectors);
         BinaryPrimitives.WriteUInt32LittleEndian(config[40..], MostRanges);
-        BinaryPrimitives.WriteUInt32LittleEndian(config[44..], MemoryOverlay.BlockSize / DiskFile.SectorSize);
+        BinaryPrimitives.WriteUInt32LittleEndian(config[44..], IDiskOverlay.BlockSize / DiskFile.SectorSize);
         BinaryPrimitives.WriteUInt32LittleEndian(config[48..], MostSectors);
         BinaryPrimitives.WriteUInt32LittleEndian(config[52..], MostRanges);
         config[56] = 1; // zeroed ranges may be given back

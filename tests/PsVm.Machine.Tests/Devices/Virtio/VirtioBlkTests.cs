@@ -246,7 +246,7 @@ public sealed class VirtioBlkTests : IDisposable
         Assert.Equal(done, driver.Ring.Returned);
 
         // Where that guest goes on, the rest is done, too.
-        using Disk disk = new("root", Size, isReadOnly: false, DiskFile.Open(path, write: false), hasOverlay: true);
+        using Disk disk = new("root", Size, isReadOnly: false, DiskFile.Open(path, write: false), MemoryOverlay.Maker());
         using VirtioSlot other = new(port => new VirtioBlk(port, disk));
         other.Ram.Write(VirtioSlot.RamStart, ram);
         other.Restore(state);
@@ -263,20 +263,21 @@ public sealed class VirtioBlkTests : IDisposable
     {
         Insert(_folder.File("disk", Size), write: false, overlay: true);
         byte[] state = _slot!.Save();
-        using Disk larger = new("root", 2 * Size, isReadOnly: false, null, hasOverlay: true);
+        using Disk larger = new("root", 2 * Size, isReadOnly: false, null, MemoryOverlay.Maker());
         using VirtioSlot other = new(port => new VirtioBlk(port, larger));
         Assert.Contains("a disk of 1048576 bytes", Assert.Throws<InvalidDataException>(() => other.Restore(state)).Message, StringComparison.Ordinal);
 
         // A block beyond the disk, one twice.
+        using Disk two = new("root", Size, isReadOnly: false, null, MemoryOverlay.Maker());
+        Assert.True(two.TryZero(0, 8192, giveBack: false));
         StateStream blocks = new();
-        MemoryOverlay overlay = new(Size, (_, _) => true, () => true);
-        overlay.Zero(0, 8192);
-        overlay.Transfer(blocks);
-        foreach ((int at, byte value) in new[] { (4 + 1, (byte)1), (4 + 9, (byte)0) })
+        two.Transfer(blocks);
+        byte[] right = blocks.ToArray();
+        foreach ((int at, byte value) in new[] { (10 + 4 + 1, (byte)1), (10 + 4 + 9, (byte)0) })
         {
-            byte[] wrong = blocks.ToArray();
+            byte[] wrong = [.. right];
             wrong[at] = value;
-            Assert.Contains("block ", Assert.Throws<InvalidDataException>(() => overlay.Transfer(new StateStream(wrong))).Message, StringComparison.Ordinal);
+            Assert.Contains("block ", Assert.Throws<InvalidDataException>(() => two.Transfer(new StateStream(wrong))).Message, StringComparison.Ordinal);
         }
     }
 
@@ -330,7 +331,7 @@ public sealed class VirtioBlkTests : IDisposable
     private BlockDriver Insert(string path, bool write, bool overlay = false, Func<bool>? hasRoom = null)
     {
         DiskFile image = DiskFile.Open(path, write);
-        _disk = new Disk("root", image.Identity.Size, isReadOnly: !write && !overlay, image, overlay, hasRoom);
+        _disk = new Disk("root", image.Identity.Size, isReadOnly: !write && !overlay, image, overlay ? MemoryOverlay.Maker(hasRoom) : null);
         _made.Add(_disk);
         _slot = new VirtioSlot(port => new VirtioBlk(port, _disk));
         _made.Add(_slot);
