@@ -64,6 +64,16 @@ Describe 'Invoke-GuestCommand' {
         (Invoke-GuestCommand web-1 'pidof sleep || echo none').StdOut | Should -Be none
     }
 
+    It 'makes each clone of Start-Guest -Identity one of its own' {
+        $clones = Start-Guest -Template "$TestDrive/agents" -Count 2 -NameFormat 'id-{0}' -Identity @{ HostName = 'host-{0:d2}'; MachineId = $true; Script = { echo $1 >/tmp/who } }
+        $clones | Wait-Guest -ForAgent -Timeout 60 | ForEach-Object IdentityState | Should -Be Applied, Applied
+        $results = $clones | Invoke-GuestCommand -Command 'hostname; cat /etc/machine-id /tmp/who' | Sort-Object Guest
+        $results.StdOut | Should -Be @("host-01`n$($clones[0].Uuid.ToString('n'))`nhost-01", "host-02`n$($clones[1].Uuid.ToString('n'))`nhost-02")
+        $clones | Remove-Guest -Force
+        (Get-ErrorOf { Start-Guest -Template "$TestDrive/agents" -Identity @{ HostName = 'a b' } }).Id | Should -Be GuestIdentityInvalid
+        { Start-Guest -Template "$TestDrive/agents" -Identity @{ Hostnme = 'a' } } | Should -Throw '*HostName*'
+    }
+
     It 'does nothing under -WhatIf' {
         Invoke-GuestCommand web-1 'touch /tmp/whatif' -WhatIf | Should -BeNullOrEmpty
         (Invoke-GuestCommand web-1 'test -e /tmp/whatif').ExitCode | Should -Be 1

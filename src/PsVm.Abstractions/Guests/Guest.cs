@@ -93,6 +93,9 @@ public sealed class Guest : IEquatable<Guest>
     /// <inheritdoc cref="GuestInfo.Agent"/>
     public GuestAgentState Agent => Refresh().Agent;
 
+    /// <inheritdoc cref="GuestInfo.IdentityState"/>
+    public GuestIdentityState IdentityState => Refresh().IdentityState;
+
     /// <inheritdoc cref="GuestInfo.ClockSetAt"/>
     public DateTimeOffset? ClockSetAt => Refresh().ClockSetAt;
 

@@ -159,6 +159,9 @@ public static class GuestErrorIds
     /// <summary>The board has no room for that many harts.</summary>
     public const string HartCountInvalid = nameof(HartCountInvalid);
 
+    /// <summary>No guest can have that identity.</summary>
+    public const string GuestIdentityInvalid = nameof(GuestIdentityInvalid);
+
     /// <summary>No guest can have that share of the CPU.</summary>
     public const string CpuWeightInvalid = nameof(CpuWeightInvalid);
 

@@ -102,6 +102,9 @@ public sealed record GuestInfo
     /// </summary>
     public DateTimeOffset? ClockSetAt { get; init; }
 
+    /// <summary>Whether its agent has given it the identity that it was started with.</summary>
+    public GuestIdentityState IdentityState { get; init; }
+
     /// <summary>The machine's own UUID; a clone gets its own, a restored guest keeps it.</summary>
     public Guid Uuid { get; init; }
 

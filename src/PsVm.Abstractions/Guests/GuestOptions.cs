@@ -92,6 +92,9 @@ public sealed record GuestOptions
     /// </summary>
     public bool? Balloon { get; init; }
 
+    /// <summary>Who a clone is, which its agent sees to after each start and reset; null: who its template's guest was.</summary>
+    public CloneIdentity? Identity { get; init; }
+
     /// <summary>A guest that reboots stops instead.</summary>
     public bool NoReboot { get; init; }
 

@@ -81,6 +81,9 @@ public static class HostEventIds
     /// <summary>What a guest was given, such as a disk, goes wrong; told once for each reason.</summary>
     public const string GuestDeviceFailed = nameof(GuestDeviceFailed);
 
+    /// <summary>A guest has not become who it is to be (<see cref="GuestOptions.Identity"/>).</summary>
+    public const string GuestIdentityFailed = nameof(GuestIdentityFailed);
+
     /// <summary>A guest was forgotten.</summary>
     public const string GuestRemoved = nameof(GuestRemoved);
 }

@@ -51,7 +51,7 @@ internal sealed class GuestAgents(Func<GuestReference, LiveGuest> find) : IGuest
                 }
 
                 GuestAgent agent = found.Agent ?? throw AgentErrors.NoPort(found.Name, found.Info.MachineType);
-                if (await agent.AnswersAsync(over.Token).ConfigureAwait(false))
+                if (found.IdentityState != GuestIdentityState.Pending && await agent.AnswersAsync(over.Token).ConfigureAwait(false))
                 {
                     return true;
                 }

@@ -1,3 +1,4 @@
+using PsVm.Machine.Agents;
 using PsVm.Machine.Board;
 using PsVm.Machine.Board.Slots;
 using PsVm.Machine.Boot;
@@ -43,6 +44,7 @@ internal sealed class GuestAssembler(
 
         CpuAccount.Check(options.CpuWeight, options.CpuLimit, options.Name);
         OwnMemoryAccount.Check(options.OwnMemoryLimit, options.Name);
+        AgentIdentity.Check(options.Identity, options.Name);
 
         LazyStarts.CheckOptions(options);
         options = LazyStarts.Resolve(options);

@@ -111,6 +111,10 @@ internal static class GuestEvents
     public static void WarnOfDevice(this HostEventLog events, GuestInfo guest, string clause) =>
         events.Add(HostEventLevel.Warning, HostEventIds.GuestDeviceFailed, guest, $"Guest {guest.Name}: {clause}");
 
+    /// <summary>A guest has not become who it is to be.</summary>
+    public static void WarnOfIdentity(this HostEventLog events, GuestInfo guest, string clause) => events.Add(
+        HostEventLevel.Warning, HostEventIds.GuestIdentityFailed, guest, $"Guest {guest.Name} has not the identity that it was started with: {clause}");
+
     /// <summary>Memory has become short.</summary>
     /// <param name="events">Where it is noted.</param>
     /// <param name="room">What there is.</param>

@@ -26,6 +26,7 @@ internal sealed partial class LiveGuest
         ThrowIfBooted();
         _hold.Alone(stop => GoBack(request, stop), cancellation);
         SetClockSoon();
+        BecomeSoon();
     }
 
     /// <summary>Finds out whether it could be put back to a template, now or once it has ended.</summary>

@@ -72,6 +72,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         _ram = ram;
         _events = events;
         Options = options;
+        _identity = options.Identity;
         Console = console ?? new GuestConsole();
         Devices = devices;
         _code = code.OpenPart(family);
@@ -229,6 +230,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
                 GenerationId = _machine.Board.Generation,
                 Agent = _agent?.State ?? GuestAgentState.NoPort,
                 ClockSetAt = _agent?.ClockSetAt,
+                IdentityState = _identityState,
                 Fill = _filled?.Info,
                 Balloon = Balloon?.Show(_description.Memory),
                 VhostUser = [.. Devices.All.OfType<VhostUserInSlot>().Select(device => device.Show())],
@@ -254,6 +256,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
             Labels = options.Labels.Count > 0 ? options.Labels : info.Labels,
             StartedAt = DateTimeOffset.UtcNow,
         });
+        _identity = options.Identity;
         RenameLeases();
         ChangeCpu(options.CpuWeight, options.CpuLimit);
         if (options.OwnMemoryLimit is not null || options.OwnMemoryAction is not null)
@@ -275,6 +278,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         clock.Began(_hold.Begin() ? _machine.Harts.WaitUntilFirstRun(cancellation) : Stopwatch.GetTimestamp());
         _meter.NoteStart(clock);
         SetClockSoon();
+        BecomeSoon();
     }
 
     /// <summary>The template that it was started from; null: it booted.</summary>

@@ -1,3 +1,4 @@
+using PsVm.Machine.Agents;
 using PsVm.Machine.Scheduling;
 
 namespace PsVm.Machine.Guests;
@@ -206,6 +207,7 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
                 "Say that when the pool is made: New-GuestPool.");
         }
 
+        AgentIdentity.Check(options.Identity, options.Name);
         CpuAccount.Check(options.CpuWeight, options.CpuLimit, options.Name);
         OwnMemoryAccount.Check(options.OwnMemoryLimit, options.Name);
     }

@@ -103,6 +103,19 @@ public sealed class StartGuestCommand : PsVmCmdlet
     [Parameter(ParameterSetName = FromInput)]
     public SwitchParameter KeepIdentity { get; set; }
 
+    /// <summary>
+    /// Who each clone is, as its agent sees to it: a dictionary with HostName (in which {0} is the clone's number; $true: its name), MachineId, SshHostKeys
+    /// and Script, or a script that the guest's shell runs.
+    /// </summary>
+    [Parameter(ParameterSetName = DefaultRam)]
+    [Parameter(ParameterSetName = FromTemplate)]
+    [Parameter(ParameterSetName = FromPool)]
+    [Parameter(ParameterSetName = FromInput)]
+    [ValidateNotNull]
+    [IdentityOptions]
+    [ArgumentCompleter(typeof(NothingCompleter))]
+    public CloneIdentity? Identity { get; set; }
+
     /// <summary>How the template's RAM files are opened.</summary>
     [Parameter(ParameterSetName = DefaultRam)]
     [Parameter(ParameterSetName = FromTemplate)]
@@ -382,6 +395,7 @@ public sealed class StartGuestCommand : PsVmCmdlet
             Destination = Destination is null ? null : ResolvePath(Destination) + (Destination.EndsWith('/') ? "/" : string.Empty),
             SearchPath = [.. SearchPath.Select(folder => ResolvePath(folder)!)],
             KeepIdentity = KeepIdentity,
+            Identity = Identity,
             FileAccessMode = FileAccessMode?.Value ?? default,
             DiscardPolicy = DiscardPolicy?.Value ?? default,
             Balloon = IsGiven(nameof(Balloon)) ? Balloon.IsPresent : null,
@@ -485,6 +499,7 @@ public sealed class StartGuestCommand : PsVmCmdlet
             : options.Destination is not null ? nameof(Destination)
             : options.SearchPath.Count > 0 ? nameof(SearchPath)
             : options.KeepIdentity ? nameof(KeepIdentity)
+            : options.Identity is not null ? nameof(Identity)
             : options.FileAccessMode != default ? nameof(FileAccessMode)
             : options.DiscardPolicy != default ? nameof(DiscardPolicy)
             : null;

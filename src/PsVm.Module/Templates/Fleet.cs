@@ -29,7 +29,7 @@ internal static class Fleet
             return [.. Enumerable.Repeat(name, count)];
         }
 
-        string?[] names = [.. Enumerable.Range(1, count).Select(number => Format(format, number))];
+        string?[] names = [.. Enumerable.Range(1, count).Select(number => Format("-NameFormat", format, number))];
         return names.Distinct(StringComparer.OrdinalIgnoreCase).Count() == count
             ? names
             : throw new CmdletException(
@@ -108,7 +108,7 @@ internal static class Fleet
                 turn++;
                 try
                 {
-                    GuestInfo guest = host.Start(options with { Name = name }, cancellation);
+                    GuestInfo guest = host.Start(Numbered(options, name, turn), cancellation);
                     handed.Write(guest);
                     output.WriteWarnings(guest.Backends.SelectMany(backend => backend.Warnings).Where(warned.Add));
                 }
@@ -133,7 +133,7 @@ internal static class Fleet
     private static void Check(GuestOptions options, IReadOnlyList<string?> names, IGuestHost host, CancellationToken cancellation)
     {
         string? wrong = FirstTaken(names, host, cancellation);
-        host.CheckStart(options with { Name = wrong ?? names[0] }, cancellation);
+        host.CheckStart(Numbered(options, wrong ?? names[0], 1), cancellation);
         if (options.Pool is null)
         {
             host.CheckRoom(options, names.Count, cancellation);
@@ -143,7 +143,14 @@ internal static class Fleet
     private static CmdletProgress Reading(GuestOptions options, TimeSpan elapsed) =>
         ProgressTicker.Elapsed(options.Verify ? "Reading RAM files" : "Looking at the template", elapsed, Timeout.InfiniteTimeSpan) with { IsPart = true };
 
-    private static string Format(string format, int number)
+    /// <summary>What one clone is: its host name has its number.</summary>
+    private static GuestOptions Numbered(GuestOptions options, string? name, int number) => options with
+    {
+        Name = name,
+        Identity = options.Identity is { HostName: { } format } identity ? identity with { HostName = Format("HostName of -Identity", format, number) } : options.Identity,
+    };
+
+    private static string Format(string what, string format, int number)
     {
         try
         {
@@ -153,7 +160,7 @@ internal static class Fleet
         {
             throw new CmdletException(
                 ModuleErrorIds.NameFormatInvalid,
-                $"Expected a composite format with {{0}} for the guest's number, found '{format}': {error.Message}",
+                $"Expected of {what} a composite format with {{0}} for the guest's number, found '{format}': {error.Message}",
                 format,
                 "Write it like 'web-{0:d3}', which gives web-001, web-002 and so on.");
         }

@@ -50,6 +50,38 @@ public sealed class LinuxAgentTests : TemplateTest
     }
 
     [SkippableFact]
+    public async Task Each_clone_becomes_who_it_is_to_be_after_a_start_and_a_reset_and_says_where_it_cannot()
+    {
+        string guest = BootOrSkip();
+        await Shell(guest, "mkdir -p /etc; echo old >/etc/machine-id");
+        GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t") });
+        GuestOptions clone = new() { Template = template.Path, Memory = template.Memory };
+        CloneIdentity identity = new() { HostName = "web-07", MachineId = true, Script = "echo \"I am $1\" >/tmp/said" };
+        Host.Start(clone with { Name = "one", Identity = identity }, CancellationToken.None);
+        Host.Start(clone with { Name = "two", Identity = new CloneIdentity { HostName = "" } }, CancellationToken.None);
+        Host.Start(clone with { Name = "keys", Identity = new CloneIdentity { SshHostKeys = true } }, CancellationToken.None);
+
+        const string who = "hostname; cat /etc/machine-id /tmp/said 2>/dev/null";
+        Assert.All(await Task.WhenAll(Agents.WaitAsync("one", Patience), Agents.WaitAsync("two", Patience), Agents.WaitAsync("keys", Patience)), Assert.True);
+        Assert.Equal(GuestIdentityState.Applied, Host.Get("one").IdentityState);
+        Assert.Equal($"web-07\n{Host.Get("one").Uuid:n}\nI am web-07", (await Shell("one", who)).StdOut);
+        Assert.Equal("two\nold", (await Shell("two", who)).StdOut);
+        Assert.Equal(GuestIdentityState.None, Host.Get(guest).IdentityState);
+
+        Assert.Equal(GuestIdentityState.Failed, Host.Get("keys").IdentityState);
+        HostEvent warning = Assert.Single(Host.ReadEvents(0).Events, happened => happened.Id == HostEventIds.GuestIdentityFailed);
+        Assert.EndsWith("ended with 127: there is no ssh-keygen", warning.Message, StringComparison.Ordinal);
+
+        Host.Reset("one");
+        Assert.True(await Agents.WaitAsync("one", Patience));
+        Assert.Equal($"web-07\n{Host.Get("one").Uuid:n}\nI am web-07", (await Shell("one", who)).StdOut);
+
+        CloneIdentity wrong = new() { HostName = "a b" };
+        GuestException refused = Assert.Throws<GuestException>(() => Host.Start(clone with { Name = "no", Identity = wrong }, CancellationToken.None));
+        Assert.Equal(GuestErrorIds.GuestIdentityInvalid, refused.ErrorId);
+    }
+
+    [SkippableFact]
     public async Task The_wall_clock_of_a_clone_is_the_hosts_and_so_it_is_after_a_pause_and_a_reset()
     {
         string guest = BootOrSkip();

@@ -44,7 +44,7 @@ public interface IGuestAgents
     /// <summary>The guest's network interfaces, with their addresses.</summary>
     Task<IReadOnlyList<GuestNetworkInterface>> GetNetworkAsync(GuestReference guest, CancellationToken cancellation = default);
 
-    /// <summary>Waits until a guest's agent answers. One that is not there, or is silent, may come yet.</summary>
+    /// <summary>Waits until a guest's agent answers. One that is not there, or is silent, may come yet; one that gives its guest an identity is waited for.</summary>
     /// <param name="guest">The guest; over its reboots.</param>
     /// <param name="timeout">How long at most, or <see cref="Timeout.InfiniteTimeSpan"/>.</param>
     /// <param name="cancellation">Gives up.</param>
