@@ -8,6 +8,15 @@ Describe 'Start-Guest' {
         Clear-PsVm
     }
 
+    It 'says by how much the clock of a clone without an agent is behind' {
+        $template = New-TestTemplate "$TestDrive/clock"
+        $clone = Start-Guest -Template $template
+        $clone.ClockBehind | Should -Be ($clone.StartedAt - $template.CreatedAt)
+        $clone.ClockBehind | Should -BeGreaterThan ([timespan]::Zero)
+        $clone | Format-List | Out-String | Should -Match 'ClockBehind +: 00:'
+        (Start-Guest -Memory 32MB).ClockBehind | Should -BeNullOrEmpty
+    }
+
     It 'says what to do when -<Parameter> is given without a template' -ForEach @(
         @{ Parameter = 'Count'; Value = 5 }
         @{ Parameter = 'NameFormat'; Value = 'web-{0}' }

@@ -93,6 +93,9 @@ public sealed class Guest : IEquatable<Guest>
     /// <inheritdoc cref="GuestInfo.Agent"/>
     public GuestAgentState Agent => Refresh().Agent;
 
+    /// <inheritdoc cref="GuestInfo.ClockBehind"/>
+    public TimeSpan? ClockBehind => Refresh().ClockBehind;
+
     /// <inheritdoc cref="GuestInfo.IdentityState"/>
     public GuestIdentityState IdentityState => Refresh().IdentityState;
 

@@ -102,6 +102,12 @@ public sealed record GuestInfo
     /// </summary>
     public DateTimeOffset? ClockSetAt { get; init; }
 
+    /// <summary>
+    /// How far its wall clock is behind the host's at least, since it began with the time of its template and no agent has set it. Null: it booted, or an
+    /// agent has. A kernel that woke from suspend to RAM has read the board's clock, and is right: PsVm cannot see that.
+    /// </summary>
+    public TimeSpan? ClockBehind { get; init; }
+
     /// <summary>Whether its agent has given it the identity that it was started with.</summary>
     public GuestIdentityState IdentityState { get; init; }
 

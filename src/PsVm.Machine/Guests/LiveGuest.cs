@@ -230,6 +230,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
                 GenerationId = _machine.Board.Generation,
                 Agent = _agent?.State ?? GuestAgentState.NoPort,
                 ClockSetAt = _agent?.ClockSetAt,
+                ClockBehind = _agent?.ClockSetAt is null && Origin is { } template ? _description.StartedAt - template.CreatedAt : null,
                 IdentityState = _identityState,
                 Fill = _filled?.Info,
                 Balloon = Balloon?.Show(_description.Memory),

@@ -82,7 +82,7 @@ internal static class Fleet
 
         if (names.Count > 1 && options.Pool is null)
         {
-            host.CheckRoom(options, names.Count, cancellation);
+            host.CheckRoom(Numbered(options, options.Name, 1), names.Count, cancellation);
         }
 
         StartAll(options, names, ref turn, host, output, cancellation);
@@ -136,7 +136,7 @@ internal static class Fleet
         host.CheckStart(Numbered(options, wrong ?? names[0], 1), cancellation);
         if (options.Pool is null)
         {
-            host.CheckRoom(options, names.Count, cancellation);
+            host.CheckRoom(Numbered(options, options.Name, 1), names.Count, cancellation);
         }
     }
 

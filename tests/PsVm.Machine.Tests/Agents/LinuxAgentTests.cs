@@ -91,6 +91,7 @@ public sealed class LinuxAgentTests : TemplateTest
 
         string clone = Clone(template);
         await AssertRight(clone);
+        Assert.Null(Host.Get(clone).ClockBehind);
         DateTimeOffset set = Host.Get(clone).ClockSetAt!.Value;
         string uptime = (await Shell(clone, "cut -d. -f1 /proc/uptime")).StdOut;
         Assert.InRange(int.Parse(uptime, CultureInfo.InvariantCulture), 0, 300); // it is the wall that was put forward
