@@ -60,6 +60,7 @@ internal static class DiskCommand
                     requests_per_s = Math.Round(here),
                     cpu_us_per_request = Math.Round(Cpu(ours, name), 1),
                     qemu_requests_per_s = Math.Round(there),
+                    qemu_cpu_us_per_request = there > 0 ? Math.Round(Cpu(peers, name), 1) : 0,
                     ratio = there > 0 ? Math.Round(here / there, 2) : 0,
                     runs,
                 }));
@@ -109,10 +110,13 @@ internal static class DiskCommand
         TimeSpan cpu = TimeSpan.Zero;
         while (process.StandardOutput.ReadLine() is { } line)
         {
-            if (line.Split(' ') is ["D", var name, var requests, var microseconds])
+            if (line.StartsWith("LOADS-BEGIN", StringComparison.Ordinal))
             {
-                process.Refresh();
-                TimeSpan now = process.HasExited ? cpu : process.TotalProcessorTime;
+                cpu = CpuOf(process); // what its boot took is no load's
+            }
+            else if (line.Split(' ') is ["D", var name, var requests, var microseconds])
+            {
+                TimeSpan now = CpuOf(process);
                 double count = double.Parse(requests, CultureInfo.InvariantCulture);
                 Load load = new(name, count / double.Parse(microseconds, CultureInfo.InvariantCulture) * 1e6, (now - cpu).TotalMicroseconds / count);
                 cpu = now;
@@ -123,6 +127,12 @@ internal static class DiskCommand
 
         process.WaitForExit();
         return loads.Count > 0 ? loads : throw new BenchmarkException($"Expected {who}'s guest to say what it did, found nothing.");
+    }
+
+    private static TimeSpan CpuOf(Process process)
+    {
+        process.Refresh();
+        return process.TotalProcessorTime;
     }
 
     // Not zeros, and no holes.

@@ -117,12 +117,6 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
     /// <summary>What is in its slots; its next life goes on with it.</summary>
     public GuestDevices Devices { get; private set; }
 
-    /// <summary>Its next life has other devices; it has ended, and whoever calls this has its <see cref="Succession"/>.</summary>
-    public void ChangeDevices(GuestOptions options, GuestDevices devices) => (Options, Devices) = (options, devices);
-
-    /// <summary>Returns when none of its devices does anything any more; it has ended.</summary>
-    public void Drain(CancellationToken cancellation) => _machine.Board.Drain(cancellation);
-
     /// <summary>Its balloon; null: it has none.</summary>
     public BalloonDevice? Balloon => Devices.All.OfType<BalloonDevice>().FirstOrDefault();
 

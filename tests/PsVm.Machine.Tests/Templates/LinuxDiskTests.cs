@@ -91,22 +91,24 @@ public sealed class LinuxDiskTests : TemplateTest
         Assert.Equal(DiskOverlay.Memory, Host.GetDisks(clones[1]).Single().Overlay);
     }
 
-    [SkippableFact]
-    public void Checkpoints_under_load_lose_no_request()
+    [SkippableTheory]
+    [InlineData(DiskOverlay.Memory, 3)]
+    [InlineData(DiskOverlay.File, 2)]
+    public void Checkpoints_under_load_lose_no_request(DiskOverlay overlay, int checkpoints)
     {
         string image = Image("disk", 64);
-        string guest = Boot(OptionsOrSkip() with { Disks = [new GuestDiskOptions { Path = image, Overlay = DiskOverlay.Memory }] });
+        string guest = Boot(OptionsOrSkip() with { Disks = [Over("guest")] });
         const string work = "while :; do dd if=/dev/urandom of=/tmp/x bs=64k count=16; dd if=/tmp/x of=/dev/vda bs=4k conv=fsync; "
             + "echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vda of=/tmp/y bs=4k count=256; cmp /tmp/x /tmp/y || echo differs >>/tmp/wrong; "
             + "echo round >>/tmp/rounds; done >/dev/null 2>&1 & true";
         Run(guest, work);
 
-        for (int i = 0; i < 5; i++)
+        for (int i = 0; i < checkpoints; i++)
         {
             int rounds = Rounds(guest);
             Assert.True(SpinWait.SpinUntil(() => Rounds(guest) > rounds, Patience));
             GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t"), Force = true });
-            string clone = Clone(new GuestOptions { Template = template.Path, Disks = [new GuestDiskOptions { Path = image }] });
+            string clone = Clone(new GuestOptions { Template = template.Path, Disks = [Over($"clone{i}")] });
             rounds = Rounds(clone);
             Assert.True(SpinWait.SpinUntil(() => Rounds(clone) > rounds + 1, Patience));
             Assert.Equal("no", Run(clone, "[ -e /tmp/wrong ] && cat /tmp/wrong || echo no"));
@@ -114,6 +116,9 @@ public sealed class LinuxDiskTests : TemplateTest
         }
 
         Assert.Equal("no", Run(guest, "[ -e /tmp/wrong ] && cat /tmp/wrong || echo no"));
+
+        GuestDiskOptions Over(string name) =>
+            new() { Path = image, Overlay = overlay, OverlayPath = overlay == DiskOverlay.File ? At($"{name}.overlay") : null };
     }
 
     [SkippableFact]

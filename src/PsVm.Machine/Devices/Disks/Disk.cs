@@ -88,7 +88,7 @@ internal sealed class Disk : IDisposable
     {
         try
         {
-            bool isWritten = _overlay is { Kind: DiskOverlay.Memory } && Volatile.Read(ref _sealed) is null && _overlay.TryWriteNow(offset, from);
+            bool isWritten = Volatile.Read(ref _sealed) is null && _overlay?.TryWriteNow(offset, from) == true;
             Interlocked.Add(ref _writtenBytes, isWritten ? from.Length : 0);
             return isWritten;
         }

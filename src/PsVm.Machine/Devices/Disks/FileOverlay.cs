@@ -35,9 +35,6 @@ internal sealed class FileOverlay : IDiskOverlay
     }
 
     /// <inheritdoc/>
-    public DiskOverlay Kind => DiskOverlay.File;
-
-    /// <inheritdoc/>
     public long Bytes => Volatile.Read(ref _count) * BlockSize;
 
     /// <inheritdoc/>

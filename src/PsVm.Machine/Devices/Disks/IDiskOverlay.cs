@@ -22,10 +22,7 @@ internal interface IDiskOverlay : IDisposable
     /// <summary>Bytes of a block: what drivers write at least, mostly.</summary>
     const int BlockSize = 4096;
 
-    /// <summary>Where it is.</summary>
-    DiskOverlay Kind { get; }
-
-    /// <summary>Bytes that it takes there.</summary>
+    /// <summary>Bytes that it takes where it is: in memory, or in its file.</summary>
     long Bytes { get; }
 
     /// <summary>Bytes of the host's memory that it takes.</summary>

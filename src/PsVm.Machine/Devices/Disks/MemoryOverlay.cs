@@ -28,9 +28,6 @@ internal sealed class MemoryOverlay(long size, DiskImageReader image, Func<bool>
     public static DiskOverlayMaker Maker(Func<bool>? hasRoom = null) => (size, image) => new MemoryOverlay(size, image, hasRoom ?? (static () => true));
 
     /// <inheritdoc/>
-    public DiskOverlay Kind => DiskOverlay.Memory;
-
-    /// <inheritdoc/>
     public long Bytes => Volatile.Read(ref _bytes);
 
     /// <inheritdoc/>
