@@ -169,6 +169,33 @@ Describe '-AsJob' {
         $guest.State | Should -Be Running
     }
 
+    # As Receive-Job -AutoRemoveJob does: it disposes the job on its own thread, and has the job's wait for that where it is told of the end.
+    It 'can be disposed by another thread while those are told who wait for its end' {
+        Add-Type -ReferencedAssemblies System.Management.Automation, System.Threading, System.Threading.Thread -TypeDefinition @'
+            using System.Management.Automation;
+            using System.Threading;
+
+            public static class DisposedAtEnd
+            {
+                public static volatile bool IsDisposed;
+
+                public static void Attach(Job job) => job.StateChanged += (_, change) =>
+                {
+                    if (change.JobStateInfo.State is JobState.Completed)
+                    {
+                        Thread thread = new(job.Dispose) { IsBackground = true };
+                        thread.Start();
+                        IsDisposed = thread.Join(30_000);
+                    }
+                };
+            }
+'@
+        $job = Wait-Guest web -Timeout 60 -AsJob
+        [DisposedAtEnd]::Attach($job)
+        Stop-Guest web -Force
+        Wait-Until { [DisposedAtEnd]::IsDisposed }
+    }
+
     It 'is stopped and removed by Remove-Job -Force, which it is not without' {
         $job = Wait-Guest web -AsJob
         { Remove-Job $job -ErrorAction Stop } | Should -Throw

@@ -16,7 +16,10 @@ public sealed class GuestJob : Job
     private readonly Lock _gate = new();
     private readonly Runspace _session = Runspace.DefaultRunspace;
     private readonly JobOutput _output;
+    private readonly TaskCompletionSource _stopTold = new();
+    private readonly TaskCompletionSource _over = new();
     private Task _worker = Task.CompletedTask;
+    private bool _isStopping;
     private bool _hasEnded;
 
     /// <summary>Makes a job that has not begun.</summary>
@@ -85,7 +88,9 @@ public sealed class GuestJob : Job
     {
         if (disposing)
         {
-            StopJob();
+            // Not for those who are told of its end: Receive-Job -AutoRemoveJob is, on the worker, and waits there for the thread that is here.
+            RequestStop();
+            WaitForWork();
             _session.StateChanged -= StopWithSession;
             _stopping.Dispose();
         }
@@ -124,13 +129,30 @@ public sealed class GuestJob : Job
         return _output.HasErrors ? JobState.Failed : JobState.Completed;
     }
 
+    // Whoever is told of a state may wait for another thread that stops or disposes the job: nobody is told under the gate.
     private void End(JobState state)
     {
         _session.StateChanged -= StopWithSession;
+        bool isStopping;
         lock (_gate)
         {
             _hasEnded = true;
+            isStopping = _isStopping;
+        }
+
+        if (isStopping)
+        {
+            _stopTold.Task.Wait(); // no state comes after the last one
+        }
+
+        _over.SetResult();
+        try
+        {
             SetJobState(state);
+        }
+        catch (ObjectDisposedException)
+        {
+            // Disposed since its work was over: there is nobody to tell.
         }
     }
 
@@ -138,11 +160,30 @@ public sealed class GuestJob : Job
     {
         lock (_gate)
         {
-            if (!_hasEnded && !_stopping.IsCancellationRequested)
+            if (_hasEnded || _isStopping)
             {
-                SetJobState(JobState.Stopping);
-                _stopping.Cancel();
+                return;
             }
+
+            _isStopping = true;
+        }
+
+        try
+        {
+            SetJobState(JobState.Stopping);
+        }
+        finally
+        {
+            _stopTold.SetResult();
+            _stopping.Cancel();
+        }
+    }
+
+    private void WaitForWork()
+    {
+        if (!_worker.IsCompleted)
+        {
+            _over.Task.Wait();
         }
     }
 
