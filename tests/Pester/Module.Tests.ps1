@@ -367,7 +367,10 @@ Describe 'Help of <Name>' -ForEach $commands {
     It 'shows the syntax as it is' {
         $text -match '(?s)## Syntax\n\n```\n(?<syntax>.*?)\n```' | Should -BeTrue
         # In which order PowerShell shows parameters without a position differs from process to process where a base class has some: that is reflection's.
-        $sort = { (@($_ -split ' (?=\[?-)')[0]) + ' ' + (($_ -split ' (?=\[?-|\[\[-)' | Select-Object -Skip 1 | Sort-Object) -join ' ') }
+        $sort = {
+            $name, $parameters = $_ -split ' (?=\[?\[?-|\[<)'
+            @($name) + @(@($parameters) -match '^\[?\[-\w+\] <') + @(@($parameters) -notmatch '^\[?\[-\w+\] <' | Sort-Object) -join ' '
+        }
         $Matches.syntax -split "\n" | ForEach-Object $sort |
             Should -Be ((Get-Command $Name -Syntax) -split '\r?\n' | Where-Object { $_ } | ForEach-Object $sort)
     }
