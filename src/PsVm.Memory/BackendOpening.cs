@@ -16,11 +16,27 @@ namespace PsVm.Memory;
 /// <param name="listBackends">The live backends of the process.</param>
 internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProcess, Func<IReadOnlyList<MemoryBackend>> listBackends)
 {
+    // A file that is written anew takes the old one's place once; who meets that as often meets somebody who does nothing else.
+    private const int MostTries = 16;
+
     /// <summary>Decides, and opens by it.</summary>
     /// <param name="options">What is asked for.</param>
     /// <param name="denyPrivateDiscard">DenyPrivateDiscard is in force.</param>
     /// <param name="decided">What was decided before by the same, of a file that has not changed since; null: it is decided now.</param>
+    /// <remarks>A file that loses its name between being opened and being locked is not used: the one that has it now is.</remarks>
     public OpenedBackend Open(MemoryBackendOptions options, bool denyPrivateDiscard, BackendDecision? decided = null)
+    {
+        OpenedBackend opened = OpenOnce(options, denyPrivateDiscard, decided);
+        for (int tries = 1; opened.WasReplaced && tries < MostTries; tries++)
+        {
+            opened.File!.Dispose();
+            opened = OpenOnce(options, denyPrivateDiscard, null);
+        }
+
+        return opened;
+    }
+
+    private OpenedBackend OpenOnce(MemoryBackendOptions options, bool denyPrivateDiscard, BackendDecision? decided)
     {
         Debug.Assert(decided is null || decided.Path == options.Path, "another file's decision");
         BackendDecision decision = decided ?? Decide(options, denyPrivateDiscard);
@@ -127,10 +143,12 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
         {
             errors.Add(FileErrors.ForLook(facts.Error, path));
         }
-        else if (opened is { Created: false, File: not null } && facts.Kind == FileKind.Regular && !IsNamed(path, facts.Identity))
+        else if (opened is { Created: false, File: not null } && facts.Kind == FileKind.Regular
+            && FileFacts.Identify(path) is var named && named?.IsSameFile(facts.Identity) != true)
         {
             // Who made it has removed it before it was locked: what is grown or mapped now, nobody would find again.
             errors.Add(FileErrors.Replaced(path));
+            opened = opened with { WasReplaced = named is not null };
         }
         else if (!opened.Created && facts.Kind != FileKind.Regular)
         {
@@ -204,8 +222,6 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
             _ = opener.Lock(path, fd, wanted.Mark);
         }
     }
-
-    private static bool IsNamed(string path, FileIdentity file) => FileFacts.Identify(path)?.IsSameFile(file) == true;
 
     private string HolderOf(FileIdentity file, RamFileLock wanted, int fd)
     {

@@ -24,6 +24,9 @@ internal sealed record OpenedBackend(BackendDecision Decision)
     /// <summary>The file has to be grown before it can be mapped.</summary>
     public bool MustGrow { get; init; }
 
+    /// <summary>Its path is another file's by now; an error says so.</summary>
+    public bool WasReplaced { get; init; }
+
     public IReadOnlyList<BackendWarning> Warnings { get; init; } = Decision.Warnings;
 
     public IReadOnlyList<BackendError> Errors { get; init; } = Decision.Errors;

@@ -189,13 +189,46 @@ public sealed class RamFileLockTests : BackendTest
     public void A_file_that_goes_between_opening_and_locking_is_not_grown_where_nobody_finds_it()
     {
         MemoryBackendOptions options = s_shared with { Path = Folder.File("ram", 0) };
-        using MemoryBackends backends = new(_ => null) { Opener = new RemovingOpener() };
+        using MemoryBackends backends = new(_ => null) { Opener = new LosingOpener(File.Delete) };
 
         MemoryBackendException error = Assert.Throws<MemoryBackendException>(() => backends.Create(options));
 
         Assert.Equal((MemoryErrorIds.RamFileInUse, options.Path), (error.ErrorId, error.Target));
         Assert.Contains("found another one, or none", error.Message, StringComparison.Ordinal);
         Assert.Empty(Directory.GetFileSystemEntries(Folder.Path));
+        Assert.Empty(Holdings.Descriptors(Folder.Path));
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(5)]
+    public void A_file_that_takes_the_place_of_the_one_just_opened_is_the_one_that_is_mapped(int times)
+    {
+        MemoryBackendOptions options = new() { Path = Folder.File("ram", Page), Size = Page, FileAccessMode = FileAccessMode.ReadOnly };
+        byte content = 0;
+        LosingOpener opener = new(path => content = content < times ? Replace(path, content) : content);
+        using MemoryBackends backends = new(_ => null) { Opener = opener };
+
+        using (MemoryBackend backend = backends.Create(options))
+        {
+            Assert.Equal(times, FirstByte(backend));
+            Assert.Single(Holdings.Descriptors(Folder.Path));
+        }
+
+        Assert.Empty(Holdings.Descriptors(Folder.Path));
+    }
+
+    [Fact]
+    public void A_file_whose_place_others_take_again_and_again_is_refused_in_the_end()
+    {
+        MemoryBackendOptions options = s_shared with { Path = Folder.File("ram", Page), Size = Page };
+        byte content = 0;
+        using MemoryBackends backends = new(_ => null) { Opener = new LosingOpener(path => content = Replace(path, content)) };
+
+        MemoryBackendException error = Assert.Throws<MemoryBackendException>(() => backends.Create(options));
+
+        Assert.Equal((MemoryErrorIds.RamFileInUse, options.Path), (error.ErrorId, error.Target));
+        Assert.Contains("found another one, or none", error.Message, StringComparison.Ordinal);
         Assert.Empty(Holdings.Descriptors(Folder.Path));
     }
 
@@ -268,15 +301,15 @@ public sealed class RamFileLockTests : BackendTest
         }
     }
 
-    /// <summary>Opens as always, but whoever made the file removes it before it is locked.</summary>
-    private sealed class RemovingOpener : IFileOpener
+    /// <summary>Opens as always, but something happens to the file's name before it is locked.</summary>
+    private sealed class LosingOpener(Action<string> lose) : IFileOpener
     {
         private readonly FileOpener _opener = new();
 
         public FileOpening Open(string path, bool write)
         {
             FileOpening opened = _opener.Open(path, write);
-            File.Delete(path);
+            lose(path);
             return opened;
         }
 
@@ -286,6 +319,18 @@ public sealed class RamFileLockTests : BackendTest
 
         public (LockResult Result, Errno Error) Lock(string path, int fd, RamFileLock wanted) => _opener.Lock(path, fd, wanted);
     }
+
+    /// <summary>Puts another file in the place of one, whose bytes are one more.</summary>
+    private static byte Replace(string path, byte content)
+    {
+        byte[] bytes = new byte[Page];
+        Array.Fill(bytes, ++content);
+        File.WriteAllBytes($"{path}.new", bytes);
+        File.Move($"{path}.new", path, overwrite: true);
+        return content;
+    }
+
+    private static unsafe byte FirstByte(MemoryBackend backend) => *(byte*)backend.Address;
 
     /// <summary>Opens as always, where nothing can be locked.</summary>
     private sealed class LocklessOpener(Errno refusal) : IFileOpener
