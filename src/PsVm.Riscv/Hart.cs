@@ -20,7 +20,7 @@ public sealed unsafe class Hart : IDisposable
     private const ulong Slice = 20_000;
     private static readonly int s_codeExits = Enum.GetValues<CodeExit>().Length;
 
-    private const uint ExitRequest = 1, InstructionFenceRequest = 2, AddressFenceRequest = 4;
+    private const uint ExitRequest = 1, InstructionFenceRequest = 2, AddressFenceRequest = 4, SampleRequest = 8;
 
     private readonly PhysicalMemory _memory;
     private readonly IExecutionEnvironment? _environment;
@@ -58,12 +58,13 @@ public sealed unsafe class Hart : IDisposable
         State = (HartState*)NativeMemory.AlignedAlloc((nuint)sizeof(HartState), 64);
         *State = default;
         State->Box[0] = 0xffff_ffff_0000_0000;
+        Profile = HartProfile.TryMake(this);
         _ownCode = code is null ? new CodeCache() : null;
         Blocks = new BlockCache((code ?? _ownCode!).Space, (code ?? _ownCode!).Account, State, memory.PageCount, Isa.Extensions);
         TranslationThreshold = Blocks.Links is not null ? (code ?? _ownCode!).Options.Threshold : int.MaxValue;
         Csrs = new CsrFile(State, id, clock, Isa);
-        Mmu = new HartMmu(State, Csrs, new Pmp(), memory, bus, Blocks);
-        Fetch = new BlockFetch(State, Mmu, Blocks, Isa.Extensions);
+        Mmu = new HartMmu(State, Csrs, new Pmp(), memory, bus, Blocks) { Profile = Profile };
+        Fetch = new BlockFetch(State, Mmu, Blocks, Isa.Extensions) { Profile = Profile };
         Mmu.FlushAll();
         State->Hart = GCHandle.ToIntPtr(GCHandle.Alloc(this, GCHandleType.Weak));
         memory.Register(this);
@@ -132,6 +133,12 @@ public sealed unsafe class Hart : IDisposable
     public long LongestRun { get => Mmu.LongestRun; set => Mmu.LongestRun = value; }
 
     internal HartState* State { get; }
+
+    /// <summary>Where its time goes; null: it is not profiled.</summary>
+    internal HartProfile? Profile { get; }
+
+    /// <summary>It is in <see cref="Run"/>. Safe from any thread.</summary>
+    internal bool IsRunning => Volatile.Read(ref _running);
 
     internal CsrFile Csrs { get; }
 
@@ -227,6 +234,9 @@ public sealed unsafe class Hart : IDisposable
     /// <summary>Asks for a full SFENCE.VMA on this hart before its next block. Safe from any thread.</summary>
     public void RequestAddressFence() => Request(AddressFenceRequest);
 
+    /// <summary>Asks for a sample before the next block. Safe from any thread.</summary>
+    internal void RequestSample() => Request(SampleRequest);
+
     /// <inheritdoc/>
     public void Dispose()
     {
@@ -303,6 +313,8 @@ public sealed unsafe class Hart : IDisposable
             return;
         }
 
+        using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Trap);
+        HartProfile.CountTrap(Profile, cause);
         State->Pc = Csrs.EnterTrap(cause, value, pc);
         _traps++;
         ulong limit = Volatile.Read(ref State->Limit);
@@ -361,7 +373,11 @@ public sealed unsafe class Hart : IDisposable
     internal CodeExit RunTranslated(BlockHeader* block, ulong pc)
     {
         CodeLinks links = Blocks.Links!;
-        links.Run(State, block, pc);
+        using (HartProfile.During(Profile, HartWork.Translated))
+        {
+            links.Run(State, block, pc);
+        }
+
         links.FoldHostFlags(State);
         var exit = (CodeExit)State->CodeExit;
         _codeExits[(int)exit]++;
@@ -442,7 +458,7 @@ public sealed unsafe class Hart : IDisposable
                 return HartExit.Budget;
             }
 
-            switch (BlockInterpreter.Run(this))
+            switch (Interpret())
             {
                 case BlockExit.WaitForInterrupt:
                     if (!Csrs.HasWakeup)
@@ -493,17 +509,32 @@ public sealed unsafe class Hart : IDisposable
         }
     }
 
+    private BlockExit Interpret()
+    {
+        using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Interpreted);
+        return BlockInterpreter.Run(this);
+    }
+
     private bool ServeRequests()
     {
         uint requests = Interlocked.Exchange(ref _requests, 0);
-        if ((requests & InstructionFenceRequest) != 0)
+        if ((requests & SampleRequest) != 0)
         {
-            Blocks.Fence();
+            Profile!.Sample();
         }
 
-        if ((requests & AddressFenceRequest) != 0)
+        if ((requests & (InstructionFenceRequest | AddressFenceRequest)) != 0)
         {
-            Mmu.FlushAll();
+            using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.RemoteFence);
+            if ((requests & InstructionFenceRequest) != 0)
+            {
+                Blocks.Fence();
+            }
+
+            if ((requests & AddressFenceRequest) != 0)
+            {
+                Mmu.FlushAll();
+            }
         }
 
         return (requests & ExitRequest) != 0;

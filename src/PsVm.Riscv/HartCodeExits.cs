@@ -26,4 +26,17 @@ public sealed record HartCodeExits
 
     /// <summary>Block starts that the jump table did not know, from both tiers.</summary>
     public long Lookups { get; init; }
+
+    /// <summary>These and others, or these without others, of a time before.</summary>
+    internal HartCodeExits Add(HartCodeExits others, int times = 1) => new()
+    {
+        Limit = Limit + (times * others.Limit),
+        UnknownTarget = UnknownTarget + (times * others.UnknownTarget),
+        NotTranslated = NotTranslated + (times * others.NotTranslated),
+        Chain = Chain + (times * others.Chain),
+        Fault = Fault + (times * others.Fault),
+        Interpreted = Interpreted + (times * others.Interpreted),
+        SystemInstructions = SystemInstructions + (times * others.SystemInstructions),
+        Lookups = Lookups + (times * others.Lookups),
+    };
 }

@@ -96,6 +96,7 @@ internal static class BootCommand
                 CommandLine = options.Append,
                 Memory = (long)options.Megabytes << 20,
                 Harts = options.Harts,
+                MachineType = options.MachineType,
             },
             CancellationToken.None);
         if (host.WaitForText(name, options.Until, Timeout.InfiniteTimeSpan, CancellationToken.None))

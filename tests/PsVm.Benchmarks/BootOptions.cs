@@ -19,6 +19,7 @@ internal sealed record BootOptions
         Megabytes = arguments.Number("--mem", 256);
         Harts = arguments.Number("--harts", 1);
         Runs = arguments.Number("-n", 5);
+        MachineType = arguments.TextOrNull("--machine");
         Dump = arguments.TextOrNull("--dump");
         string tier = arguments.TextOrNull("--tier") ?? Translator;
         Translate = tier switch
@@ -47,6 +48,9 @@ internal sealed record BootOptions
     /// <summary>Number of harts.</summary>
     public int Harts { get; }
 
+    /// <summary>The machine type; null: the default.</summary>
+    public string? MachineType { get; }
+
     /// <summary>Hot code is translated; else all is interpreted.</summary>
     public bool Translate { get; }
 
@@ -61,6 +65,7 @@ internal sealed record BootOptions
     [
         "--kernel", Kernel, "--initrd", Initrd, "--append", Append, "--until", Until,
         "--mem", Megabytes.ToString(CultureInfo.InvariantCulture), "--harts", Harts.ToString(CultureInfo.InvariantCulture),
-        "--tier", Translate ? Translator : Interpreter, .. Dump is null ? Array.Empty<string>() : ["--dump", Dump],
+        "--tier", Translate ? Translator : Interpreter, .. MachineType is null ? Array.Empty<string>() : ["--machine", MachineType],
+        .. Dump is null ? Array.Empty<string>() : ["--dump", Dump],
     ];
 }

@@ -20,6 +20,9 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
     private readonly Op* _alone = (Op*)((BlockHeader*)NativeMemory.AllocZeroed(1, (nuint)(sizeof(BlockHeader) + (2 * sizeof(Op)))) + 1);
     private long _lookups;
 
+    /// <summary>Where the hart's time goes; null: it is not profiled.</summary>
+    public HartProfile? Profile { get; init; }
+
     /// <summary>How often a block was looked for. Safe from any thread.</summary>
     public long Lookups => Volatile.Read(ref _lookups);
 
@@ -27,6 +30,8 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
     public Op* FindBlock(ulong pc)
     {
         const ulong PageMask = PhysicalMemory.PageSize - 1;
+        using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Lookup);
+        HartProfile.CountLookup(Profile, state->Jumps[(pc >> 1) & BlockCache.JumpMask].Address is JumpEntry.Empty or 0);
         _lookups++;
         byte* host = mmu.FetchPointer(pc, out FetchedPage page);
         if (host is null)

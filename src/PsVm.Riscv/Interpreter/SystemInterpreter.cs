@@ -11,6 +11,7 @@ internal static unsafe class SystemInterpreter
     /// <returns>What the hart waits for; <see cref="BlockExit.Boundary"/>: it goes on.</returns>
     public static BlockExit Execute(Hart hart, Op* op, ulong pc)
     {
+        using HartProfile.Scope scope = HartProfile.During(hart.Profile, HartProfile.IsOn ? WorkOf(op) : HartWork.Csr);
         HartState* state = hart.State;
         CsrFile csrs = hart.Csrs;
         PrivilegeMode mode = csrs.Mode;
@@ -95,6 +96,15 @@ internal static unsafe class SystemInterpreter
         state->Retired++;
         return BlockExit.Boundary;
     }
+
+    private static HartWork WorkOf(Op* op) => op->Code switch
+    {
+        <= OpCode.Csrrci => (int)((ulong)op->Immediate >> 20) == CsrNumber.Satp ? HartWork.Satp : HartWork.Csr,
+        OpCode.Mret or OpCode.Sret => HartWork.Return,
+        OpCode.SfenceVma => op->Rs1 == 0 ? HartWork.Fence : HartWork.AddressFence,
+        OpCode.FenceI => HartWork.InstructionFence,
+        _ => HartWork.Call,
+    };
 
     private static bool AccessCsr(Hart hart, Op* op, PrivilegeMode mode)
     {

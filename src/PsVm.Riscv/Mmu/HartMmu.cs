@@ -48,6 +48,9 @@ internal sealed unsafe partial class HartMmu(
     /// <summary>The translations that accesses use without coming here.</summary>
     public Tlb Tlb { get; } = new();
 
+    /// <summary>Where the hart's time goes; null: it is not profiled.</summary>
+    public HartProfile? Profile { get; init; }
+
     /// <summary>The physical memory protection unit.</summary>
     public Pmp Pmp { get; } = pmp;
 
@@ -86,6 +89,7 @@ internal sealed unsafe partial class HartMmu(
     [MethodImpl(MethodImplOptions.NoInlining)]
     public bool Load(ulong address, int size)
     {
+        using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Walk);
         if (CrossesPage(address, size))
         {
             return LoadAcrossPages(address, size);
@@ -121,6 +125,7 @@ internal sealed unsafe partial class HartMmu(
         }
 
         LookAtTimeOfDevices();
+        using HartProfile.Scope device = HartProfile.During(Profile, HartWork.Device);
         return bus.TryRead(physical, size, out state->LoadValue) || Fail(ExceptionCause.LoadAccessFault, address);
     }
 
@@ -128,6 +133,7 @@ internal sealed unsafe partial class HartMmu(
     [MethodImpl(MethodImplOptions.NoInlining)]
     public bool Store(ulong address, ulong value, int size)
     {
+        using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Walk);
         if (CrossesPage(address, size))
         {
             return StoreAcrossPages(address, value, size);
@@ -169,6 +175,7 @@ internal sealed unsafe partial class HartMmu(
         }
 
         LookAtTimeOfDevices();
+        using HartProfile.Scope device = HartProfile.During(Profile, HartWork.Device);
         return bus.TryWrite(physical, size, value) || Fail(ExceptionCause.StoreAccessFault, address);
     }
 
@@ -176,6 +183,7 @@ internal sealed unsafe partial class HartMmu(
     [MethodImpl(MethodImplOptions.NoInlining)]
     public byte* AtomicOperand(ulong address, int size, Access access)
     {
+        using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Walk);
         bool store = access == Access.Store;
         if ((address & (ulong)(size - 1)) != 0)
         {

@@ -60,6 +60,7 @@ internal static unsafe class HostCalls
         Hart hart = HartOf(state);
         try
         {
+            using HartProfile.Scope scope = HartProfile.During(hart.Profile, HartWork.Operation);
             return OperationInterpreter.Execute(hart, op) ? (byte)1 : (byte)0;
         }
         catch (Exception failure)

@@ -1,6 +1,7 @@
 /* What the kernel does for a program: system calls, page faults and processes. */
 #include "workloads.h"
 #include <fcntl.h>
+#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -53,5 +54,52 @@ uint64_t forks(uint64_t rounds)
             fail("fork");
         checksum = mix(checksum, (uint64_t)WEXITSTATUS(status));
     }
+    return checksum;
+}
+
+uint64_t processes(uint64_t rounds)
+{
+    char *arguments[] = {"workloads", "nothing", NULL}, *environment[] = {NULL};
+    uint64_t checksum = 0;
+    while (rounds--) {
+        int status;
+        pid_t child;
+        if (posix_spawn(&child, "/proc/self/exe", NULL, NULL, arguments, environment) || waitpid(child, &status, 0) != child)
+            fail("posix_spawn");
+        checksum = mix(checksum, (uint64_t)WEXITSTATUS(status) + 1);
+    }
+    return checksum;
+}
+
+/* Two processes that wait for each other by turns, each byte a switch of address spaces. */
+uint64_t switches(uint64_t rounds)
+{
+    uint64_t checksum = 0;
+    int there[2], back[2], status;
+    uint8_t byte = 0;
+    if (pipe(there) || pipe(back))
+        fail("pipe");
+    pid_t child = fork();
+    if (child < 0)
+        fail("fork");
+    if (child == 0) {
+        close(there[1]);
+        while (read(there[0], &byte, 1) == 1) {
+            byte = (uint8_t)(byte * 3 + 1);
+            if (write(back[1], &byte, 1) != 1)
+                _exit(1);
+        }
+        _exit(0);
+    }
+    while (rounds--) {
+        byte = (uint8_t)rounds;
+        if (write(there[1], &byte, 1) != 1 || read(back[0], &byte, 1) != 1)
+            fail("pipe");
+        checksum = mix(checksum, byte);
+    }
+    close(there[1]);
+    if (waitpid(child, &status, 0) != child || status)
+        fail("waitpid");
+    close(there[0]), close(back[0]), close(back[1]);
     return checksum;
 }

@@ -4,6 +4,7 @@
  * workloads time NAME COMMAND...  runs a command and takes the checksum of its output
  * workloads text KIB              writes lines of text, the same every time
  * workloads fill KIB              writes memory, reads it back, shares it with a process that writes too; prints a checksum
+ * workloads nothing               ends at once: what `processes` starts
  * workloads parallel [PERCENT]    checks what threads and processes do to memory that they share; prints `P name seconds ok`
  * A run prints `B name seconds checksum`.
  */
@@ -36,6 +37,8 @@ static const struct {
     {"syscalls", syscalls, 200000},
     {"faults", faults, 40},
     {"forks", forks, 500},
+    {"processes", processes, 200},
+    {"switches", switches, 10000},
 };
 
 _Noreturn void fail(const char *what)
@@ -121,6 +124,8 @@ int main(int count, char **arguments)
             puts(all[i].name);
         return 0;
     }
+    if (strcmp(arguments[1], "nothing") == 0)
+        return 0;
     if (count > 3 && strcmp(arguments[1], "time") == 0)
         return time_command(arguments[2], arguments + 3);
     if (count == 3 && strcmp(arguments[1], "text") == 0) {
