@@ -9,8 +9,7 @@ internal static class ProfileCommand
 {
     private const string Name = "profile", WorkloadPrefix = "B ";
 
-    // A moment without a common divisor with timers and slices.
-    private static readonly TimeSpan s_betweenSamples = TimeSpan.FromMicroseconds(937);
+    private static readonly TimeSpan s_betweenSamples = TimeSpan.FromMilliseconds(1);
 
     /// <summary>Prints a table for each stretch.</summary>
     public static void Profile(string[] words)
@@ -39,15 +38,14 @@ internal static class ProfileCommand
 
         Stretches stretches = new(host, symbols, top);
         string wanted = options.Until;
-        string name = "boot";
         while (host.Get(Name).State == GuestState.Running)
         {
             Thread.Sleep(s_betweenSamples);
             HartProfile.AskAll();
             if (stretches.FindLine(wanted) is { } line)
             {
-                stretches.End(wanted == WorkloadPrefix ? line.Split(' ')[1] : name);
-                (name, wanted) = ("end", WorkloadPrefix);
+                stretches.End(wanted == WorkloadPrefix ? line.Split(' ')[1] : "boot");
+                wanted = WorkloadPrefix;
             }
         }
 
