@@ -100,6 +100,29 @@ public static class GuestErrorIds
     /// <summary>A disk that was given is not the one that the template was made with.</summary>
     public const string TemplateDiskMismatch = nameof(TemplateDiskMismatch);
 
+    // What network adapters lead to.
+
+    /// <summary>A program that is to be started for a network adapter is not installed.</summary>
+    public const string NetworkProgramMissing = nameof(NetworkProgramMissing);
+
+    /// <summary>passt ends at once: the host has no network that it could share, or it was given what it does not take.</summary>
+    public const string NetworkProgramFailed = nameof(NetworkProgramFailed);
+
+    /// <summary>A port of the host that is to lead to a guest is taken, or cannot be had.</summary>
+    public const string NetworkPortUnavailable = nameof(NetworkPortUnavailable);
+
+    /// <summary>The host has no such TAP device.</summary>
+    public const string TapNotFound = nameof(TapNotFound);
+
+    /// <summary>A device of the host is no TAP device, or no name of one.</summary>
+    public const string TapInvalid = nameof(TapInvalid);
+
+    /// <summary>Another process, or guest, has the TAP device.</summary>
+    public const string TapInUse = nameof(TapInUse);
+
+    /// <summary>The TAP device is not this user's, or the host lets nobody have one.</summary>
+    public const string TapNotPermitted = nameof(TapNotPermitted);
+
     // Agents in guests.
 
     /// <summary>The guest has no agent, or no port for one.</summary>

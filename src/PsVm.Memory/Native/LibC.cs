@@ -60,6 +60,8 @@ internal static partial class LibC
 
     public const ulong PagemapScanRequest = 0xc060_6610; // PAGEMAP_SCAN
 
+    public const int OpenNonBlocking = 0x800;
+
     public const int EventNonBlocking = 0x800; // EFD_NONBLOCK
     public const int EventCloexec = OpenCloexec; // EFD_CLOEXEC
 
@@ -69,6 +71,18 @@ internal static partial class LibC
     public const int MsgNoSignal = 0x4000;
     public const int MsgCmsgCloexec = 0x4000_0000;
     public const int MsgControlTruncated = 8; // MSG_CTRUNC
+
+    public const int FamilyUnix = 1; // AF_UNIX
+    public const int SocketStream = 1; // SOCK_STREAM
+    public const int SocketFlags = OpenCloexec | OpenNonBlocking; // SOCK_CLOEXEC | SOCK_NONBLOCK
+    public const int SoSendBuffer = 7; // SO_SNDBUF
+    public const int SetDescriptorFlags = 2; // F_SETFD
+    public const int ShutBoth = 2; // SHUT_RDWR
+
+    public const int EpollAdd = 1;
+    public const int EpollDelete = 2;
+    public const int EpollModify = 3;
+    public const uint EpollOneShot = 1u << 30;
 
     public const short PollIn = 1;
     public const short PollOut = 4;
@@ -163,6 +177,43 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
     public static unsafe partial nint Write(int fd, void* buffer, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "read", SetLastError = true)]
+    public static partial nint ReadFrom(SafeHandle fd, Span<byte> buffer, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "write", SetLastError = true)]
+    public static partial nint WriteTo(SafeHandle fd, ReadOnlySpan<byte> buffer, nuint count);
+
+    [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
+    public static unsafe partial nint SendMsgTo(SafeHandle socket, MessageHeader* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "socketpair", SetLastError = true)]
+    public static partial int SocketPair(int family, int type, int protocol, Span<int> sockets);
+
+    [LibraryImport("libc", EntryPoint = "setsockopt", SetLastError = true)]
+    public static partial int SetSocketOption(SafeHandle socket, int level, int option, in int value, uint length);
+
+    [LibraryImport("libc", EntryPoint = "shutdown", SetLastError = true)]
+    public static partial int Shutdown(SafeHandle socket, int how);
+
+    // fcntl(2) and ioctl(2) take their third argument like any other on the ABIs above.
+    [LibraryImport("libc", EntryPoint = "fcntl", SetLastError = true)]
+    public static partial int FcntlOf(SafeHandle fd, int command, int argument);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int IoctlBytes(SafeHandle fd, ulong request, Span<byte> argument);
+
+    [LibraryImport("libc", EntryPoint = "ioctl", SetLastError = true)]
+    public static partial int IoctlNumber(SafeHandle fd, ulong request, nint argument);
+
+    [LibraryImport("libc", EntryPoint = "epoll_create1", SetLastError = true)]
+    public static partial int EpollCreate(int flags);
+
+    [LibraryImport("libc", EntryPoint = "epoll_ctl", SetLastError = true)]
+    public static partial int EpollControl(SafeHandle epoll, int operation, SafeHandle fd, Span<byte> happening);
+
+    [LibraryImport("libc", EntryPoint = "epoll_wait", SetLastError = true)]
+    public static partial int EpollWait(SafeHandle epoll, Span<byte> happenings, int count, int milliseconds);
 
     // glibc has it since 2.41, musl not at all. The number is the same on all architectures.
     public static unsafe nint ProcessMadvise(IoVector* vector, nuint count, int advice)

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using PsVm.Machine.Devices;
 using PsVm.Machine.Devices.VhostUser;
 using PsVm.Machine.Devices.Virtio;
 
@@ -145,9 +146,7 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
             { Kind: VhostUserKind.FileSystem } => s_fileSystemDaemons,
             _ => s_blockDaemons,
         };
-        string[] folders = Environment.GetEnvironmentVariable("PATH")?.Split(':', StringSplitOptions.RemoveEmptyEntries) ?? [];
-        IEnumerable<string> places = candidates.SelectMany(name => name.Contains('/') ? [name] : folders.Select(folder => Path.Combine(folder, name)));
-        return places.FirstOrDefault(File.Exists)
+        return ChildProgram.Find(candidates)
             ?? throw new GuestException(
                 GuestErrorIds.VhostUserUnavailable,
                 $"Device '{device.Tag}': expected the program {string.Join(" or ", candidates.Select(name => $"'{name}'"))}, found none.",

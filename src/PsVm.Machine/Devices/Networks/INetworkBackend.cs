@@ -14,7 +14,7 @@ internal interface INetworkBackend : IDisposable
 
     /// <summary>
     /// What to call, from any thread and outside of all locks, when a packet may be there after <see cref="TryReceive"/> had none, or room after
-    /// <see cref="TrySend"/> had none.
+    /// <see cref="TrySend"/> had none, and when <see cref="Fault"/> has changed. It is short.
     /// </summary>
     Action? Ready { set; }
 

@@ -12,17 +12,11 @@ namespace PsVm.Machine.Devices.VhostUser;
 /// <param name="what">What it works on, for messages.</param>
 internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<string>> arguments, string what) : IVhostDaemon
 {
-    private const int MostSaid = 300;
-
-    // Keeps Ctrl+C in the operator's terminal from the daemon; it is part of util-linux, without which a system does not boot.
-    private const string OwnSession = "/usr/bin/setsid";
-
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10), s_end = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(10), s_look = TimeSpan.FromMilliseconds(2);
 
     private readonly Lock _gate = new();
-    private Process? _process;
+    private ChildProgram? _child;
     private string? _folder;
-    private volatile string _said = string.Empty;
 
     /// <inheritdoc/>
     public string Name => $"{Path.GetFileName(program)} for {what}";
@@ -34,7 +28,7 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
         {
             lock (_gate)
             {
-                return _process is { HasExited: false } process ? process.Id : null;
+                return _child?.Id;
             }
         }
     }
@@ -42,7 +36,7 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
     /// <inheritdoc/>
     public Socket Connect(CancellationToken stop)
     {
-        (Process process, string socket) = Begin();
+        (ChildProgram child, string socket) = Begin();
         long began = Stopwatch.GetTimestamp();
         while (true)
         {
@@ -52,9 +46,9 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
             }
             catch (VhostException failure)
             {
-                if (HasEnded(process) is { } how)
+                if (child.HowEnded(s_look) is { } how)
                 {
-                    throw new VhostException($"{Name} {how}", failure);
+                    throw new VhostException($"{Name} {how}{(child.Said is [.., var last] ? $": {last}" : "")}", failure);
                 }
 
                 if (Stopwatch.GetElapsedTime(began) > s_patience || stop.WaitHandle.WaitOne(3))
@@ -72,21 +66,8 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
     {
         lock (_gate)
         {
-            if (_process is { } process)
-            {
-                try
-                {
-                    process.Kill(entireProcessTree: true);
-                    process.WaitForExit(s_end);
-                }
-                catch (Exception gone) when (gone is InvalidOperationException or System.ComponentModel.Win32Exception or AggregateException)
-                {
-                    // It has ended by itself.
-                }
-
-                process.Dispose();
-                _process = null;
-            }
+            _child?.End();
+            _child = null;
         }
     }
 
@@ -109,56 +90,25 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
         }
     }
 
-    /// <summary>How a process has ended; null: it runs.</summary>
-    private string? HasEnded(Process process)
-    {
-        try
-        {
-            if (!process.WaitForExit(2))
-            {
-                return null;
-            }
-
-            process.WaitForExit(); // for what it said
-            return $"ended with exit code {process.ExitCode}{(_said.Length == 0 ? "" : $": {_said}")}";
-        }
-        catch (InvalidOperationException)
-        {
-            return "was ended"; // by whoever has no use for it any more
-        }
-    }
-
-    private (Process Process, string Socket) Begin()
+    private (ChildProgram Child, string Socket) Begin()
     {
         lock (_gate)
         {
             End();
-            _said = string.Empty;
 
             // One place for all of a device's daemons: Debian's virtiofsd leaves a file in /run/virtiofsd for each.
             _folder ??= Directory.CreateTempSubdirectory("psvm-vhost-").FullName;
             string socket = Path.Combine(_folder, "socket");
             File.Delete(socket);
-            IReadOnlyList<string> all = arguments(socket);
-            ProcessStartInfo start = File.Exists(OwnSession) ? new(OwnSession, [program, .. all]) : new(program, all);
-            (start.RedirectStandardInput, start.RedirectStandardOutput, start.RedirectStandardError) = (true, true, true);
             try
             {
-                Process process = Process.Start(start)!;
-                _process = process;
-                process.StandardInput.Close();
-                process.ErrorDataReceived += (_, line) => _said = line.Data is { Length: > 0 } text ? Shown(text) : _said;
-                process.BeginErrorReadLine();
-                process.BeginOutputReadLine();
-                return (process, socket);
+                _child = ChildProgram.Start(program, arguments(socket));
+                return (_child, socket);
             }
-            catch (Exception failure) when (failure is System.ComponentModel.Win32Exception or InvalidOperationException)
+            catch (IOException failure)
             {
-                End();
-                throw new VhostException($"{Name} cannot be started: {failure.Message}", failure);
+                throw new VhostException($"{Name}: {failure.Message}", failure);
             }
         }
     }
-
-    private static string Shown(string text) => VisibleText.Of(text.Length > MostSaid ? text[..MostSaid] : text);
 }
