@@ -32,8 +32,8 @@ public partial class FolderTests
         // Harts know no other project; cmdlets know hosts by values alone, and the operator's terminal and log are theirs.
         string[] expected =
         [
-            "src/PsVm.Memory/Native/LibC.cs", "src/PsVm.Module/Guests/Consoles/Terminal.cs", "src/PsVm.Module/Hosting/Logs/LogFile.cs",
-            "src/PsVm.Riscv/Memory/HostPages.cs",
+            "src/PsVm.Memory/Native/LibC.Beneath.cs", "src/PsVm.Memory/Native/LibC.cs", "src/PsVm.Module/Guests/Consoles/Terminal.cs",
+            "src/PsVm.Module/Hosting/Logs/LogFile.cs", "src/PsVm.Riscv/Memory/HostPages.cs",
         ];
         string[] bound = [.. Sources("src").Concat(Sources("module")).Concat(Sources("examples"))
             .Where(file => NativeBinding().IsMatch(File.ReadAllText(file)))

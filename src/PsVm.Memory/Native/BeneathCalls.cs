@@ -7,13 +7,13 @@ using Mono.Unix.Native;
 namespace PsVm.Memory.Native;
 
 /// <summary>
-/// What is done to files below a folder for somebody who must not get out of it. Paths and names are bytes with a NUL behind them. Each call answers
-/// with a number of its own from 0 up, or with errno below 0.
+/// What is done to files below a folder for somebody who must not get out of it. Paths and names are bytes with a NUL behind them. Each
+/// call answers with a number of its own from 0 up, or with errno below 0.
 /// </summary>
 /// <remarks>
-/// A path is looked up by openat2(2) below the folder, through no symbolic link and no mount point; what is found is a descriptor that reads and writes
-/// nothing (O_PATH). Only when its type is known it is opened, by that descriptor: a device or a FIFO never is. All other calls take a folder's
-/// descriptor and one name, and follow no link.
+/// A path is looked up by openat2(2) below the folder, through no symbolic link and no mount point; what is found is a descriptor that
+/// reads and writes nothing (O_PATH). Only when its type is known it is opened, by that descriptor: a device or a FIFO never is. All other
+/// calls take a folder's descriptor and one name, and follow no link.
 /// </remarks>
 public static unsafe class BeneathCalls
 {
@@ -26,7 +26,8 @@ public static unsafe class BeneathCalls
 
     /// <summary>errno in words.</summary>
     /// <param name="error">errno.</param>
-    public static string Describe(int error) => NativeConvert.TryToErrno(error, out Errno errno) ? Errors.Describe(errno) : $"error {error}";
+    public static string Describe(int error) =>
+        NativeConvert.TryToErrno(error, out Errno errno) ? Errors.Describe(errno) : $"error {error}";
 
     /// <summary>Finds the folder that all else is below of.</summary>
     /// <param name="path">Its path, of which links are followed.</param>
@@ -87,7 +88,8 @@ public static unsafe class BeneathCalls
         LibC.StatxResult result;
         fixed (byte* itself = Itself)
         {
-            int answer = Answer(LibC.StatxBytes(descriptor, itself, LibC.AtEmptyPath | LibC.AtSymlinkNoFollow, LibC.StatxBasicStats, &result));
+            const int flags = LibC.AtEmptyPath | LibC.AtSymlinkNoFollow;
+            int answer = Answer(LibC.StatxBytes(descriptor, itself, flags, LibC.StatxBasicStats, &result));
             status = answer < 0 ? default : FileStatus.Of(result);
             return answer;
         }

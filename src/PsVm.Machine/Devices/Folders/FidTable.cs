@@ -4,8 +4,9 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.Folders;
 
 /// <summary>
-/// The fids of a guest, what they are of, and their descriptors. Safe from any thread; nothing is waited for under its lock. Descriptors are for those
-/// fids that are used: of more open ones than there may be, those that nobody used for longest lose theirs, and get another when they are used.
+/// The fids of a guest, what they are of, and their descriptors. Safe from any thread; nothing is waited for under its lock. Descriptors
+/// are for those fids that are used: of more open ones than there may be, those that nobody used for longest lose theirs, and get another
+/// when they are used.
 /// </summary>
 /// <param name="limits">How much there may be.</param>
 /// <param name="root">Which object the folder itself is.</param>

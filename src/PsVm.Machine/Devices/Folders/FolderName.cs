@@ -5,7 +5,9 @@ internal static class FolderName
 {
     /// <summary>It is a name of something in a folder, and of nothing else.</summary>
     public static bool IsOne(ReadOnlySpan<byte> name) =>
-        name.Length is > 0 and <= P9.MostName && !name.ContainsAny((byte)'/', (byte)0) && name is not ([(byte)'.'] or [(byte)'.', (byte)'.']);
+        name.Length is > 0 and <= P9.MostName
+        && !name.ContainsAny((byte)'/', (byte)0)
+        && name is not ([(byte)'.'] or [(byte)'.', (byte)'.']);
 
     /// <summary>errno for what is none.</summary>
     public static int Describe(ReadOnlySpan<byte> name) => name.Length > P9.MostName ? P9Error.NameTooLong : P9Error.Invalid;

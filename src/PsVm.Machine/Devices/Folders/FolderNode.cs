@@ -1,8 +1,8 @@
 namespace PsVm.Machine.Devices.Folders;
 
 /// <summary>
-/// A name that a guest has looked up, below the one of its folder. All fids of a path share it, so that a folder which the guest renames takes along
-/// what is below. What it has is <see cref="FolderTree"/>'s to change.
+/// A name that a guest has looked up, below the one of its folder. All fids of a path share it, so that a folder which the guest renames
+/// takes along what is below. What it has is <see cref="FolderTree"/>'s to change.
 /// </summary>
 /// <param name="parent">The folder's; null: it is the shared folder itself.</param>
 /// <param name="name">The name; none: the shared folder itself.</param>

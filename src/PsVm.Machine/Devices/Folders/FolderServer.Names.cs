@@ -37,7 +37,8 @@ internal sealed partial class FolderServer
                 return error;
             }
 
-            int descriptor = CreateOrOpen(folder, FolderName.Terminate(name, stackalloc byte[P9.MostName + 1]), flags, mode, out bool isNew);
+            ReadOnlySpan<byte> terminated = FolderName.Terminate(name, stackalloc byte[P9.MostName + 1]);
+            int descriptor = CreateOrOpen(folder, terminated, flags, mode, out bool isNew);
             if (descriptor < 0)
             {
                 return -descriptor;
@@ -103,8 +104,7 @@ internal sealed partial class FolderServer
         ReadOnlySpan<byte> name = reader.Text();
         uint permissions = ModeOf(reader.Int(), isFolder: true);
         _ = reader.Int();
-        return Make(reader, number, name, permissions, [], ref writer, static (scoped in Found folder, scoped ReadOnlySpan<byte> name, uint mode, scoped ReadOnlySpan<byte> target) =>
-            BeneathCalls.MakeFolder(folder.Descriptor, name, mode));
+        return Make(reader, number, name, permissions, [], ref writer, MakeFolder);
     }
 
     private int MakeNode(ref P9Reader reader, ref P9Writer writer)
@@ -115,10 +115,7 @@ internal sealed partial class FolderServer
         _ = reader.Long(); // of a device, which is none that may be made
         _ = reader.Int();
         type = (type & TypeMask) | ModeOf(type, isFolder: false);
-        return Make(reader, number, name, type, [], ref writer, static (scoped in Found folder, scoped ReadOnlySpan<byte> name, uint mode, scoped ReadOnlySpan<byte> target) =>
-            (mode & TypeMask) is 0 or RegularType or FifoType or SocketType
-                ? BeneathCalls.MakeNode(folder.Descriptor, name, mode)
-                : -P9Error.NotPermitted);
+        return Make(reader, number, name, type, [], ref writer, MakeNode);
     }
 
     private int MakeLink(ref P9Reader reader, ref P9Writer writer)
@@ -126,20 +123,30 @@ internal sealed partial class FolderServer
         uint number = reader.Int();
         ReadOnlySpan<byte> name = reader.Text(), place = reader.Text();
         _ = reader.Int();
-        if (place.IsEmpty || place.Contains((byte)0))
+        int error = !reader.IsWhole ? P9Error.Protocol
+            : place.IsEmpty ? P9Error.NotFound
+            : place.Contains((byte)0) ? P9Error.Invalid
+            : place.Length >= P9.MostPath ? P9Error.NameTooLong
+            : P9Error.None;
+        if (error != 0)
         {
-            return place.IsEmpty ? P9Error.NotFound : P9Error.Invalid;
-        }
-
-        if (place.Length >= P9.MostPath)
-        {
-            return P9Error.NameTooLong;
+            return error;
         }
 
         Span<byte> terminated = stackalloc byte[P9.MostPath];
-        return Make(reader, number, name, 0, FolderName.Terminate(place, terminated), ref writer, static (scoped in Found folder, scoped ReadOnlySpan<byte> name, uint mode, scoped ReadOnlySpan<byte> target) =>
-            BeneathCalls.MakeLink(folder.Descriptor, name, target));
+        return Make(reader, number, name, 0, FolderName.Terminate(place, terminated), ref writer, MakeLink);
     }
+
+    private static int MakeFolder(scoped in Found folder, scoped ReadOnlySpan<byte> name, uint mode, scoped ReadOnlySpan<byte> target) =>
+        BeneathCalls.MakeFolder(folder.Descriptor, name, mode);
+
+    private static int MakeNode(scoped in Found folder, scoped ReadOnlySpan<byte> name, uint mode, scoped ReadOnlySpan<byte> target) =>
+        (mode & TypeMask) is 0 or RegularType or FifoType or SocketType
+            ? BeneathCalls.MakeNode(folder.Descriptor, name, mode)
+            : -P9Error.NotPermitted;
+
+    private static int MakeLink(scoped in Found folder, scoped ReadOnlySpan<byte> name, uint mode, scoped ReadOnlySpan<byte> target) =>
+        BeneathCalls.MakeLink(folder.Descriptor, name, target);
 
     /// <summary>Makes something in a folder, and answers with what it is.</summary>
     private int Make(
@@ -301,7 +308,13 @@ internal sealed partial class FolderServer
         }
     }
 
-    private int Rename(FolderNode folder, in Found from, ReadOnlySpan<byte> name, FolderNode newFolder, in Found to, ReadOnlySpan<byte> newName)
+    private int Rename(
+        FolderNode folder,
+        in Found from,
+        ReadOnlySpan<byte> name,
+        FolderNode newFolder,
+        in Found to,
+        ReadOnlySpan<byte> newName)
     {
         int answer = BeneathCalls.Rename(
             from.Descriptor,

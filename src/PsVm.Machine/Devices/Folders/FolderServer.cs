@@ -5,12 +5,12 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.Folders;
 
 /// <summary>
-/// A folder of the host for one guest, by 9P2000.L. What a guest names is looked up below the folder's descriptor, each time it is asked for, through
-/// no symbolic link and no mount point: links are for the guest to follow. What it has open stays open.
+/// A folder of the host for one guest, by 9P2000.L. What a guest names is looked up below the folder's descriptor, each time it is asked
+/// for, through no symbolic link and no mount point: links are for the guest to follow. What it has open stays open.
 /// </summary>
 /// <remarks>
-/// Requests with the same tag, and Tflush's order among others, are the device's matter: Tflush is answered at once here. Source: diod's protocol.md;
-/// Linux' fs/9p and net/9p for what a driver makes of answers.
+/// Requests with the same tag, and Tflush's order among others, are the device's matter: Tflush is answered at once here. Source: diod's
+/// protocol.md; Linux' fs/9p and net/9p for what a driver makes of answers.
 /// </remarks>
 internal sealed partial class FolderServer : IFolderServer
 {

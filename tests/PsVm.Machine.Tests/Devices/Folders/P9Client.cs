@@ -98,7 +98,15 @@ internal sealed class P9Client(IFolderServer server)
         return attributes;
     }
 
-    public void SetAttributes(uint fid, uint valid, uint mode = 0, uint user = 0, uint group = 0, ulong size = 0, ulong accessed = 0, ulong modified = 0) =>
+    public void SetAttributes(
+        uint fid,
+        uint valid,
+        uint mode = 0,
+        uint user = 0,
+        uint group = 0,
+        ulong size = 0,
+        ulong accessed = 0,
+        ulong modified = 0) =>
         Ask(P9Request.SetAttributes, new P9Message().Int(fid).Int(valid).Int(mode).Int(user).Int(group).Long(size)
             .Long(accessed).Long(0).Long(modified).Long(0));
 
@@ -124,7 +132,8 @@ internal sealed class P9Client(IFolderServer server)
     public void RenameAt(uint folder, string name, uint newFolder, string newName) =>
         Ask(P9Request.RenameAt, new P9Message().Int(folder).Text(name).Int(newFolder).Text(newName));
 
-    public void Unlink(uint folder, string name, uint flags = 0) => Ask(P9Request.UnlinkAt, new P9Message().Int(folder).Text(name).Int(flags));
+    public void Unlink(uint folder, string name, uint flags = 0) =>
+        Ask(P9Request.UnlinkAt, new P9Message().Int(folder).Text(name).Int(flags));
 
     /// <summary>All names of an open folder, as many at once as have room in so many bytes.</summary>
     public List<P9Entry> ReadFolder(uint fid, uint count = 64 << 10)
@@ -142,7 +151,8 @@ internal sealed class P9Client(IFolderServer server)
 
             while (!reader.IsWhole)
             {
-                P9Entry entry = new(new Qid(reader.Byte(), reader.Int(), reader.Long()), reader.Long(), reader.Byte(), Encoding.UTF8.GetString(reader.Text()));
+                Qid qid = new(reader.Byte(), reader.Int(), reader.Long());
+                P9Entry entry = new(qid, reader.Long(), reader.Byte(), Encoding.UTF8.GetString(reader.Text()));
                 entries.Add(entry);
                 offset = entry.Offset;
             }
