@@ -9,7 +9,6 @@ internal static partial class LibC
     public const int OpenCreate = 0x40; // O_CREAT
     public const int OpenExclusive = 0x80; // O_EXCL
     public const int OpenNoTerminal = 0x100; // O_NOCTTY
-    public const int OpenNonBlocking = 0x800; // O_NONBLOCK
     public const int OpenPath = 0x20_0000; // O_PATH
 
     public const ulong ResolveNoCrossing = 1; // RESOLVE_NO_XDEV
