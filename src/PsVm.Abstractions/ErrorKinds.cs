@@ -68,6 +68,8 @@ internal static class ErrorKinds
         [GuestErrorIds.DiskInUse] = ErrorKind.ResourceBusy,
         [GuestErrorIds.CheckpointDeviceExternal] = ErrorKind.InvalidOperation,
         [GuestErrorIds.VhostUserUnavailable] = ErrorKind.ResourceUnavailable,
+        [GuestErrorIds.NetworkMacInUse] = ErrorKind.ResourceBusy,
+        [GuestErrorIds.NetworkUnavailable] = ErrorKind.ResourceUnavailable,
         [GuestErrorIds.GuestDiskNotFound] = ErrorKind.ObjectNotFound,
         [GuestErrorIds.DiskOverlayMissing] = ErrorKind.InvalidOperation,
         [GuestErrorIds.DiskNotSaved] = ErrorKind.InvalidOperation,

@@ -57,6 +57,35 @@ Describe 'Start-Guest' {
         Get-Guest | Should -BeNullOrEmpty
     }
 
+    It 'takes network adapters as texts, dictionaries, rows and adapters of guests, and says what is wrong with them' {
+        $one = Start-Guest one -Memory 32MB -Network Hub
+        $two = Start-Guest two -Memory 32MB -Network hub:lan, @{ Backend = 'Hub'; Name = 'back'; Mtu = '9000' }, ([pscustomobject]@{ Backend = 'hub'; Mac = '52-54-00-00-00-01' })
+        $two.Networks.Name | Should -Be net0, back, net2
+        $two.Networks.Network | Should -Be lan, default, default
+        $two.Networks[1].Mtu, $two.Networks[2].Mac | Should -Be 9000, 52:54:00:00:00:01
+        $two.Networks.Mac + $one.Networks.Mac | Select-Object -Unique | Should -HaveCount 4
+        (Start-Guest three -Memory 32MB -Network $two.Networks[2]).Networks.Mac | Should -Not -Be 52:54:00:00:00:01
+        ($two | Format-List | Out-String -Width 300) -replace ' +' | Should -Match 'Networks:net0\(Hublan,'
+        (Get-ErrorOf { Start-Guest four -Memory 32MB -Network @{ Backend = 'Hub'; Mac = '52:54:00:00:00:01' } -WhatIf }).Id | Should -Be NetworkMacInUse
+        (Get-ErrorOf { Start-Guest four -Memory 32MB -Network @{ Backend = 'Hub'; Device = 'tap0' } }).Id | Should -Be NetworkOptionConflict
+        (Get-ErrorOf { Start-Guest four -Memory 32MB -Network @{ Backend = 'Hub'; Name = 'a b' } }).Id | Should -Be NetworkNameInvalid
+        { Start-Guest four -Network lan } | Should -Throw "*'Hub:lan'*"
+        { Start-Guest four -Network Tap } | Should -Throw "*'Tap:tap0'*"
+        { Start-Guest four -Network Passt:x } | Should -Throw "*'Passt'*"
+        { Start-Guest four -Network @{ Name = 'x' } } | Should -Throw '*its Backend*'
+        { Start-Guest four -Network @{ Backend = 'Hubb' } } | Should -Throw '*Hub*'
+        { Start-Guest four -Network @{ Backend = 'Hub'; Mty = 1 } } | Should -Throw '*Mtu*'
+        { Start-Guest four -Network @{ Backend = 'Hub'; Mtu = 'many' } } | Should -Throw '*Mtu of a network adapter*'
+        Get-Guest four -ErrorAction Ignore | Should -BeNullOrEmpty
+        $null = $one | Checkpoint-Guest -Path $TestDrive/networked
+        $clone = Start-Guest -Template $TestDrive/networked -Name clone -Network Hub:other
+        $clone.Networks.Network | Should -Be other
+        (Get-ErrorOf { Restore-Guest $TestDrive/networked -Name again }).Id | Should -Be NetworkMacInUse
+        (Get-ErrorOf { Restore-Guest $TestDrive/networked -Network @{ Backend = 'Hub'; Name = 'net7' } }).Id | Should -Be TemplateNetworkMismatch
+        (TabExpansion2 'Start-Guest x -Network h' 23).CompletionMatches.CompletionText | Should -Be Hub, Hub:default, Hub:lan, Hub:other
+        Get-Guest one, two, three, clone | Remove-Guest -Force
+    }
+
     It 'starts virtiofsd for a guest, shows it, and ends it with the guest' {
         $daemon = (Get-Command virtiofsd, /usr/libexec/virtiofsd, /usr/lib/qemu/virtiofsd -ErrorAction Ignore | Select-Object -First 1).Path
         if (-not $daemon) { Set-ItResult -Skipped -Because 'virtiofsd is not installed'; return }

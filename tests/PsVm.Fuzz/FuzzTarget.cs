@@ -50,6 +50,7 @@ internal static class FuzzTargets
         new("devices", 200_000, 100_000, () => new DeviceTarget()),
         new("rings", 100_000, 6_000, () => new RingTarget()),
         new("disks", 10_000, 2_000, () => new DiskTarget(inFile: false)),
+        new("networks", 10_000, 2_000, () => new NetworkTarget()),
         new("filedisks", 10_000, 1_000, () => new DiskTarget(inFile: true)),
         new("balloons", 20_000, 3_000, () => new BalloonTarget()),
         new("vhost", 20_000, 3_000, () => new VhostTarget()),

@@ -4,7 +4,7 @@
 # DIR/Image            Debian trixie's kernel: the flat image
 # DIR/busybox          Debian trixie's busybox, linked statically
 # DIR/modules          modules of that kernel that the board's devices need
-# DIR/initramfs.cpio   busybox, modules, linux/init and agent/psvm-agent (beside this script)
+# DIR/initramfs.cpio   busybox, modules, linux/init, linux/dhcp and agent/psvm-agent (beside this script)
 # DIR/fw_jump.elf, DIR/fw_dynamic.bin   Debian trixie's OpenSBI
 # Needs apt, dpkg-deb and cpio, and no privileges. The packages come, verified, through the mirror that the machine's own apt
 # configuration names, by way of an apt state of its own: nothing on the machine is changed. Does nothing where DIR is complete.
@@ -46,8 +46,9 @@ show_percents() {
 dir=${1:?usage: get-linux.sh DIR}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 init=$here/linux/init
+dhcp=$here/linux/dhcp
 agent=$here/agent/psvm-agent
-modules=(virtio_mmio virtio_blk virtio-rng virtio_balloon) # virtio_console, fuse and virtiofs are part of the kernel
+modules=(virtio_mmio virtio_blk virtio-rng virtio_balloon failover net_failover virtio_net) # virtio_console, fuse and virtiofs are part of the kernel
 has_packages() {
     local file
     for file in Image busybox fw_jump.elf fw_dynamic.bin "${modules[@]/#/modules/}"; do
@@ -56,7 +57,14 @@ has_packages() {
     done
 }
 
-has_packages && [ "$dir/initramfs.cpio" -nt "$init" ] && [ "$dir/initramfs.cpio" -nt "$agent" ] && exit 0
+is_newest() {
+    local file
+    for file in "$init" "$dhcp" "$agent"; do
+        [ "$dir/initramfs.cpio" -nt "$file" ] || return 1
+    done
+}
+
+has_packages && is_newest && exit 0
 for tool in apt-get dpkg-deb cpio; do
     command -v $tool >/dev/null || die "$tool is not installed; it is in Debian's and Ubuntu's package ${tool%%-*}"
 done
@@ -172,8 +180,9 @@ mkdir -p "$work/root/bin" "$work/root/modules"
 cp "$dir/busybox" "$work/root/bin/busybox"
 cp "$dir"/modules/*.ko.xz "$work/root/modules"
 cp "$agent" "$work/root/bin/psvm-agent"
+cp "$dhcp" "$work/root/bin/dhcp"
 cp "$init" "$work/root/init"
-chmod 755 "$work/root" "$work/root/bin" "$work/root/bin/busybox" "$work/root/bin/psvm-agent" "$work/root/init" "$work/root/modules"
+chmod 755 "$work/root" "$work/root/bin" "$work"/root/bin/* "$work/root/init" "$work/root/modules"
 chmod 644 "$work"/root/modules/*
 find "$work/root" -exec touch -d @0 {} +
 (cd "$work/root" && find . | sort | cpio -o -H newc -R 0:0 --reproducible --quiet) >"$work/initramfs.cpio"

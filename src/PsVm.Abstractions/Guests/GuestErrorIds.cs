@@ -94,6 +94,21 @@ public static class GuestErrorIds
     /// <summary>The daemon that is to work for a device does not answer, cannot be started, or cannot do what is needed.</summary>
     public const string VhostUserUnavailable = nameof(VhostUserUnavailable);
 
+    /// <summary>Options of a network adapter contradict each other, or one of them is none.</summary>
+    public const string NetworkOptionConflict = nameof(NetworkOptionConflict);
+
+    /// <summary>A name of a network adapter is none, or is given twice.</summary>
+    public const string NetworkNameInvalid = nameof(NetworkNameInvalid);
+
+    /// <summary>Another adapter of the host has the address (MAC).</summary>
+    public const string NetworkMacInUse = nameof(NetworkMacInUse);
+
+    /// <summary>What the frames of an adapter are to go to is not there, or refuses.</summary>
+    public const string NetworkUnavailable = nameof(NetworkUnavailable);
+
+    /// <summary>A clone was given a network adapter that its template has not, or with another MTU.</summary>
+    public const string TemplateNetworkMismatch = nameof(TemplateNetworkMismatch);
+
     /// <summary>A template needs disks, and others, or another number of them, were given.</summary>
     public const string TemplateDiskMissing = nameof(TemplateDiskMissing);
 

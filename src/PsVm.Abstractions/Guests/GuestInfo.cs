@@ -126,6 +126,9 @@ public sealed record GuestInfo
     /// <summary>Devices of it whose work other processes do (vhost-user).</summary>
     public IReadOnlyList<GuestVhostUser> VhostUser { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestVhostUser>([]);
 
+    /// <summary>Its network adapters.</summary>
+    public IReadOnlyList<GuestNetworkAdapter> Networks { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestNetworkAdapter>([]);
+
     /// <summary>The copy of a template that it was started on lazily (<see cref="GuestOptions.Lazy"/>); null: it was not.</summary>
     public GuestFill? Fill { get; init; }
 }

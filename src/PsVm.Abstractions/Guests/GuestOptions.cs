@@ -24,6 +24,12 @@ public sealed record GuestOptions
     /// <summary>Devices whose work other processes do, behind the disks; all of the guest's RAM has to be shared for them.</summary>
     public IReadOnlyList<GuestVhostUserOptions> VhostUser { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestVhostUserOptions>([]);
 
+    /// <summary>
+    /// Network adapters, behind all else in slots. Of a clone: what those of its template lead to now; one that is not among them is on the hub that the
+    /// template's was on, or leads nowhere.
+    /// </summary>
+    public IReadOnlyList<GuestNetworkOptions> Networks { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestNetworkOptions>([]);
+
     /// <summary>Initial RAM disk.</summary>
     public string? Initrd { get; init; }
 

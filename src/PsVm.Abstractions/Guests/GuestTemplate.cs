@@ -46,6 +46,9 @@ public sealed record GuestTemplate
     /// <summary>Disks that the guest had; clones need them, too.</summary>
     public IReadOnlyList<TemplateDisk> Disks { get; init => field = ValueList.Of(value); } = ValueList.Of<TemplateDisk>([]);
 
+    /// <summary>Network adapters that the guest had; clones have them, too, and each may lead elsewhere.</summary>
+    public IReadOnlyList<TemplateNetwork> Networks { get; init => field = ValueList.Of(value); } = ValueList.Of<TemplateNetwork>([]);
+
     /// <summary>What the guest booted: a file's name or <c>embedded guest</c>.</summary>
     public required string Boot { get; init; }
 
@@ -91,6 +94,25 @@ public sealed record TemplateDisk
 
     /// <summary>What the image's content is known by wherever it is, as of RAM files; null: not recorded.</summary>
     public string? Digest { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+}
+
+/// <summary>A network adapter that a template's guest had: by what it is to the guest, not what it led to.</summary>
+public sealed record TemplateNetwork
+{
+    /// <summary>What templates and operators know it by.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The address that it had; clones have others.</summary>
+    public required string Mac { get; init; }
+
+    /// <summary>Most bytes of a packet of IP.</summary>
+    public int Mtu { get; init; }
+
+    /// <summary>The segment that it was on, which is where clones are when nothing else is said; null: it was on none.</summary>
+    public string? Hub { get; init; }
 
     /// <inheritdoc/>
     public override string ToString() => Name;

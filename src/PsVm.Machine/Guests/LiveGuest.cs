@@ -228,6 +228,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
                 IdentityState = _identityState,
                 Fill = _filled?.Info,
                 Balloon = Balloon?.Show(_description.Memory),
+                Networks = [.. Devices.All.OfType<NetworkInSlot>().Select(adapter => adapter.Show(_description.Name))],
                 VhostUser = [.. Devices.All.OfType<VhostUserInSlot>().Select(device => device.Show())],
             };
             return info.StopReason is { } reason && _machine.Harts.Unheard is { } unheard

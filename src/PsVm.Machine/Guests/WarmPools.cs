@@ -191,6 +191,7 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
             { Verify: true } => nameof(options.Verify),
             { KeepIdentity: true } => nameof(options.KeepIdentity),
             { Disks.Count: > 0 } => nameof(options.Disks),
+            { Networks.Count: > 0 } => nameof(options.Networks),
             { NoReboot: true } => nameof(options.NoReboot),
             { DenyPrivateDiscard: true } => nameof(options.DenyPrivateDiscard),
             { AllowPrivateDiscard: true } => nameof(options.AllowPrivateDiscard),

@@ -378,6 +378,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         Devices = MachineType.Get(guest.Description.MachineType).DeviceNames,
         Slots = guest.Devices.Roles,
         Disks = [.. guest.Devices.All.OfType<DiskInSlot>().Select(slot => Describe(slot.Disk, cancellation))],
+        Networks = [.. guest.Devices.All.OfType<NetworkInSlot>().Select(slot => slot.Recorded)],
         Harts = guest.Description.Harts,
         Isa = MachineType.Get(guest.Description.MachineType).Isa.Isa,
         Memory = blocks.Sum(block => block.Size),

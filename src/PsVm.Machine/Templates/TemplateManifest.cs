@@ -41,6 +41,8 @@ internal sealed record TemplateManifest
 
     public IReadOnlyList<DiskManifest>? Disks { get; init; }
 
+    public IReadOnlyList<NetworkManifest>? Networks { get; init; }
+
     /// <summary>The version of the description of a guest with so many devices in slots.</summary>
     public static uint VersionFor(int slots) => slots == 0 ? VersionWithoutSlots : Version;
 
@@ -69,6 +71,13 @@ internal sealed record TemplateManifest
             ModifiedNanoseconds = disk.Identity.ModifiedNanoseconds,
             ChangedNanoseconds = disk.Identity.ChangedNanoseconds,
             Digest = disk.Digest,
+        })],
+        Networks = template.Networks.Count == 0 ? null : [.. template.Networks.Select(network => new NetworkManifest
+        {
+            Name = network.Name,
+            Mac = network.Mac,
+            Mtu = network.Mtu,
+            Hub = network.Hub,
         })],
         Ram = [.. template.RamBlocks.Select(block => new RamBlockManifest
         {
@@ -113,6 +122,13 @@ internal sealed record TemplateManifest
             ReadOnly = disk.ReadOnly,
             Identity = new FileIdentity(disk.Device, disk.Inode, disk.FileSize, disk.ModifiedNanoseconds, disk.ChangedNanoseconds),
             Digest = disk.Digest,
+        })],
+        Networks = [.. (Networks ?? []).Select(network => new TemplateNetwork
+        {
+            Name = network.Name,
+            Mac = network.Mac,
+            Mtu = network.Mtu,
+            Hub = network.Hub,
         })],
         Memory = Ram.Sum(block => block.Size), // checked when it was read
         RamBlocks = [.. Ram.Select(block => new TemplateRamBlock
@@ -216,6 +232,18 @@ internal sealed record DiskManifest
     public required long ChangedNanoseconds { get; init; }
 
     public string? Digest { get; init; }
+}
+
+/// <summary>A network adapter in <c>template.json</c>.</summary>
+internal sealed record NetworkManifest
+{
+    public required string Name { get; init; }
+
+    public required string Mac { get; init; }
+
+    public required int Mtu { get; init; }
+
+    public string? Hub { get; init; }
 }
 
 /// <summary>Reads and writes manifests without reflection.</summary>

@@ -1,4 +1,5 @@
 using PsVm.Machine.Board;
+using PsVm.Machine.Devices.Networks;
 using PsVm.Memory.Files;
 
 namespace PsVm.Machine.Templates;
@@ -13,7 +14,7 @@ internal static class TemplateManifestRules
     private const int MostDevices = 1024;
     private const int MostSlots = 64;
     private const int LongestRole = 64;
-    private const string DiskRole = "disk:";
+    private const string DiskRole = "disk:", NetworkRole = "net:";
     private const int LongestPath = 4096;
     private const string BadText = "blank, too long, or not a line that shows as it is";
 
@@ -31,6 +32,7 @@ internal static class TemplateManifestRules
         ?? FirstBadSlot(manifest)
         ?? FirstBadBlock(manifest)
         ?? FirstBadDisk(manifest)
+        ?? FirstBadNetwork(manifest)
         ?? FirstBadParent(manifest);
 
     private static string? FirstBadText(TemplateManifest manifest) =>
@@ -107,6 +109,27 @@ internal static class TemplateManifestRules
 
         static bool IsDisk(string role) => role.StartsWith(DiskRole, StringComparison.Ordinal);
     }
+
+    /// <summary>Each adapter is in a slot, and in each slot of an adapter is one that is described.</summary>
+    private static string? FirstBadNetwork(TemplateManifest manifest)
+    {
+        IReadOnlyList<NetworkManifest?> networks = manifest.Networks ?? [];
+        return networks.Any(network => network is null) ? "a network adapter with nothing in it"
+            : !(manifest.Slots ?? []).Where(IsNetwork).Order().SequenceEqual(networks.Select(network => NetworkRole + network!.Name).Order())
+                ? "other network adapters than in slots"
+            : networks.Select(network => FirstBroken(network!)).FirstOrDefault(broken => broken is not null) is { } broken ? $"a network adapter with {broken}"
+            : null;
+
+        static bool IsNetwork(string role) => role.StartsWith(NetworkRole, StringComparison.Ordinal);
+    }
+
+    private static string? FirstBroken(NetworkManifest network) => network switch
+    {
+        { Mac: var mac } when !MacAddress.TryParse(mac, out MacAddress address) || address.ToString() != mac => "a mac that is none",
+        { Mtu: < 68 or > 65535 } => $"mtu {network.Mtu}",
+        { Hub: { } hub } when !IsRole(hub) => "a hub whose name is none",
+        _ => null,
+    };
 
     private static string? FirstBroken(DiskManifest disk) => disk switch
     {

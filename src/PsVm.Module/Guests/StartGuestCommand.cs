@@ -237,6 +237,16 @@ public sealed class StartGuestCommand : PsVmCmdlet
     [ArgumentCompleter(typeof(NothingCompleter))]
     public GuestVhostUserOptions[] VhostUser { get; set; } = [];
 
+    /// <summary>
+    /// Network adapters: <c>Hub</c>, <c>Hub:NAME</c>, <c>Passt</c> or <c>Tap:DEVICE</c>, or dictionaries with Backend, Name, Hub, Device, Mac, Mtu and
+    /// Forward. A template's clones have those that it was made with, and this says what they lead to.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [Networks]
+    [ArgumentCompleter(typeof(NetworkCompleter))]
+    public GuestNetworkOptions[] Network { get; set; } = [];
+
     /// <summary>A guest that reboots stops instead.</summary>
     [Parameter]
     public SwitchParameter NoReboot { get; set; }
@@ -401,6 +411,7 @@ public sealed class StartGuestCommand : PsVmCmdlet
             Balloon = IsGiven(nameof(Balloon)) ? Balloon.IsPresent : null,
             Disks = ResolvePaths(Disk),
             VhostUser = Array.ConvertAll(VhostUser, device => device with { Socket = ResolvePath(device.Socket), Path = ResolvePath(device.Path) }),
+            Networks = Network,
             NoReboot = NoReboot,
             CpuWeight = Counts(nameof(CpuWeight)) ? CpuWeight : null,
             CpuLimit = Counts(nameof(CpuLimit)) ? CpuLimit : null,

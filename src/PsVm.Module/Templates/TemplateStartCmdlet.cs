@@ -46,6 +46,16 @@ public abstract class TemplateStartCmdlet : PsVmCmdlet
     [Disks]
     public GuestDiskOptions[] Disk { get; set; } = [];
 
+    /// <summary>
+    /// Network adapters: <c>Hub</c>, <c>Hub:NAME</c>, <c>Passt</c> or <c>Tap:DEVICE</c>, or dictionaries with Backend, Name, Hub, Device, Mac, Mtu and
+    /// Forward. A template's clones have those that it was made with, and this says what they lead to.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [Networks]
+    [ArgumentCompleter(typeof(NetworkCompleter))]
+    public GuestNetworkOptions[] Network { get; set; } = [];
+
     /// <summary>What these say of a guest; runs on the pipeline thread.</summary>
     /// <param name="template">The template's folder, as it was given.</param>
     private protected GuestOptions OptionsOf(string template) => new()
@@ -58,5 +68,6 @@ public abstract class TemplateStartCmdlet : PsVmCmdlet
         DenyPrivateDiscard = DenyPrivateDiscard,
         AllowPrivateDiscard = AllowPrivateDiscard,
         Disks = ResolvePaths(Disk),
+        Networks = Network,
     };
 }

@@ -1,3 +1,4 @@
+using PsVm.Machine.Devices.Networks;
 using PsVm.Machine.Devices.Virtio;
 
 namespace PsVm.Machine.Board.Slots;
@@ -36,4 +37,8 @@ internal sealed record GuestDevicePlan(string Role, Func<GuestDeviceHost, IGuest
 /// <summary>What a host of guests has for the devices of a guest.</summary>
 /// <param name="HasRoom">Whether the host has memory for more; asked from any thread.</param>
 /// <param name="OnlyLooks">It is found out whether the guest could be put together: nothing is made or changed.</param>
-internal sealed record GuestDeviceHost(Func<bool> HasRoom, bool OnlyLooks = false);
+internal sealed record GuestDeviceHost(Func<bool> HasRoom, bool OnlyLooks = false)
+{
+    /// <summary>Segments of its guests, and addresses of their adapters.</summary>
+    public NetworkHubs Networks { get; init; } = new();
+}

@@ -186,6 +186,18 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
         }
     }
 
+    public override void Complete(ReadOnlySpan<(VirtioChain Chain, uint Written)> buffers)
+    {
+        lock (_gate)
+        {
+            if (buffers.Length > 0 && buffers[0].Chain is { Queue: var queue, Life: var life } && IsLive && life == queue.Life)
+            {
+                queue.Push(buffers);
+                Signal(queue);
+            }
+        }
+    }
+
     public override void Charge(TimeSpan cpu) => _wires.Charge(cpu);
 
     public override void PutBack(VirtioChain chain)

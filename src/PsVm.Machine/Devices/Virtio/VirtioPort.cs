@@ -17,11 +17,20 @@ internal abstract class VirtioPort
     /// <param name="written">Bytes from the start of its writable part that were written, all of them.</param>
     public abstract void Complete(VirtioChain chain, uint written);
 
+    /// <summary>
+    /// Gives several buffers of one queue back at once: the driver sees all of them or none. Of a life of the queue that is over, none is given.
+    /// </summary>
+    /// <param name="buffers">Each buffer, and what was written as with <see cref="Complete(VirtioChain, uint)"/>.</param>
+    public abstract void Complete(ReadOnlySpan<(VirtioChain Chain, uint Written)> buffers);
+
     /// <summary>Has the guest pay for host CPU time that the device used elsewhere than on the harts' threads.</summary>
     public abstract void Charge(TimeSpan cpu);
 
-    /// <summary>Leaves the buffer that was taken last in its queue, as if it had not been; the device then says that it accepts none for now.</summary>
-    /// <param name="chain">The buffer, while it is handled.</param>
+    /// <summary>
+    /// Leaves the buffer that was taken last in its queue, as if it had not been; the device then says that it accepts none for now. Of several, the last
+    /// one comes first.
+    /// </summary>
+    /// <param name="chain">The buffer, while it is handled, or while the guest is held.</param>
     public abstract void PutBack(VirtioChain chain);
 
     /// <summary>Interrupts the driver of a device whose queues others work on (<see cref="IVirtioQueueDevice"/>): buffers were used.</summary>

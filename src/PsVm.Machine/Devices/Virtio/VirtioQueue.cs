@@ -150,15 +150,23 @@ internal sealed class VirtioQueue(PhysicalMemory ram, int maxSize)
     }
 
     /// <summary>Gives a buffer of this life back.</summary>
-    public void Push(VirtioChain chain, uint written)
+    public void Push(VirtioChain chain, uint written) => Push([(chain, written)]);
+
+    /// <summary>Gives buffers of this life back, so that the driver sees all of them or none.</summary>
+    public void Push(ReadOnlySpan<(VirtioChain Chain, uint Written)> buffers)
     {
-        Debug.Assert(IsReady && chain.Life == Life, "a buffer of another life is not the queue's");
+        Debug.Assert(buffers.Length <= Size, "no more than the ring has places");
         Span<byte> entry = stackalloc byte[UsedSize];
-        BinaryPrimitives.WriteUInt32LittleEndian(entry, chain.Head);
-        BinaryPrimitives.WriteUInt32LittleEndian(entry[4..], written);
-        _ = ram.Write(new GuestAddress(Device + 4 + ((ulong)(_nextUsed & (Size - 1)) * UsedSize)), entry);
+        foreach ((VirtioChain chain, uint written) in buffers)
+        {
+            Debug.Assert(IsReady && chain.Life == Life, "a buffer of another life is not the queue's");
+            BinaryPrimitives.WriteUInt32LittleEndian(entry, chain.Head);
+            BinaryPrimitives.WriteUInt32LittleEndian(entry[4..], written);
+            _ = ram.Write(new GuestAddress(Device + 4 + ((ulong)(_nextUsed & (Size - 1)) * UsedSize)), entry);
+            _nextUsed++;
+        }
+
         Thread.MemoryBarrier();
-        _nextUsed++;
         _ = ram.Store(new GuestAddress(Device + 2), _nextUsed);
     }
 

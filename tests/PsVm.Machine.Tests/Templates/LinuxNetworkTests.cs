@@ -1,0 +1,111 @@
+using System.Globalization;
+
+namespace PsVm.Machine.Tests.Templates;
+
+/// <summary>Debian's driver on hubs: guests that reach each other, checkpoints under load, and clones with addresses of their own.</summary>
+public sealed class LinuxNetworkTests : TemplateTest
+{
+    private const int MiB = 1 << 20;
+
+    /// <summary>What two guests move; more by hand: PSVM_TEST_NETWORK_MIB=100.</summary>
+    private static int Size => Number("PSVM_TEST_NETWORK_MIB", 8);
+
+    [SkippableFact]
+    public void Two_guests_on_a_hub_reach_each_other_and_move_what_is_whole()
+    {
+        string one = Boot(OptionsOrSkip("10.1.0.1"));
+        string two = Boot(OptionsOrSkip("10.1.0.2"));
+
+        Assert.Contains("3 packets received", Run(two, "ping -c 3 -i 0.1 10.1.0.1"), StringComparison.Ordinal);
+        string sum = Serve(one, Size);
+        Assert.Equal(sum, Run(two, "wget -q -O - http://10.1.0.1/data | sha256sum | cut -c1-64"));
+        Assert.Equal(sum, Run(two, "ethtool -K eth0 tso off 2>/dev/null; wget -q -O - http://10.1.0.1/data | sha256sum | cut -c1-64"));
+
+        GuestNetworkAdapter sender = Host.Get(one).Networks[0], receiver = Host.Get(two).Networks[0];
+        Assert.True(sender.SentBytes >= 2L * Size * MiB && receiver.ReceivedBytes >= 2L * Size * MiB, $"{sender.SentBytes}, {receiver.ReceivedBytes}");
+        Assert.True(sender.SentPackets < sender.SentBytes / 1500, "segments are left to others");
+        Assert.Equal("0", Run(two, "dmesg | grep -cE 'BUG|Oops|WARNING'"));
+    }
+
+    [SkippableFact]
+    public void A_guest_has_the_address_that_the_host_says_and_no_other()
+    {
+        string one = Boot(OptionsOrSkip("10.1.0.1"));
+        string two = Boot(OptionsOrSkip("10.1.0.2"));
+        string mac = Host.Get(one).Networks[0].Mac;
+
+        Assert.Equal(mac, Run(one, "cat /sys/class/net/eth0/address"));
+        Assert.Equal("1500", Run(one, "cat /sys/class/net/eth0/mtu"));
+        Assert.NotEqual("0", Run(two, $"ip link set eth0 address {mac} 2>/dev/null; echo $?"));
+        Assert.NotEqual("0", Run(two, "ip link set eth0 address 02:00:00:00:00:09 2>/dev/null; echo $?"));
+        Assert.Contains("2 packets received", Run(two, "ping -c 2 -i 0.1 10.1.0.1"), StringComparison.Ordinal);
+
+        // A reboot has the same, and is reached again.
+        Reboot(one);
+        Assert.Equal(mac, Run(one, "cat /sys/class/net/eth0/address"));
+        Assert.Contains("2 packets received", Run(two, "ping -c 2 -i 0.1 10.1.0.1"), StringComparison.Ordinal);
+    }
+
+    /// <summary>More rounds by hand: PSVM_TEST_NETWORK_ROUNDS=100.</summary>
+    [SkippableFact]
+    public void A_checkpoint_while_packets_come_and_go_loses_no_byte()
+    {
+        string one = Boot(OptionsOrSkip("10.1.0.1"));
+        string two = Boot(OptionsOrSkip("10.1.0.2"));
+        string sum = Serve(one, Size);
+        for (int round = 0; round < Number("PSVM_TEST_NETWORK_ROUNDS", 3); round++)
+        {
+            string checkpointed = round % 2 == 0 ? two : one;
+            Host.WriteConsole(two, $"(wget -q -O /tmp/got http://10.1.0.1/data; sha256sum </tmp/got | cut -c1-64 >/tmp/sum; echo got{round}''.) &\n");
+            long bytes = Host.Get(two).Networks[0].ReceivedBytes;
+            Assert.True(SpinWait.SpinUntil(() => Host.Get(two).Networks[0].ReceivedBytes > bytes + (Size * MiB / 10), Patience));
+
+            GuestTemplate template = Make(checkpointed, new CheckpointOptions { Path = At($"t{round}") });
+            WaitFor(two, $"got{round}.");
+            Assert.Equal(sum, Run(two, "cat /tmp/sum"));
+
+            // A clone of that moment, whose peer knows nothing of it, is none the worse.
+            if (round == 0)
+            {
+                string clone = Clone(new GuestOptions { Template = template.Path, Networks = [new() { Backend = NetworkBackend.Hub, Hub = "elsewhere" }] });
+                Assert.Equal("0", Run(clone, "dmesg | grep -cE 'BUG|Oops|WARNING'"));
+                End(clone);
+            }
+
+            Directory.Delete(template.Path, recursive: true);
+        }
+
+        Assert.Equal("0", Run(one, "dmesg | grep -cE 'BUG|Oops|WARNING'"));
+    }
+
+    private static int Number(string variable, int usual) =>
+        int.TryParse(Environment.GetEnvironmentVariable(variable), CultureInfo.InvariantCulture, out int number) ? number : usual;
+
+    /// <summary>Has a guest offer random bytes by HTTP.</summary>
+    /// <returns>Their checksum.</returns>
+    private string Serve(string guest, int size)
+    {
+        Run(guest, $"dd if=/dev/urandom of=/tmp/data bs=1M count={size} 2>/dev/null; httpd -p 80 -h /tmp");
+        return Run(guest, "sha256sum </tmp/data | cut -c1-64");
+    }
+
+    private void Reboot(string guest)
+    {
+        long position = Host.ReadConsole(guest, 0).NextPosition;
+        Host.WriteConsole(guest, "reboot\n");
+        Assert.True(SpinWait.SpinUntil(() => Host.ReadConsole(guest, position).Text.Contains("GUEST-UP", StringComparison.Ordinal), Patience));
+    }
+
+    private static GuestOptions OptionsOrSkip(string address)
+    {
+        LinuxGuest linux = LinuxGuest.GetOrSkip();
+        return new GuestOptions
+        {
+            Memory = (Size > 32 ? 512 : 128) * MiB,
+            Kernel = linux.Kernel,
+            Initrd = linux.Initrd,
+            CommandLine = $"console=ttyS0 quiet ip={address}/24",
+            Networks = [new GuestNetworkOptions { Backend = NetworkBackend.Hub }],
+        };
+    }
+}
