@@ -1,4 +1,5 @@
 using System.Reflection;
+using System.Runtime.InteropServices;
 using System.Runtime.Loader;
 
 namespace PsVm.Import;
@@ -16,6 +17,9 @@ public sealed class LoadContext : AssemblyLoadContext
     private static int s_isServing;
 
     private readonly string _folder = Path.GetDirectoryName(typeof(LoadContext).Assembly.Location)!;
+
+    // Beside the portable assemblies are, for some architectures, the same compiled ahead.
+    private readonly string _compiled = $"linux-{RuntimeInformation.ProcessArchitecture.ToString().ToLowerInvariant()}";
 
     // Asks the .NET host, which takes its time: not at import.
     private readonly Lazy<AssemblyDependencyResolver> _dependencies;
@@ -68,7 +72,10 @@ public sealed class LoadContext : AssemblyLoadContext
             return null;
         }
 
-        string? path = File.Exists(PathOf(name)) ? PathOf(name) : _dependencies.Value.ResolveAssemblyToPath(assemblyName);
+        string compiled = Path.Combine(_folder, _compiled, $"{name}.dll");
+        string? path = File.Exists(compiled) ? compiled
+            : File.Exists(PathOf(name)) ? PathOf(name)
+            : _dependencies.Value.ResolveAssemblyToPath(assemblyName);
         return path is null ? null : LoadFromAssemblyPath(path);
     }
 
