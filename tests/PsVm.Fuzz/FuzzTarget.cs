@@ -53,6 +53,7 @@ internal static class FuzzTargets
         new("networks", 10_000, 2_000, () => new NetworkTarget()),
         new("filedisks", 10_000, 1_000, () => new DiskTarget(inFile: true)),
         new("balloons", 20_000, 3_000, () => new BalloonTarget()),
+        new("folders", 40_000, 3_000, () => new FolderTarget()),
         new("vhost", 20_000, 3_000, () => new VhostTarget()),
         new("agents", 20_000, 3_000, () => new AgentTarget()),
         new("pagetables", 139_000, 60_000, () => new PageTableTarget()),

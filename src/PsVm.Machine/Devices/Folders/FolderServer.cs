@@ -215,12 +215,12 @@ internal sealed partial class FolderServer : IFolderServer
         uint number = reader.Int(), newNumber = reader.Int();
         ushort count = reader.Short();
         P9Reader names = reader;
-        for (int i = 0; i < count && count <= P9.MostWalkNames; i++)
+        for (int i = 0; i < Math.Min((int)count, P9.MostWalkNames); i++)
         {
             _ = reader.Text();
         }
 
-        if (!reader.IsWhole)
+        if (!reader.IsWhole || count > P9.MostWalkNames)
         {
             return P9Error.Protocol;
         }

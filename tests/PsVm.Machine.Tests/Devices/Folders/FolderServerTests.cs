@@ -380,6 +380,12 @@ public sealed class FolderServerTests : IDisposable
         message[0]++;
         Assert.Equal(P9Error.Protocol, P9Client.ErrorOf(() => _client.Ask(message)));
         Assert.Equal(P9Error.Protocol, P9Client.ErrorOf(() => _client.Walk(Root, 1, [.. Enumerable.Repeat("sub", 17)])));
+        foreach (ushort count in (ushort[])[17, ushort.MaxValue])
+        {
+            Assert.Equal(
+                P9Error.Protocol,
+                P9Client.ErrorOf(() => _client.Ask(P9Request.Walk, new P9Message().Int(Root).Int(1).Short(count))));
+        }
     }
 
     [Fact]
