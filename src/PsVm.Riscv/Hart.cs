@@ -14,7 +14,7 @@ namespace PsVm.Riscv;
 /// <see cref="Run"/> and the registers belong to one thread at a time; what other threads may call says so.
 /// Source: RISC-V unprivileged and privileged manuals, 2024-04.
 /// Safety: the state is allocated here and freed when the hart is disposed of, which must not run then; the RAM outlives it. /// </remarks>
-public sealed unsafe class Hart : IDisposable
+public sealed unsafe partial class Hart : IDisposable
 {
     // Timers are looked at this often, in instructions: a fraction of a millisecond.
     private const ulong Slice = 20_000;
@@ -25,6 +25,7 @@ public sealed unsafe class Hart : IDisposable
     private readonly PhysicalMemory _memory;
     private readonly IExecutionEnvironment? _environment;
     private readonly CodeCache? _ownCode;
+    private readonly AddressFences _addressFences = new();
     private readonly long[] _codeExits = new long[s_codeExits];
     private long _systemInstructions;
     private uint _requests;
@@ -232,7 +233,17 @@ public sealed unsafe class Hart : IDisposable
     public void RequestInstructionFence() => Request(InstructionFenceRequest);
 
     /// <summary>Asks for a full SFENCE.VMA on this hart before its next block. Safe from any thread.</summary>
-    public void RequestAddressFence() => Request(AddressFenceRequest);
+    public void RequestAddressFence() => RequestAddressFence(0, ulong.MaxValue, asid: null);
+
+    /// <summary>Asks for SFENCE.VMA of a range of addresses on this hart before its next block. Safe from any thread.</summary>
+    /// <param name="start">The first address.</param>
+    /// <param name="size">Bytes; <see cref="ulong.MaxValue"/>: all addresses.</param>
+    /// <param name="asid">The address space, of which pages that are global are not part; null: all.</param>
+    public void RequestAddressFence(ulong start, ulong size, int? asid)
+    {
+        _addressFences.Add(new AddressFence(start, size, asid));
+        Request(AddressFenceRequest);
+    }
 
     /// <summary>Asks for a sample before the next block. Safe from any thread.</summary>
     internal void RequestSample() => Request(SampleRequest);
@@ -344,7 +355,12 @@ public sealed unsafe class Hart : IDisposable
             Mmu.FlushAll();
         }
 
-        if ((effect & CsrEffect.DataContext) != 0)
+        if ((effect & CsrEffect.AddressSpace) != 0)
+        {
+            Mmu.SelectAddressSpace();
+        }
+
+        if ((effect & (CsrEffect.DataContext | CsrEffect.AddressSpace)) != 0)
         {
             SelectContext();
         }
@@ -359,7 +375,7 @@ public sealed unsafe class Hart : IDisposable
     internal void SelectContext()
     {
         State->DataTlb = Mmu.Tlb.Use(Mmu.Context(Csrs.DataMode));
-        State->Jumps = Blocks.Jumps(Csrs.Mode);
+        Blocks.SelectJumps(BlockCache.JumpsOf(Csrs.Mode, Mmu.AddressSpace));
         State->MayZeroBlocks = Csrs.MayZeroBlocks ? 1u : 0;
     }
 
@@ -410,7 +426,7 @@ public sealed unsafe class Hart : IDisposable
         BlockExit exit = SystemInterpreter.Execute(this, op, pc);
         Debug.Assert(exit == BlockExit.Boundary, "what waits is left to the interpreter");
         return State->Retired < Volatile.Read(ref State->Limit) && Blocks.Forgotten == forgotten
-            && (op->Code > OpCode.Csrrci || State->Pc == pc + op->Length) && op->Code is not (OpCode.FenceI or OpCode.SfenceVma);
+            && (op->Code > OpCode.Csrrci || State->Pc == pc + op->Length) && op->Code != OpCode.FenceI;
     }
 
     private static int CheckRegister(int register)
@@ -429,114 +445,4 @@ public sealed unsafe class Hart : IDisposable
     /// <summary>A racing store of the owner's may undo this, but the owner looks at requests and lines after that store.</summary>
     private void LeaveBlockLoop() => Volatile.Write(ref State->Limit, 0);
 
-    /// <summary>What counts against budgets.</summary>
-    private ulong Spent => State->Retired + _traps + _charged;
-
-    private HartExit RunBlocks(ulong maxInstructions)
-    {
-        // Traps count too: a handler that traps at once retires nothing, and must not hold the caller for ever.
-        ulong begin = Spent;
-        while (true)
-        {
-            ulong done = Spent - begin;
-            State->ChainFrom = 0;
-            State->Limit = State->Retired + Math.Min(maxInstructions - Math.Min(done, maxInstructions), Slice);
-            Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next ones
-            Blocks.KeepUp();
-            if (Volatile.Read(ref _requests) != 0 && ServeRequests())
-            {
-                return HartExit.Requested;
-            }
-
-            if (Csrs.DeliverableInterrupt() is { } interrupt)
-            {
-                Trap(interrupt, 0, State->Pc);
-            }
-
-            if (Spent - begin >= maxInstructions || Mmu.IsOverdue)
-            {
-                return HartExit.Budget;
-            }
-
-            switch (Interpret())
-            {
-                case BlockExit.WaitForInterrupt:
-                    if (!Csrs.HasWakeup)
-                    {
-                        return HartExit.WaitForInterrupt;
-                    }
-
-                    break;
-                case BlockExit.WaitForStore:
-                    if (!Csrs.HasWakeup && IsReservationValid())
-                    {
-                        return HartExit.WaitForStore;
-                    }
-
-                    break;
-                default:
-                    if (_awaitsPage)
-                    {
-                        _awaitsPage = false;
-                        return HartExit.WaitForPage;
-                    }
-
-                    if (State->Limit != 0)
-                    {
-                        Sample();
-                    }
-
-                    break;
-            }
-        }
-    }
-
-    /// <summary>
-    /// Whether nothing was stored since LR, as far as the low word tells: the reservation's width is not known, and a wait that is one turn
-    /// too long does no harm.
-    /// </summary>
-    /// <remarks>Safety: LR took the address from the TLB or the page table: an aligned word of RAM, which stays mapped.</remarks>
-    private bool IsReservationValid() =>
-        State->ReservedHost != 0 && Volatile.Read(ref *(uint*)State->ReservedHost) == (uint)State->ReservedValue;
-
-    /// <summary>Where a slice ends is, more often than not, where the time goes.</summary>
-    private void Sample()
-    {
-        JumpEntry* jump = State->Jumps + ((State->Pc >> 1) & BlockCache.JumpMask);
-        if (jump->Address == State->Pc)
-        {
-            Blocks.Space.Sample(Blocks.Account, jump->Ops);
-        }
-    }
-
-    private BlockExit Interpret()
-    {
-        using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Interpreted);
-        return BlockInterpreter.Run(this);
-    }
-
-    private bool ServeRequests()
-    {
-        uint requests = Interlocked.Exchange(ref _requests, 0);
-        if ((requests & SampleRequest) != 0)
-        {
-            Profile!.Sample();
-        }
-
-        if ((requests & (InstructionFenceRequest | AddressFenceRequest)) != 0)
-        {
-            using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.RemoteFence);
-            if ((requests & InstructionFenceRequest) != 0)
-            {
-                Blocks.Fence();
-            }
-
-            if ((requests & AddressFenceRequest) != 0)
-            {
-                Mmu.FlushAll();
-            }
-        }
-
-        return (requests & ExitRequest) != 0;
-    }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Mmu;
@@ -40,6 +41,9 @@ internal unsafe struct HartState
 
     /// <summary>Where blocks begin, by virtual address, for the mode the hart is in.</summary>
     public JumpEntry* Jumps;
+
+    /// <summary>What of an address, times <see cref="JumpScale"/>, is the offset of its entry there, in bytes.</summary>
+    public ulong JumpMask;
 
     /// <summary>Exception code of a failed access.</summary>
     public ulong TrapCause;
@@ -88,6 +92,14 @@ internal unsafe struct HartState
 
     /// <summary>Not 0: the mode the hart is in may use CBO.ZERO (menvcfg and senvcfg).</summary>
     public uint MayZeroBlocks;
+
+    /// <summary>Instructions have even addresses, and an entry has 32 bytes.</summary>
+    public const int JumpScale = 16;
+
+    /// <summary>The place in the jump table for the block at an address.</summary>
+    /// <remarks>Safety: masks are of whole entries and of no more than the table has.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly JumpEntry* JumpOf(ulong pc) => (JumpEntry*)((byte*)Jumps + ((pc * JumpScale) & JumpMask));
 }
 
 /// <summary>Why translated code left.</summary>

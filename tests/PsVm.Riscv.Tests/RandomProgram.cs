@@ -22,10 +22,13 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
     private const int Menvcfg = 0x30a, Senvcfg = 0x10a;
     private const int Mstatus = 0x300, Medeleg = 0x302, Mideleg = 0x303, Mie = 0x304, Mtvec = 0x305, Mcounteren = 0x306;
     private const int Mscratch = 0x340, Mepc = 0x341, Mcause = 0x342, Mip = 0x344, Pmpcfg0 = 0x3a0, Pmpaddr0 = 0x3b0;
-    private const ulong V = 1, R = 2, W = 4, X = 8, U = 16, A = 64, D = 128;
+    private const ulong V = 1, R = 2, W = 4, X = 8, U = 16, G = 32, A = 64, D = 128;
 
     /// <summary>The same RAM once more in the page table, for user mode.</summary>
     private const ulong UserWindow = 0x100000;
+
+    /// <summary>Bytes of a page table, and what turns the number of the first one's root into that of the other's.</summary>
+    private const int TableBytes = 3 * 4096, OtherRoot = 0xd;
 
     private static readonly uint[] Opcodes =
     [
@@ -178,7 +181,7 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
             {
                 entry |= X;
             }
-            else if (page >= (Tables - ramBase) >> 12 && page < ((Tables - ramBase) >> 12) + 3)
+            else if (page >= (Tables - ramBase) >> 12 && page < ((Tables - ramBase) >> 12) + (2 * TableBytes >> 12))
             {
                 entry = alias = 0; // a store there without a fence would make what the harts' TLBs hold visible
             }
@@ -194,6 +197,8 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
             Write(ram, leaves + (page * 8), entry);
             Write(ram, leaves + ((256 + page) * 8), alias);
         }
+
+        WriteOtherTable(ram, dice);
 
         // Pairs of entries that the handler exchanges, and the addresses they are for.
         for (ulong pair = 0; pair < 4; pair++)
@@ -230,6 +235,41 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
         };
     }
 
+    /// <summary>
+    /// A second page table, for other address spaces: the same but for pages that lie elsewhere in it. What is the same in both for ever is
+    /// global, or not.
+    /// </summary>
+    private void WriteOtherTable(Span<byte> ram, Dice dice)
+    {
+        const int FirstCode = 16, FirstData = 64, ChangingPages = 4;
+        int tables = (int)(Tables - ramBase), leaves = tables + (2 * 4096);
+        for (int page = 0; page < RamSize >> 12; page++)
+        {
+            bool changes = page is (>= FirstCode and < FirstCode + ChangingPages) or (>= FirstData and < FirstData + ChangingPages);
+            if (!changes && dice.OneIn(2))
+            {
+                Span<byte> entry = ram.Slice(leaves + (page * 8), 8);
+                ulong bits = BinaryPrimitives.ReadUInt64LittleEndian(entry);
+                BinaryPrimitives.WriteUInt64LittleEndian(entry, bits == 0 ? 0 : bits | G);
+            }
+        }
+
+        ram.Slice(tables, TableBytes).CopyTo(ram[(tables + TableBytes)..]);
+        Write(ram, Tables + TableBytes + 16, (Tables + TableBytes + 0x1000) >> 12 << 10 | V);
+        Write(ram, Tables + TableBytes + 0x1000 + ((ramBase >> 21 & 511) * 8), (Tables + TableBytes + 0x2000) >> 12 << 10 | V);
+        Span<ulong> others = MemoryMarshal.Cast<byte, ulong>(ram.Slice(leaves + TableBytes, 4096));
+        foreach (int half in (ReadOnlySpan<int>)[0, 256])
+        {
+            int one = half + FirstData + dice.Next(3), other = half + FirstData + dice.Next(3);
+            (others[one], others[other]) = (others[other], others[one]);
+            if (dice.OneIn(4))
+            {
+                (one, other) = (half + FirstCode + dice.Next(3), half + FirstCode + dice.Next(3));
+                (others[one], others[other]) = (others[other], others[one]);
+            }
+        }
+    }
+
     private void WriteHandlers(Span<byte> ram, Dice dice, bool goesOn, bool translated)
     {
         if (!goesOn)
@@ -238,7 +278,7 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
             return;
         }
 
-        byte[] bytes = new byte[0x400];
+        byte[] bytes = new byte[0x800];
         var writer = new ProgramWriter(bytes);
         WriteHandler(writer, translated);
         writer.Finish();
@@ -320,6 +360,16 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
             Unpair();
         });
         Service(() => code.Emit(SfenceVma(0, 0)));
+        Service(SwitchSpace);
+        Service(SwitchSpace);
+        Service(() => code.Emit(Csrrs(28, Satp, 0), Srli(28, 28, 44), SfenceVma(0, 28)));
+        Service(() =>
+        {
+            // Pages of which nothing has changed, in some address space.
+            Pair();
+            code.Emit(Ld(29, 31, 16), Ld(28, 31, 0), Andi(28, 28, 3), SfenceVma(29, 28));
+            Unpair();
+        });
         Service(() => code.Emit(Lui(28, 6), Csrrs(0, Mstatus, 28)));
         Service(() => code.Emit(Lui(28, 2), Csrrs(0, Mstatus, 28)));
         Service(() => code.Emit(Lui(28, 4), Csrrs(0, Mstatus, 28)));
@@ -352,6 +402,12 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
             code.Mark(next);
             code.Emit(Addi(29, 29, -1));
         }
+
+        // One of four address spaces and of two page tables.
+        void SwitchSpace() => code.Emit(
+            Ld(28, 31, Lcg), Srli(28, 28, 40), Andi(29, 28, 3), Slli(29, 29, 44), Csrrs(30, Satp, 0), Asm.R(0x33, 4, 0, 30, 30, 29),
+            Srli(28, 28, 2), Andi(28, 28, 1), Asm.R(0x33, 0, 0x20, 28, 0, 28), Andi(28, 28, OtherRoot), Asm.R(0x33, 4, 0, 30, 30, 28),
+            Csrrw(0, Satp, 30));
 
         void Pair() => code.Emit(
             Ld(29, 31, Lcg), Srli(29, 29, 50), Andi(29, 29, 0x60), Add(31, 31, 29), Addi(31, 31, Pairs));

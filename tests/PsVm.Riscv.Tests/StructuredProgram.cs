@@ -9,7 +9,7 @@ namespace PsVm.Riscv.Tests;
 /// </summary>
 internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
 {
-    private const int Fflags = 1, Frm = 2, Fcsr = 3, Sstatus = 0x100, Sepc = 0x141, Mstatus = 0x300, Mip = 0x344, Menvcfg = 0x30a, Senvcfg = 0x10a;
+    private const int Fflags = 1, Frm = 2, Fcsr = 3, Sstatus = 0x100, Sepc = 0x141, Mstatus = 0x300, Mip = 0x344, Menvcfg = 0x30a, Senvcfg = 0x10a, Satp = 0x180;
     private const int ShortRange = 2040;
 
     private readonly List<int> _pointers = [];
@@ -357,7 +357,19 @@ internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
                     Addi(temporary, 0, 1), Slli(temporary, temporary, 11), Csr(dice.OneIn(2) ? 2 : 3, 0, Mstatus, temporary));
                 break;
             case 11:
-                code.Emit(SfenceVma(dice.OneIn(2) ? 0 : _data, 0));
+                switch (dice.Next(4))
+                {
+                    case 0:
+                        code.Emit(Addi(temporary, 0, dice.Next(4)), Slli(temporary, temporary, 44), Csr(dice.Next(1, 4), 0, Satp, temporary));
+                        break;
+                    case 1:
+                        code.Emit(Addi(temporary, 0, dice.Next(4)), SfenceVma(dice.OneIn(2) ? 0 : _data, temporary));
+                        break;
+                    default:
+                        code.Emit(SfenceVma(dice.OneIn(2) ? 0 : _data, 0));
+                        break;
+                }
+
                 break;
             case 12:
                 code.Emit(Csr(6, 0, Mip, 2)); // a supervisor software interrupt

@@ -33,6 +33,9 @@ internal sealed class FenceExtension(SbiContext context) : ISbiExtension
             Addresses => (FirmwareEvent.AddressFenceSent, FirmwareEvent.AddressFenceReceived),
             _ => (FirmwareEvent.AddressSpaceFenceSent, FirmwareEvent.AddressSpaceFenceReceived),
         };
+        (ulong start, ulong size) = (hart[12], hart[13]);
+        bool everywhere = start == 0 && size == 0; // as all bits set, which means that to harts, too
+        int? asid = function == AddressSpace && hart[14] <= ushort.MaxValue ? (int)hart[14] : null;
         for (ulong left = targets; left != 0; left &= left - 1)
         {
             int target = BitOperations.TrailingZeroCount(left);
@@ -44,7 +47,7 @@ internal sealed class FenceExtension(SbiContext context) : ISbiExtension
             }
             else
             {
-                context.Harts[target].RequestAddressFence();
+                context.Harts[target].RequestAddressFence(start, everywhere ? ulong.MaxValue : size, asid);
             }
         }
 

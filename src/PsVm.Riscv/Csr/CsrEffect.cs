@@ -14,4 +14,7 @@ internal enum CsrEffect
 
     /// <summary>An interrupt may have become deliverable.</summary>
     Interrupts = 4,
+
+    /// <summary>Another address space is in use now, whose translations may be known from before.</summary>
+    AddressSpace = 8,
 }

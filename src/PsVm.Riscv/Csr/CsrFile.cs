@@ -54,6 +54,9 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     /// <summary>MXR: loads may read pages that are only executable.</summary>
     public bool ExecutableIsReadable => (_status & Mxr) != 0;
 
+    /// <summary>satp: root page table, address space, and levels.</summary>
+    public ulong Satp => _satp;
+
     /// <summary>Levels of the page table: 3, 4 or 5; 0 without translation.</summary>
     public int TranslationLevels => (int)(_satp >> 60) is var mode and not 0 ? mode - 5 : 0;
 
@@ -413,8 +416,10 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
             return CsrEffect.None;
         }
 
+        // What another number of levels leads to is not told apart by address spaces.
+        bool sameLevels = value >> 60 == _satp >> 60 && value >> 60 != 0;
         _satp = value;
-        return CsrEffect.Translations;
+        return sameLevels ? CsrEffect.AddressSpace : CsrEffect.AddressSpace | CsrEffect.Translations;
     }
 
     /// <summary>

@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Memory;
+using PsVm.Riscv.Mmu;
 using PsVm.Riscv.Translation.Cache;
 
 namespace PsVm.Riscv.Interpreter;
@@ -16,8 +17,7 @@ namespace PsVm.Riscv.Interpreter;
 /// </remarks>
 internal sealed unsafe class BlockCache : IDisposable
 {
-    private const int JumpBits = 10, JumpSize = 1 << JumpBits, JumpTables = 3;
-    private const int JumpPageSlots = 4096;
+    private const int JumpTables = 2 + AddressSpaces.Count;
 
     /// <summary>What <see cref="InUse"/> says of a hart that runs and may go to any page that it knows.</summary>
     public const int AnyPage = -1;
@@ -27,13 +27,12 @@ internal sealed unsafe class BlockCache : IDisposable
     private readonly HartState* _state;
     private readonly IsaExtensions _isa;
     private readonly ulong[] _codePages;
-    private static readonly nuint s_jumpBytes = (nuint)(JumpTables * JumpSize * sizeof(JumpEntry));
-    private readonly JumpEntry* _jumps = (JumpEntry*)HostPages.Map(s_jumpBytes);
+    private static readonly nuint s_jumpBytes = (nuint)(JumpTables * JumpTable.LargeSize * sizeof(JumpEntry));
+    private readonly JumpEntry* _jumpEntries = (JumpEntry*)HostPages.Map(s_jumpBytes);
 
-    // What has to be forgotten: entries in use, in the order of their use, and by a hash the pages they are in.
-    private readonly ushort[] _usedJumps = new ushort[JumpTables * JumpSize];
-    private readonly ulong[] _jumpPages = new ulong[JumpPageSlots / 64];
-    private int _usedJumpCount;
+    // Made when they are first used.
+    private readonly JumpTable?[] _jumps = new JumpTable?[JumpTables];
+    private JumpTable? _current;
     private long _fences;
     private long _seen;
 
@@ -57,9 +56,6 @@ internal sealed unsafe class BlockCache : IDisposable
         space.Attach(this);
     }
 
-    /// <summary>Mask for an index into a jump table, from the address of an instruction shifted right by one.</summary>
-    public const uint JumpMask = JumpSize - 1;
-
     /// <summary>The space that all blocks in use here belong to.</summary>
     public CodeSpace Space { get; }
 
@@ -69,21 +65,29 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>The guest's part of the space.</summary>
     public CodeAccount Account { get; }
 
-    /// <summary>The table of block starts for a mode, which jumps look into from now on.</summary>
-    public JumpEntry* Jumps(PrivilegeMode mode)
-    {
-        JumpEntry* first = _jumps + (JumpSize * mode switch
-        {
-            PrivilegeMode.User => 0,
-            PrivilegeMode.Supervisor => 1,
-            _ => 2,
-        });
-        if (first->Ops is null)
-        {
-            first->Address = JumpEntry.Empty; // of all entries of zeros the only one whose address could be looked for
-        }
+    /// <summary>The jump table of machine mode.</summary>
+    public const int MachineJumps = 0;
 
-        return first;
+    /// <summary>That of supervisor mode, whatever the address space.</summary>
+    public const int SupervisorJumps = 1;
+
+    /// <summary>That of user mode in an address space.</summary>
+    public static int UserJumps(int space) => SupervisorJumps + 1 + space;
+
+    /// <summary>Which table a mode has in an address space.</summary>
+    public static int JumpsOf(PrivilegeMode mode, int space) => mode switch
+    {
+        PrivilegeMode.User => UserJumps(space),
+        PrivilegeMode.Supervisor => SupervisorJumps,
+        _ => MachineJumps,
+    };
+
+    /// <summary>Has jumps look into a table of block starts from now on.</summary>
+    public void SelectJumps(int table)
+    {
+        _current = _jumps[table] ??= MakeJumps(table);
+        _state->Jumps = _current.Entries;
+        _state->JumpMask = _current.Mask;
     }
 
     /// <summary>Whether the page holds instructions that are cached.</summary>
@@ -105,56 +109,42 @@ internal sealed unsafe class BlockCache : IDisposable
         return false;
     }
 
-    /// <summary>How often it was forgotten where blocks begin.</summary>
+    /// <summary>How often it was forgotten where some blocks begin.</summary>
     public long Forgotten { get; private set; }
 
     /// <summary>Forgets where blocks begin by virtual address; the blocks stay.</summary>
     public void ForgetJumps()
     {
         Forgotten++;
-        if (_usedJumpCount == _usedJumps.Length)
+        foreach (JumpTable? table in _jumps)
         {
-            for (JumpEntry* entry = _jumps; entry < _jumps + (JumpTables * JumpSize); entry++)
-            {
-                if (entry->Ops is not null) // a table that is not used takes no memory, and is not written
-                {
-                    entry->Address = JumpEntry.Empty;
-                }
-            }
-        }
-        else
-        {
-            for (int i = 0; i < _usedJumpCount; i++)
-            {
-                _jumps[_usedJumps[i]].Address = JumpEntry.Empty;
-            }
-        }
-
-        _usedJumpCount = 0;
-        Array.Clear(_jumpPages);
-    }
-
-    /// <summary>As <see cref="ForgetJumps"/>, when a block begins in the page of an address.</summary>
-    public void ForgetJumpsInPage(ulong address)
-    {
-        int slot = PageSlot(address);
-        if ((_jumpPages[slot >> 6] >> (slot & 63) & 1) != 0)
-        {
-            ForgetJumps();
+            table?.Forget();
         }
     }
 
-    /// <summary>Remembers where a block begins.</summary>
-    public void AddJump(JumpEntry* entry, ulong address, Op* ops)
+    /// <summary>As <see cref="ForgetJumps()"/>, of one table.</summary>
+    public void ForgetJumps(int table)
     {
-        Debug.Assert(entry >= _jumps && entry < _jumps + (JumpTables * JumpSize), "an entry of this cache");
+        Forgotten++;
+        _jumps[table]?.Forget();
+    }
+
+    /// <summary>As <see cref="ForgetJumps(int)"/>, of the blocks that begin in the page of an address.</summary>
+    public void ForgetJumpsInPage(int table, ulong address)
+    {
+        Forgotten++;
+        _jumps[table]?.ForgetPage(address);
+    }
+
+    /// <summary>Remembers in the table in use where a block begins.</summary>
+    public void AddJump(ulong address, Op* ops)
+    {
+        Debug.Assert(_current is not null && _state->Jumps == _current.Entries, "jumps look into the table in use");
         BlockHeader* header = BlockHeader.Of(ops);
-        *entry = new JumpEntry { Address = address, Ops = ops, Code = header->Code is null ? Space.NotTranslated : header->Code };
-        int slot = PageSlot(address);
-        _jumpPages[slot >> 6] |= 1ul << (slot & 63);
-        if (_usedJumpCount < _usedJumps.Length)
+        byte* code = header->Code is null ? Space.NotTranslated : header->Code;
+        if (_current.Add(address, new JumpEntry { Address = address, Ops = ops, Code = code }))
         {
-            _usedJumps[_usedJumpCount++] = (ushort)(entry - _jumps);
+            _state->JumpMask = _current.Mask;
         }
     }
 
@@ -282,13 +272,14 @@ internal sealed unsafe class BlockCache : IDisposable
     public void Dispose()
     {
         Space.Detach(this);
-        HostPages.Unmap(_jumps, s_jumpBytes);
+        HostPages.Unmap(_jumpEntries, s_jumpBytes);
     }
 
-    private static int PageSlot(ulong address)
+    private JumpTable MakeJumps(int table)
     {
-        ulong page = address >> PhysicalMemory.PageShift;
-        return (int)((page ^ (page >> 12)) & (JumpPageSlots - 1));
+        JumpEntry* first = _jumpEntries + (table * JumpTable.LargeSize);
+        first->Address = JumpEntry.Empty; // of all entries of zeros the only one whose address could be looked for
+        return new JumpTable(first);
     }
 
     /// <summary>What a page was found equal to, and how many fences there had been then.</summary>

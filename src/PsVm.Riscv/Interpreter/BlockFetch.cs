@@ -31,7 +31,7 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
     {
         const ulong PageMask = PhysicalMemory.PageSize - 1;
         using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Lookup);
-        HartProfile.CountLookup(Profile, state->Jumps[(pc >> 1) & BlockCache.JumpMask].Address is JumpEntry.Empty or 0);
+        HartProfile.CountLookup(Profile, state->JumpOf(pc)->Address is JumpEntry.Empty or 0);
         _lookups++;
         byte* host = mmu.FetchPointer(pc, out FetchedPage page);
         if (host is null)
@@ -56,7 +56,7 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
             mmu.Tlb.ProtectHostPage((byte*)page.Host);
         }
 
-        blocks.AddJump(state->Jumps + ((pc >> 1) & BlockCache.JumpMask), pc, ops);
+        blocks.AddJump(pc, ops);
         return ops;
     }
 

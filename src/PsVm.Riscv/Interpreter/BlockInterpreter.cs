@@ -36,7 +36,7 @@ internal static unsafe class BlockInterpreter
             return BlockExit.Boundary;
         }
 
-        JumpEntry* jump = state->Jumps + ((pc >> 1) & BlockCache.JumpMask);
+        JumpEntry* jump = state->JumpOf(pc);
         Op* first = jump->Ops;
         if (jump->Address != pc)
         {

@@ -65,13 +65,14 @@ internal static unsafe class SystemInterpreter
                 return BlockExit.WaitForStore;
 
             case OpCode.SfenceVma when mode == PrivilegeMode.Machine || (mode == PrivilegeMode.Supervisor && !csrs.TrapsVirtualMemory):
+                int? asid = op->Rs2 == 0 ? null : (ushort)state->X[op->Rs2];
                 if (op->Rs1 == 0)
                 {
-                    hart.Mmu.FlushAll();
+                    hart.Mmu.Flush(asid);
                 }
                 else
                 {
-                    hart.Mmu.FlushAddress(state->X[op->Rs1]);
+                    hart.Mmu.FlushAddress(state->X[op->Rs1], asid);
                 }
 
                 break;

@@ -4,15 +4,15 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Riscv.Mmu;
 
 /// <summary>
-/// Where the pages are that one hart fetches instructions from, by virtual page and mode. A page is looked up once and kept until a
+/// Where the pages are that one hart fetches instructions from in one mode and address space, by virtual page. A page is looked up once and kept until a
 /// fence, or until what protects or translates it changes, so a page table that changes without a fence shows at the same instruction
 /// whichever tier runs, and whatever other guests have translated.
 /// </summary>
-/// <remarks>Every block that the jump tables know begins in a page of this table.</remarks>
+/// <remarks>Every block that a jump table knows begins in a page of the fetch table of its mode and address space.</remarks>
 internal sealed class FetchTable
 {
     /// <summary>When so many pages are known, all are forgotten.</summary>
-    public const int Capacity = 4096;
+    public const int Capacity = 2048;
 
     private readonly Dictionary<ulong, FetchedPage> _pages = [];
 
@@ -20,28 +20,20 @@ internal sealed class FetchTable
     public bool IsFull => _pages.Count >= Capacity;
 
     /// <summary>The page of an address.</summary>
-    public bool TryGet(ulong address, PrivilegeMode mode, out FetchedPage page) => _pages.TryGetValue(Key(address, mode), out page);
+    public bool TryGet(ulong address, out FetchedPage page) => _pages.TryGetValue(address >> PhysicalMemory.PageShift, out page);
 
     /// <summary>Keeps a page.</summary>
-    public void Add(ulong address, PrivilegeMode mode, FetchedPage page)
+    public void Add(ulong address, FetchedPage page)
     {
         Debug.Assert(!IsFull, "a full table is cleared first");
-        _pages.Add(Key(address, mode), page);
+        _pages.Add(address >> PhysicalMemory.PageShift, page);
     }
 
-    /// <summary>Forgets the page of an address, in all modes.</summary>
-    public void Remove(ulong address)
-    {
-        _pages.Remove(Key(address, PrivilegeMode.User));
-        _pages.Remove(Key(address, PrivilegeMode.Supervisor));
-        _pages.Remove(Key(address, PrivilegeMode.Machine));
-    }
+    /// <summary>Forgets the page of an address. Whether it was there.</summary>
+    public bool Remove(ulong address) => _pages.Remove(address >> PhysicalMemory.PageShift);
 
     /// <summary>Forgets all.</summary>
     public void Clear() => _pages.Clear();
-
-    // The low bits of the page number's place are free for the mode.
-    private static ulong Key(ulong address, PrivilegeMode mode) => (address >> PhysicalMemory.PageShift << 2) | (ulong)mode;
 }
 
 /// <summary>A page that instructions are fetched from.</summary>

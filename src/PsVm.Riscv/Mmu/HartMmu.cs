@@ -23,10 +23,6 @@ internal sealed unsafe partial class HartMmu(
     // Looking at the clock takes about half as long as looking a page up, and a fifth of what a device takes at least.
     private const uint LookupsPerLook = 8, AccessesPerLook = 4;
 
-    // Pages that were cached from superpages lie in one aligned range, which a fence for an address must forget as a whole.
-    private ulong _superpageAddress = ulong.MaxValue;
-    private ulong _superpageMask;
-
     private readonly PageTableWalker _walker = new(csrs, memory, pmp);
 
     // Pages that were looked up in this run, and when the first few of them had been.
@@ -35,9 +31,6 @@ internal sealed unsafe partial class HartMmu(
 
     // Accesses to devices: by one of them a device may be given work of a millisecond.
     private uint _deviceAccesses;
-
-    // What instructions are fetched from. Blocks are found by virtual address only while their page is here.
-    private readonly FetchTable _fetched = new();
 
     /// <summary>How long a run may take, as <see cref="Stopwatch"/> counts; 0: as long as it takes. See <see cref="Hart.LongestRun"/>.</summary>
     public long LongestRun { get; set; }
@@ -59,30 +52,6 @@ internal sealed unsafe partial class HartMmu(
     {
         (_lookups, _lookedAt) = (0, 0);
         IsOverdue = false;
-    }
-
-    /// <summary>Forgets every translation, and where blocks begin.</summary>
-    public void FlushAll()
-    {
-        Tlb.FlushAll();
-        _fetched.Clear();
-        blocks.ForgetJumps();
-        _superpageAddress = ulong.MaxValue;
-        _superpageMask = 0;
-    }
-
-    /// <summary>Forgets the translation of one address.</summary>
-    public void FlushAddress(ulong address)
-    {
-        if ((address & _superpageMask) == (_superpageAddress & _superpageMask) && _superpageAddress != ulong.MaxValue)
-        {
-            FlushAll();
-            return;
-        }
-
-        Tlb.FlushPage(address);
-        _fetched.Remove(address);
-        blocks.ForgetJumpsInPage(address);
     }
 
     /// <summary>Loads into <see cref="HartState.LoadValue"/>, zero-extended.</summary>
@@ -214,7 +183,7 @@ internal sealed unsafe partial class HartMmu(
     {
         const ulong HalfWord = 2;
         PrivilegeMode mode = csrs.Mode;
-        if (!_fetched.TryGet(address, mode, out page) && !FindFetchedPage(address, mode, out page))
+        if (!Fetched(mode).TryGet(address, out page) && !FindFetchedPage(address, mode, out page))
         {
             return null;
         }
@@ -242,23 +211,24 @@ internal sealed unsafe partial class HartMmu(
             return AccessFault(address, Access.Fetch);
         }
 
-        if (_fetched.IsFull)
+        FetchTable fetched = Fetched(mode);
+        if (fetched.IsFull)
         {
-            _fetched.Clear();
-            blocks.ForgetJumps();
+            fetched.Clear();
+            blocks.ForgetJumps(BlockCache.JumpsOf(mode, AddressSpace));
         }
 
         page = new FetchedPage(
             (nint)(region.Host + (physical - region.Base)), physical, region.PageAt(physical), Pmp.AllowsWholePage(physical, Access.Fetch, mode));
-        _fetched.Add(address, mode, page);
+        fetched.Add(address, page);
         return true;
     }
 
     /// <summary>The TLB that data accesses use with a mode.</summary>
     public int Context(PrivilegeMode mode) => mode switch
     {
-        PrivilegeMode.User => Tlb.User,
-        PrivilegeMode.Supervisor => csrs.SupervisorReadsUserMemory ? Tlb.SupervisorUserMemory : Tlb.Supervisor,
+        PrivilegeMode.User => Tlb.User(AddressSpace),
+        PrivilegeMode.Supervisor => csrs.SupervisorReadsUserMemory ? Tlb.SupervisorUserMemory(AddressSpace) : Tlb.Supervisor,
         _ => Tlb.Machine,
     };
 
@@ -355,6 +325,7 @@ internal sealed unsafe partial class HartMmu(
     private bool Translate(ulong address, Access access, PrivilegeMode mode, out ulong physical)
     {
         ulong permissions;
+        bool isGlobal = false;
         int levelShift = PhysicalMemory.PageShift;
         if (mode == PrivilegeMode.Machine || csrs.TranslationLevels == 0)
         {
@@ -369,6 +340,8 @@ internal sealed unsafe partial class HartMmu(
                 case WalkResult.AccessFault: return AccessFault(address, access);
                 case WalkResult.PageAwaited: return Fail(ExceptionCause.PageAwaited, address);
             }
+
+            isGlobal = _walker.FoundGlobal;
         }
 
         PhysicalMemory.Region? region = memory.Find(physical);
@@ -397,11 +370,7 @@ internal sealed unsafe partial class HartMmu(
         }
 
         Remember(address, physical, region, page, permissions, mode);
-        if (levelShift > PhysicalMemory.PageShift)
-        {
-            RememberSuperpage(address, levelShift);
-        }
-
+        NoteKept(address, access, mode, isGlobal, levelShift);
         return true;
     }
 
@@ -444,23 +413,6 @@ internal sealed unsafe partial class HartMmu(
         {
             IsOverdue = true;
             state->Limit = 0;
-        }
-    }
-
-    private void RememberSuperpage(ulong address, int levelShift)
-    {
-        ulong mask = ~((1ul << levelShift) - 1);
-        if (_superpageAddress == ulong.MaxValue)
-        {
-            _superpageAddress = address;
-            _superpageMask = mask;
-            return;
-        }
-
-        _superpageMask &= mask;
-        while (((_superpageAddress ^ address) & _superpageMask) != 0)
-        {
-            _superpageMask <<= 1;
         }
     }
 }

@@ -24,6 +24,9 @@ internal enum WalkResult
 /// <remarks>Safety: an aligned entry that is found in a range of RAM is there with all of its bytes, and mapped as long as the hart is there.</remarks>
 internal sealed unsafe class PageTableWalker(CsrFile csrs, PhysicalMemory memory, Pmp pmp)
 {
+    /// <summary>The page that was found last is in all address spaces: its entry, or one above it, says so.</summary>
+    public bool FoundGlobal { get; private set; }
+
     /// <summary>
     /// Walks the page table (privileged manual, section "Virtual Address Translation Process"). The permissions are the leaf's R, W
     /// and X, as this mode may use them, and its D.
@@ -47,7 +50,7 @@ internal sealed unsafe class PageTableWalker(CsrFile csrs, PhysicalMemory memory
             return WalkResult.PageFault;
         }
 
-        ulong table = csrs.RootPageTable;
+        ulong table = csrs.RootPageTable, all = 0;
         for (; levelShift >= PhysicalMemory.PageShift; levelShift -= 9)
         {
             ulong entryAddress = table + (((address >> levelShift) & 511) * 8);
@@ -69,6 +72,7 @@ internal sealed unsafe class PageTableWalker(CsrFile csrs, PhysicalMemory memory
                 return WalkResult.PageFault;
             }
 
+            all |= pte;
             ulong target = ((pte >> 10) & Pte.PpnMask) << PhysicalMemory.PageShift;
             if ((pte & (Pte.Readable | Pte.Executable)) == 0)
             {
@@ -99,10 +103,12 @@ internal sealed unsafe class PageTableWalker(CsrFile csrs, PhysicalMemory memory
                 // Another hart was faster: from the root again.
                 table = csrs.RootPageTable;
                 levelShift = top + 9;
+                all = 0;
                 continue;
             }
 
             permissions |= pte & Pte.Dirty;
+            FoundGlobal = (all & Pte.Global) != 0;
             physical = target | (address & offsetMask);
             return WalkResult.Found;
         }

@@ -25,7 +25,10 @@ internal struct TlbEntry
     public ulong Addend;
 }
 
-/// <summary>The software TLBs: one for each way in which a data access can be checked.</summary>
+/// <summary>
+/// The software TLBs: one for each way in which a data access can be checked. User mode, and supervisor mode that may reach user pages, have theirs
+/// for each address space. Supervisor mode else has one for all, since its pages are global as a rule.
+/// </summary>
 /// <remarks>
 /// Safety: the entries are this object's until it is disposed of, after its hart's last run; contexts are of the constants below, indexes
 /// come from <see cref="Index"/>.
@@ -33,8 +36,8 @@ internal struct TlbEntry
 internal sealed unsafe class Tlb : IDisposable
 {
     public const int Size = 256;
-    public const int User = 0, Supervisor = 1, SupervisorUserMemory = 2, Machine = 3;
-    private const int Count = 4;
+    public const int Machine = 0, Supervisor = 1;
+    private const int Count = 2 + (2 * AddressSpaces.Count);
 
     private static readonly nuint s_bytes = (nuint)(Count * Size * sizeof(TlbEntry));
 
@@ -43,6 +46,12 @@ internal sealed unsafe class Tlb : IDisposable
 
     // One bit for each context that may hold a translation; the others do not.
     private uint _used;
+
+    /// <summary>The TLB of user mode in an address space.</summary>
+    public static int User(int space) => Supervisor + 1 + (2 * space);
+
+    /// <summary>That of supervisor mode, with access to user pages.</summary>
+    public static int SupervisorUserMemory(int space) => User(space) + 1;
 
     /// <summary>The first entry of one TLB, which accesses look into, or a translation is kept in, from now on.</summary>
     public TlbEntry* Use(int context)
@@ -63,25 +72,27 @@ internal sealed unsafe class Tlb : IDisposable
     {
         for (int context = 0; context < Count; context++)
         {
-            if ((_used >> context & 1) != 0)
-            {
-                NativeMemory.Fill(At(context), Size * (nuint)sizeof(TlbEntry), 0xff);
-            }
+            Flush(context);
         }
-
-        _used = 0;
     }
 
-    /// <summary>Forgets the translation of one page.</summary>
-    public void FlushPage(ulong address)
+    /// <summary>Forgets every translation of one TLB, in which accesses may go on to look.</summary>
+    public void Flush(int context)
     {
-        for (int context = 0; context < Count; context++)
+        if ((_used >> context & 1) != 0)
         {
-            if ((_used >> context & 1) != 0)
-            {
-                TlbEntry* entry = At(context) + Index(address);
-                entry->Read = entry->Write = TlbEntry.Invalid;
-            }
+            NativeMemory.Fill(At(context), Size * (nuint)sizeof(TlbEntry), 0xff);
+            _used &= ~(1u << context);
+        }
+    }
+
+    /// <summary>Forgets the translation of one page in one TLB.</summary>
+    public void FlushPage(int context, ulong address)
+    {
+        if ((_used >> context & 1) != 0)
+        {
+            TlbEntry* entry = At(context) + Index(address);
+            entry->Read = entry->Write = TlbEntry.Invalid;
         }
     }
 

@@ -1,5 +1,5 @@
+using System.Numerics;
 using System.Runtime.InteropServices;
-using PsVm.Riscv.Interpreter;
 using PsVm.Riscv.Memory;
 using PsVm.Riscv.Translation.Cache;
 using static PsVm.Riscv.Translation.X64.Reg;
@@ -134,10 +134,9 @@ internal sealed unsafe class Stubs
     /// <summary>Jumps to the block at the address in rax when the jump table knows it; else falls through.</summary>
     public static void EmitLookup(ref X64Assembler code)
     {
-        const int EntryShift = 5;
         code.Mov(Rcx, Rax, wide: false);
-        code.ShiftBy(Shift.Shl, Rcx, EntryShift - 1, wide: false);
-        code.Op(Alu.And, Rcx, (int)BlockCache.JumpMask << EntryShift, wide: false);
+        code.ShiftBy(Shift.Shl, Rcx, BitOperations.Log2(HartState.JumpScale), wide: false);
+        code.Op(Alu.And, Rcx, BlockTranslator.Field(nameof(HartState.JumpMask)));
         code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.Jumps)));
         code.Op(Alu.Cmp, Rax, new Mem(Rcx, (int)Marshal.OffsetOf<JumpEntry>(nameof(JumpEntry.Address))));
         byte* miss = code.Jcc(Cond.NotEqual);

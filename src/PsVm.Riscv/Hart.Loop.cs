@@ -1,0 +1,118 @@
+using PsVm.Riscv.Interpreter;
+
+namespace PsVm.Riscv;
+
+/// <content>What a hart does between slices of instructions.</content>
+public sealed unsafe partial class Hart
+{
+    /// <summary>What counts against budgets.</summary>
+    private ulong Spent => State->Retired + _traps + _charged;
+
+    private HartExit RunBlocks(ulong maxInstructions)
+    {
+        // Traps count too: a handler that traps at once retires nothing, and must not hold the caller for ever.
+        ulong begin = Spent;
+        while (true)
+        {
+            ulong done = Spent - begin;
+            State->ChainFrom = 0;
+            State->Limit = State->Retired + Math.Min(maxInstructions - Math.Min(done, maxInstructions), Slice);
+            Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next ones
+            Blocks.KeepUp();
+            if (Volatile.Read(ref _requests) != 0 && ServeRequests())
+            {
+                return HartExit.Requested;
+            }
+
+            if (Csrs.DeliverableInterrupt() is { } interrupt)
+            {
+                Trap(interrupt, 0, State->Pc);
+            }
+
+            if (Spent - begin >= maxInstructions || Mmu.IsOverdue)
+            {
+                return HartExit.Budget;
+            }
+
+            switch (Interpret())
+            {
+                case BlockExit.WaitForInterrupt:
+                    if (!Csrs.HasWakeup)
+                    {
+                        return HartExit.WaitForInterrupt;
+                    }
+
+                    break;
+                case BlockExit.WaitForStore:
+                    if (!Csrs.HasWakeup && IsReservationValid())
+                    {
+                        return HartExit.WaitForStore;
+                    }
+
+                    break;
+                default:
+                    if (_awaitsPage)
+                    {
+                        _awaitsPage = false;
+                        return HartExit.WaitForPage;
+                    }
+
+                    if (State->Limit != 0)
+                    {
+                        Sample();
+                    }
+
+                    break;
+            }
+        }
+    }
+
+    /// <summary>
+    /// Whether nothing was stored since LR, as far as the low word tells: the reservation's width is not known, and a wait that is one turn
+    /// too long does no harm.
+    /// </summary>
+    /// <remarks>Safety: LR took the address from the TLB or the page table: an aligned word of RAM, which stays mapped.</remarks>
+    private bool IsReservationValid() =>
+        State->ReservedHost != 0 && Volatile.Read(ref *(uint*)State->ReservedHost) == (uint)State->ReservedValue;
+
+    /// <summary>Where a slice ends is, more often than not, where the time goes.</summary>
+    private void Sample()
+    {
+        JumpEntry* jump = State->JumpOf(State->Pc);
+        if (jump->Address == State->Pc)
+        {
+            Blocks.Space.Sample(Blocks.Account, jump->Ops);
+        }
+    }
+
+    private BlockExit Interpret()
+    {
+        using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Interpreted);
+        return BlockInterpreter.Run(this);
+    }
+
+    private bool ServeRequests()
+    {
+        uint requests = Interlocked.Exchange(ref _requests, 0);
+        if ((requests & SampleRequest) != 0)
+        {
+            Profile!.Sample();
+        }
+
+        if ((requests & (InstructionFenceRequest | AddressFenceRequest)) != 0)
+        {
+            using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.RemoteFence);
+            if ((requests & InstructionFenceRequest) != 0)
+            {
+                Blocks.Fence();
+            }
+
+            if ((requests & AddressFenceRequest) != 0)
+            {
+                _addressFences.Serve(Mmu);
+            }
+        }
+
+        return (requests & ExitRequest) != 0;
+    }
+}
