@@ -11,7 +11,20 @@ internal static class AgentFiles
     /// <inheritdoc cref="IGuestAgents.CopyToAsync"/>
     public static async Task<long> CopyToAsync(GuestAgent agent, string guest, string hostPath, string guestPath, CancellationToken cancellation)
     {
-        FileStream file = OpenToRead(guest, hostPath);
+        FileStream file = OnHost(guest, hostPath, () => new FileStream(hostPath, FileMode.Open, FileAccess.Read));
+        return await SendAsync(agent, guest, file, hostPath, guestPath, cancellation).ConfigureAwait(false);
+    }
+
+    /// <summary>Copies an open file of the host into a guest, and closes it.</summary>
+    /// <param name="agent">The guest's agent.</param>
+    /// <param name="guest">The guest's name.</param>
+    /// <param name="file">The file.</param>
+    /// <param name="shown">Its path, for errors.</param>
+    /// <param name="guestPath">The guest's file.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public static async Task<long> SendAsync(
+        GuestAgent agent, string guest, FileStream file, string shown, string guestPath, CancellationToken cancellation)
+    {
         await using (file.ConfigureAwait(false))
         {
             long handle = await OpenAsync(agent, guestPath, "w", cancellation).ConfigureAwait(false);
@@ -20,7 +33,7 @@ internal static class AgentFiles
             {
                 byte[] bytes = new byte[Piece];
                 int count;
-                while ((count = await ReadAsync(guest, file, bytes, cancellation).ConfigureAwait(false)) > 0)
+                while ((count = await ReadAsync(guest, file, shown, bytes, cancellation).ConfigureAwait(false)) > 0)
                 {
                     int done = 0;
                     while (done < count)
@@ -52,63 +65,55 @@ internal static class AgentFiles
     }
 
     /// <inheritdoc cref="IGuestAgents.CopyFromAsync"/>
-    public static async Task<long> CopyFromAsync(
-        GuestAgent agent, string guest, string guestPath, string hostPath, long most, CancellationToken cancellation)
+    public static Task<long> CopyFromAsync(
+        GuestAgent agent, string guest, string guestPath, string hostPath, long most, CancellationToken cancellation) =>
+        FetchAsync(agent, guest, guestPath, new HostPlace(hostPath, hostPath, IsProgram: false), most, cancellation);
+
+    /// <summary>Copies a file of a guest to a place of the host's, whose file is replaced once all of it is there.</summary>
+    public static async Task<long> FetchAsync(
+        GuestAgent agent, string guest, string guestPath, HostPlace place, long most, CancellationToken cancellation)
     {
         long handle = await OpenAsync(agent, guestPath, "r", cancellation).ConfigureAwait(false);
-        string partial = $"{hostPath}.{Guid.NewGuid():n}.partial";
         try
         {
+            using HostFile file = OnHost(guest, place.Shown, () => new HostFile(place));
             long copied = 0;
-            FileStream file = Do(guest, hostPath, () => new FileStream(partial, FileMode.CreateNew, FileAccess.Write, FileShare.None, bufferSize: 0));
-            await using (file.ConfigureAwait(false))
+            while (true)
             {
-                while (true)
+                JsonElement answer = await agent.AskAsync(
+                    "guest-file-read",
+                    writer =>
+                    {
+                        writer.WriteNumber("handle", handle);
+                        writer.WriteNumber("count", Piece);
+                    },
+                    cancellation).ConfigureAwait(false);
+                long count = AgentNumbers.Of(agent, answer, "count", 0, Piece);
+                if (count == 0)
                 {
-                    JsonElement answer = await agent.AskAsync(
-                        "guest-file-read",
-                        writer =>
-                        {
-                            writer.WriteNumber("handle", handle);
-                            writer.WriteNumber("count", Piece);
-                        },
-                        cancellation).ConfigureAwait(false);
-                    long count = AgentNumbers.Of(agent, answer, "count", 0, Piece);
-                    if (count == 0)
-                    {
-                        break;
-                    }
-
-                    // As many as it says: else nothing bounds how often it is asked.
-                    byte[] bytes = answer.TryGetProperty("buf-b64", out JsonElement data) && data.ValueKind == JsonValueKind.String
-                        && data.TryGetBytesFromBase64(out byte[]? found) && found.Length == count
-                            ? found
-                            : throw agent.Garbled($"{count} bytes in base64", answer);
-                    copied += bytes.Length;
-                    if (copied > most)
-                    {
-                        throw AgentErrors.CopyFailed(
-                            guest, $"at most {most} bytes in '{VisibleText.Of(guestPath)}' of guest '{guest}'", "more", "Copy a file that has an end.");
-                    }
-
-                    Do(guest, hostPath, () =>
-                    {
-                        file.Write(bytes);
-                        return 0;
-                    });
+                    break;
                 }
+
+                // As many as it says: else nothing bounds how often it is asked.
+                byte[] bytes = answer.TryGetProperty("buf-b64", out JsonElement data) && data.ValueKind == JsonValueKind.String
+                    && data.TryGetBytesFromBase64(out byte[]? found) && found.Length == count
+                        ? found
+                        : throw agent.Garbled($"{count} bytes in base64", answer);
+                copied += bytes.Length;
+                if (copied > most)
+                {
+                    throw AgentErrors.CopyFailed(
+                        guest, $"at most {most} bytes in '{VisibleText.Of(guestPath)}' of guest '{guest}'", "more", "Copy a file that has an end.");
+                }
+
+                OnHost(guest, place.Shown, () => file.Write(bytes));
             }
 
-            Do(guest, hostPath, () =>
-            {
-                File.Move(partial, hostPath, overwrite: true);
-                return 0;
-            });
+            OnHost(guest, place.Shown, file.Finish);
             return copied;
         }
         finally
         {
-            Delete(partial);
             await CloseAsync(agent, handle).ConfigureAwait(false);
         }
     }
@@ -129,9 +134,7 @@ internal static class AgentFiles
     private static Task CloseAsync(GuestAgent agent, long handle) =>
         agent.EndAsync("guest-file-close", writer => writer.WriteNumber("handle", handle));
 
-    private static FileStream OpenToRead(string guest, string path) => Do(guest, path, () => new FileStream(path, FileMode.Open, FileAccess.Read));
-
-    private static async Task<int> ReadAsync(string guest, FileStream file, byte[] bytes, CancellationToken cancellation)
+    private static async Task<int> ReadAsync(string guest, FileStream file, string shown, byte[] bytes, CancellationToken cancellation)
     {
         try
         {
@@ -139,11 +142,13 @@ internal static class AgentFiles
         }
         catch (IOException failure)
         {
-            throw AgentErrors.CopyFailed(guest, $"to read '{file.Name}'", failure.Message, "See that the host's file can be read.", failure);
+            throw AgentErrors.CopyFailed(guest, $"to read '{shown}'", failure.Message, "See that the host's file can be read.", failure);
         }
     }
 
-    private static T Do<T>(string guest, string path, Func<T> action)
+    /// <summary>Does something to a file of the host, of which the operator knows the path.</summary>
+    /// <exception cref="GuestException">It cannot be done (<see cref="GuestErrorIds.GuestCopyFailed"/>).</exception>
+    public static T OnHost<T>(string guest, string path, Func<T> action)
     {
         try
         {
@@ -155,6 +160,13 @@ internal static class AgentFiles
         }
     }
 
+    /// <inheritdoc cref="OnHost{T}"/>
+    public static void OnHost(string guest, string path, Action action) => OnHost(guest, path, () =>
+    {
+        action();
+        return 0;
+    });
+
     private static string ToDo(Exception failure, string path) => failure switch
     {
         DirectoryNotFoundException => $"Make the folder first: New-Item -ItemType Directory '{Path.GetDirectoryName(path)}'.",
@@ -162,17 +174,4 @@ internal static class AgentFiles
         UnauthorizedAccessException => "Give the path of a file that you may read or write, and no folder.",
         _ => "See that there is room on the file system, and that it can be written.",
     };
-
-    /// <summary>What was not copied whole goes; where that fails there is nothing, or the copy's own error says why.</summary>
-    private static void Delete(string partial)
-    {
-        try
-        {
-            File.Delete(partial);
-        }
-        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
-        {
-            // The folder has gone, or cannot be written any more.
-        }
-    }
 }

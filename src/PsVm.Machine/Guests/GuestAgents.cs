@@ -31,6 +31,23 @@ internal sealed class GuestAgents(Func<GuestReference, LiveGuest> find) : IGuest
     }
 
     /// <inheritdoc/>
+    public async Task<GuestFolderCopy> CopyFolderToAsync(
+        GuestReference guest, string hostPath, string guestPath, CancellationToken cancellation = default)
+    {
+        (GuestAgent agent, string name) = Find(guest);
+        using FolderSending sending = new(agent, name, hostPath, guestPath);
+        return await sending.RunAsync(cancellation).ConfigureAwait(false);
+    }
+
+    /// <inheritdoc/>
+    public Task<GuestFolderCopy> CopyFolderFromAsync(
+        GuestReference guest, string guestPath, string hostPath, long most, CancellationToken cancellation = default)
+    {
+        (GuestAgent agent, string name) = Find(guest);
+        return new FolderFetching(agent, name, guestPath, hostPath, most).RunAsync(cancellation);
+    }
+
+    /// <inheritdoc/>
     public Task<IReadOnlyList<GuestNetworkInterface>> GetNetworkAsync(GuestReference guest, CancellationToken cancellation = default) =>
         Find(guest).Agent.GetNetworkAsync(cancellation);
 

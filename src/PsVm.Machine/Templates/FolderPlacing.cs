@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Mono.Unix.Native;
+using PsVm.Machine.State;
 
 namespace PsVm.Machine.Templates;
 

@@ -4,6 +4,7 @@ using PsVm.Machine.Board;
 using PsVm.Machine.Board.Slots;
 using PsVm.Machine.Devices;
 using PsVm.Machine.Firmware;
+using PsVm.Machine.State;
 using PsVm.Memory;
 using PsVm.Memory.Options;
 using PsVm.Riscv;

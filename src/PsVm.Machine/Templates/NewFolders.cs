@@ -1,4 +1,5 @@
 using Mono.Unix.Native;
+using PsVm.Machine.State;
 
 namespace PsVm.Machine.Templates;
 

@@ -1,5 +1,6 @@
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
+using PsVm.Machine.State;
 using PsVm.Memory;
 using PsVm.Memory.Native;
 

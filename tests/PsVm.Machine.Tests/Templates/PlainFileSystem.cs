@@ -1,4 +1,5 @@
 using Mono.Unix.Native;
+using PsVm.Machine.State;
 using PsVm.Machine.Templates;
 
 namespace PsVm.Machine.Tests.Templates;

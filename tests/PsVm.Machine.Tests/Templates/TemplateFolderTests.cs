@@ -1,5 +1,6 @@
 using Mono.Unix.Native;
 using PsVm.Machine.Guests;
+using PsVm.Machine.State;
 using PsVm.Machine.Templates;
 
 namespace PsVm.Machine.Tests.Templates;

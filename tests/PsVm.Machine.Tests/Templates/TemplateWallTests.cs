@@ -1,6 +1,7 @@
 using Mono.Unix.Native;
 using System.Text.Json.Nodes;
 using PsVm.Machine.Guests;
+using PsVm.Machine.State;
 using PsVm.Machine.Templates;
 using PsVm.Machine.Tests.Support;
 

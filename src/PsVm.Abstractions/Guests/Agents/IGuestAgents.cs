@@ -41,6 +41,23 @@ public interface IGuestAgents
     /// <exception cref="GuestException">The host's file cannot be written, or the guest's is longer (<c>GuestCopyFailed</c>).</exception>
     Task<long> CopyFromAsync(GuestReference guest, string guestPath, string hostPath, long most, CancellationToken cancellation = default);
 
+    /// <summary>Copies a folder of the host with all that is in it into a guest, beside what is in the guest's folder of that path.</summary>
+    /// <param name="guest">The guest, which has tar.</param>
+    /// <param name="hostPath">The host's folder. Links in it are copied as links.</param>
+    /// <param name="guestPath">The guest's folder, which is made where it is not there.</param>
+    /// <param name="cancellation">Gives up; a part is in the guest then.</param>
+    /// <exception cref="GuestException">The host's folder cannot be read, or the guest cannot write it (<c>GuestCopyFailed</c>).</exception>
+    Task<GuestFolderCopy> CopyFolderToAsync(GuestReference guest, string hostPath, string guestPath, CancellationToken cancellation = default);
+
+    /// <summary>Copies a folder of a guest with all that is in it to the host; a file of the guest does as well.</summary>
+    /// <param name="guest">The guest, which has find and, for links, tar.</param>
+    /// <param name="guestPath">The guest's folder. Links in it are copied as links, wherever they lead.</param>
+    /// <param name="hostPath">The host's folder, which is made where it is not there. Nothing is written outside of it, whatever is in it or the guest answers.</param>
+    /// <param name="most">Most bytes of all files.</param>
+    /// <param name="cancellation">Gives up; whole files are on the host then, but not all.</param>
+    /// <exception cref="GuestException">The host's folder cannot be written, or the guest's is none, is too large, or lists what no folder has (<c>GuestCopyFailed</c>).</exception>
+    Task<GuestFolderCopy> CopyFolderFromAsync(GuestReference guest, string guestPath, string hostPath, long most, CancellationToken cancellation = default);
+
     /// <summary>The guest's network interfaces, with their addresses.</summary>
     Task<IReadOnlyList<GuestNetworkInterface>> GetNetworkAsync(GuestReference guest, CancellationToken cancellation = default);
 

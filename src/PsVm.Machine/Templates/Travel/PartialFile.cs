@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
+using PsVm.Machine.State;
 using PsVm.Memory.Native;
 
 namespace PsVm.Machine.Templates.Travel;

@@ -1,7 +1,7 @@
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 
-namespace PsVm.Machine.Templates;
+namespace PsVm.Machine.State;
 
 /// <summary>A folder that is open: what is done through it is done to this folder, whatever has its name by now.</summary>
 internal sealed class HeldFolder : IDisposable
@@ -39,6 +39,20 @@ internal sealed class HeldFolder : IDisposable
     {
         error = Syscall.mkdir(path, FilePermissions.ACCESSPERMS) < 0 ? Stdlib.GetLastError() : 0;
         return error == 0 ? TryOpen(path, out error) : null;
+    }
+
+    /// <summary>Opens a folder in it that is no link.</summary>
+    /// <param name="name">Its name, a single one.</param>
+    /// <param name="error">Why not; 0 for success.</param>
+    public HeldFolder? TryEnter(string name, out Errno error) => TryOpen(System.IO.Path.Combine(Path, name), In(name), out error);
+
+    /// <summary>Opens a folder in it that is no link, and makes it where it is not there.</summary>
+    /// <param name="name">Its name, a single one.</param>
+    /// <param name="error">Why not; 0 for success.</param>
+    public HeldFolder? TryMakeOrEnter(string name, out Errno error)
+    {
+        error = Syscall.mkdir(In(name), FilePermissions.ACCESSPERMS) < 0 ? Stdlib.GetLastError() : 0;
+        return error is 0 or Errno.EEXIST ? TryEnter(name, out error) : null;
     }
 
     /// <summary>Whether a name is this folder's now.</summary>
