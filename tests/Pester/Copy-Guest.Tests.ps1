@@ -28,6 +28,19 @@ Describe 'Copy-Guest' {
         $guest | Wait-Guest -ForText 'check: ok' -Timeout 60 | Should -Not -BeNullOrEmpty
     }
 
+    It 'gives each copy an identity, and says before it copies what is none: <Identity.HostName>' -ForEach @(
+        @{ Identity = @{ HostName = 'a b {0}' }; Id = 'GuestIdentityInvalid' }
+        @{ Identity = @{ HostName = '{' }; Id = 'NameFormatInvalid' }
+    ) {
+        (Get-ErrorOf { Copy-Guest web -Identity $Identity -TemplatePath "$TestDrive/none" }).Id | Should -Be $Id
+        (Get-ErrorOf { Copy-Guest web -Identity $Identity -WhatIf }).Id | Should -Be $Id
+        Test-Path "$TestDrive/none" | Should -BeFalse
+        Get-Guest | Should -HaveCount 1
+        $copy = Copy-Guest web -Identity @{ HostName = 'x{0}' } -WarningAction SilentlyContinue
+        for ($i = 0; $copy.IdentityState -eq 'Pending' -and $i -lt 500; $i++) { Start-Sleep -Milliseconds 20 }
+        $copy.IdentityState | Should -Be Failed -Because 'its machine type has no port for an agent'
+    }
+
     It 'hides the template as long as a copy is there, for restarts and copies of copies' {
         $copies = $guest | Copy-Guest -Count 2
         @(Get-Hidden).Count | Should -Be 1

@@ -10,6 +10,19 @@ Describe 'Copy-GuestItem' {
         $problems.ErrorDetails.RecommendedAction | Should -Match 'Copy-GuestItem web:/etc/hosts'
     }
 
+    It 'says of a folder that it needs -Recurse' {
+        $null = Start-Guest web -Memory 32MB
+        Copy-GuestItem $TestDrive web:/b -ErrorVariable problems -ErrorAction SilentlyContinue
+        $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be CopyPathInvalid
+        $problems.ErrorDetails.RecommendedAction | Should -Match '-Recurse'
+    }
+
+    It 'needs a name of the folder that it fetches: <From>' -ForEach @{ From = 'web:/' }, @{ From = 'web:/srv/..' }, @{ From = 'web:/srv/../' }, @{ From = 'web:/.' } {
+        $null = Start-Guest web -Memory 32MB
+        Copy-GuestItem $From $TestDrive -Recurse -ErrorVariable problems -ErrorAction SilentlyContinue
+        $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be CopyPathInvalid
+    }
+
     It 'tells under -WhatIf that no agent is there' {
         $null = Start-Guest web -Memory 32MB
         Copy-GuestItem ./a web:/b -WhatIf -ErrorVariable problems -ErrorAction SilentlyContinue

@@ -7,8 +7,8 @@ BeforeDiscovery {
         'Compress-GuestTemplate' = @{ 1 = 'chain'; 2 = 'chain'; 3 = 'chain' }
         'Clear-MemoryBackend'    = @{ 1 = 'ram'; 2 = 'backend clone1' }
         'ConvertTo-QemuArgument' = @{ 2 = 'ram.img'; 3 = 'ram.img' }
-        'Copy-Guest'             = @{ 1 = 'web'; 2 = 'web'; 3 = 'web' }
-        'Copy-GuestItem'         = @{ 1 = 'linux agents'; 2 = 'linux agents' }
+        'Copy-Guest'             = @{ 1 = 'web'; 2 = 'web'; 3 = 'web'; 4 = 'linux agents' }
+        'Copy-GuestItem'         = @{ 1 = 'linux agents'; 2 = 'linux agents'; 3 = 'linux agents' }
         'Copy-GuestTemplate'     = @{ 1 = 'template'; 2 = 'template' }
         'Export-GuestTemplate'   = @{ 1 = 'template'; 2 = 'template'; 3 = 'template' }
         'Export-MemoryMap'       = @{ 1 = 'template'; 2 = 'template' }
@@ -22,7 +22,7 @@ BeforeDiscovery {
         'Measure-Guest'          = @{ 1 = 'fleet', 'work'; 2 = 'fleet'; 3 = 'fleet'; 4 = 'web' }
         'Measure-MemoryBackend'  = @{ 1 = 'ram'; 2 = 'ram', 'web' }
         'Move-GuestTemplate'     = @{ 1 = 'template'; 2 = 'template' }
-        'New-GuestPool'          = @{ 1 = 'template'; 2 = 'template' }
+        'New-GuestPool'          = @{ 1 = 'template'; 2 = 'template'; 3 = 'template' }
         'New-MemoryBackend'      = @{ 2 = 'template.img' }
         'Optimize-GuestTemplate' = @{ 1 = 'web'; 2 = 'template' }
         'Receive-GuestConsole'   = @{ 1 = 'web'; 2 = 'fleet'; 3 = 'web' }

@@ -96,6 +96,24 @@ Describe 'Invoke-GuestCommand' {
         (Get-FileHash "$TestDrive/back/in.bin").Hash | Should -Be (Get-FileHash "$TestDrive/in.bin").Hash
     }
 
+    It 'copies folders both ways, and goes into those that are there' {
+        $null = New-Item -ItemType Directory "$TestDrive/site/a b", "$TestDrive/fetched"
+        Set-Content "$TestDrive/site/a b/it's" 'text'
+        $null = New-Item -ItemType SymbolicLink "$TestDrive/site/link" -Target 'a b'
+        $copies = Copy-GuestItem "$TestDrive/site" web-*:/tmp/ -Recurse
+        $copies.Items | Should -Be 4, 4
+        $copies.GuestPath | Should -Be '/tmp/site', '/tmp/site'
+        $copy = Copy-GuestItem web-2:/tmp/site/ "$TestDrive/fetched" -Recurse
+        $copy.HostPath | Should -Be "$TestDrive/fetched/site"
+        Get-Content "$TestDrive/fetched/site/a b/it's" | Should -Be text
+        (Get-Item "$TestDrive/fetched/site/link").LinkTarget | Should -Be 'a b'
+        (Copy-GuestItem web-2:/proc/version "$TestDrive/fetched" -Recurse).Items | Should -Be 1
+
+        $null = Invoke-GuestCommand web-1 'mkfifo /tmp/site/pipe'
+        $null = Copy-GuestItem web-1:/tmp/site "$TestDrive/again" -Recurse -WarningVariable warned -WarningAction SilentlyContinue
+        "$warned" | Should -BeLike "*'web-1'*'pipe'*"
+    }
+
     It 'says what cannot be copied: <From> to <To>' -ForEach @(
         @{ From = './a'; To = './b'; Id = 'CopyPathInvalid' }
         @{ From = 'web-1:/a'; To = 'web-2:/b'; Id = 'CopyPathInvalid' }
@@ -107,6 +125,19 @@ Describe 'Invoke-GuestCommand' {
     ) {
         Copy-GuestItem $From $To -ErrorVariable problems -ErrorAction SilentlyContinue
         $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be $Id
+    }
+
+    It 'gives copies, and clones of a pool, an identity' {
+        $copies = Copy-Guest web-1 -Count 2 -NameFormat 'copy-{0}' -Identity @{ HostName = 'c{0:d2}' } | Wait-Guest -ForAgent -Timeout 60
+        (Invoke-GuestCommand copy-* hostname | Sort-Object Guest).StdOut | Should -Be c01, c02
+        $copies | Remove-Guest -Force
+        $null = New-GuestPool "$TestDrive/agents" -Name held -Size 1 -Grow -Identity @{ HostName = 'held-{0}' }
+        $taken = Start-Guest -Pool held -Count 2 -NameFormat 'taken-{0}' | Wait-Guest -ForAgent -Timeout 60
+        (Invoke-GuestCommand taken-* hostname | Sort-Object Guest).StdOut | Should -Be held-1, held-2
+        $taken | Remove-Guest -Force
+        Remove-GuestPool held -Force
+        (Get-ErrorOf { New-GuestPool "$TestDrive/agents" -Name no -Identity @{ HostName = 'a b' } }).Id | Should -Be GuestIdentityInvalid
+        (Get-ErrorOf { New-GuestPool "$TestDrive/agents" -Name no -Identity @{ HostName = '{1}' } }).Id | Should -Be NameFormatInvalid
     }
 
     It 'shows the network' {

@@ -51,6 +51,12 @@ public interface IGuestHost
     /// <exception cref="GuestException">Another guest has it, or it is none (<c>GuestNameInUse</c>, <c>GuestNameInvalid</c>).</exception>
     void CheckNewName(string name);
 
+    /// <summary>Finds out whether a clone could have an identity, as far as that can be known without it; nothing changes.</summary>
+    /// <param name="identity">The identity; null: none.</param>
+    /// <param name="guest">The clone's name, for the error; null: it has none yet.</param>
+    /// <exception cref="GuestException">Its host name is none (<c>GuestIdentityInvalid</c>).</exception>
+    void CheckIdentity(CloneIdentity? identity, string? guest);
+
     /// <summary>Starts a guest that has stopped or failed once more, with what it was made of; returns once it runs.</summary>
     /// <remarks>
     /// Name, id and UUID stay, and its console goes on. It boots anew, or begins again where its template ends; default RAM is made anew,

@@ -37,11 +37,21 @@ internal static partial class AgentIdentity
     {
         if (identity?.HostName is { Length: > 0 } name && !OfHost().IsMatch(name))
         {
-            throw new GuestException(
-                GuestErrorIds.GuestIdentityInvalid,
-                $"Expected a host name of 1 to 63 letters, digits, '-', '.' and '_', found '{VisibleText.Of(name)}'.",
-                guest,
-                "Write it like 'web-{0:d2}', in which {0} is the number of the clone.");
+            throw Wrong(name, guest);
+        }
+    }
+
+    /// <summary>Throws when no guest can have an identity with a number.</summary>
+    /// <exception cref="GuestException">Its host name is none, or no composite format (<see cref="GuestErrorIds.GuestIdentityInvalid"/>).</exception>
+    public static void CheckNumbered(CloneIdentity? identity, string? pool)
+    {
+        try
+        {
+            Check(identity?.WithNumber(1), pool);
+        }
+        catch (FormatException)
+        {
+            throw Wrong(identity!.HostName!, pool);
         }
     }
 
@@ -59,6 +69,12 @@ internal static partial class AgentIdentity
         string name = identity.HostName is { Length: > 0 } host ? host : guest;
         return GuestCommand.Shell(text, name, uuid.ToString("n"), identity.Script ?? "") with { Timeout = s_timeout };
     }
+
+    private static GuestException Wrong(string hostName, string? guest) => new(
+        GuestErrorIds.GuestIdentityInvalid,
+        $"Expected a host name of 1 to 63 letters, digits, '-', '.' and '_', found '{VisibleText.Of(hostName)}'.",
+        guest,
+        "Write it like 'web-{0:d2}', in which {0} is the number of the clone.");
 
     [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\z")]
     private static partial Regex OfHost();

@@ -235,7 +235,7 @@ internal sealed class FolderFetching(GuestAgent agent, string guest, string gues
         }
     }
 
-    private void Skip(string path) => _skipped.Add(VisibleText.LineOf(path, path.Length));
+    private void Skip(string path) => _skipped.Add(VisibleText.LineOf(path, GuestListing.MostPath));
 
     private GuestException Failed(string path, Errno error) => AgentErrors.CopyFailed(
         guest,

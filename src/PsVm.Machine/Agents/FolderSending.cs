@@ -83,7 +83,7 @@ internal sealed class FolderSending(GuestAgent agent, string guest, string hostP
             }
             else
             {
-                _skipped.Add(VisibleText.LineOf(itemPath, itemPath.Length));
+                _skipped.Add(VisibleText.LineOf(itemPath, GuestListing.MostPath));
             }
         }
     }

@@ -11,9 +11,12 @@ internal sealed class GuestListing
     /// <summary>What the list's end says of a path that is no folder, and of one that is nothing.</summary>
     public const int IsNoFolder = 67, IsNothing = 66;
 
+    /// <summary>Bytes of a path at most, as in Linux; and letters of one that is shown.</summary>
+    public const int MostPath = 4095;
+
     // More folders in each other have no use, and every step of a path is a call of the host's kernel.
     private const int MostDepth = 256;
-    private const int MostPath = 4095, MostName = 255;
+    private const int MostName = 255;
 
     // Each list behind a name that no path has.
     private const string Text = """

@@ -1,3 +1,4 @@
+using PsVm.Machine.Agents;
 using PsVm.Machine.Scheduling;
 using PsVm.Machine.Templates;
 
@@ -43,6 +44,9 @@ public sealed partial class GuestHost
         LiveGuest found = Find(guest);
         _assembler.Open(found.Options).Check(cancellation, found.HasEnded ? LifeBefore.Ended : LifeBefore.Runs);
     }
+
+    /// <inheritdoc/>
+    public void CheckIdentity(CloneIdentity? identity, string? guest) => AgentIdentity.Check(identity, guest);
 
     /// <inheritdoc/>
     public void CheckNewName(string name)

@@ -12,6 +12,7 @@ internal sealed class WarmPool : IDisposable
 {
     private readonly Lock _gate = new();
     private readonly GuestPoolOptions _options;
+    private readonly CloneIdentity? _identity;
     private readonly GuestAssembler _assembler;
     private readonly HostEventLog _events;
     private readonly Queue<LiveGuest> _held = [];
@@ -29,8 +30,13 @@ internal sealed class WarmPool : IDisposable
     /// <param name="options">What is asked for.</param>
     /// <param name="assembler">Puts the clones together.</param>
     /// <param name="events">Told when it cannot be filled again.</param>
-    public WarmPool(GuestPoolOptions options, GuestAssembler assembler, HostEventLog events) =>
-        (_options, _assembler, _events) = (options, assembler, events);
+    public WarmPool(GuestPoolOptions options, GuestAssembler assembler, HostEventLog events)
+    {
+        // What waits is nobody yet.
+        _identity = options.Guest.Identity;
+        _options = options with { Guest = options.Guest with { Identity = null } };
+        (_assembler, _events) = (assembler, events);
+    }
 
     /// <summary>Its name.</summary>
     public string Name => _options.Name;
@@ -80,9 +86,10 @@ internal sealed class WarmPool : IDisposable
     }
 
     /// <summary>Takes a clone, which does not run yet, and has another one made beside.</summary>
+    /// <param name="identity">Who it is to be where its guest is not told; null: any clone.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="GuestException">It holds none and does not grow (<see cref="GuestErrorIds.GuestPoolEmpty"/>), or none can be made.</exception>
-    public LiveGuest Take(CancellationToken cancellation)
+    public LiveGuest Take(out CloneIdentity? identity, CancellationToken cancellation)
     {
         LiveGuest? found = null;
         List<LiveGuest> outdated = [];
@@ -112,6 +119,7 @@ internal sealed class WarmPool : IDisposable
             lock (_gate)
             {
                 _taken++;
+                identity = _identity?.WithNumber(_taken);
                 _grown += isGrowth ? 1 : 0;
             }
 

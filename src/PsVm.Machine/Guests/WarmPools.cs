@@ -109,8 +109,8 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
     public LiveGuest Take(GuestOptions options, string name, CancellationToken cancellation)
     {
         CheckOptions(options);
-        LiveGuest guest = Find(options.Pool!).Take(cancellation);
-        guest.ComeOut(options, name);
+        LiveGuest guest = Find(options.Pool!).Take(out CloneIdentity? identity, cancellation);
+        guest.ComeOut(options with { Identity = options.Identity ?? identity }, name);
         return guest;
     }
 
@@ -166,6 +166,7 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
                 "Give a template, and let each clone have an identity of its own.");
         }
 
+        AgentIdentity.CheckNumbered(guest.Identity, name);
         CpuAccount.Check(guest.CpuWeight, guest.CpuLimit, name);
         OwnMemoryAccount.Check(guest.OwnMemoryLimit, name);
         return options with { Guest = guest with { Name = null, Template = Templates.TemplateSource.FullPath(guest.Template) } };

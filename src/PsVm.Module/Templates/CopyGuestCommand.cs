@@ -39,6 +39,13 @@ public sealed class CopyGuestCommand : GuestAndArgumentCmdlet
     [NotUnset]
     public SwitchParameter KeepIdentity { get; set; }
 
+    /// <summary>Who each copy is, as its agent sees to it: as that of Start-Guest; {0} of HostName is the number of the copy.</summary>
+    [Parameter]
+    [ValidateNotNull]
+    [IdentityOptions]
+    [ArgumentCompleter(typeof(NothingCompleter))]
+    public CloneIdentity? Identity { get; set; }
+
     /// <summary>Does it in the background, by a job: Receive-Job gives what it found, Stop-Job gives it up.</summary>
     [Parameter]
     [NotUnset]
@@ -49,6 +56,7 @@ public sealed class CopyGuestCommand : GuestAndArgumentCmdlet
     /// <param name="names">Names of the copies; null stands for one that is generated.</param>
     /// <param name="path">The template that stays; null: none does.</param>
     /// <param name="keepIdentity">They are the same machine.</param>
+    /// <param name="identity">Who each is to be; null: any copy.</param>
     /// <param name="host">Where they live.</param>
     /// <param name="output">Where the copies go, each as it has started.</param>
     /// <param name="cancellation">Makes no more, and removes those that the next cmdlet has not taken.</param>
@@ -57,17 +65,19 @@ public sealed class CopyGuestCommand : GuestAndArgumentCmdlet
         IReadOnlyList<string?> names,
         string? path,
         bool keepIdentity,
+        CloneIdentity? identity,
         IGuestHost host,
         ICmdletOutput output,
         CancellationToken cancellation)
     {
         CheckpointOptions? kept = path is null ? null : new CheckpointOptions { Path = path };
-        if (!output.ShouldProcess(() => Describe(guest, names, path), () => Check(guest, names, kept, host, cancellation)))
+        if (!output.ShouldProcess(() => Describe(guest, names, path), () => Check(guest, names, kept, identity, host, cancellation)))
         {
             return;
         }
 
         Fleet.CheckNames(names, host, cancellation);
+        host.CheckIdentity(Fleet.Numbered(identity, 1), names[0]);
         LatestStep step = new();
         int turn = 0;
         using ProgressTicker progress = new(output, elapsed => turn == 0
@@ -85,6 +95,7 @@ public sealed class CopyGuestCommand : GuestAndArgumentCmdlet
             {
                 Template = template.Path,
                 KeepIdentity = keepIdentity,
+                Identity = identity,
                 Disks = [.. host.GetDisks(guest, cancellation).Select(disk => disk.ToOptions())],
             };
             Fleet.StartAll(options, names, ref turn, host, output, cancellation);
@@ -110,6 +121,7 @@ public sealed class CopyGuestCommand : GuestAndArgumentCmdlet
         IReadOnlyList<string?> names = Fleet.Names(name[0] is "" ? null : name[0], NameFormat, Count, nameof(NewName));
         string? path = ResolvePath(TemplatePath);
         bool keepIdentity = KeepIdentity;
+        CloneIdentity? identity = Identity;
         return Selection.OnGuests(wanted, (guests, host, output, cancellation) =>
         {
             if (path is not null)
@@ -118,14 +130,20 @@ public sealed class CopyGuestCommand : GuestAndArgumentCmdlet
             }
 
             CmdletWorks.ForEach(
-                guests, output, guest => Run(guest, names, path, keepIdentity, host, output, cancellation), cancellation);
+                guests, output, guest => Run(guest, names, path, keepIdentity, identity, host, output, cancellation), cancellation);
         });
     }
 
     private static void Check(
-        GuestReference guest, IReadOnlyList<string?> names, CheckpointOptions? kept, IGuestHost host, CancellationToken cancellation)
+        GuestReference guest,
+        IReadOnlyList<string?> names,
+        CheckpointOptions? kept,
+        CloneIdentity? identity,
+        IGuestHost host,
+        CancellationToken cancellation)
     {
         Fleet.CheckNames(names, host, cancellation);
+        host.CheckIdentity(Fleet.Numbered(identity, 1), names[0]);
         if (kept is null)
         {
             host.CheckNotStopped(guest);

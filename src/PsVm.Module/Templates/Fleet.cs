@@ -29,7 +29,7 @@ internal static class Fleet
             return [.. Enumerable.Repeat(name, count)];
         }
 
-        string?[] names = [.. Enumerable.Range(1, count).Select(number => Format("-NameFormat", format, number))];
+        string?[] names = [.. Enumerable.Range(1, count).Select(number => Format("-NameFormat", format, () => string.Format(CultureInfo.InvariantCulture, format, number)))];
         return names.Distinct(StringComparer.OrdinalIgnoreCase).Count() == count
             ? names
             : throw new CmdletException(
@@ -144,17 +144,19 @@ internal static class Fleet
         ProgressTicker.Elapsed(options.Verify ? "Reading RAM files" : "Looking at the template", elapsed, Timeout.InfiniteTimeSpan) with { IsPart = true };
 
     /// <summary>What one clone is: its host name has its number.</summary>
-    private static GuestOptions Numbered(GuestOptions options, string? name, int number) => options with
-    {
-        Name = name,
-        Identity = options.Identity is { HostName: { } format } identity ? identity with { HostName = Format("HostName of -Identity", format, number) } : options.Identity,
-    };
+    private static GuestOptions Numbered(GuestOptions options, string? name, int number) =>
+        options with { Name = name, Identity = Numbered(options.Identity, number) };
 
-    private static string Format(string what, string format, int number)
+    /// <summary>Who a clone of that number is.</summary>
+    /// <exception cref="CmdletException">Its host name is no composite format.</exception>
+    public static CloneIdentity? Numbered(CloneIdentity? identity, int number) =>
+        identity?.HostName is { } format ? Format("HostName of -Identity", format, () => identity.WithNumber(number)) : identity;
+
+    private static T Format<T>(string what, string format, Func<T> make)
     {
         try
         {
-            return string.Format(CultureInfo.InvariantCulture, format, number);
+            return make();
         }
         catch (FormatException error)
         {

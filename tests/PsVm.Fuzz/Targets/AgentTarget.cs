@@ -35,6 +35,8 @@ internal sealed class AgentTarget : FuzzTarget
         """{"return": {"pid": 7, "exited": false, "out-data": "b25l"}}""",
         """{"return": {"pid": 7, "exited": true, "exitcode": 0, "out-data": "b25l", "err-data": "dHdv", "out-truncated": true}}""",
         """{"return": {"exited": true, "signal": 9}}""",
+        """{"return": {"exited": true, "exitcode": 0, "out-data": "LgAuL2EAAC4vbAAALi9hL2YAAC4vZwAAAAA="}}""",
+        """{"return": {"exited": true, "exitcode": 0, "out-data": "LgAuLy4uL3gAAAAAAAAA"}}""",
         """{"return": {"count": 3, "buf-b64": "QUJD", "eof": false}}""",
         """{"return": {"count": 0, "buf-b64": "", "eof": true}}""",
         """{"return": {"count": 2, "eof": false}}""",
@@ -74,6 +76,9 @@ internal sealed class AgentTarget : FuzzTarget
     {
         switch (dice.Next(16))
         {
+            case 0 when dice.Next(2) == 0:
+                CopyFolder(agent);
+                break;
             case 0:
                 Copy(agent);
                 break;
@@ -106,6 +111,20 @@ internal sealed class AgentTarget : FuzzTarget
         string[] left = Directory.GetFileSystemEntries(_folder.FullName);
         WrongException.ThrowIfNot(isDone ? left is [{ } only] && only == path : left.Length == 0, $"{left.Length} files of a copy, done: {isDone}");
         File.Delete(path);
+    }
+
+    /// <summary>A folder beside which nothing is written, and in which no part of a file is left.</summary>
+    private void CopyFolder(GuestAgent agent)
+    {
+        string path = Path.Combine(_folder.FullName, "folder");
+        Try(() => new FolderFetching(agent, Name, "/f", path, 1 << 20).RunAsync(CancellationToken.None).GetAwaiter().GetResult());
+        string[] left = Directory.GetFileSystemEntries(_folder.FullName);
+        WrongException.ThrowIfNot(left.Length == 0 || (left is [{ } only] && only == path), $"{left.Length} files beside a folder");
+        if (left.Length > 0)
+        {
+            WrongException.ThrowIfNot(Directory.GetFiles(path, "*.partial", SearchOption.AllDirectories).Length == 0, "a part of a file is left");
+            Directory.Delete(path, recursive: true);
+        }
     }
 
     /// <summary>The guest's side: answers each request where it is asked.</summary>

@@ -39,6 +39,7 @@ public sealed class LinuxAgentTests : TemplateTest
         await Ends(guest);
         await Streams(guest);
         await Copies(guest);
+        await CopiesFolders(guest);
         await ShowsItsNetwork(guest);
         Host.Reset(clones[0]);
         Assert.Equal("no", (await Shell(clones[0], "cat /tmp/name || echo no")).StdOut);
@@ -76,9 +77,31 @@ public sealed class LinuxAgentTests : TemplateTest
         Assert.True(await Agents.WaitAsync("one", Patience));
         Assert.Equal($"web-07\n{Host.Get("one").Uuid:n}\nI am web-07", (await Shell("one", who)).StdOut);
 
+        await PoolsClonesAreNumbered(template);
         CloneIdentity wrong = new() { HostName = "a b" };
         GuestException refused = Assert.Throws<GuestException>(() => Host.Start(clone with { Name = "no", Identity = wrong }, CancellationToken.None));
         Assert.Equal(GuestErrorIds.GuestIdentityInvalid, refused.ErrorId);
+    }
+
+    private async Task PoolsClonesAreNumbered(GuestTemplate template)
+    {
+        GuestOptions held = new() { Template = template.Path, Identity = new CloneIdentity { HostName = "pool-{0:d2}" } };
+        foreach (string wrong in new[] { "a b {0}", "{", "{1}" })
+        {
+            GuestPoolOptions none = new() { Name = "none", Guest = held with { Identity = new CloneIdentity { HostName = wrong } } };
+            Assert.Equal(GuestErrorIds.GuestIdentityInvalid, Assert.Throws<GuestException>(() => Host.Pools.Create(none)).ErrorId);
+        }
+
+        Host.Pools.Create(new GuestPoolOptions { Name = "pool", Guest = held, Grow = true });
+        string[] taken = [.. Enumerable.Range(0, 2).Select(_ => Host.Start(new GuestOptions { Pool = "pool" }, CancellationToken.None).Name)];
+        string own = Host.Start(new GuestOptions { Pool = "pool", Identity = new CloneIdentity { HostName = "own" } }, CancellationToken.None).Name;
+        string[] names = await Task.WhenAll(taken.Append(own).Select(async guest =>
+        {
+            Assert.True(await Agents.WaitAsync(guest, Patience));
+            return (await Shell(guest, "hostname")).StdOut;
+        }));
+        Assert.Equal(["pool-01", "pool-02", "own"], names);
+        Host.Pools.Remove("pool");
     }
 
     [SkippableFact]
@@ -186,6 +209,30 @@ public sealed class LinuxAgentTests : TemplateTest
         Assert.Equal(GuestErrorIds.GuestCopyFailed, await Id(() => Agents.CopyToAsync(guest, At("none"), "/tmp/x")));
         Assert.Equal(before, Sha256(back));
         Assert.Empty(Directory.EnumerateFiles(Path.GetDirectoryName(back)!, "*.partial"));
+    }
+
+    private async Task CopiesFolders(string guest)
+    {
+        string from = At("folder"), back = At("folder-back");
+        Directory.CreateDirectory(Path.Combine(from, "a b/c\nd"));
+        string[] names = ["a b/c\nd/quote'\"$x", "a b/-rf", "ümläut", new string('n', 150), "large"];
+        foreach (string name in names)
+        {
+            await File.WriteAllTextAsync(Path.Combine(from, name), new string('x', name == "large" ? 70_000 : name.Length));
+        }
+
+        File.CreateSymbolicLink(Path.Combine(from, "link"), "a b");
+        File.SetUnixFileMode(Path.Combine(from, "large"), UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute);
+
+        GuestFolderCopy sent = await Agents.CopyFolderToAsync(guest, from, "/tmp/folder");
+        GuestFolderCopy fetched = await Agents.CopyFolderFromAsync(guest, "/tmp/folder", back, long.MaxValue);
+
+        Assert.Equal((9, 0, 0), (sent.Items, sent.Skipped.Count, fetched.Skipped.Count));
+        Assert.Equal((sent.Bytes, sent.Items), (fetched.Bytes, fetched.Items));
+        Assert.All(names, name => Assert.Equal(File.ReadAllText(Path.Combine(from, name)), File.ReadAllText(Path.Combine(back, name))));
+        Assert.Equal("a b", new FileInfo(Path.Combine(back, "link")).LinkTarget);
+        Assert.True(File.GetUnixFileMode(Path.Combine(back, "large")).HasFlag(UnixFileMode.UserExecute));
+        Assert.Equal("755 700", (await Shell(guest, "echo $(stat -c %a '/tmp/folder/a b' /tmp/folder/large)")).StdOut);
     }
 
     private async Task ShowsItsNetwork(string guest)

@@ -69,6 +69,10 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public void CheckNewName(string name) => OnCheck(name);
 
+    public void CheckIdentity(CloneIdentity? identity, string? guest)
+    {
+    }
+
     public void CheckChange(GuestReference guest, GuestChange change) => OnCheck(Get(guest).Name);
 
     public void CheckMemoryTarget(GuestReference guest, long target, CancellationToken cancellation = default) => OnCheck(Get(guest, cancellation).Name);

@@ -1,9 +1,14 @@
+using System.Globalization;
+
 namespace PsVm;
 
 /// <summary>What a clone's agent changes of its identity after each of its starts and resets, in a template's clone that would else be any other one.</summary>
 public sealed record CloneIdentity
 {
-    /// <summary>Its host name: letters, digits, <c>-._</c>; empty: the guest's name. Null: it stays.</summary>
+    /// <summary>
+    /// Its host name: letters, digits, <c>-._</c>; empty: the guest's name. Null: it stays. A pool's clones have it as a composite format, in which
+    /// <c>{0}</c> is the number of the clone.
+    /// </summary>
     public string? HostName { get; init; }
 
     /// <summary>Its <c>/etc/machine-id</c> is made of the guest's UUID, which no other guest has.</summary>
@@ -14,6 +19,12 @@ public sealed record CloneIdentity
 
     /// <summary>What the guest's shell runs at last, with the host name (or the guest's name) as <c>$1</c>; null: nothing.</summary>
     public string? Script { get; init; }
+
+    /// <summary>That of one clone, whose number its host name has.</summary>
+    /// <param name="number">The number, from 1 on.</param>
+    /// <exception cref="FormatException">The host name is no composite format.</exception>
+    public CloneIdentity WithNumber(long number) =>
+        HostName is null ? this : this with { HostName = string.Format(CultureInfo.InvariantCulture, HostName, number) };
 }
 
 /// <summary>Whether a guest has the identity that it was started with.</summary>

@@ -34,6 +34,16 @@ public sealed class NewGuestPoolCommand : TemplateStartCmdlet
     [Parameter]
     public SwitchParameter Grow { get; set; }
 
+    /// <summary>
+    /// Who each clone that is taken is, unless who takes it says so, as its agent sees to it: as that of Start-Guest; {0} of HostName is the number of the
+    /// take, from 1 on.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNull]
+    [IdentityOptions]
+    [ArgumentCompleter(typeof(NothingCompleter))]
+    public CloneIdentity? Identity { get; set; }
+
     /// <summary>A clone that reboots stops instead.</summary>
     [Parameter]
     public SwitchParameter NoReboot { get; set; }
@@ -60,7 +70,8 @@ public sealed class NewGuestPoolCommand : TemplateStartCmdlet
 
     private protected override CmdletWork Bind()
     {
-        GuestOptions guest = OptionsOf(Template) with { NoReboot = NoReboot };
+        _ = Fleet.Numbered(Identity, 1);
+        GuestOptions guest = OptionsOf(Template) with { NoReboot = NoReboot, Identity = Identity };
         GuestPoolOptions options = new()
         {
             Name = Name ?? Path.GetFileName(Path.TrimEndingDirectorySeparator(guest.Template!)),
