@@ -135,7 +135,7 @@ Describe 'Invoke-GuestCommand' {
         $taken = Start-Guest -Pool held -Count 2 -NameFormat 'taken-{0}' | Wait-Guest -ForAgent -Timeout 60
         (Invoke-GuestCommand taken-* hostname | Sort-Object Guest).StdOut | Should -Be held-1, held-2
         $taken | Remove-Guest -Force
-        Remove-GuestPool held -Force
+        Remove-GuestPool held -Confirm:$false
         (Get-ErrorOf { New-GuestPool "$TestDrive/agents" -Name no -Identity @{ HostName = 'a b' } }).Id | Should -Be GuestIdentityInvalid
         (Get-ErrorOf { New-GuestPool "$TestDrive/agents" -Name no -Identity @{ HostName = '{1}' } }).Id | Should -Be NameFormatInvalid
     }

@@ -32,11 +32,13 @@ internal sealed class WarmPool : IDisposable
     /// <param name="events">Told when it cannot be filled again.</param>
     public WarmPool(GuestPoolOptions options, GuestAssembler assembler, HostEventLog events)
     {
-        // What waits is nobody yet.
         _identity = options.Guest.Identity;
-        _options = options with { Guest = options.Guest with { Identity = null } };
+        _options = options with { Guest = WhatWaits(options) };
         (_assembler, _events) = (assembler, events);
     }
+
+    /// <summary>What a clone is before it is taken: nobody yet.</summary>
+    public static GuestOptions WhatWaits(GuestPoolOptions options) => options.Guest with { Identity = null };
 
     /// <summary>Its name.</summary>
     public string Name => _options.Name;

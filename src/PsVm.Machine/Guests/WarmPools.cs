@@ -31,7 +31,7 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
         WarmPool pool = new(wanted, assembler, events);
         try
         {
-            assembler.Open(wanted.Guest).CheckRoom(wanted.Size);
+            assembler.Open(WarmPool.WhatWaits(wanted)).CheckRoom(wanted.Size);
             pool.Fill(progress, cancellation);
             lock (_gate)
             {
@@ -64,7 +64,7 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
             ThrowIfTaken(wanted.Name);
         }
 
-        GuestAssembly clones = assembler.Open(wanted.Guest);
+        GuestAssembly clones = assembler.Open(WarmPool.WhatWaits(wanted));
         clones.Check(cancellation);
         clones.CheckRoom(wanted.Size);
     }
