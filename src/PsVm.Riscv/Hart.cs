@@ -280,6 +280,15 @@ public sealed unsafe partial class Hart : IDisposable
         }
     }
 
+    /// <summary>FENCE.I by the hart itself.</summary>
+    internal void FenceInstructions()
+    {
+        if (!_memory.TellsOfEveryWrite)
+        {
+            Blocks.Fence();
+        }
+    }
+
     /// <summary>Lets the environment answer an ECALL from supervisor mode.</summary>
     /// <param name="page">The page of code that the hart comes back to: <see cref="BlockHeader.Page"/>.</param>
     internal bool TryEnvironmentCall(int page)
@@ -426,7 +435,7 @@ public sealed unsafe partial class Hart : IDisposable
         BlockExit exit = SystemInterpreter.Execute(this, op, pc);
         Debug.Assert(exit == BlockExit.Boundary, "what waits is left to the interpreter");
         return State->Retired < Volatile.Read(ref State->Limit) && Blocks.Forgotten == forgotten
-            && (op->Code > OpCode.Csrrci || State->Pc == pc + op->Length) && op->Code != OpCode.FenceI;
+            && (op->Code > OpCode.Csrrci || State->Pc == pc + op->Length);
     }
 
     private static int CheckRegister(int register)

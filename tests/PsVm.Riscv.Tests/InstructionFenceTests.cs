@@ -7,7 +7,7 @@ namespace PsVm.Riscv.Tests;
 /// <summary>Code that somebody else than the hart has written.</summary>
 public unsafe class InstructionFenceTests
 {
-    private const ulong Code = TestMachine.RamBase, Routine = Code + 0x1000;
+    private const ulong Code = TestMachine.RamBase, Routine = Code + 0x1000, Apart = Routine + 0x40;
 
     [Theory]
     [InlineData(1)]
@@ -45,6 +45,77 @@ public unsafe class InstructionFenceTests
         Assert.Equal(2ul, machine.Hart[A0]);
     }
 
+    // The only hart of RAM that nobody else has is told of every write, so its FENCE.I has nothing to do.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(int.MaxValue)]
+    public void AFenceForgetsNothingWhereEveryWriteIsTold(int threshold)
+    {
+        using var cache = new CodeCache(new TranslatorOptions { Threshold = threshold });
+        using TestMachine machine = PrivateMachine(cache);
+        machine.Hart.Run(50);
+        long lookups = machine.Hart.Fetch.Lookups;
+
+        machine.Hart.Run(300);
+
+        Assert.Equal(lookups, machine.Hart.Fetch.Lookups);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(int.MaxValue)]
+    public void WhatTheOnlyHartAndDevicesWriteRunsAfterItsFence(int threshold)
+    {
+        using var cache = new CodeCache(new TranslatorOptions { Threshold = threshold });
+        using TestMachine machine = PrivateMachine(cache);
+        for (int value = 2; value < 20; value++)
+        {
+            if (value % 2 == 0)
+            {
+                machine.Program(Code, Sw(A4, A5, 0), FenceI, Jalr(Ra, A5, 0), Jal(Zero, -12)); // this store, and the others from the loop on
+                machine.Memory.NotifyWritten(Code, 16);
+                machine.Hart[A4] = Addi(A0, Zero, value);
+            }
+            else
+            {
+                machine.Hart[A4] = Addi(A0, Zero, 99);
+                machine.Program(Code, Nop, FenceI, Jalr(Ra, A5, 0), Jal(Zero, -12));
+                machine.Memory.NotifyWritten(Code, 16);
+                Assert.Equal(
+                    RamStatus.Done,
+                    machine.Memory.Write(new GuestAddress(Apart), MemoryMarshal.AsBytes<uint>([Addi(A0, Zero, value)])).Status);
+            }
+
+            machine.Hart.Pc = Code;
+            machine.Hart.Run(20);
+            Assert.Equal((ulong)value, machine.Hart[A0]);
+        }
+    }
+
+    [Fact]
+    public void APageTableThatIsRunIsWrittenByTheWalkToo()
+    {
+        const ulong Root = Code + 0x10000, Middle = Root + 0x1000, Leaves = Root + 0x2000, Leaf = Leaves + (256 * 8), Window = 0x4000_0000;
+        const ulong V = 1, R = 2, X = 8, A = 64, D = 128;
+        const int Satp = 0x180;
+        using TestMachine machine = new();
+        machine.Memory.IsPrivate = true;
+        machine.WriteRam(Root + 8, Middle >> 12 << 10 | V);
+        machine.WriteRam(Middle, Leaves >> 12 << 10 | V);
+        machine.WriteRam(Leaves + (511 * 8), Leaves >> 12 << 10 | V | R | X | A | D); // the table itself, to be run
+        machine.WriteRam(Leaf, Code >> 12 << 10 | V | R);
+        machine.Program(Leaves, Ld(A0, A1, 0), Jal(Zero, 0));
+        machine.Hart.TryWriteCsr(Satp, 8ul << 60 | Root >> 12);
+        machine.Hart.Mode = PrivilegeMode.Supervisor;
+        (machine.Hart.Pc, machine.Hart[A1]) = (Window + (511 << 12), Window + (256 << 12));
+        long forgotten = machine.Hart.Blocks.Forgotten;
+
+        machine.Hart.Run(1);
+
+        Assert.NotEqual(0ul, machine.ReadRam(Leaf) & A);
+        Assert.NotEqual(forgotten, machine.Hart.Blocks.Forgotten);
+    }
+
     [Fact]
     public void WhatIsWrittenOnBothSidesOfAHoleIsNoticed()
     {
@@ -73,5 +144,15 @@ public unsafe class InstructionFenceTests
         {
             NativeMemory.AlignedFree(ram);
         }
+    }
+
+    private static TestMachine PrivateMachine(CodeCache cache)
+    {
+        TestMachine machine = new(code: cache);
+        machine.Memory.IsPrivate = true;
+        machine.Program(Code, FenceI, Jalr(Ra, A5, 0), Jal(Zero, -8));
+        machine.Program(Apart, Addi(A0, Zero, 1), Jalr(Zero, Ra, 0));
+        machine.Hart[A5] = Apart;
+        return machine;
     }
 }

@@ -78,7 +78,7 @@ internal static unsafe class SystemInterpreter
                 break;
 
             case OpCode.FenceI:
-                hart.Blocks.Fence();
+                hart.FenceInstructions();
                 break;
 
             case >= OpCode.CboInval and <= OpCode.CboFlush:

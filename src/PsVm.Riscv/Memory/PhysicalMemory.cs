@@ -21,6 +21,15 @@ public sealed unsafe partial class PhysicalMemory
     /// <summary>Whether there is any; a board that is only looked at has none.</summary>
     public bool HasRam => _regions.Length != 0;
 
+    /// <summary>
+    /// Nobody writes it but the guest's harts, and those who come through here: no other process and no other guest has it. Set before the first hart
+    /// is made.
+    /// </summary>
+    public bool IsPrivate { get; set; }
+
+    /// <summary>Whoever writes decoded code tells the hart that has it, which needs no FENCE.I for that: there is no other hart.</summary>
+    internal bool TellsOfEveryWrite => IsPrivate && _harts.Length == 1;
+
     /// <summary>Pages in all ranges.</summary>
     internal long PageCount => _regions.Length == 0 ? 0 : _regions[^1].FirstPage + (long)(_regions[^1].Length >> PageShift);
 

@@ -23,7 +23,7 @@ internal sealed unsafe partial class HartMmu(
     // Looking at the clock takes about half as long as looking a page up, and a fifth of what a device takes at least.
     private const uint LookupsPerLook = 8, AccessesPerLook = 4;
 
-    private readonly PageTableWalker _walker = new(csrs, memory, pmp);
+    private readonly PageTableWalker _walker = new(csrs, memory, pmp, blocks);
 
     // Pages that were looked up in this run, and when the first few of them had been.
     private uint _lookups;

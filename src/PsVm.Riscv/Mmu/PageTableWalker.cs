@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PsVm.Riscv.Csr;
+using PsVm.Riscv.Interpreter;
 using PsVm.Riscv.Memory;
 
 namespace PsVm.Riscv.Mmu;
@@ -22,7 +23,7 @@ internal enum WalkResult
 
 /// <summary>Walks page tables: Sv39, Sv48, Sv57, with A and D set as by hardware (Svadu's way).</summary>
 /// <remarks>Safety: an aligned entry that is found in a range of RAM is there with all of its bytes, and mapped as long as the hart is there.</remarks>
-internal sealed unsafe class PageTableWalker(CsrFile csrs, PhysicalMemory memory, Pmp pmp)
+internal sealed unsafe class PageTableWalker(CsrFile csrs, PhysicalMemory memory, Pmp pmp, BlockCache blocks)
 {
     /// <summary>The page that was found last is in all address spaces: its entry, or one above it, says so.</summary>
     public bool FoundGlobal { get; private set; }
@@ -159,6 +160,12 @@ internal sealed unsafe class PageTableWalker(CsrFile csrs, PhysicalMemory memory
         memory.BeforeWrite(page);
         changed = Interlocked.CompareExchange(ref *entry, wanted, pte) != pte;
         memory.MarkDirty(page);
+        if (blocks.HasCode(page))
+        {
+            blocks.InvalidatePage(page); // a page table that is run, too
+            blocks.LeaveBlocks();
+        }
+
         pte = wanted;
         return !changed;
     }
