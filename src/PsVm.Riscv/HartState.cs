@@ -143,6 +143,9 @@ internal unsafe struct JumpEntry
 
     /// <summary>Its translation, or what leaves translated code.</summary>
     public byte* Code;
+
+    /// <summary>Number of the page of RAM that it is in.</summary>
+    public long Page;
 }
 
 /// <summary>Stands before the first operation of a block.</summary>

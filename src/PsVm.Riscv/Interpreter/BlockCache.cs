@@ -19,6 +19,9 @@ internal sealed unsafe class BlockCache : IDisposable
 {
     private const int JumpTables = 2 + AddressSpaces.Count;
 
+    // Entries that tables may come to have: kernels are large, and all of user mode's tables are there at once.
+    private const int UserSize = 4 * JumpTable.SmallSize, OtherSize = 16 * JumpTable.SmallSize, AllSizes = (2 * OtherSize) + (AddressSpaces.Count * UserSize);
+
     /// <summary>What <see cref="InUse"/> says of a hart that runs and may go to any page that it knows.</summary>
     public const int AnyPage = -1;
 
@@ -27,7 +30,7 @@ internal sealed unsafe class BlockCache : IDisposable
     private readonly HartState* _state;
     private readonly IsaExtensions _isa;
     private readonly ulong[] _codePages;
-    private static readonly nuint s_jumpBytes = (nuint)(JumpTables * JumpTable.LargeSize * sizeof(JumpEntry));
+    private static readonly nuint s_jumpBytes = (nuint)(AllSizes * sizeof(JumpEntry));
     private readonly JumpEntry* _jumpEntries = (JumpEntry*)HostPages.Map(s_jumpBytes);
 
     // Made when they are first used.
@@ -137,12 +140,15 @@ internal sealed unsafe class BlockCache : IDisposable
     }
 
     /// <summary>Remembers in the table in use where a block begins.</summary>
-    public void AddJump(ulong address, Op* ops)
+    /// <param name="address">Its virtual address.</param>
+    /// <param name="ops">The block.</param>
+    /// <param name="page">Number of its page of RAM.</param>
+    public void AddJump(ulong address, Op* ops, long page)
     {
         Debug.Assert(_current is not null && _state->Jumps == _current.Entries, "jumps look into the table in use");
         BlockHeader* header = BlockHeader.Of(ops);
         byte* code = header->Code is null ? Space.NotTranslated : header->Code;
-        if (_current.Add(address, new JumpEntry { Address = address, Ops = ops, Code = code }))
+        if (_current.Add(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page }))
         {
             _state->JumpMask = _current.Mask;
         }
@@ -163,7 +169,11 @@ internal sealed unsafe class BlockCache : IDisposable
     {
         _pages.Remove(page);
         _codePages[page >> 6] &= ~(1ul << (int)(page & 63));
-        ForgetJumps();
+        Forgotten++;
+        foreach (JumpTable? table in _jumps)
+        {
+            table?.ForgetCode(page);
+        }
     }
 
     /// <summary>From here on the hart may run blocks.</summary>
@@ -277,9 +287,10 @@ internal sealed unsafe class BlockCache : IDisposable
 
     private JumpTable MakeJumps(int table)
     {
-        JumpEntry* first = _jumpEntries + (table * JumpTable.LargeSize);
+        bool isUsers = table > SupervisorJumps;
+        JumpEntry* first = _jumpEntries + (isUsers ? (2 * OtherSize) + ((table - SupervisorJumps - 1) * UserSize) : table * OtherSize);
         first->Address = JumpEntry.Empty; // of all entries of zeros the only one whose address could be looked for
-        return new JumpTable(first);
+        return new JumpTable(first, isUsers ? UserSize : OtherSize);
     }
 
     /// <summary>What a page was found equal to, and how many fences there had been then.</summary>

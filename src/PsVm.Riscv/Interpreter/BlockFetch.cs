@@ -56,7 +56,7 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
             mmu.Tlb.ProtectHostPage((byte*)page.Host);
         }
 
-        blocks.AddJump(pc, ops);
+        blocks.AddJump(pc, ops, page.Number);
         return ops;
     }
 

@@ -6,9 +6,9 @@ namespace PsVm.Riscv.Mmu;
 /// </summary>
 internal sealed class SuperpageRanges
 {
-    private const int Most = 4;
+    private const int Most = 6;
 
-    private readonly (ulong Address, ulong Mask)[] _ranges = new (ulong Address, ulong Mask)[Most];
+    private readonly (ulong Address, ulong Mask)[] _ranges = new (ulong Address, ulong Mask)[Most + 1];
     private int _count;
 
     /// <summary>Whether a superpage may be at an address.</summary>
@@ -30,44 +30,53 @@ internal sealed class SuperpageRanges
     /// <param name="shift">Bits of an address within it.</param>
     public void Add(ulong address, int shift)
     {
-        ulong mask = ulong.MaxValue << shift;
-        int best = -1;
-        ulong bestMask = 0;
+        (ulong Address, ulong Mask) added = (address, ulong.MaxValue << shift);
         for (int i = 0; i < _count; i++)
         {
-            ulong both = Common(_ranges[i].Address ^ address, _ranges[i].Mask & mask);
-            if (both == _ranges[i].Mask)
+            if (Together(_ranges[i], added) == _ranges[i].Mask)
             {
                 return;
             }
-
-            if (best < 0 || both > bestMask)
-            {
-                (best, bestMask) = (i, both);
-            }
         }
 
-        if (_count < Most)
+        _ranges[_count++] = added;
+        if (_count > Most)
         {
-            _ranges[_count++] = (address, mask);
-        }
-        else
-        {
-            _ranges[best].Mask = bestMask;
+            MergeNearest();
         }
     }
 
     /// <summary>Forgets all.</summary>
     public void Clear() => _count = 0;
 
-    /// <summary>The mask of the least aligned range with two addresses that differ in some bits.</summary>
-    private static ulong Common(ulong difference, ulong mask)
+    /// <summary>The mask of the least aligned range that holds two.</summary>
+    private static ulong Together((ulong Address, ulong Mask) one, (ulong Address, ulong Mask) other)
     {
-        while ((difference & mask) != 0)
+        ulong mask = one.Mask & other.Mask;
+        while (((one.Address ^ other.Address) & mask) != 0)
         {
             mask <<= 1;
         }
 
         return mask;
+    }
+
+    /// <summary>Makes one range of the two that make the smallest.</summary>
+    private void MergeNearest()
+    {
+        (int first, int second, ulong mask) = (0, 1, 0);
+        for (int i = 0; i < _count; i++)
+        {
+            for (int j = i + 1; j < _count; j++)
+            {
+                if (Together(_ranges[i], _ranges[j]) is var both && both > mask)
+                {
+                    (first, second, mask) = (i, j, both);
+                }
+            }
+        }
+
+        _ranges[first].Mask = Together(_ranges[first], _ranges[second]);
+        _ranges[second] = _ranges[--_count];
     }
 }
