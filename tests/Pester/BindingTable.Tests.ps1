@@ -19,6 +19,7 @@ BeforeAll {
     function New-Pair([string] $kind) {
         switch ($kind) {
             Guest { $names | ForEach-Object { Start-Guest -Name $_ -Memory 32MB } }
+            Sharing { $names | ForEach-Object { Start-Guest -Name $_ -Memory 32MB -SharedFolder "$TestDrive" } }
             Disked { $names | ForEach-Object { Start-Guest -Name $_ -Memory 32MB -Disk @{ Path = New-TestImage "$TestDrive/$_.img"; Overlay = 'Memory' } } }
             Clone {
                 $source = "$TestDrive/source"
@@ -91,7 +92,7 @@ Describe '<Cmdlet>, <Way>' -ForEach $cells {
                 $given = & $Cmdlet @which @with
             }
             name {
-                $which = @{ $target = $row.Kind -in 'Guest', 'Disked', 'Clone', 'Pool', 'Backend' ? 'BIND-A' : $one }
+                $which = @{ $target = $row.Kind -in 'Guest', 'Disked', 'Sharing', 'Clone', 'Pool', 'Backend' ? 'BIND-A' : $one }
                 $given = & $Cmdlet @which @with
             }
             wildcard {

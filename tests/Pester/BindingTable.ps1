@@ -37,6 +37,15 @@ $rows = @(
         Cmdlet = 'Reset-GuestDisk'; Kind = 'Disked'; With = { @{ DiskName = '*' } }; Ready = { $null = Get-Guest | Stop-Guest -Force }
         Touched = { $given.Guest }
     }
+    @{ Cmdlet = 'Get-GuestSharedFolder'; Kind = 'Sharing'; Touched = { $given.Guest }; Reasons = @{ WhatIf = $reads } }
+    @{
+        Cmdlet  = 'Add-GuestSharedFolder'; Kind = 'Guest'; Ready = { $null = Get-Guest | Stop-Guest -Force }; Touched = { $given.Guest }
+        With    = { @{ SharedFolder = @{ Path = "$TestDrive"; ReadOnly = $true } } }
+    }
+    @{
+        Cmdlet  = 'Remove-GuestSharedFolder'; Kind = 'Sharing'; With = { @{ Tag = '*' } }
+        Touched = { $names | Where-Object { -not (Get-GuestSharedFolder $_).Path } }
+    }
     @{ Cmdlet = 'Suspend-Guest'; Kind = 'Guest' }
     @{ Cmdlet = 'Resume-Guest'; Kind = 'Guest' }
     @{ Cmdlet = 'Stop-Guest'; Kind = 'Guest' }
@@ -158,7 +167,7 @@ $rows = @(
 )
 
 foreach ($row in $rows) {
-    $row.Target ??= @{ Guest = 'Name'; Disked = 'Name'; Clone = 'Name'; Pool = 'Name'; Backend = 'Id'; Template = 'Path'; Archive = 'Path'; File = 'Path' }[$row.Kind]
+    $row.Target ??= @{ Guest = 'Name'; Disked = 'Name'; Sharing = 'Name'; Clone = 'Name'; Pool = 'Name'; Backend = 'Id'; Template = 'Path'; Archive = 'Path'; File = 'Path' }[$row.Kind]
     $row.With ??= { @{} }
     $row.Ready ??= { }
     $row.Touched ??= { $given.Name }

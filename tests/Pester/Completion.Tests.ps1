@@ -45,7 +45,7 @@ AfterAll {
 
 Describe 'Completion' {
     It 'of -<Parameter> of <Cmdlet> offers files only where files are meant' -ForEach @($parameters.Where{
-            $_.Key -notin $files -and $_.Parameter -notin $enumerations + $objects + 'LogPath' + 'SearchPath' + 'Disk' }) {
+            $_.Key -notin $files -and $_.Parameter -notin $enumerations + $objects + 'LogPath' + 'SearchPath' + 'Disk' + 'SharedFolder' }) {
         $found = Complete "$Cmdlet -$Parameter "
         $found.Where{ $_.CompletionText -match 'notes\.txt' } | Should -BeNullOrEmpty
         foreach ($choice in $found) {

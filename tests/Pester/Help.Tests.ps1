@@ -3,6 +3,7 @@ BeforeDiscovery {
     # What an example finds, by page and number: names of what $things in BeforeAll makes. An example that is not here needs nothing.
     $needs = @{
         'Add-GuestDisk'          = @{ 1 = 'web', 'data.img'; 2 = 'web', 'data.img' }
+        'Add-GuestSharedFolder'  = @{ 1 = 'web' }
         'Checkpoint-Guest'       = @{ 1 = 'web'; 2 = 'linux'; 3 = 'clone'; 4 = 'web' }
         'Compress-GuestTemplate' = @{ 1 = 'chain'; 2 = 'chain'; 3 = 'chain' }
         'Clear-MemoryBackend'    = @{ 1 = 'ram'; 2 = 'backend clone1' }
@@ -29,6 +30,7 @@ BeforeDiscovery {
         'Remove-Guest'           = @{ 1 = 'web'; 2 = 'fleet' }
         'Remove-GuestDisk'       = @{ 1 = 'store'; 2 = 'store' }
         'Remove-GuestPool'       = @{ 1 = 'pool'; 2 = 'pool' }
+        'Remove-GuestSharedFolder' = @{ 2 = 'web' }
         'Remove-GuestTemplate'   = @{ 1 = 'template'; 2 = 'template', 'damaged template'; 3 = 'chain' }
         'Remove-MemoryBackend'   = @{ 1 = 'ram'; 2 = 'ram', 'backend clone1' }
         'Rename-Guest'           = @{ 1 = 'web'; 2 = 'web-old' }

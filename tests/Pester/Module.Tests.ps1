@@ -411,6 +411,7 @@ Describe 'Help of the module' {
         @{ Topic = 'about_PsVm_AccessModes'; Words = 'copy-on-write' }
         @{ Topic = 'about_PsVm_Discard'; Words = 'ZeroOverlay' }
         @{ Topic = 'about_PsVm_Agents'; Words = 'qemu-guest-agent' }
+        @{ Topic = 'about_PsVm_SharedFolders'; Words = 'mount -t 9p' }
         @{ Topic = 'about_PsVm_Templating'; Words = 'SSH host keys' }
     ) {
         $text = Get-Help $Topic | Out-String

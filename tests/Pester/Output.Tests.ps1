@@ -20,6 +20,8 @@ BeforeAll {
     $pool | Remove-GuestPool
     $disk = Start-Guest -Name disked -Memory 32MB -Disk (New-TestImage "$TestDrive/disk.img") | Get-GuestDisk
     Remove-Guest disked -Force
+    $shared = Start-Guest -Name sharing -Memory 32MB -SharedFolder $TestDrive | Get-GuestSharedFolder
+    Remove-Guest sharing -Force
     $found = @{
         'PsVm.MemoryBackendInfo'   = Get-MemoryBackend ram
         'PsVm.MappingOutcome'      = $ram.Outcome
@@ -35,6 +37,7 @@ BeforeAll {
         'PsVm.GuestTemplate'       = $template
         'PsVm.GuestPool'           = $pool
         'PsVm.GuestDisk'           = $disk
+        'PsVm.GuestSharedFolder'   = $shared
         'PsVm.MemoryBackendPolicy' = Get-MemoryBackendPolicy
         'PsVm.TemplateWorkingSet'  = $template | Optimize-GuestTemplate -Duration 0
         'PsVm.MemoryBackendOptions' = ConvertFrom-QemuArgument 'memory-backend-ram,id=a,size=64M'

@@ -21,6 +21,7 @@ const string Usage = """
     cold     clones whose template is not in memory, as after a restart of the host, with and without its working set
     lazy     a guest on a template that is still being copied from a slow source, beside waiting for the copy
     thp      guests that boot, and clones, with the advice to use transparent huge pages and without
+    sharedfolder  a folder that a guest shares by 9P, in turn with QEMU: long files, and many small ones
     vhost    a folder that virtiofsd shares with a guest, here and in QEMU in turn: long files, and many small ones
     disk     a disk's requests, one and 32 at a time, in turn with QEMU
     import   what Import-Module adds to the start of pwsh
@@ -92,6 +93,9 @@ try
             return 0;
         case ["thp", .. string[] rest]:
             ThpCommand.Thp(rest);
+            return 0;
+        case ["sharedfolder", .. string[] rest]:
+            SharedFolderCommand.SharedFolder(rest);
             return 0;
         case ["vhost", .. string[] rest]:
             VhostCommand.Vhost(rest);

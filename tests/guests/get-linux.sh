@@ -48,7 +48,7 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 init=$here/linux/init
 dhcp=$here/linux/dhcp
 agent=$here/agent/psvm-agent
-modules=(virtio_mmio virtio_blk virtio-rng virtio_balloon failover net_failover virtio_net) # virtio_console, fuse and virtiofs are part of the kernel
+modules=(virtio_mmio virtio_blk virtio-rng virtio_balloon failover net_failover virtio_net netfs 9pnet 9pnet_virtio 9p) # virtio_console, fuse and virtiofs are part of the kernel
 has_packages() {
     local file
     for file in Image busybox fw_jump.elf fw_dynamic.bin "${modules[@]/#/modules/}"; do

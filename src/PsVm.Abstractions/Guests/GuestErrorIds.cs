@@ -109,6 +109,18 @@ public static class GuestErrorIds
     /// <summary>A clone was given a network adapter that its template has not, or with another MTU.</summary>
     public const string TemplateNetworkMismatch = nameof(TemplateNetworkMismatch);
 
+    /// <summary>A folder that is to be shared is not there, is none, or cannot be opened.</summary>
+    public const string SharedFolderUnavailable = nameof(SharedFolderUnavailable);
+
+    /// <summary>A tag of a shared folder is none, or two folders of a guest have it.</summary>
+    public const string SharedFolderTagInvalid = nameof(SharedFolderTagInvalid);
+
+    /// <summary>A guest has no shared folder of that tag.</summary>
+    public const string GuestSharedFolderNotFound = nameof(GuestSharedFolderNotFound);
+
+    /// <summary>A clone was given a shared folder for which its template's guest had no slot.</summary>
+    public const string TemplateFolderMissing = nameof(TemplateFolderMissing);
+
     /// <summary>A template needs disks, and others, or another number of them, were given.</summary>
     public const string TemplateDiskMissing = nameof(TemplateDiskMissing);
 

@@ -30,6 +30,13 @@ public sealed record GuestOptions
     /// </summary>
     public IReadOnlyList<GuestNetworkOptions> Networks { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestNetworkOptions>([]);
 
+    /// <summary>
+    /// Folders of the host's that the guest shares (9P), behind those. A template's clones have the slots for them, by their tags: one that is not given
+    /// is stale until it is (<see cref="IGuestSharedFolders"/>).
+    /// </summary>
+    public IReadOnlyList<GuestSharedFolderOptions> SharedFolders { get; init => field = ValueList.Of(value); } =
+        ValueList.Of<GuestSharedFolderOptions>([]);
+
     /// <summary>Initial RAM disk.</summary>
     public string? Initrd { get; init; }
 

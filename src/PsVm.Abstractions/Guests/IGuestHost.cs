@@ -135,6 +135,9 @@ public interface IGuestHost
     /// <summary>What changes disks of guests.</summary>
     IGuestDisks Disks { get; }
 
+    /// <summary>Folders that guests share with the host.</summary>
+    IGuestSharedFolders SharedFolders { get; }
+
     /// <summary>What a guest costs and does.</summary>
     /// <param name="guest">The guest.</param>
     /// <param name="detailed">

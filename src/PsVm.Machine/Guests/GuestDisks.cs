@@ -8,7 +8,7 @@ namespace PsVm.Machine.Guests;
 internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : IGuestDisks
 {
     /// <inheritdoc/>
-    public GuestDisk Add(GuestReference guest, GuestDiskOptions disk, CancellationToken cancellation = default) => WhileOff(
+    public GuestDisk Add(GuestReference guest, GuestDiskOptions disk, CancellationToken cancellation = default) => guests.WhileOff(
         guest,
         found =>
         {
@@ -24,7 +24,7 @@ internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : 
         assembler.Make(PlanOf(guests.FindStopped(guest), disk).Plan, onlyLooks: true).Dispose();
 
     /// <inheritdoc/>
-    public void Remove(GuestReference guest, string disk, CancellationToken cancellation = default) => WhileOff(
+    public void Remove(GuestReference guest, string disk, CancellationToken cancellation = default) => guests.WhileOff(
         guest,
         found =>
         {
@@ -43,7 +43,7 @@ internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : 
         LiveGuest found = guests.Find(guest);
         DiskInSlot saved = ToSave(found, disk);
         return found.HasEnded
-            ? WhileOff(guest, off => Save(off, ToSave(off, disk), progress, cancellation), cancellation)
+            ? guests.WhileOff(guest, off => Save(off, ToSave(off, disk), progress, cancellation), cancellation)
             : found.WhileHeld((_, _, stop) => Save(found, saved, progress, stop), cancellation);
     }
 
@@ -51,7 +51,7 @@ internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : 
     public void CheckSave(GuestReference guest, string disk, CancellationToken cancellation = default) => ToSave(guests.Find(guest), disk);
 
     /// <inheritdoc/>
-    public GuestDisk Reset(GuestReference guest, string disk, CancellationToken cancellation = default) => WhileOff(
+    public GuestDisk Reset(GuestReference guest, string disk, CancellationToken cancellation = default) => guests.WhileOff(
         guest,
         found =>
         {
@@ -71,27 +71,6 @@ internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : 
 
     /// <inheritdoc/>
     public void CheckReset(GuestReference guest, string disk, CancellationToken cancellation = default) => WithOverlay(guests.FindStopped(guest), disk);
-
-    /// <summary>Does something with a guest that is off and stays so meanwhile.</summary>
-    private T WhileOff<T>(GuestReference guest, Func<LiveGuest, T> work, CancellationToken cancellation)
-    {
-        LiveGuest found = guests.FindStopped(guest);
-        found.Succession.Wait(cancellation);
-        try
-        {
-            if (!guests.Holds(found))
-            {
-                throw GuestTable.NotStopped(guests.Find(guest)); // somebody has started it again; or, as Find says, removed it
-            }
-
-            found.Drain(cancellation);
-            return work(found);
-        }
-        finally
-        {
-            found.Succession.Release();
-        }
-    }
 
     private (GuestOptions Options, GuestDevicePlan Plan) PlanOf(LiveGuest guest, GuestDiskOptions disk)
     {

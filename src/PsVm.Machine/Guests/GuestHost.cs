@@ -72,6 +72,9 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
     public IGuestDisks Disks => field ??= new GuestDisks(_guests, _assembler);
 
     /// <inheritdoc/>
+    public IGuestSharedFolders SharedFolders => field ??= new GuestSharedFolders(_guests, _assembler);
+
+    /// <inheritdoc/>
     public IGuestAgents Agents => field ??= new GuestAgents(Find);
 
     /// <summary>The code that its guests share.</summary>

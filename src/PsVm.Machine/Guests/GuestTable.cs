@@ -182,6 +182,28 @@ internal sealed class GuestTable
         return found.Info.State.IsOver() ? found : throw NotStopped(found);
     }
 
+    /// <summary>Does something with a guest that is off and stays so meanwhile.</summary>
+    /// <exception cref="GuestException">There is none, or it has not stopped (<see cref="GuestErrorIds.GuestNotStopped"/>).</exception>
+    public T WhileOff<T>(GuestReference guest, Func<LiveGuest, T> work, CancellationToken cancellation)
+    {
+        LiveGuest found = FindStopped(guest);
+        found.Succession.Wait(cancellation);
+        try
+        {
+            if (!Holds(found))
+            {
+                throw NotStopped(Find(guest)); // somebody has started it again; or, as Find says, removed it
+            }
+
+            found.Drain(cancellation);
+            return work(found);
+        }
+        finally
+        {
+            found.Succession.Release();
+        }
+    }
+
     /// <summary>The error of what needs a guest that has stopped.</summary>
     public static GuestException NotStopped(LiveGuest guest) => new(
         GuestErrorIds.GuestNotStopped,

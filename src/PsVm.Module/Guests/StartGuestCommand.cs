@@ -228,6 +228,15 @@ public sealed class StartGuestCommand : PsVmCmdlet
     public GuestDiskOptions[] Disk { get; set; } = [];
 
     /// <summary>
+    /// Folders of the host's that the guest shares: paths, with <c>:TAG</c> and <c>:ro</c> behind them where wanted, or dictionaries with Path, Tag and
+    /// ReadOnly. A clone has those of its template's guest, by their tags.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SharedFolders]
+    public GuestSharedFolderOptions[] SharedFolder { get; set; } = [];
+
+    /// <summary>
     /// Devices whose work other processes do (vhost-user): <c>fs:</c> or <c>block:</c> and the socket of a daemon, or dictionaries with Kind, Tag,
     /// Socket, Path, Format, ReadOnly, Daemon and Arguments; with Path the daemon is started.
     /// </summary>
@@ -410,6 +419,7 @@ public sealed class StartGuestCommand : PsVmCmdlet
             DiscardPolicy = DiscardPolicy?.Value ?? default,
             Balloon = IsGiven(nameof(Balloon)) ? Balloon.IsPresent : null,
             Disks = ResolvePaths(Disk),
+            SharedFolders = ResolvePaths(SharedFolder),
             VhostUser = Array.ConvertAll(VhostUser, device => device with { Socket = ResolvePath(device.Socket), Path = ResolvePath(device.Path) }),
             Networks = Network,
             NoReboot = NoReboot,

@@ -128,6 +128,11 @@ public abstract class PsVmCmdlet : PSCmdlet, IDisposable
     private protected GuestDiskOptions[] ResolvePaths(GuestDiskOptions[] disks) =>
         Array.ConvertAll(disks, disk => disk with { Path = ResolvePath(disk.Path)!, OverlayPath = ResolvePath(disk.OverlayPath) });
 
+    /// <summary>Shared folders with their paths as PowerShell means them.</summary>
+    /// <exception cref="CmdletException">As of <see cref="ResolvePath"/>.</exception>
+    private protected GuestSharedFolderOptions[] ResolvePaths(GuestSharedFolderOptions[] folders) =>
+        Array.ConvertAll(folders, folder => folder with { Path = ResolvePath(folder.Path)! });
+
     /// <summary>The paths that match a pattern, as PowerShell means it; none when nothing does.</summary>
     private protected IEnumerable<string> ExpandPath(string pattern)
     {

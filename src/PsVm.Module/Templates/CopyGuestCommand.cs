@@ -90,13 +90,15 @@ public sealed class CopyGuestCommand : GuestAndArgumentCmdlet
         {
             output.WriteWarnings(template.Warnings);
 
-            // By the images that the guest has: the template does not know where they are.
+            // By the images and folders that the guest has: the template does not know where they are.
             GuestOptions options = new()
             {
                 Template = template.Path,
                 KeepIdentity = keepIdentity,
                 Identity = identity,
                 Disks = [.. host.GetDisks(guest, cancellation).Select(disk => disk.ToOptions())],
+                SharedFolders =
+                    [.. host.SharedFolders.Get(guest, cancellation).Select(folder => folder.ToOptions()).OfType<GuestSharedFolderOptions>()],
             };
             Fleet.StartAll(options, names, ref turn, host, output, cancellation);
         }

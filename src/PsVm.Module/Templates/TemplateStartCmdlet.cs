@@ -56,6 +56,15 @@ public abstract class TemplateStartCmdlet : PsVmCmdlet
     [ArgumentCompleter(typeof(NetworkCompleter))]
     public GuestNetworkOptions[] Network { get; set; } = [];
 
+    /// <summary>
+    /// Folders of the host's that the guest shares: paths, with <c>:TAG</c> and <c>:ro</c> behind them where wanted, or dictionaries with Path, Tag and
+    /// ReadOnly. A clone has those of its template's guest, by their tags.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [SharedFolders]
+    public GuestSharedFolderOptions[] SharedFolder { get; set; } = [];
+
     /// <summary>What these say of a guest; runs on the pipeline thread.</summary>
     /// <param name="template">The template's folder, as it was given.</param>
     private protected GuestOptions OptionsOf(string template) => new()
@@ -69,5 +78,6 @@ public abstract class TemplateStartCmdlet : PsVmCmdlet
         AllowPrivateDiscard = AllowPrivateDiscard,
         Disks = ResolvePaths(Disk),
         Networks = Network,
+        SharedFolders = ResolvePaths(SharedFolder),
     };
 }

@@ -160,6 +160,8 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public IGuestDisks Disks => throw new NotSupportedException();
 
+    public IGuestSharedFolders SharedFolders { get; } = new NoSharedFolders();
+
     public IReadOnlyList<RamMap> Map(GuestReference guest, long cellSize, CancellationToken cancellation = default)
     {
         Calls.Add($"map {Get(guest, cancellation).Name} {cellSize}");
@@ -277,5 +279,21 @@ internal sealed class FakeGuestHost : IGuestHost
     {
         Calls.Add($"{call} {Get(guest).Name}");
         SetState(guest.Name, state);
+    }
+
+    /// <summary>No guest shares a folder.</summary>
+    private sealed class NoSharedFolders : IGuestSharedFolders
+    {
+        public IReadOnlyList<GuestSharedFolder> Get(GuestReference guest, CancellationToken cancellation = default) => [];
+
+        public GuestSharedFolder Add(GuestReference guest, GuestSharedFolderOptions folder, CancellationToken cancellation = default) =>
+            throw new NotSupportedException();
+
+        public void CheckAdd(GuestReference guest, GuestSharedFolderOptions folder, CancellationToken cancellation = default) =>
+            throw new NotSupportedException();
+
+        public void Remove(GuestReference guest, string tag, CancellationToken cancellation = default) => throw new NotSupportedException();
+
+        public void CheckRemove(GuestReference guest, string tag, CancellationToken cancellation = default) => throw new NotSupportedException();
     }
 }

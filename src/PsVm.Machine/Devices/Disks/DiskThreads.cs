@@ -3,12 +3,13 @@ using System.Diagnostics;
 namespace PsVm.Machine.Devices.Disks;
 
 /// <summary>
-/// The threads that do a disk's requests: as many as there are requests, up to a bound. They are the disk's own, so that a disk of the host
-/// that does not answer holds nobody else up; one that had nothing to do for a while goes. Safe from any thread.
+/// The threads that do the requests of a disk or a shared folder: as many as there are requests, up to a bound. They are its own, so that a disk of
+/// the host that does not answer holds nobody else up; one that had nothing to do for a while goes. Safe from any thread.
 /// </summary>
-internal sealed class DiskThreads
+/// <param name="name">What they are called.</param>
+internal sealed class DiskThreads(string name = "PsVm disk")
 {
-    /// <summary>The most threads of a disk.</summary>
+    /// <summary>The most threads of a disk or a folder.</summary>
     public const int Most = 4;
 
     private const int StackBytes = 256 << 10;
@@ -37,7 +38,7 @@ internal sealed class DiskThreads
 
         if (isNew)
         {
-            new Thread(Run, StackBytes) { IsBackground = true, Name = "PsVm disk" }.Start();
+            new Thread(Run, StackBytes) { IsBackground = true, Name = name }.Start();
         }
     }
 

@@ -10,7 +10,7 @@ namespace PsVm.Machine.Devices.Folders;
 /// </summary>
 /// <param name="limits">How much there may be.</param>
 /// <param name="root">Which object the folder itself is.</param>
-internal sealed class FidTable(FolderLimits limits, ulong root)
+internal sealed partial class FidTable(FolderLimits limits, ulong root)
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<uint, Fid> _fids = [];

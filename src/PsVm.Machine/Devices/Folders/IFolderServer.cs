@@ -1,3 +1,5 @@
+using PsVm.Machine.State;
+
 namespace PsVm.Machine.Devices.Folders;
 
 /// <summary>
@@ -17,4 +19,11 @@ internal interface IFolderServer : IDisposable
 
     /// <summary>Forgets all that the guest has open: its driver was reset, or the guest goes on elsewhere.</summary>
     void Reset();
+
+    /// <summary>
+    /// Takes what the guest has open to a template, or from it in place of what it had (<see cref="FolderState"/>). Nothing of it is looked up by more
+    /// than its path: what is another object there, or none, is stale to the guest.
+    /// </summary>
+    /// <exception cref="InvalidDataException">The stream does not hold that.</exception>
+    void Transfer(StateStream state);
 }
