@@ -59,6 +59,7 @@ public sealed unsafe partial class Hart : IDisposable
         State = (HartState*)NativeMemory.AlignedAlloc((nuint)sizeof(HartState), 64);
         *State = default;
         State->Box[0] = 0xffff_ffff_0000_0000;
+        State->Mode = (uint)PrivilegeMode.Machine;
         Profile = HartProfile.TryMake(this);
         _ownCode = code is null ? new CodeCache() : null;
         Blocks = new BlockCache((code ?? _ownCode!).Space, (code ?? _ownCode!).Account, State, memory.PageCount, Isa.Extensions);
@@ -383,6 +384,12 @@ public sealed unsafe partial class Hart : IDisposable
     /// <summary>Points loads, stores and jumps to the tables of the mode in force, and notes what that mode may do.</summary>
     internal void SelectContext()
     {
+        if (Csrs.Mode == PrivilegeMode.Supervisor)
+        {
+            State->SupervisorTlb = Mmu.Tlb.Use(Tlb.Supervisor);
+            State->UserMemoryTlb = Mmu.Tlb.Use(Tlb.SupervisorUserMemory(Mmu.AddressSpace));
+        }
+
         State->DataTlb = Mmu.Tlb.Use(Mmu.Context(Csrs.DataMode));
         Blocks.SelectJumps(BlockCache.JumpsOf(Csrs.Mode, Mmu.AddressSpace));
         State->MayZeroBlocks = Csrs.MayZeroBlocks ? 1u : 0;

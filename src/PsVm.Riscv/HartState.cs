@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using PsVm.Riscv.Csr;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Mmu;
 
@@ -45,6 +46,24 @@ internal unsafe struct HartState
     /// <summary>What of an address, times <see cref="JumpScale"/>, is the offset of its entry there, in bytes.</summary>
     public ulong JumpMask;
 
+    /// <summary>The TLB of supervisor mode in the address space in use, while that is the mode; and with access to user pages.</summary>
+    public TlbEntry* SupervisorTlb, UserMemoryTlb;
+
+    /// <summary>mstatus, but for FS.</summary>
+    public ulong Status;
+
+    /// <summary>sscratch.</summary>
+    public ulong Sscratch;
+
+    /// <summary>sepc.</summary>
+    public ulong Sepc;
+
+    /// <summary>scause.</summary>
+    public ulong Scause;
+
+    /// <summary>stval.</summary>
+    public ulong Stval;
+
     /// <summary>Exception code of a failed access.</summary>
     public ulong TrapCause;
 
@@ -89,6 +108,15 @@ internal unsafe struct HartState
 
     /// <summary>mstatus.FS: 0 off, 1 initial, 2 clean, 3 dirty.</summary>
     public uint FloatStatus;
+
+    /// <summary>
+    /// <see cref="CsrFile.Sie"/>, or 0: as far as was looked, no interrupt is pending and enabled in mie. Who raises a line says so here; that a
+    /// timer is due is seen where a slice ends.
+    /// </summary>
+    public uint InterruptDue;
+
+    /// <summary>The <see cref="PrivilegeMode"/> that the hart is in.</summary>
+    public uint Mode;
 
     /// <summary>Not 0: the mode the hart is in may use CBO.ZERO (menvcfg and senvcfg).</summary>
     public uint MayZeroBlocks;

@@ -18,7 +18,7 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
 
     private const int CodeBytes = 3 * 4096, DataBytes = 3 * 4096;
     private const int DataPointer = 2, CodePointer = 3;
-    private const int Fcsr = 0x003, Stvec = 0x105, Scounteren = 0x106, Sscratch = 0x140, Satp = 0x180, Sepc = 0x141;
+    private const int Fcsr = 0x003, Stvec = 0x105, Scounteren = 0x106, Sscratch = 0x140, Satp = 0x180, Sepc = 0x141, Sip = 0x144;
     private const int Menvcfg = 0x30a, Senvcfg = 0x10a;
     private const int Mstatus = 0x300, Medeleg = 0x302, Mideleg = 0x303, Mie = 0x304, Mtvec = 0x305, Mcounteren = 0x306;
     private const int Mscratch = 0x340, Mepc = 0x341, Mcause = 0x342, Mip = 0x344, Pmpcfg0 = 0x3a0, Pmpaddr0 = 0x3b0;
@@ -148,7 +148,7 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
         [
             (Fcsr, dice.OneIn(4) ? (uint)dice.Next(5) << 5 | (uint)dice.Next(32) : 0),
             (Mstatus, (dice.OneIn(16) ? 0 : (uint)dice.Next(1, 4)) << 13 | (uint)dice.Next(4) << 18 | (uint)dice.Next(2) << 3),
-            (Medeleg, delegated), (Mideleg, 0), (Mie, 2), (Mip, 0), (Mtvec, Handler), (Stvec, SupervisorHandler),
+            (Medeleg, delegated), (Mideleg, translated && dice.OneIn(2) ? 2u : 0), (Mie, 2), (Mip, 0), (Mtvec, Handler), (Stvec, SupervisorHandler),
             (Mcounteren, (ulong)dice.Next(8)), (Scounteren, 7), (Mscratch, SaveArea), (Sscratch, 0), (Mepc, 0), (Sepc, 0), (Mcause, 0),
             (Menvcfg, (ulong)dice.Next(16) << 4), (Senvcfg, dice.OneIn(2) ? 0xf0 : (ulong)dice.Next(16) << 4),
             (0x142, 0), (0x143, 0), (0x343, 0), (0xb00, 0), (0xb02, 0), (Pmpaddr0, ulong.MaxValue), (Pmpcfg0, 0x1f),
@@ -286,6 +286,7 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
         WriteCode(
         ram,
             SupervisorHandler,
+            Asm.Csr(7, 0, Sip, 2),
             Csrrw(31, Sscratch, 31),
             Csrrs(31, Sepc, 0),
             Addi(31, 31, dice.OneIn(4) ? 2 : 4),

@@ -10,6 +10,7 @@ namespace PsVm.Riscv.Tests;
 internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
 {
     private const int Fflags = 1, Frm = 2, Fcsr = 3, Sstatus = 0x100, Sepc = 0x141, Mstatus = 0x300, Mip = 0x344, Menvcfg = 0x30a, Senvcfg = 0x10a, Satp = 0x180;
+    private const int Sscratch = 0x140, Scause = 0x142, Stval = 0x143, Sip = 0x144;
     private const int ShortRange = 2040;
 
     private readonly List<int> _pointers = [];
@@ -322,7 +323,7 @@ internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
     {
         int temporary = Dest(orZero: false);
         int status = dice.OneIn(2) ? Mstatus : Sstatus;
-        switch (dice.Next(20))
+        switch (dice.Next(26))
         {
             case 0:
                 code.Emit(Ecall);
@@ -384,6 +385,25 @@ internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
                 break;
             case 15:
                 code.Emit(Csr(1, Dest(), dice.OneIn(2) ? Fflags : Fcsr, Any()));
+                break;
+            case 17 or 18:
+                // What supervisors read and write at traps.
+                int number = dice.Pick<int>([Sscratch, Sepc, Scause, Stval]);
+                code.Emit(dice.OneIn(2)
+                    ? Csr(dice.Next(1, 4), Dest(), number, Any())
+                    : Csr(dice.Next(5, 8), Dest(), number, dice.Next(32)));
+                break;
+            case 19 or 20:
+                // All that sstatus has, or SIE alone; a software interrupt may be due.
+                code.Emit(dice.Next(3) switch
+                {
+                    0 => Csr(dice.Next(1, 4), Dest(), Sstatus, Any()),
+                    1 => Csr(dice.Next(6, 8), Dest(), Sstatus, 2),
+                    _ => Csr(2, Dest(), Sstatus, 0),
+                });
+                break;
+            case 21:
+                code.Emit(Csr(6, 0, Sip, 2));
                 break;
             case 16:
                 // What the cache-block instructions of lower modes may do.

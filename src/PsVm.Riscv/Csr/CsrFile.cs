@@ -7,12 +7,27 @@ namespace PsVm.Riscv.Csr;
 /// <remarks>Safety: the hart that owns the state owns this too, and frees the state last.</remarks>
 internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock clock, IsaProfile isa)
 {
-    private const ulong Sie = 1ul << 1, Mie = 1ul << 3, Spie = 1ul << 5, Mpie = 1ul << 7, Spp = 1ul << 8, Mpp = 3ul << MppShift;
-    private const ulong Mprv = 1ul << 17, Sum = 1ul << 18, Mxr = 1ul << 19, Tvm = 1ul << 20, Tw = 1ul << 21, Tsr = 1ul << 22;
+    /// <summary>Interrupts are taken in supervisor mode.</summary>
+    public const ulong Sie = 1ul << 1;
+
+    /// <summary>Loads may read pages that are only executable.</summary>
+    public const ulong Mxr = 1ul << 19;
+
+    /// <summary>The first bit of FS.</summary>
+    public const int FsShift = 13;
+
+    /// <summary>The bit of SUM.</summary>
+    public const int SumShift = 18;
+
+    private const ulong Mie = 1ul << 3, Spie = 1ul << 5, Mpie = 1ul << 7, Spp = 1ul << 8, Mpp = 3ul << MppShift;
+    private const ulong Mprv = 1ul << 17, Sum = 1ul << SumShift, Tvm = 1ul << 20, Tw = 1ul << 21, Tsr = 1ul << 22;
     private const ulong FsMask = 3ul << FsShift, StateDirty = 1ul << 63;
-    private const int MppShift = 11, FsShift = 13;
+    private const int MppShift = 11;
     private const ulong WritableStatus = Sie | Mie | Spie | Mpie | Spp | Mpp | Mprv | Sum | Mxr | Tvm | Tw | Tsr;
-    private const ulong SupervisorStatus = Sie | Spie | Spp | Sum | Mxr;
+
+    /// <summary>The bits of mstatus that sstatus shows, but for FS.</summary>
+    public const ulong SupervisorStatus = Sie | Spie | Spp | Sum | Mxr;
+
     private const ulong UserXlen = 2ul << 32, SupervisorXlen = 2ul << 34;
     private const ulong Isa = 2ul << 62 | 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 20; // A B C D F I M S U
     private const ulong AllInterrupts = 0xaaa, SupervisorInterrupts = 0x222;
@@ -37,22 +52,26 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     private readonly RetiredCounter _cycle = new(), _instret = new();
     private readonly ulong _writableEnvironment = FenceOfIoImpliesMemory
         | (isa.Has(IsaExtensions.Zicbom) ? BlockInvalidate | BlockClean : 0) | (isa.Has(IsaExtensions.Zicboz) ? BlockZero : 0);
-    private ulong _status, _medeleg, _mideleg, _mie, _mtvec, _mcounteren, _menvcfg, _mcountinhibit, _mscratch, _mepc, _mcause, _mtval;
-    private ulong _stvec, _scounteren, _senvcfg, _sscratch, _sepc, _scause, _stval, _satp;
+    private ulong _medeleg, _mideleg, _mie, _mtvec, _mcounteren, _menvcfg, _mcountinhibit, _mscratch, _mepc, _mcause, _mtval;
+    private ulong _stvec, _scounteren, _senvcfg, _satp;
     private readonly PendingInterrupts _interrupts = new(clock);
 
     /// <summary>The mode the hart runs in.</summary>
-    public PrivilegeMode Mode { get; set; } = PrivilegeMode.Machine;
+    public PrivilegeMode Mode
+    {
+        get => (PrivilegeMode)state->Mode;
+        set => state->Mode = (uint)value;
+    }
 
     /// <summary>The mode by which loads and stores are checked: MPRV puts MPP in its place.</summary>
     public PrivilegeMode DataMode =>
-        Mode == PrivilegeMode.Machine && (_status & Mprv) != 0 ? (PrivilegeMode)((_status & Mpp) >> MppShift) : Mode;
+        Mode == PrivilegeMode.Machine && (state->Status & Mprv) != 0 ? (PrivilegeMode)((state->Status & Mpp) >> MppShift) : Mode;
 
     /// <summary>SUM: loads and stores of supervisor mode may reach user pages.</summary>
-    public bool SupervisorReadsUserMemory => (_status & Sum) != 0;
+    public bool SupervisorReadsUserMemory => (state->Status & Sum) != 0;
 
     /// <summary>MXR: loads may read pages that are only executable.</summary>
-    public bool ExecutableIsReadable => (_status & Mxr) != 0;
+    public bool ExecutableIsReadable => (state->Status & Mxr) != 0;
 
     /// <summary>satp: root page table, address space, and levels.</summary>
     public ulong Satp => _satp;
@@ -64,13 +83,13 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     public ulong RootPageTable => (_satp & SatpPpn) << PhysicalMemory.PageShift;
 
     /// <summary>WFI below machine mode traps.</summary>
-    public bool TrapsWfi => (_status & Tw) != 0;
+    public bool TrapsWfi => (state->Status & Tw) != 0;
 
     /// <summary>SRET in supervisor mode traps.</summary>
-    public bool TrapsSret => (_status & Tsr) != 0;
+    public bool TrapsSret => (state->Status & Tsr) != 0;
 
     /// <summary>SFENCE.VMA and satp in supervisor mode trap.</summary>
-    public bool TrapsVirtualMemory => (_status & Tvm) != 0;
+    public bool TrapsVirtualMemory => (state->Status & Tvm) != 0;
 
     /// <summary>CBO.INVAL is enabled in the mode the hart runs in.</summary>
     public bool MayInvalidateBlocks => (Environment & BlockInvalidate) != 0;
@@ -94,19 +113,33 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     public bool HasWakeup => (Pending & _mie) != 0;
 
     /// <summary>Raises or lowers lines. Safe from any thread.</summary>
-    public void SetLines(InterruptLines lines, bool level) => _interrupts.SetLines(lines, level);
+    public void SetLines(InterruptLines lines, bool level)
+    {
+        _interrupts.SetLines(lines, level);
+        if (level)
+        {
+            Volatile.Write(ref state->InterruptDue, (uint)Sie);
+        }
+    }
 
     /// <summary>The cause of the interrupt to take now, or null (privileged manual, section 3.1.9).</summary>
     public ulong? DeliverableInterrupt()
     {
+        if (Volatile.Read(ref state->InterruptDue) != 0)
+        {
+            Volatile.Write(ref state->InterruptDue, 0);
+            Interlocked.MemoryBarrier(); // a line that was raised before is seen below, one that is raised later says so again
+        }
+
         ulong ready = Pending & _mie;
         if (ready == 0)
         {
             return null;
         }
 
-        bool machineEnabled = Mode < PrivilegeMode.Machine || (_status & Mie) != 0;
-        bool supervisorEnabled = Mode < PrivilegeMode.Supervisor || (Mode == PrivilegeMode.Supervisor && (_status & Sie) != 0);
+        Volatile.Write(ref state->InterruptDue, (uint)Sie);
+        bool machineEnabled = Mode < PrivilegeMode.Machine || (state->Status & Mie) != 0;
+        bool supervisorEnabled = Mode < PrivilegeMode.Supervisor || (Mode == PrivilegeMode.Supervisor && (state->Status & Sie) != 0);
         ulong deliverable = (machineEnabled ? ready & ~_mideleg : 0) is var machine and not 0
             ? machine
             : supervisorEnabled ? ready & _mideleg : 0;
@@ -131,8 +164,8 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         ulong vector;
         if (delegated && Mode != PrivilegeMode.Machine)
         {
-            (_scause, _stval, _sepc, vector) = (cause, value, pc, _stvec);
-            SetStatus(Spie, (_status & Sie) != 0);
+            (state->Scause, state->Stval, state->Sepc, vector) = (cause, value, pc, _stvec);
+            SetStatus(Spie, (state->Status & Sie) != 0);
             SetStatus(Sie, false);
             SetStatus(Spp, Mode == PrivilegeMode.Supervisor);
             Mode = PrivilegeMode.Supervisor;
@@ -140,9 +173,9 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         else
         {
             (_mcause, _mtval, _mepc, vector) = (cause, value, pc, _mtvec);
-            SetStatus(Mpie, (_status & Mie) != 0);
+            SetStatus(Mpie, (state->Status & Mie) != 0);
             SetStatus(Mie, false);
-            _status = (_status & ~Mpp) | (ulong)Mode << MppShift;
+            state->Status = (state->Status & ~Mpp) | (ulong)Mode << MppShift;
             Mode = PrivilegeMode.Machine;
         }
 
@@ -152,10 +185,10 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     /// <summary>MRET: back to the mode in MPP; gives the address to go on at.</summary>
     public ulong ReturnFromMachine()
     {
-        Mode = (PrivilegeMode)((_status & Mpp) >> MppShift);
-        SetStatus(Mie, (_status & Mpie) != 0);
+        Mode = (PrivilegeMode)((state->Status & Mpp) >> MppShift);
+        SetStatus(Mie, (state->Status & Mpie) != 0);
         SetStatus(Mpie, true);
-        _status &= ~Mpp;
+        state->Status &= ~Mpp;
         ClearMprvBelowMachine();
         return _mepc;
     }
@@ -163,12 +196,12 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     /// <summary>SRET: back to the mode in SPP; gives the address to go on at.</summary>
     public ulong ReturnFromSupervisor()
     {
-        Mode = (_status & Spp) != 0 ? PrivilegeMode.Supervisor : PrivilegeMode.User;
-        SetStatus(Sie, (_status & Spie) != 0);
+        Mode = (state->Status & Spp) != 0 ? PrivilegeMode.Supervisor : PrivilegeMode.User;
+        SetStatus(Sie, (state->Status & Spie) != 0);
         SetStatus(Spie, true);
         SetStatus(Spp, false);
         ClearMprvBelowMachine();
-        return _sepc;
+        return state->Sepc;
     }
 
     /// <summary>Whether an instruction may name the CSR in a mode (its number, the enables of counters, FS, TVM).</summary>
@@ -213,10 +246,10 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
             CsrNumber.Stvec => _stvec,
             CsrNumber.Scounteren => _scounteren,
             CsrNumber.Senvcfg => _senvcfg,
-            CsrNumber.Sscratch => _sscratch,
-            CsrNumber.Sepc => _sepc,
-            CsrNumber.Scause => _scause,
-            CsrNumber.Stval => _stval,
+            CsrNumber.Sscratch => state->Sscratch,
+            CsrNumber.Sepc => state->Sepc,
+            CsrNumber.Scause => state->Scause,
+            CsrNumber.Stval => state->Stval,
             CsrNumber.Sip => Pending & _mideleg,
             CsrNumber.Stimecmp => _interrupts.SupervisorTimerCompare,
             CsrNumber.Satp => _satp,
@@ -280,10 +313,10 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
                 _senvcfg = WriteEnvironment(_senvcfg, value, _writableEnvironment);
                 effect = CsrEffect.DataContext;
                 break;
-            case CsrNumber.Sscratch: _sscratch = value; break;
-            case CsrNumber.Sepc: _sepc = value & ~1ul; break;
-            case CsrNumber.Scause: _scause = value; break;
-            case CsrNumber.Stval: _stval = value; break;
+            case CsrNumber.Sscratch: state->Sscratch = value; break;
+            case CsrNumber.Sepc: state->Sepc = value & ~1ul; break;
+            case CsrNumber.Scause: state->Scause = value; break;
+            case CsrNumber.Stval: state->Stval = value; break;
             case CsrNumber.Sip:
                 _interrupts.Write(value, WritablePending(number));
                 effect = CsrEffect.Interrupts;
@@ -372,7 +405,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     }
 
     private ulong Status =>
-        _status | UserXlen | SupervisorXlen | (ulong)state->FloatStatus << FsShift | (state->FloatStatus == 3 ? StateDirty : 0);
+        state->Status | UserXlen | SupervisorXlen | (ulong)state->FloatStatus << FsShift | (state->FloatStatus == 3 ? StateDirty : 0);
 
     /// <summary>The supervisor's timer is stimecmp (Sstc).</summary>
     private bool HasTimerCompare => (_menvcfg & TimerCompareEnable) != 0;
@@ -397,15 +430,15 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
 
     private CsrEffect WriteStatus(ulong value, ulong mask)
     {
-        ulong old = _status;
+        ulong old = state->Status;
         if ((value & Mpp) == 2ul << MppShift)
         {
             mask &= ~Mpp;
         }
 
-        _status = (old & ~mask) | (value & mask);
+        state->Status = (old & ~mask) | (value & mask);
         state->FloatStatus = (uint)(value >> FsShift) & 3;
-        return CsrEffect.DataContext | CsrEffect.Interrupts | (((old ^ _status) & Mxr) != 0 ? CsrEffect.Translations : CsrEffect.None);
+        return CsrEffect.DataContext | CsrEffect.Interrupts | (((old ^ state->Status) & Mxr) != 0 ? CsrEffect.Translations : CsrEffect.None);
     }
 
     private CsrEffect WriteSatp(ulong value)
@@ -445,13 +478,13 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         ? (ulong)InterruptLines.SupervisorSoftware & _mideleg
         : SupervisorInterrupts & ~(HasTimerCompare ? (ulong)InterruptLines.SupervisorTimer : 0);
 
-    private void SetStatus(ulong bit, bool set) => _status = set ? _status | bit : _status & ~bit;
+    private void SetStatus(ulong bit, bool set) => state->Status = set ? state->Status | bit : state->Status & ~bit;
 
     private void ClearMprvBelowMachine()
     {
         if (Mode != PrivilegeMode.Machine)
         {
-            _status &= ~Mprv;
+            state->Status &= ~Mprv;
         }
     }
 }

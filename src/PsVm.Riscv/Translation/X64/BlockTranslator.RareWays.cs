@@ -17,6 +17,9 @@ internal unsafe ref partial struct BlockTranslator
         /// <summary>The rest of the block is the interpreter's.</summary>
         Rest,
 
+        /// <summary>A system instruction that is the interpreter's after all.</summary>
+        System,
+
         /// <summary>A NaN, which becomes the canonical one.</summary>
         CanonicalNaN,
 
@@ -51,6 +54,9 @@ internal unsafe ref partial struct BlockTranslator
                     break;
                 case LateKind.Rest:
                     LeaveMidBlock(late.Op, late.Index);
+                    break;
+                case LateKind.System:
+                    CallSystem(late.Op, late.Index);
                     break;
                 case LateKind.CanonicalNaN:
                     SetCanonicalNaN(late.Op);

@@ -96,7 +96,10 @@ internal unsafe ref partial struct BlockTranslator
                 case >= OpCode.Wfi and <= OpCode.WrsSto:
                     LeaveMidBlock(op, index);
                     return;
-                case >= OpCode.Csrrw:
+                case >= OpCode.Csrrw and <= OpCode.Csrrci:
+                    AccessCsr(op, index);
+                    return;
+                case > OpCode.Csrrci:
                     CallSystem(op, index);
                     return;
                 case OpCode.Jal:
