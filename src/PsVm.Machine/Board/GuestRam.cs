@@ -35,7 +35,7 @@ internal sealed class GuestRam : IDisposable
 
         Outcomes = outcomes;
         Memory = new GuestMemory(blocks);
-        Memory.Physical.IsPrivate = backends.All(backend => !backend.Options.Share);
+        Memory.Physical.IsPrivate = backends.All(backend => backend.Options is { Share: false, AllowSharedWriters: false });
         for (int i = 0; i < outcomes.Length; i++)
         {
             if (backends[i].IsServed)
