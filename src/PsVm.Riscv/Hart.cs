@@ -32,6 +32,8 @@ public sealed unsafe partial class Hart : IDisposable
     private ulong _traps;
     private ulong _charged;
     private bool _running;
+    private long _runs;
+    private long? _runsOfOthers = 0; // as of its last FENCE.I; null: one of them ran then
     private bool _awaitsPage;
     private bool _disposed;
 
@@ -139,6 +141,9 @@ public sealed unsafe partial class Hart : IDisposable
     /// <summary>Where its time goes; null: it is not profiled.</summary>
     internal HartProfile? Profile { get; }
 
+    /// <summary>How often it has ended a run. Safe from any thread.</summary>
+    internal long Runs => Volatile.Read(ref _runs);
+
     /// <summary>It is in <see cref="Run"/>. Safe from any thread.</summary>
     internal bool IsRunning => Volatile.Read(ref _running);
 
@@ -209,6 +214,7 @@ public sealed unsafe partial class Hart : IDisposable
         finally
         {
             Blocks.End();
+            Volatile.Write(ref _runs, _runs + 1);
             Volatile.Write(ref _running, false);
         }
     }
@@ -281,11 +287,16 @@ public sealed unsafe partial class Hart : IDisposable
         }
     }
 
-    /// <summary>FENCE.I by the hart itself.</summary>
+    /// <summary>
+    /// FENCE.I by the hart itself. It has nothing to do where no other hart has run since the last one: what this one and those who are no harts write is
+    /// told. A hart that runs when it is done may write behind it, so that one does not count.
+    /// </summary>
     internal void FenceInstructions()
     {
-        if (!_memory.TellsOfEveryWrite)
+        long? runs = _memory.RunsOfOthers(this);
+        if (runs is null || runs != _runsOfOthers)
         {
+            _runsOfOthers = runs;
             Blocks.Fence();
         }
     }

@@ -92,6 +92,32 @@ public unsafe class InstructionFenceTests
         }
     }
 
+    // A hart that has run since may have written; one that has not, has not.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(int.MaxValue)]
+    public void AFenceSeesWhatAnotherHartWroteWhenItRan(int threshold)
+    {
+        const ulong Other = Code + 0x3000;
+        using var cache = new CodeCache(new TranslatorOptions { Threshold = threshold });
+        using TestMachine machine = PrivateMachine(cache);
+        using Hart other = new(1, machine.Memory, machine, machine, code: cache);
+        machine.Program(Other, Sw(A4, A5, 0), Jal(Zero, 0));
+        other[A5] = Apart;
+        for (int value = 2; value < 12; value++)
+        {
+            machine.Hart.Run(60);
+            long lookups = machine.Hart.Fetch.Lookups;
+            machine.Hart.Run(60);
+            Assert.Equal(lookups, machine.Hart.Fetch.Lookups);
+
+            (other.Pc, other[A4]) = (Other, Addi(A0, Zero, value));
+            other.Run(1);
+            machine.Hart.Run(60);
+            Assert.Equal((ulong)value, machine.Hart[A0]);
+        }
+    }
+
     [Fact]
     public void APageTableThatIsRunIsWrittenByTheWalkToo()
     {

@@ -27,8 +27,35 @@ public sealed unsafe partial class PhysicalMemory
     /// </summary>
     public bool IsPrivate { get; set; }
 
-    /// <summary>Whoever writes decoded code tells the hart that has it, which needs no FENCE.I for that: there is no other hart.</summary>
-    internal bool TellsOfEveryWrite => IsPrivate && _harts.Length == 1;
+    /// <summary>
+    /// How often other harts than one have ended a run; null: one of them runs, or others may write. As long as it stays the same, whoever writes code
+    /// that the hart has decoded has told it.
+    /// </summary>
+    /// <remarks>
+    /// A hart runs, stores, counts and runs no more. Counts are read on both sides: a run that ends meanwhile shows in the second one, and one that has
+    /// ended is in the first.
+    /// </remarks>
+    internal long? RunsOfOthers(Hart hart)
+    {
+        long runs = 0;
+        foreach (Hart other in _harts)
+        {
+            if (other == hart)
+            {
+                continue;
+            }
+
+            long before = other.Runs;
+            if (other.IsRunning || other.Runs != before)
+            {
+                return null;
+            }
+
+            runs += before;
+        }
+
+        return IsPrivate ? runs : null;
+    }
 
     /// <summary>Pages in all ranges.</summary>
     internal long PageCount => _regions.Length == 0 ? 0 : _regions[^1].FirstPage + (long)(_regions[^1].Length >> PageShift);

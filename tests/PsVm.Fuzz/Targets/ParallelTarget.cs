@@ -77,7 +77,7 @@ internal sealed class ParallelTarget : FuzzTarget
     private static void Disturb(Dice dice, ProgramGuest guest)
     {
         int hart = dice.Next(Harts);
-        switch (dice.Next(4))
+        switch (dice.Next(5))
         {
             case 0:
                 guest.Harts[hart].RequestInstructionFence();
@@ -87,6 +87,16 @@ internal sealed class ParallelTarget : FuzzTarget
                 break;
             case 2:
                 guest.Memory.NotifyWritten(ProgramGuest.Start(hart) + ((ulong)dice.Next(256) << 12), 1ul << dice.Next(20));
+                break;
+            case 3:
+                // Of nothing that has changed; by dozens they are more than a hart keeps.
+                for (int fences = dice.OneIn(8) ? dice.Next(40) : 1; fences > 0; fences--)
+                {
+                    ulong address = ProgramGuest.Start(hart) + ((ulong)dice.Next(512) << 12) + (ulong)dice.Next(4096);
+                    ulong size = dice.OneIn(4) ? dice.Bits() : (ulong)dice.Next(1 << 20);
+                    guest.Harts[hart].RequestAddressFence(address, size, dice.OneIn(3) ? null : dice.Next(4));
+                }
+
                 break;
             default:
                 Thread.Yield();

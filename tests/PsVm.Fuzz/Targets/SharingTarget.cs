@@ -162,7 +162,8 @@ internal sealed class SharingTarget : FuzzTarget
 
         if (dice.OneIn(4))
         {
-            guest.Harts[0].RequestAddressFence();
+            ulong page = ProgramGuest.Start(0) + ((ulong)RandomPage(dice) << 12);
+            guest.Harts[0].RequestAddressFence(page, dice.OneIn(2) ? 4096 : ulong.MaxValue, dice.OneIn(2) ? null : dice.Next(4));
         }
     }
 
