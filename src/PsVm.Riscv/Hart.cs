@@ -386,7 +386,8 @@ public sealed unsafe partial class Hart : IDisposable
             SelectContext();
         }
 
-        if ((effect & CsrEffect.Interrupts) != 0 && Csrs.DeliverableInterrupt() is not null)
+        bool mayBeDue = (effect & CsrEffect.Interrupts) != 0 || ((effect & CsrEffect.InterruptsLetIn) != 0 && Csrs.MayHaveInterrupt);
+        if (mayBeDue && Csrs.DeliverableInterrupt() is not null)
         {
             LeaveBlockLoop();
         }

@@ -15,6 +15,9 @@ internal enum CsrEffect
     /// <summary>An interrupt may have become deliverable.</summary>
     Interrupts = 4,
 
+    /// <summary>Interrupts that were pending before may be taken now.</summary>
+    InterruptsLetIn = 16,
+
     /// <summary>Another address space is in use now, whose translations may be known from before.</summary>
     AddressSpace = 8,
 }

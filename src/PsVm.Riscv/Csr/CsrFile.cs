@@ -122,6 +122,9 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         }
     }
 
+    /// <summary>An interrupt that is enabled in mie may be pending, as far as was looked; what timers add is seen where a slice ends.</summary>
+    public bool MayHaveInterrupt => Volatile.Read(ref state->InterruptDue) != 0;
+
     /// <summary>The cause of the interrupt to take now, or null (privileged manual, section 3.1.9).</summary>
     public ulong? DeliverableInterrupt()
     {
@@ -438,7 +441,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
 
         state->Status = (old & ~mask) | (value & mask);
         state->FloatStatus = (uint)(value >> FsShift) & 3;
-        return CsrEffect.DataContext | CsrEffect.Interrupts | (((old ^ state->Status) & Mxr) != 0 ? CsrEffect.Translations : CsrEffect.None);
+        return CsrEffect.DataContext | CsrEffect.InterruptsLetIn | (((old ^ state->Status) & Mxr) != 0 ? CsrEffect.Translations : CsrEffect.None);
     }
 
     private CsrEffect WriteSatp(ulong value)

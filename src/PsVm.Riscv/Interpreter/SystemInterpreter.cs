@@ -46,13 +46,13 @@ internal static unsafe class SystemInterpreter
             case OpCode.Mret when mode == PrivilegeMode.Machine:
                 state->Pc = csrs.ReturnFromMachine();
                 hart.SelectContext();
-                hart.Apply(CsrEffect.Interrupts);
+                hart.Apply(CsrEffect.InterruptsLetIn);
                 break;
 
             case OpCode.Sret when mode == PrivilegeMode.Machine || (mode == PrivilegeMode.Supervisor && !csrs.TrapsSret):
                 state->Pc = csrs.ReturnFromSupervisor();
                 hart.SelectContext();
-                hart.Apply(CsrEffect.Interrupts);
+                hart.Apply(CsrEffect.InterruptsLetIn);
                 break;
 
             case OpCode.Wfi when mode == PrivilegeMode.Machine || (mode == PrivilegeMode.Supervisor && !csrs.TrapsWfi):
