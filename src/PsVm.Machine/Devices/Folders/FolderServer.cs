@@ -359,7 +359,8 @@ internal sealed partial class FolderServer : IFolderServer
                 return P9Error.Stale;
             }
 
-            int descriptor = BeneathCalls.Open(found.Descriptor, AccessOf(fid.Flags & ~P9.Truncate));
+            // Numbers of objects that were removed are given again: it may be a FIFO by now.
+            int descriptor = Open(found, fid.Flags & ~P9.Truncate);
             return descriptor < 0 ? -descriptor : _table.Reopen(fid, descriptor);
         }
         finally

@@ -1,4 +1,5 @@
 using System.Text;
+using Mono.Unix.Native;
 using PsVm.Machine.Devices.Folders;
 using PsVm.Memory.Tests.Support;
 
@@ -148,6 +149,24 @@ public sealed class FolderChangeTests : IDisposable
         Assert.Equal(P9Error.Stale, P9Client.ErrorOf(() => _client.Read(2, 0, 100)));
         _client.Write(3, 0, "Content"u8);
         Assert.Equal("Content of 3", File.ReadAllText(In("file3")));
+    }
+
+    [SkippableFact]
+    public void A_fifo_that_got_the_number_of_an_open_file_is_not_opened_in_its_place()
+    {
+        _client.Walk(Root, 1);
+        ulong path = _client.Create(1, "first").Path;
+        for (uint i = 2; i <= 6; i++)
+        {
+            _client.Walk(Root, i);
+            _client.Create(i, $"file{i}"); // takes the first one's descriptor
+        }
+
+        File.Delete(In("first"));
+        Assert.Equal(0, Syscall.mkfifo(In("first"), FilePermissions.DEFFILEMODE));
+        _client.Walk(Root, 7, "first");
+        Skip.IfNot(_client.GetAttributes(7).Qid.Path == path, "the file system gives numbers of removed files to no new ones");
+        Assert.Equal(P9Error.NotPermitted, P9Client.ErrorOf(() => _client.Read(1, 0, 100)));
     }
 
     [Fact]
