@@ -72,26 +72,34 @@ internal sealed partial class FidTable
         return true;
     }
 
+    /// <returns>The number of its name; 0: it is the folder itself; <see cref="SavedFid.Gone"/>: it has no name any more.</returns>
     private static int PlaceOf(FolderNode node, Dictionary<FolderNode, int> places, FolderState state)
     {
-        if (node.Parent is not { } parent)
+        // A guest can have folders in each other that are more than a stack holds: it moves some that are deep into others that are.
+        Stack<FolderNode> missing = [];
+        int place = 0;
+        for (FolderNode at = node; at.Parent is { } parent && !places.TryGetValue(at, out place); at = parent)
         {
-            return 0;
+            missing.Push(at);
+            if (at.IsGone)
+            {
+                place = SavedFid.Gone;
+                break;
+            }
         }
 
-        if (places.TryGetValue(node, out int place))
+        foreach (FolderNode at in missing)
         {
-            return place;
+            if (place != SavedFid.Gone)
+            {
+                FolderObject thing = at.Object;
+                state.Names.Add(new SavedName(place, at.Name, thing.Type, thing.Identity, thing.ToldSize));
+                place = state.Names.Count;
+            }
+
+            places[at] = place;
         }
 
-        int above = node.IsGone ? SavedFid.Gone : PlaceOf(parent, places, state);
-        if (above != SavedFid.Gone)
-        {
-            FolderObject thing = node.Object;
-            state.Names.Add(new SavedName(above, node.Name, thing.Type, thing.Identity, thing.ToldSize));
-            place = state.Names.Count;
-        }
-
-        return places[node] = above == SavedFid.Gone ? SavedFid.Gone : place;
+        return place;
     }
 }
