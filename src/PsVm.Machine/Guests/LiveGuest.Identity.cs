@@ -1,12 +1,17 @@
 using System.Diagnostics;
 using PsVm.Machine.Agents;
+using PsVm.Machine.Board.Slots;
 
 namespace PsVm.Machine.Guests;
 
-/// <content>The identity that its agent gives it, each time that it begins from its template.</content>
+/// <content>
+/// The identity that its agent gives it, each time that it begins from its template: what was asked for, and the addresses of its network adapters, for
+/// which its drivers take those of the template.
+/// </content>
 internal sealed partial class LiveGuest
 {
-    private static readonly TimeSpan s_identityPatience = TimeSpan.FromMinutes(5), s_identityPause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan s_identityPatience = TimeSpan.FromMinutes(5), s_addressPatience = TimeSpan.FromSeconds(30),
+        s_identityPause = TimeSpan.FromMilliseconds(20);
 
     private CloneIdentity? _identity;
     private volatile GuestIdentityState _identityState;
@@ -16,17 +21,19 @@ internal sealed partial class LiveGuest
 
     private void BecomeSoon()
     {
-        if (_identity is { } identity)
+        AdapterAddress[] adapters = _template is null ? [] :
+            [.. Devices.All.OfType<NetworkInSlot>().Select(slot => new AdapterAddress(slot.Adapter.DriverAddress, slot.Adapter.Address))];
+        if (_identity is not null || Array.Exists(adapters, adapter => adapter.IsToBeSet))
         {
             _identityState = GuestIdentityState.Pending;
-            GuestAgent? agent = _agent;
-            _ = Task.Run(() => BecomeAsync(agent, identity));
+            (GuestAgent? agent, CloneIdentity? identity) = (_agent, _identity);
+            _ = Task.Run(() => BecomeAsync(agent, identity, adapters));
         }
     }
 
-    private async Task BecomeAsync(GuestAgent? agent, CloneIdentity identity)
+    private async Task BecomeAsync(GuestAgent? agent, CloneIdentity? identity, AdapterAddress[] adapters)
     {
-        string? wrong = agent is null ? "its machine type has no port for an agent" : await TryBecomeAsync(agent, identity).ConfigureAwait(false);
+        string? wrong = agent is null ? "its machine type has no port for an agent" : await TryBecomeAsync(agent, identity, adapters).ConfigureAwait(false);
 
         // Another life of its has its own say, and one that is over has none.
         if (agent == _agent && !HasEnded)
@@ -40,23 +47,26 @@ internal sealed partial class LiveGuest
     }
 
     /// <returns>What went wrong; null: nothing.</returns>
-    private async Task<string?> TryBecomeAsync(GuestAgent agent, CloneIdentity identity)
+    private async Task<string?> TryBecomeAsync(GuestAgent agent, CloneIdentity? identity, AdapterAddress[] adapters)
     {
+        TimeSpan patience = identity is null ? s_addressPatience : s_identityPatience;
         try
         {
             long began = Stopwatch.GetTimestamp();
             while (!await agent.AnswersAsync(CancellationToken.None).ConfigureAwait(false))
             {
-                if (agent != _agent || HasEnded || Stopwatch.GetElapsedTime(began) > s_identityPatience)
+                if (agent != _agent || HasEnded || Stopwatch.GetElapsedTime(began) > patience)
                 {
-                    return $"no agent answers within {s_identityPatience.TotalMinutes} minutes";
+                    return identity is null
+                        ? $"no agent answers within {patience.TotalSeconds} seconds, so its drivers go on with the addresses (MAC) of the template's adapters"
+                        : $"no agent answers within {patience.TotalMinutes} minutes";
                 }
 
                 await Task.Delay(s_identityPause).ConfigureAwait(false);
             }
 
             GuestCommandResult result = await agent.RunAsync(
-                AgentIdentity.ToCommand(identity, Name, Description.Uuid), null, CancellationToken.None).ConfigureAwait(false);
+                AgentIdentity.ToCommand(identity ?? new CloneIdentity(), Name, Description.Uuid, adapters), null, CancellationToken.None).ConfigureAwait(false);
             string said = result.StdErr.Split('\n', StringSplitOptions.RemoveEmptyEntries) is [.., string last] ? $": {VisibleText.LineOf(last, 200)}" : "";
             return result.Succeeded ? null : $"what does it in the guest ended with {(result.Signal is { } signal ? $"signal {signal}" : result.ExitCode)}{said}";
         }

@@ -8,7 +8,10 @@ namespace PsVm.Module.Completion;
 internal sealed class IdentityOptionsAttribute : ArgumentTransformationAttribute
 {
     private static readonly string[] s_properties =
-        [nameof(CloneIdentity.HostName), nameof(CloneIdentity.MachineId), nameof(CloneIdentity.SshHostKeys), nameof(CloneIdentity.Script)];
+    [
+        nameof(CloneIdentity.HostName), nameof(CloneIdentity.MachineId), nameof(CloneIdentity.SshHostKeys), nameof(CloneIdentity.Address),
+        nameof(CloneIdentity.Gateway), nameof(CloneIdentity.Script),
+    ];
 
     /// <inheritdoc/>
     public override object Transform(EngineIntrinsics engineIntrinsics, object? inputData) => Unwrapped(inputData) switch
@@ -33,6 +36,8 @@ internal sealed class IdentityOptionsAttribute : ArgumentTransformationAttribute
                 nameof(identity.HostName) => identity with { HostName = value is bool or null ? (value is true ? string.Empty : null) : $"{value}" },
                 nameof(identity.MachineId) => identity with { MachineId = LanguagePrimitives.ConvertTo<bool>(value) },
                 nameof(identity.SshHostKeys) => identity with { SshHostKeys = LanguagePrimitives.ConvertTo<bool>(value) },
+                nameof(identity.Address) => identity with { Address = $"{value}" is { Length: > 0 } address ? address : null },
+                nameof(identity.Gateway) => identity with { Gateway = $"{value}" is { Length: > 0 } gateway ? gateway : null },
                 nameof(identity.Script) => identity with { Script = ScriptOf(value) },
                 _ => throw Wrong($"of an identity {string.Join(", ", s_properties)}, found '{VisibleText.Of(name)}'.{NearestName.Hint(name, s_properties)}"),
             };

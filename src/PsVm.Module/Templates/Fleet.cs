@@ -143,14 +143,18 @@ internal static class Fleet
     private static CmdletProgress Reading(GuestOptions options, TimeSpan elapsed) =>
         ProgressTicker.Elapsed(options.Verify ? "Reading RAM files" : "Looking at the template", elapsed, Timeout.InfiniteTimeSpan) with { IsPart = true };
 
-    /// <summary>What one clone is: its host name has its number.</summary>
+    /// <summary>What one clone is: its host name and its address have its number.</summary>
     private static GuestOptions Numbered(GuestOptions options, string? name, int number) =>
         options with { Name = name, Identity = Numbered(options.Identity, number) };
 
     /// <summary>Who a clone of that number is.</summary>
-    /// <exception cref="CmdletException">Its host name is no composite format.</exception>
-    public static CloneIdentity? Numbered(CloneIdentity? identity, int number) =>
-        identity?.HostName is { } format ? Format("HostName of -Identity", format, () => identity.WithNumber(number)) : identity;
+    /// <exception cref="CmdletException">Its host name, or its address, is no composite format.</exception>
+    public static CloneIdentity? Numbered(CloneIdentity? identity, int number) => identity switch
+    {
+        { HostName: { } format } => Format("HostName of -Identity", format, () => identity.WithNumber(number)),
+        { Address: { } format } => Format("Address of -Identity", format, () => identity.WithNumber(number)),
+        _ => identity,
+    };
 
     private static T Format<T>(string what, string format, Func<T> make)
     {

@@ -17,20 +17,30 @@ public sealed record CloneIdentity
     /// <summary>Its SSH server has new host keys, by <c>ssh-keygen -A</c> of the guest.</summary>
     public bool SshHostKeys { get; init; }
 
+    /// <summary>The address of its first network adapter, with the length of its prefix, such as <c>10.0.0.7/24</c>, instead of those that it had; null: they
+    /// stay. A pool's clones have it as a composite format, too.</summary>
+    public string? Address { get; init; }
+
+    /// <summary>Where what is for elsewhere goes, with an <see cref="Address"/>; null: that stays.</summary>
+    public string? Gateway { get; init; }
+
     /// <summary>What the guest's shell runs at last, with the host name (or the guest's name) as <c>$1</c>; null: nothing.</summary>
     public string? Script { get; init; }
 
-    /// <summary>That of one clone, whose number its host name has.</summary>
+    /// <summary>That of one clone, whose number its host name and its address have.</summary>
     /// <param name="number">The number, from 1 on.</param>
-    /// <exception cref="FormatException">The host name is no composite format.</exception>
-    public CloneIdentity WithNumber(long number) =>
-        HostName is null ? this : this with { HostName = string.Format(CultureInfo.InvariantCulture, HostName, number) };
+    /// <exception cref="FormatException">One of them is no composite format.</exception>
+    public CloneIdentity WithNumber(long number) => this with
+    {
+        HostName = HostName is null ? null : string.Format(CultureInfo.InvariantCulture, HostName, number),
+        Address = Address is null ? null : string.Format(CultureInfo.InvariantCulture, Address, number),
+    };
 }
 
 /// <summary>Whether a guest has the identity that it was started with.</summary>
 public enum GuestIdentityState
 {
-    /// <summary>None was asked for.</summary>
+    /// <summary>Nothing was asked for, and no network adapter has another address than in its template.</summary>
     None,
 
     /// <summary>Its agent has not done it yet.</summary>

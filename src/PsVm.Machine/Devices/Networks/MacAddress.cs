@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Net;
 using PsVm.Memory.Native;
 
 namespace PsVm.Machine.Devices.Networks;
@@ -16,6 +17,23 @@ internal readonly record struct MacAddress(ulong Value)
 
     /// <summary>It is one of several adapters: all, or those that listen to it.</summary>
     public bool IsGroup => (Value & Group) != 0;
+
+    /// <summary>The address of the link that IPv6 makes of it. Source: RFC 4291, appendix A.</summary>
+    public IPAddress LinkLocal
+    {
+        get
+        {
+            Span<byte> bytes = stackalloc byte[16];
+            bytes.Clear();
+            (bytes[0], bytes[1], bytes[11], bytes[12]) = (0xfe, 0x80, 0xff, 0xfe);
+            Span<byte> own = stackalloc byte[Size];
+            Write(own);
+            own[..3].CopyTo(bytes[8..]);
+            own[3..].CopyTo(bytes[13..]);
+            bytes[8] ^= 2;
+            return new IPAddress(bytes);
+        }
+    }
 
     /// <summary>An address that no maker gives, by chance.</summary>
     public static MacAddress Random()

@@ -155,7 +155,7 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
             if (IsLive && _queues[queue].IsReady)
             {
                 _pending |= 1ul << queue;
-                Schedule();
+                Schedule(isNext: true);
             }
         }
     }
@@ -368,12 +368,13 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
     }
 
     /// <summary>Has the pool serve what is left; nothing, where nothing is, or it will.</summary>
-    private void Schedule()
+    /// <param name="isNext">A thread of the pool's does that next; else what waits for one already comes before.</param>
+    private void Schedule(bool isNext = false)
     {
         if (_pending != 0 && !_paused && !_isScheduled && !_disposed && IsLive)
         {
             _isScheduled = true;
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: isNext);
         }
     }
 
