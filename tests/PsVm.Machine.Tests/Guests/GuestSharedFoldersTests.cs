@@ -42,6 +42,29 @@ public sealed class GuestSharedFoldersTests : TemplateTest
         Assert.Empty(Host.List());
     }
 
+    [Theory]
+    [InlineData(BackendKind.File, true, DiscardPolicy.Auto, false)]
+    [InlineData(BackendKind.File, false, DiscardPolicy.Auto, true)]
+    [InlineData(BackendKind.File, true, DiscardPolicy.Deny, false)]
+    [InlineData(BackendKind.Memfd, true, DiscardPolicy.Auto, false)]
+    [InlineData(BackendKind.Memfd, false, DiscardPolicy.Auto, false)]
+    public void Memory_of_any_kind_will_do(BackendKind kind, bool share, DiscardPolicy policy, bool deny)
+    {
+        if (!share && kind == BackendKind.File)
+        {
+            File.WriteAllBytes(At("ram"), new byte[Memory]);
+        }
+
+        Backends.Create(new MemoryBackendOptions
+        {
+            Id = "ram", Kind = kind, Share = share, Size = Memory, Path = kind == BackendKind.File ? At("ram") : null, DiscardPolicy = policy,
+            DenyPrivateDiscard = deny,
+        });
+        string guest = Boot(new GuestOptions { BackendIds = ["ram"], SharedFolders = [Of(Folder("a"))] });
+        Check(guest);
+        Assert.Equal(At("a"), Assert.Single(Host.SharedFolders.Get(guest)).Path);
+    }
+
     [Fact]
     public void A_template_knows_tags_and_no_paths_and_clones_have_the_folders_that_they_are_given()
     {
