@@ -21,6 +21,7 @@ BeforeAll {
             Guest { $names | ForEach-Object { Start-Guest -Name $_ -Memory 32MB } }
             Sharing { $names | ForEach-Object { Start-Guest -Name $_ -Memory 32MB -SharedFolder "$TestDrive" } }
             Disked { $names | ForEach-Object { Start-Guest -Name $_ -Memory 32MB -Disk @{ Path = New-TestImage "$TestDrive/$_.img"; Overlay = 'Memory' } } }
+            Networked { $names | ForEach-Object { Start-Guest -Name $_ -Memory 32MB -Network Hub } }
             Clone {
                 $source = "$TestDrive/source"
                 $null = (Test-Path $source) ? $null : (New-TestTemplate $source)
@@ -92,7 +93,7 @@ Describe '<Cmdlet>, <Way>' -ForEach $cells {
                 $given = & $Cmdlet @which @with
             }
             name {
-                $which = @{ $target = $row.Kind -in 'Guest', 'Disked', 'Sharing', 'Clone', 'Pool', 'Backend' ? 'BIND-A' : $one }
+                $which = @{ $target = $row.Kind -in 'Guest', 'Disked', 'Sharing', 'Networked', 'Clone', 'Pool', 'Backend' ? 'BIND-A' : $one }
                 $given = & $Cmdlet @which @with
             }
             wildcard {

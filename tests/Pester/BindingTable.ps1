@@ -46,6 +46,15 @@ $rows = @(
         Cmdlet  = 'Remove-GuestSharedFolder'; Kind = 'Sharing'; With = { @{ Tag = '*' } }
         Touched = { $names | Where-Object { -not (Get-GuestSharedFolder $_).Path } }
     }
+    @{ Cmdlet = 'Get-GuestNetworkAdapter'; Kind = 'Networked'; Touched = { $given.Guest }; Reasons = @{ WhatIf = $reads } }
+    @{
+        Cmdlet = 'Add-GuestNetworkAdapter'; Kind = 'Guest'; With = { @{ Network = 'Hub' } }; Ready = { $null = Get-Guest | Stop-Guest -Force }
+        Touched = { $given.Guest }
+    }
+    @{
+        Cmdlet  = 'Remove-GuestNetworkAdapter'; Kind = 'Networked'; With = { @{ AdapterName = '*' } }; Ready = { $null = Get-Guest | Stop-Guest -Force }
+        Touched = { $names | Where-Object { -not (Get-GuestNetworkAdapter $_) } }
+    }
     @{ Cmdlet = 'Suspend-Guest'; Kind = 'Guest' }
     @{ Cmdlet = 'Resume-Guest'; Kind = 'Guest' }
     @{ Cmdlet = 'Stop-Guest'; Kind = 'Guest' }
@@ -167,7 +176,7 @@ $rows = @(
 )
 
 foreach ($row in $rows) {
-    $row.Target ??= @{ Guest = 'Name'; Disked = 'Name'; Sharing = 'Name'; Clone = 'Name'; Pool = 'Name'; Backend = 'Id'; Template = 'Path'; Archive = 'Path'; File = 'Path' }[$row.Kind]
+    $row.Target ??= @{ Guest = 'Name'; Disked = 'Name'; Sharing = 'Name'; Networked = 'Name'; Clone = 'Name'; Pool = 'Name'; Backend = 'Id'; Template = 'Path'; Archive = 'Path'; File = 'Path' }[$row.Kind]
     $row.With ??= { @{} }
     $row.Ready ??= { }
     $row.Touched ??= { $given.Name }

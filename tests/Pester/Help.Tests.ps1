@@ -3,6 +3,7 @@ BeforeDiscovery {
     # What an example finds, by page and number: names of what $things in BeforeAll makes. An example that is not here needs nothing.
     $needs = @{
         'Add-GuestDisk'          = @{ 1 = 'web', 'data.img'; 2 = 'web', 'data.img' }
+        'Add-GuestNetworkAdapter' = @{ 1 = 'web'; 2 = 'passt web' }
         'Add-GuestSharedFolder'  = @{ 1 = 'web' }
         'Checkpoint-Guest'       = @{ 1 = 'web'; 2 = 'linux'; 3 = 'clone'; 4 = 'web' }
         'Compress-GuestTemplate' = @{ 1 = 'chain'; 2 = 'chain'; 3 = 'chain' }
@@ -29,6 +30,7 @@ BeforeDiscovery {
         'Receive-GuestConsole'   = @{ 1 = 'web'; 2 = 'fleet'; 3 = 'web' }
         'Remove-Guest'           = @{ 1 = 'web'; 2 = 'fleet' }
         'Remove-GuestDisk'       = @{ 1 = 'store'; 2 = 'store' }
+        'Remove-GuestNetworkAdapter' = @{ 1 = 'linked'; 2 = 'linked' }
         'Remove-GuestPool'       = @{ 1 = 'pool'; 2 = 'pool' }
         'Remove-GuestSharedFolder' = @{ 2 = 'web' }
         'Remove-GuestTemplate'   = @{ 1 = 'template'; 2 = 'template', 'damaged template'; 3 = 'chain' }
@@ -128,6 +130,8 @@ BeforeAll {
     }
 
     $things['data.img'] = '[IO.File]::WriteAllBytes("$pwd/data.img", [byte[]]::new(1MB))'
+    $things['linked'] = '$null = Start-Guest linked -Memory 32MB -Network Hub'
+    $things['passt web'] = $things['web']
     $things['store'] = $things['data.img'] + '; $null = Start-Guest store -Memory 32MB -Disk @{ Path = "./data.img"; Name = "data"; Overlay = "Memory" }'
 
     # Once for all: a template that no example writes to, and one of Linux that the first who needs it makes.

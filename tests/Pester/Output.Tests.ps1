@@ -22,6 +22,8 @@ BeforeAll {
     Remove-Guest disked -Force
     $shared = Start-Guest -Name sharing -Memory 32MB -SharedFolder $TestDrive | Get-GuestSharedFolder
     Remove-Guest sharing -Force
+    $adapter = Start-Guest -Name linked -Memory 32MB -Network Hub | Get-GuestNetworkAdapter
+    Remove-Guest linked -Force
     $found = @{
         'PsVm.MemoryBackendInfo'   = Get-MemoryBackend ram
         'PsVm.MappingOutcome'      = $ram.Outcome
@@ -38,6 +40,7 @@ BeforeAll {
         'PsVm.GuestPool'           = $pool
         'PsVm.GuestDisk'           = $disk
         'PsVm.GuestSharedFolder'   = $shared
+        'PsVm.GuestNetworkAdapter' = $adapter
         'PsVm.MemoryBackendPolicy' = Get-MemoryBackendPolicy
         'PsVm.TemplateWorkingSet'  = $template | Optimize-GuestTemplate -Duration 0
         'PsVm.MemoryBackendOptions' = ConvertFrom-QemuArgument 'memory-backend-ram,id=a,size=64M'

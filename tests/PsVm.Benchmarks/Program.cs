@@ -24,6 +24,7 @@ const string Usage = """
     sharedfolder  a folder that a guest shares by 9P, in turn with QEMU: long files, and many small ones
     vhost    a folder that virtiofsd shares with a guest, here and in QEMU in turn: long files, and many small ones
     disk     a disk's requests, one and 32 at a time, in turn with QEMU
+    network  a guest's network by passt, both ways and by requests, in turn with QEMU
     import   what Import-Module adds to the start of pwsh
     docs/benchmarks.md has their options.
     """;
@@ -105,6 +106,12 @@ try
             return 0;
         case [DiskCommand.ChildName, .. string[] rest]:
             DiskCommand.RunChild(rest);
+            return 0;
+        case ["network", .. string[] rest]:
+            NetworkCommand.Network(rest);
+            return 0;
+        case [NetworkCommand.ChildName, .. string[] rest]:
+            NetworkCommand.RunChild(rest);
             return 0;
         case ["import", .. string[] rest]:
             ImportCommand.Import(rest);

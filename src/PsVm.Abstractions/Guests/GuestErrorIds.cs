@@ -61,6 +61,9 @@ public static class GuestErrorIds
     /// <summary>A guest has no disk of that name.</summary>
     public const string GuestDiskNotFound = nameof(GuestDiskNotFound);
 
+    /// <summary>A guest has no network adapter of that name.</summary>
+    public const string GuestNetworkAdapterNotFound = nameof(GuestNetworkAdapterNotFound);
+
     /// <summary>A disk has no overlay: the guest writes its image, or writes nothing.</summary>
     public const string DiskOverlayMissing = nameof(DiskOverlayMissing);
 
@@ -102,9 +105,6 @@ public static class GuestErrorIds
 
     /// <summary>Another adapter of the host has the address (MAC).</summary>
     public const string NetworkMacInUse = nameof(NetworkMacInUse);
-
-    /// <summary>What the frames of an adapter are to go to is not there, or refuses.</summary>
-    public const string NetworkUnavailable = nameof(NetworkUnavailable);
 
     /// <summary>A clone was given a network adapter that its template has not, or with another MTU.</summary>
     public const string TemplateNetworkMismatch = nameof(TemplateNetworkMismatch);

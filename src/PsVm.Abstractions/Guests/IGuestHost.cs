@@ -138,6 +138,9 @@ public interface IGuestHost
     /// <summary>Folders that guests share with the host.</summary>
     IGuestSharedFolders SharedFolders { get; }
 
+    /// <summary>Changes network adapters of guests.</summary>
+    IGuestNetworks Networks { get; }
+
     /// <summary>What a guest costs and does.</summary>
     /// <param name="guest">The guest.</param>
     /// <param name="detailed">

@@ -60,14 +60,15 @@ internal sealed class GuestAssembler(
         return new GuestAssembly(this, options, machineType, template, slots, generation);
     }
 
-    /// <summary>Checks whether a guest that boots again could have other disks or shared folders.</summary>
+    /// <summary>Checks whether a guest that boots again could have other disks, shared folders or network adapters.</summary>
     /// <param name="options">What the guest is made of then.</param>
     /// <returns>That, on a machine type that has slots where the one that guests usually have has none, and all that would be in its slots.</returns>
     /// <exception cref="GuestException">It could not.</exception>
     public (GuestOptions Options, IReadOnlyList<GuestDevicePlan> Slots) OpenWith(GuestOptions options)
     {
         string? machineType = options.MachineType == MachineTypes.Resolve(MachineTypes.Alias) ? null : options.MachineType;
-        GuestAssembly assembly = Open(options with { MachineType = options.Disks.Count + options.SharedFolders.Count > 0 ? machineType : options.MachineType });
+        bool hasDevices = options.Disks.Count + options.SharedFolders.Count + options.Networks.Count > 0;
+        GuestAssembly assembly = Open(options with { MachineType = hasDevices ? machineType : options.MachineType });
         return (assembly.Options, assembly.Slots);
     }
 

@@ -75,6 +75,9 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
     public IGuestSharedFolders SharedFolders => field ??= new GuestSharedFolders(_guests, _assembler);
 
     /// <inheritdoc/>
+    public IGuestNetworks Networks => field ??= new GuestNetworks(_guests, _assembler);
+
+    /// <inheritdoc/>
     public IGuestAgents Agents => field ??= new GuestAgents(Find);
 
     /// <summary>The code that its guests share.</summary>

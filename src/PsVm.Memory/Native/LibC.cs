@@ -74,7 +74,7 @@ internal static partial class LibC
 
     public const int FamilyUnix = 1; // AF_UNIX
     public const int SocketStream = 1; // SOCK_STREAM
-    public const int SocketFlags = OpenCloexec | OpenNonBlocking; // SOCK_CLOEXEC | SOCK_NONBLOCK
+    public const int SocketCloexec = OpenCloexec; // SOCK_CLOEXEC
     public const int SoSendBuffer = 7; // SO_SNDBUF
     public const int SetDescriptorFlags = 2; // F_SETFD
     public const int ShutBoth = 2; // SHUT_RDWR
@@ -186,6 +186,9 @@ internal static partial class LibC
 
     [LibraryImport("libc", EntryPoint = "sendmsg", SetLastError = true)]
     public static unsafe partial nint SendMsgTo(SafeHandle socket, MessageHeader* message, int flags);
+
+    [LibraryImport("libc", EntryPoint = "recv", SetLastError = true)]
+    public static partial nint Receive(SafeHandle socket, Span<byte> buffer, nuint count, int flags);
 
     [LibraryImport("libc", EntryPoint = "socketpair", SetLastError = true)]
     public static partial int SocketPair(int family, int type, int protocol, Span<int> sockets);

@@ -5,7 +5,8 @@ using Mono.Unix.Native;
 namespace PsVm.Memory.Native;
 
 /// <summary>
-/// One end of a connection between this process and one that it starts (socketpair(2)). It never waits. One thread at a time sends, and one receives;
+/// One end of a connection between this process and one that it starts (socketpair(2)). It never waits; the
+/// descriptor itself may, which is what passt sends the rest of a frame by. One thread at a time sends, and one receives;
 /// <see cref="Cut"/> is safe from any.
 /// </summary>
 public sealed class StreamSocket : IDisposable
@@ -27,7 +28,7 @@ public sealed class StreamSocket : IDisposable
     public static (StreamSocket One, StreamSocket Other) Pair()
     {
         Span<int> ends = stackalloc int[2];
-        if (Errors.Of(LibC.SocketPair(LibC.FamilyUnix, LibC.SocketStream | LibC.SocketFlags, 0, ends)) is var error and not 0)
+        if (Errors.Of(LibC.SocketPair(LibC.FamilyUnix, LibC.SocketStream | LibC.SocketCloexec, 0, ends)) is var error and not 0)
         {
             throw new IOException($"socketpair: {Errors.Describe(error)}");
         }
@@ -47,8 +48,8 @@ public sealed class StreamSocket : IDisposable
     /// <exception cref="IOException">The other end has gone.</exception>
     public int TryReceive(Span<byte> bytes)
     {
-        nint got = LibC.ReadFrom(_handle, bytes, (nuint)bytes.Length);
-        return got > 0 ? (int)got : got == 0 ? throw new IOException("the other end has closed the connection") : Nothing("read");
+        nint got = LibC.Receive(_handle, bytes, (nuint)bytes.Length, LibC.MsgDontWait);
+        return got > 0 ? (int)got : got == 0 ? throw new IOException("the other end has closed the connection") : Nothing("recv");
     }
 
     /// <summary>Sends as many bytes as there is room for, of pieces one after the other.</summary>

@@ -162,6 +162,8 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public IGuestSharedFolders SharedFolders { get; } = new NoSharedFolders();
 
+    public IGuestNetworks Networks => throw new NotSupportedException();
+
     public IReadOnlyList<RamMap> Map(GuestReference guest, long cellSize, CancellationToken cancellation = default)
     {
         Calls.Add($"map {Get(guest, cancellation).Name} {cellSize}");

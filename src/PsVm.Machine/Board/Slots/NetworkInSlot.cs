@@ -14,6 +14,9 @@ internal sealed class NetworkInSlot(string name, GuestNetworkOptions? options, N
     private GuestRam? _life;
     private bool _hasTold;
 
+    /// <summary>Its name.</summary>
+    public string Name => name;
+
     /// <inheritdoc/>
     public string Role => NetworkKind.RoleOf(name);
 
@@ -38,6 +41,7 @@ internal sealed class NetworkInSlot(string name, GuestNetworkOptions? options, N
     /// <inheritdoc/>
     public void Tell(Action<string> warn)
     {
+        adapter.Failed = fault => warn($"network adapter '{name}': {fault}");
         if (adapter.Backend is null && !_hasTold)
         {
             _hasTold = true;

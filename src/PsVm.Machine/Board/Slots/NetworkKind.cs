@@ -32,7 +32,7 @@ internal sealed class NetworkKind : IGuestDeviceKind
         Array.ForEach(given, network => Check(network, isTwice: given.Count(other => other.Name == network.Name) > 1));
         if (template is null)
         {
-            return [.. given.Select(network => PlanOf(network.Name!, network, network.Mac, network.Mtu ?? UsualMtu))];
+            return [.. given.Select(network => PlanOf(network.Name!, network, network.Mac, network.Mtu ?? NetworkBackends.UsualMtuOf(network.Backend)))];
         }
 
         Array.ForEach(given, network => CheckAgainst(template, network));
@@ -115,7 +115,7 @@ internal sealed class NetworkKind : IGuestDeviceKind
                 ("Forward with the back end Passt alone", $"it with {network.Backend}", "Leave it out."),
             { Mac: { } mac } when !MacAddress.TryParse(mac, out _) =>
                 ("a MAC address of one adapter, such as 52:54:00:12:34:56", $"'{VisibleText.Of(mac)}'", "Give such a one, or none."),
-            { Mtu: < LeastMtu or > MostMtu } => ($"an Mtu of {LeastMtu} to {MostMtu} bytes", $"{network.Mtu}", "Give another, or none: 1500."),
+            { Mtu: < LeastMtu or > MostMtu } => ($"an Mtu of {LeastMtu} to {MostMtu} bytes", $"{network.Mtu}", "Give another, or none."),
             _ => null,
         };
         if (wrong is var (expected, found, action))

@@ -7,6 +7,7 @@ namespace PsVm.Machine.Devices.Networks;
 internal sealed class NetworkAdapter(MacAddress address, int mtu, INetworkBackend? backend)
 {
     private ulong _driverAddress = address.Value;
+    private string? _fault; // that was told of
     private long _receivedPackets, _receivedBytes, _sentPackets, _sentBytes, _receivedDropped, _sentDropped;
 
     /// <summary>Its address.</summary>
@@ -25,6 +26,9 @@ internal sealed class NetworkAdapter(MacAddress address, int mtu, INetworkBacken
         set => Volatile.Write(ref _driverAddress, value.Value);
     }
 
+    /// <summary>Told why what it leads to has failed, each time; on any thread.</summary>
+    public Action<string>? Failed { get; set; }
+
     /// <summary>Frames come and go.</summary>
     public bool IsConnected => backend is { Fault: null };
 
@@ -36,6 +40,16 @@ internal sealed class NetworkAdapter(MacAddress address, int mtu, INetworkBacken
         Interlocked.Read(ref _sentBytes),
         Interlocked.Read(ref _receivedDropped) + ((backend as HubPort)?.ReceivedDropped ?? 0),
         Interlocked.Read(ref _sentDropped) + ((backend as HubPort)?.SentDropped ?? 0));
+
+    /// <summary>Tells of what it leads to, where that has another fault than when this was asked last.</summary>
+    public void TellOfFault()
+    {
+        string? fault = backend?.Fault;
+        if (Interlocked.Exchange(ref _fault, fault) != fault && fault is not null)
+        {
+            Failed?.Invoke(fault);
+        }
+    }
 
     /// <summary>The guest received a packet.</summary>
     /// <param name="bytes">Bytes of its frame.</param>

@@ -179,6 +179,7 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
     private void OnReady()
     {
         _waits = false;
+        _adapter.TellOfFault();
         bool isUp = _adapter.IsConnected;
         if (_wasUp != isUp)
         {

@@ -120,6 +120,14 @@ public sealed class PasstSessionTests : IDisposable
     }
 
     [Fact]
+    public void The_end_that_another_process_gets_waits_for_room()
+    {
+        const int nonBlocking = 0x800; // O_NONBLOCK
+        string line = File.ReadLines($"/proc/self/fdinfo/{(int)_other.Handle.DangerousGetHandle()}").Single(line => line.StartsWith("flags:", StringComparison.Ordinal));
+        Assert.Equal(0, Convert.ToInt32(line[6..].Trim(), 8) & nonBlocking);
+    }
+
+    [Fact]
     public void What_makes_no_sense_is_not_sent()
     {
         byte[] outside = TestFrames.Tcp(isIpv4: true, 10, 0);
