@@ -134,9 +134,10 @@ internal static class NetworkCommand
             while (!line.Contains("NET-UP", StringComparison.Ordinal));
 
             byte[] buffer = new byte[256 << 10];
-            _ = Exchange(port, 8, buffer, isUp: false); // what is compiled when first used is not measured
-            _ = Exchange(port, 8, buffer, isUp: true);
-            _ = Requests(port, 300, buffer, keeps: true);
+            _ = Exchange(port, 30, buffer, isUp: false); // what is compiled when first used is not measured
+            _ = Exchange(port, 30, buffer, isUp: true);
+            _ = Requests(port, 1000, buffer, keeps: true);
+            _ = Requests(port, 1000, buffer, keeps: false);
             List<Load> loads = [];
             foreach ((string name, Func<(double Count, TimeSpan Time)> run) in (ReadOnlySpan<(string, Func<(double, TimeSpan)>)>)
             [

@@ -14,7 +14,7 @@ public sealed class StreamSocket : IDisposable
     /// <summary>The most pieces of which <see cref="TrySend"/> takes bytes at once.</summary>
     public const int MostPieces = 4;
 
-    private const int KernelRoom = 208 << 10; // what Linux gives to anybody, by default (wmem_max)
+    private const int KernelRoom = 4 << 20; // Linux gives what it gives to anybody (wmem_max, 4 MiB or 208 KiB), and counts it twice
 
     private readonly SafeFileHandle _handle;
 

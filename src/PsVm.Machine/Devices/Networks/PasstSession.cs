@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 using PsVm.Memory.Native;
@@ -8,21 +9,29 @@ namespace PsVm.Machine.Devices.Networks;
 /// A connection with one process of passt's: frames on a stream, each after its length in four bytes. It has what came of a frame, or was sent of
 /// one, so far. Safe from any thread.
 /// </summary>
+/// <remarks>
+/// passt drops what its end of the connection has no room for, and sends it again a second or two later. So what it sends is taken at once and waits
+/// here for the guest, as far as there is room: a few windows of TCP.
+/// </remarks>
 internal sealed class PasstSession : IDisposable
 {
     private const int PrefixSize = sizeof(uint), EthernetSize = 14;
     private const int MostFrame = INetworkBackend.MostPacket - INetworkBackend.HeaderSize;
-    private const int ReceiveRoom = 128 << 10;
+    private const int UsualRoom = 128 << 10, MostRoom = 4 << 20;
+    private const int MostAtOnce = 256 << 10; // under the gate
 
     private readonly Lock _receiveGate = new(), _sendGate = new();
     private readonly StreamSocket _socket;
     private readonly Readiness _readiness;
     private readonly Action _ready;
     private readonly Action<string> _lost;
-    private readonly byte[] _received = new byte[ReceiveRoom];
+    private readonly byte[] _usual = new byte[UsualRoom];
+    private byte[] _received; // it, or a larger one while it takes that
     private readonly byte[] _unsent = new byte[PrefixSize + MostFrame]; // of the last frame
     private int _receivedStart, _receivedEnd;
     private int _unsentStart, _unsentEnd;
+    private bool _isHungry = true; // who receives has found nothing
+    private bool _isStuck; // there is no room to send, and somebody has something
     private int _isLost;
 
     /// <param name="socket">This end of the connection, its own from here on.</param>
@@ -31,7 +40,7 @@ internal sealed class PasstSession : IDisposable
     /// <exception cref="IOException">The process has too many open files; the socket is disposed of.</exception>
     public PasstSession(StreamSocket socket, Action ready, Action<string> lost)
     {
-        (_socket, _ready, _lost) = (socket, ready, lost);
+        (_socket, _ready, _lost, _received) = (socket, ready, lost, _usual);
         try
         {
             _readiness = new Readiness(socket.Handle, OnReady);
@@ -83,13 +92,21 @@ internal sealed class PasstSession : IDisposable
         {
             while (true)
             {
+                bool wasFull = !HasRoom;
                 if (TryTake(packet, out int length))
                 {
+                    if (wasFull && HasRoom)
+                    {
+                        _readiness.Arm(reads: true, writes: false);
+                    }
+
                     return length;
                 }
 
-                if (!TryFill())
+                if (TryFill() == 0)
                 {
+                    _isHungry = true;
+                    _readiness.Arm(reads: true, writes: false);
                     return 0;
                 }
             }
@@ -115,6 +132,11 @@ internal sealed class PasstSession : IDisposable
         _readiness.Dispose();
         _socket.Cut();
         _socket.Dispose();
+        lock (_receiveGate)
+        {
+            (_receivedStart, _receivedEnd) = (0, 0);
+            Shrink();
+        }
     }
 
     private bool TrySend(ReadOnlySpan<byte> prefix, ReadOnlySpan<byte> first, ReadOnlySpan<byte> second, ReadOnlySpan<byte> third)
@@ -126,6 +148,7 @@ internal sealed class PasstSession : IDisposable
                 int sent = TrySendRest() ? _socket.TrySend(prefix, first, second, third) : 0;
                 if (sent == 0)
                 {
+                    _isStuck = true;
                     _readiness.Arm(reads: false, writes: true);
                     return false;
                 }
@@ -206,32 +229,81 @@ internal sealed class PasstSession : IDisposable
         return true;
     }
 
-    /// <summary>Receives more.</summary>
-    /// <returns>False: there is none now.</returns>
-    private bool TryFill()
+    private bool HasRoom => _receivedEnd - _receivedStart <= MostRoom - MostAtOnce;
+
+    /// <summary>Receives more, where there is room for it.</summary>
+    /// <returns>Bytes that came; 0: there are none now.</returns>
+    private int TryFill()
     {
-        Span<byte> left = _received.AsSpan(_receivedStart.._receivedEnd);
-        left.CopyTo(_received);
-        (_receivedStart, _receivedEnd) = (0, left.Length);
+        if (IsLost || !HasRoom)
+        {
+            return 0;
+        }
+
+        MakeRoom();
         try
         {
-            int count = !IsLost ? _socket.TryReceive(_received.AsSpan(_receivedEnd)) : 0;
+            int count = _socket.TryReceive(_received.AsSpan(_receivedEnd, Math.Min(MostAtOnce, _received.Length - _receivedEnd)));
             _receivedEnd += count;
-            if (count == 0)
-            {
-                _readiness.Arm(reads: true, writes: false);
-            }
-
-            return count > 0;
+            return count;
         }
         catch (Exception failure) when (failure is IOException or ObjectDisposedException)
         {
             Lose(failure.Message);
-            return false;
+            return 0;
+        }
+    }
+
+    private void MakeRoom()
+    {
+        Span<byte> left = _received.AsSpan(_receivedStart.._receivedEnd);
+        if (left.IsEmpty)
+        {
+            (_receivedStart, _receivedEnd) = (0, 0);
+            Shrink();
+        }
+        else if (_received.Length - _receivedEnd < UsualRoom / 2)
+        {
+            byte[] before = _received;
+            if (left.Length > before.Length / 2 && before.Length < MostRoom)
+            {
+                _received = ArrayPool<byte>.Shared.Rent(2 * before.Length);
+            }
+
+            left.CopyTo(_received);
+            (_receivedStart, _receivedEnd) = (0, left.Length);
+            if (before != _received)
+            {
+                Return(before);
+            }
+        }
+    }
+
+    private void Shrink()
+    {
+        Return(_received);
+        _received = _usual;
+    }
+
+    private void Return(byte[] buffer)
+    {
+        if (buffer != _usual)
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
         }
     }
 
     private void OnReady()
+    {
+        bool tells = TrySendWhatWaits() | TakeWhatCame();
+        if (tells)
+        {
+            _ready();
+        }
+    }
+
+    /// <returns>There is room for who had none.</returns>
+    private bool TrySendWhatWaits()
     {
         lock (_sendGate)
         {
@@ -240,14 +312,41 @@ internal sealed class PasstSession : IDisposable
                 if (!TrySendRest())
                 {
                     _readiness.Arm(reads: false, writes: true);
+                    return false;
                 }
             }
             catch (Exception failure) when (failure is IOException or ObjectDisposedException)
             {
                 Lose(failure.Message);
             }
-        }
 
-        _ready();
+            bool wasStuck = _isStuck;
+            _isStuck = false;
+            return wasStuck;
+        }
+    }
+
+    /// <returns>There is something for who found nothing.</returns>
+    private bool TakeWhatCame()
+    {
+        bool tells = false;
+        while (true)
+        {
+            lock (_receiveGate)
+            {
+                int count = TryFill();
+                tells |= _isHungry && (count > 0 || IsLost);
+                _isHungry &= !tells;
+                if (count == 0)
+                {
+                    if (HasRoom)
+                    {
+                        _readiness.Arm(reads: true, writes: false);
+                    }
+
+                    return tells;
+                }
+            }
+        }
     }
 }
