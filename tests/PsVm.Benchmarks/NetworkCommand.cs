@@ -88,7 +88,11 @@ internal static class NetworkCommand
         string folder = Directory.CreateTempSubdirectory("psvm-network-").FullName;
         try
         {
-            File.SetUnixFileMode(folder, (UnixFileMode)0x1ff); // root's passt is nobody's process
+            if (OperatingSystem.IsLinux())
+            {
+                File.SetUnixFileMode(folder, (UnixFileMode)0x1ff); // root's passt is nobody's process
+            }
+
             string socket = Path.Combine(folder, "socket");
             int port = FreePort();
             using Process passt = Process.Start(new ProcessStartInfo("passt",
