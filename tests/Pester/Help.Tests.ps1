@@ -172,6 +172,10 @@ Describe 'Examples of the help' {
             Set-ItResult -Skipped -Because 'PSVM_LINUX_GUEST names no folder with a Linux guest'
         }
 
+        if ("$Needs" -like '*passt*' -and -not (Get-Command passt -CommandType Application -ErrorAction Ignore)) {
+            Set-ItResult -Skipped -Because 'passt is not installed'
+        }
+
         $Code | Should -Not -BeNullOrEmpty
         foreach ($need in $Needs -ne $null) {
             $shell.Commands.Clear()
