@@ -32,8 +32,9 @@ count=$(trixie apt-get --print-uris "${wanted[@]}" 2>"$work/errors" | wc -l)
     without_hosts <"$work/errors" | while read -r line; do say_over "$line"; done
     die "these packages cannot be installed together: $*"
 }
-say "get $count packages"
-trixie apt-get -o APT::Status-Fd=3 --download-only "${wanted[@]}" 2>"$work/errors" 3>&1 >/dev/null | show_percents "get $count packages" || {
+text="get $count packages"
+say "$text"
+trixie apt-get -o APT::Status-Fd=3 --download-only "${wanted[@]}" 2>"$work/errors" 3>&1 >/dev/null | show_percents "$text" || {
     without_hosts <"$work/errors" | while read -r line; do say_over "$line"; done
     die 'cannot download them'
 }
@@ -44,7 +45,8 @@ download "$kernel" 'the kernel'
 say 'unpack them'
 root=$work/root
 mkdir "$root"
-for package in "$work"/cache/archives/base-files_*.deb "$work"/cache/archives/*.deb; do # base-files first: it has the links /bin, /lib and /sbin
+# base-files first: it has the links /bin, /lib and /sbin.
+for package in "$work"/cache/archives/base-files_*.deb "$work"/cache/archives/*.deb; do
     dpkg-deb -x "$package" "$root"
 done
 rm -rf "$root"/usr/share/{doc,info,locale,man}/*
