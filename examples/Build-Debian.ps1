@@ -19,6 +19,11 @@ examples/Build-Debian.ps1
 Makes all of it in output/debian.
 
 .EXAMPLE
+examples/Build-Debian.ps1 -NoNetwork
+
+Makes a Debian without a web server, and asks the clones' agents who they are.
+
+.EXAMPLE
 examples/Build-Debian.ps1 -Path /srv/debian -Size 4G -Clones 3 -Keep
 #>
 [CmdletBinding()]
@@ -41,6 +46,9 @@ param(
     [ValidateRange(1024, 64000)]
     [int] $Port = 8081,
 
+    # Guests have no network, so that passt is not needed: nothing is installed by apt, and who a clone is its agent says.
+    [switch] $NoNetwork,
+
     # The clones stay: Get-Guest shows them, Remove-Guest -Label example=debian ends them.
     [switch] $Keep
 )
@@ -51,16 +59,20 @@ if (-not (Get-Module PsVm)) {
     Import-Module ([IO.Path]::Combine($PSScriptRoot, '..', 'output', 'PsVm'))
 }
 
-$missing = @{ 'apt-get' = 'apt'; 'dpkg-deb' = 'dpkg'; cpio = 'cpio'; passt = 'passt'; 'mkfs.ext4' = 'e2fsprogs' }.GetEnumerator().Where{
+$tools = @{ 'apt-get' = 'apt'; 'dpkg-deb' = 'dpkg'; cpio = 'cpio'; 'mkfs.ext4' = 'e2fsprogs' }
+if (-not $NoNetwork) { $tools.passt = 'passt' }
+$missing = @($tools.GetEnumerator().Where{
     -not (Get-Command $_.Key -CommandType Application -ErrorAction Ignore) -and -not (Test-Path "/usr/sbin/$($_.Key)")
-}
+})
 if ($missing) {
     throw "Expected the tools of this example, found that $($missing.Key -join ', ') are missing: apt install $($missing.Value -join ' ')"
 }
 
 $null = New-Item -ItemType Directory -Force $Path
 $Path = (Get-Item $Path).FullName
-$root, $template = "$Path/root.img", "$Path/template"
+$first, $base = "$Path/root.first", "$Path/root.base"
+$root, $template = ($NoNetwork ? ($base, "$Path/template.alone") : ("$Path/root.img", "$Path/template"))
+$network = $NoNetwork ? @{} : @{ Network = @{ Backend = 'Passt' } }
 $machine = @{
     MachineType = 'virt-1.3'
     Memory      = $Memory
@@ -92,8 +104,7 @@ function Complete-Guest([object] $guest) {
 
 try {
     # Each step that is done leaves an image of another name; one that was broken off can be done again.
-    $first, $base = "$Path/root.first", "$Path/root.base"
-    if (-not ((Test-Path $root) -or (Test-Path $base))) {
+    if (-not (Test-Path $base)) {
         if (-not (Test-Path $first)) {
             Measure-Step 'get and unpack packages' {
                 $packages = 'systemd-sysv', 'udev', 'ifupdown', 'dhcpcd-base', 'iproute2', 'openssh-server', 'qemu-guest-agent'
@@ -116,21 +127,22 @@ try {
 
     if (-not (Test-Path $root)) {
         Measure-Step 'boot, apt install lighttpd, power off' {
-            # It writes the image itself: a template holds no more than 64 MiB of what was written over one.
-            $guest = Start-Guest @machine -CommandLine $arguments -Disk $base -Network @{ Backend = 'Passt' } -Label $own
+            # It writes an image of its own: a template holds no more than 64 MiB of what was written over one.
+            & cp --sparse=always $base "$root.new"
+            $guest = Start-Guest @machine @network -CommandLine $arguments -Disk "$root.new" -Label $own
             $guest = $guest | Wait-Guest -ForAgent -Timeout 10m
             Invoke-In $guest 'DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends lighttpd'
             Invoke-In $guest 'apt-get clean'
             $null = Invoke-GuestCommand $guest 'systemctl poweroff --no-block'
             Complete-Guest $guest
-            Move-Item $base $root
+            Move-Item "$root.new" $root
         }
     }
 
     $disk = @{ Path = $root; Name = 'root'; Overlay = 'Memory' }
     if (-not (Test-GuestTemplate $template)) {
         $guest = Measure-Step 'boot' {
-            $guest = Start-Guest @machine -CommandLine $arguments -Disk $disk -Network @{ Backend = 'Passt' } -Label $own
+            $guest = Start-Guest @machine @network -CommandLine $arguments -Disk $disk -Label $own
             $guest = $guest | Wait-Guest -ForAgent -Timeout 10m
             Invoke-In $guest 'systemctl is-system-running --wait || systemctl --failed --no-legend'
             $guest
@@ -143,14 +155,14 @@ try {
     }
 
     # What a clone serves: who it is.
-    $page = { printf '%s %s\n' "$(hostname)" "$(cat /etc/machine-id)" > /var/www/html/index.html }
+    $page = { mkdir -p /var/www/html; printf '%s %s\n' "$(hostname)" "$(cat /etc/machine-id)" > /var/www/html/index.html }
     $fleet = [Collections.Generic.List[object]]::new()
     Measure-Step "start $Clones clones" {
         foreach ($number in 1..$Clones) {
             $name = 'debian-{0:d2}' -f $number
             $who = @{ HostName = $name; MachineId = $true; SshHostKeys = $true; Script = $page }
-            $network = @{ Backend = 'Passt'; Forward = "$($Port + $number - 1):80" }
-            $fleet.Add((Start-Guest -Template $template -Name $name -Disk $disk -Network $network -Identity $who -Label $own))
+            if (-not $NoNetwork) { $network.Network.Forward = "$($Port + $number - 1):80" }
+            $fleet.Add((Start-Guest -Template $template -Name $name -Disk $disk @network -Identity $who -Label $own))
         }
     }
 
@@ -161,19 +173,20 @@ try {
     $rows = foreach ($number in 1..$Clones) {
         $guest, $at = $fleet[$number - 1], ($Port + $number - 1)
         $clock = [Diagnostics.Stopwatch]::StartNew()
-        $answer = Invoke-WebRequest "http://127.0.0.1:$at/" -MaximumRetryCount 30 -RetryIntervalSec 1 -TimeoutSec 30
+        $answer = $NoNetwork ? (Invoke-GuestCommand $guest 'cat /var/www/html/index.html').StdOut
+            : (Invoke-WebRequest "http://127.0.0.1:$at/" -MaximumRetryCount 30 -RetryIntervalSec 1 -TimeoutSec 30).Content
         $elapsed = $clock.Elapsed
-        $hostName, $machineId = "$($answer.Content)".Trim() -split ' '
+        $hostName, $machineId = "$answer".Trim() -split ' '
         $before = [DateTimeOffset]::UtcNow
         $there = [DateTimeOffset]::FromUnixTimeMilliseconds([long](Invoke-GuestCommand $guest 'date +%s%3N').StdOut)
         $middle = $before + ([DateTimeOffset]::UtcNow - $before) / 2
         [pscustomobject]@{
             Guest       = $guest.Name
-            Port        = $at
+            Port        = $NoNetwork ? $null : $at
             HostName    = $hostName
             MachineId   = $machineId
             'Clock, ms' = [Math]::Round(($there - $middle).TotalMilliseconds)
-            'HTTP, ms'  = [Math]::Round($elapsed.TotalMilliseconds)
+            'Answer, ms' = [Math]::Round($elapsed.TotalMilliseconds)
         }
     }
 
