@@ -49,7 +49,7 @@ param(
     # Guests have no network, so that passt is not needed: nothing is installed by apt, and who a clone is its agent says.
     [switch] $NoNetwork,
 
-    # The clones stay: Get-Guest shows them, Remove-Guest -Label example=debian ends them.
+    # The clones stay; Get-Guest -Label example=debian | Remove-Guest ends them.
     [switch] $Keep
 )
 
@@ -86,7 +86,7 @@ $times = [Collections.Generic.List[object]]::new()
 function Measure-Step([string] $name, [scriptblock] $step) {
     Write-Verbose $name
     $clock = [Diagnostics.Stopwatch]::StartNew()
-    . $step
+    & $step
     $times.Add([pscustomobject]@{ Step = $name; Seconds = [Math]::Round($clock.Elapsed.TotalSeconds, 1) })
 }
 
@@ -181,12 +181,12 @@ try {
         $there = [DateTimeOffset]::FromUnixTimeMilliseconds([long](Invoke-GuestCommand $guest 'date +%s%3N').StdOut)
         $middle = $before + ([DateTimeOffset]::UtcNow - $before) / 2
         [pscustomobject]@{
-            Guest       = $guest.Name
-            Port        = $NoNetwork ? $null : $at
-            HostName    = $hostName
-            MachineId   = $machineId
-            'Clock, ms' = [Math]::Round(($there - $middle).TotalMilliseconds)
-            'Answer, ms' = [Math]::Round($elapsed.TotalMilliseconds)
+            Guest        = $guest.Name
+            Port         = $NoNetwork ? $null : $at
+            HostName     = $hostName
+            MachineId    = $machineId
+            'Clock, ms'  = [int]($there - $middle).TotalMilliseconds
+            'Answer, ms' = [int]$elapsed.TotalMilliseconds
         }
     }
 
