@@ -61,7 +61,8 @@ internal static partial class AgentIdentity
 
         """;
 
-    private static readonly TimeSpan s_timeout = TimeSpan.FromMinutes(2);
+    // Keys take seconds of a hart's time each, and ten clones on a busy host took minutes.
+    private static readonly TimeSpan s_timeout = TimeSpan.FromMinutes(10);
 
     /// <summary>Throws when no guest can have an identity.</summary>
     /// <exception cref="GuestException">Its host name or an address is none (<see cref="GuestErrorIds.GuestIdentityInvalid"/>).</exception>
