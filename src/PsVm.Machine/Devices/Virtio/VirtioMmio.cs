@@ -160,6 +160,24 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
         }
     }
 
+    public override void KickHere(int queue)
+    {
+        Debug.Assert(!_gate.IsHeldByCurrentThread, "who has the gate is served already");
+        TimeSpan began = KernelCalls.ThreadCpuTime;
+        lock (_gate)
+        {
+            if (!IsLive || !_queues[queue].IsReady)
+            {
+                return;
+            }
+
+            _pending |= 1ul << queue;
+            ServeHere();
+        }
+
+        Charge(KernelCalls.ThreadCpuTime - began);
+    }
+
     public override bool Use(VirtioChain chain, Action<VirtioChain> work)
     {
         lock (_gate)
@@ -256,11 +274,7 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
         lock (_gate)
         {
             _isScheduled = false;
-            if (!_paused && !_disposed)
-            {
-                Serve();
-                Schedule();
-            }
+            ServeHere();
         }
 
         Charge(KernelCalls.ThreadCpuTime - began);
@@ -359,11 +373,17 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
         else
         {
             _pending |= 1ul << queue;
-            if (!_paused && !_isScheduled)
-            {
-                Serve();
-                Schedule();
-            }
+            ServeHere();
+        }
+    }
+
+    /// <summary>Serves a piece of what is left on this thread, unless another is about to, and has the pool serve what is left then.</summary>
+    private void ServeHere()
+    {
+        if (!_paused && !_isScheduled && !_disposed)
+        {
+            Serve();
+            Schedule();
         }
     }
 

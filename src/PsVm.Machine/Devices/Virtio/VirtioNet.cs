@@ -187,8 +187,8 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
             _port.NotifyConfigChanged();
         }
 
-        _port.Kick(Incoming);
-        _port.Kick(Outgoing);
+        _port.KickHere(Incoming);
+        _port.KickHere(Outgoing);
     }
 
     /// <summary>What came before there was a driver is nothing that it has asked for.</summary>

@@ -6,6 +6,12 @@ internal abstract class VirtioPort
     /// <summary>Has the transport look at a queue again, soon and on another thread.</summary>
     public abstract void Kick(int queue);
 
+    /// <summary>
+    /// Has a piece of a queue served at once, on the calling thread, which has no transport's gate; what is left is served on another thread. For what
+    /// the guest waits for: a thread less wakes another.
+    /// </summary>
+    public abstract void KickHere(int queue);
+
     /// <summary>Does something with a buffer that was not completed, unless its driver is gone: then its memory is the guest's again.</summary>
     /// <param name="chain">The buffer.</param>
     /// <param name="work">Reads or writes the buffer; under the transport's gate, so it is to be short.</param>

@@ -107,6 +107,18 @@ public sealed class VirtioNetTests : IDisposable
     }
 
     [Fact]
+    public void What_came_is_the_drivers_when_the_thread_that_told_of_it_goes_on_and_no_other_was_woken()
+    {
+        Begin();
+        Give(1000, 4);
+
+        _network.Bring(Frames.Packet(s_own, s_other, "now"));
+
+        Assert.Equal(1, _rings[In].Returned);
+        Assert.Equal(1u, _driver.Interrupts & 1);
+    }
+
+    [Fact]
     public void All_buffers_of_a_packet_show_at_once()
     {
         Begin(size: 256);
