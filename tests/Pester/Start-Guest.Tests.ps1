@@ -82,7 +82,7 @@ Describe 'Start-Guest' {
         $clone.Networks.Network | Should -Be other
         (Get-ErrorOf { Restore-Guest $TestDrive/networked -Name again }).Id | Should -Be NetworkMacInUse
         (Get-ErrorOf { Restore-Guest $TestDrive/networked -Network @{ Backend = 'Hub'; Name = 'net7' } }).Id | Should -Be TemplateNetworkMismatch
-        (TabExpansion2 'Start-Guest x -Network h' 23).CompletionMatches.CompletionText | Should -Be Hub, Hub:default, Hub:lan, Hub:other
+        (TabExpansion2 'Start-Guest x -Network ' 23).CompletionMatches.CompletionText -replace "'" | Should -Be Hub, Hub:default, Hub:lan, Hub:other, Passt, Tap:
         Get-Guest one, two, three, clone | Remove-Guest -Force
     }
 
