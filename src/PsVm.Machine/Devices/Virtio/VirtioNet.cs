@@ -178,6 +178,7 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
     /// <summary>The back end has something, or room, or is there again, or gone; on a thread that has no gate.</summary>
     private void OnReady()
     {
+        bool waited = _waits;
         _waits = false;
         _adapter.TellOfFault();
         bool isUp = _adapter.IsConnected;
@@ -188,7 +189,10 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
         }
 
         _port.KickHere(Incoming);
-        _port.KickHere(Outgoing);
+        if (waited)
+        {
+            _port.KickHere(Outgoing);
+        }
     }
 
     /// <summary>What came before there was a driver is nothing that it has asked for.</summary>
