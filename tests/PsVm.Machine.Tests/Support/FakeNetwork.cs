@@ -17,6 +17,8 @@ internal sealed class FakeNetwork : INetworkBackend
 
     public string? Fault { get; set; }
 
+    public int Restarts { get; set; }
+
     public bool HasReady => _ready is not null;
 
     public int Waiting => _incoming.Count;

@@ -21,6 +21,9 @@ internal interface INetworkBackend : IDisposable
     /// <summary>Why frames go nowhere now, for operators; null: they go.</summary>
     string? Fault { get; }
 
+    /// <summary>How often what it leads to has begun anew, and has forgotten the guest's addresses: the guest is to announce them.</summary>
+    int Restarts => 0;
+
     /// <summary>Sends a packet. One that makes no sense is dropped and counts as sent.</summary>
     /// <param name="packet">Header and frame.</param>
     /// <returns>False: there is no room now.</returns>

@@ -28,6 +28,7 @@ internal sealed class PasstNetwork : INetworkBackend
     private volatile PasstSession? _session;
     private ChildProgram? _child;
     private long _beganAt;
+    private int _restarts;
     private TimeSpan _pause = s_firstPause;
     private volatile string? _fault;
     private volatile Action? _ready;
@@ -52,6 +53,9 @@ internal sealed class PasstNetwork : INetworkBackend
 
     /// <inheritdoc/>
     public string? Fault => _fault;
+
+    /// <inheritdoc/>
+    public int Restarts => Volatile.Read(ref _restarts);
 
     /// <summary>Its process, while it runs.</summary>
     public int? ProcessId
@@ -233,6 +237,7 @@ internal sealed class PasstNetwork : INetworkBackend
             {
                 await Task.Delay(_pause, _stop.Token).ConfigureAwait(false);
                 Begin();
+                Interlocked.Increment(ref _restarts);
                 _ready?.Invoke();
                 return;
             }

@@ -51,6 +51,7 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
     private uint _mtu;
     private bool _announces; // the driver is to tell others of its address
     private bool _wasUp;
+    private int _restarts; // of the back end that the driver has announced itself to
     private volatile bool _waits; // the back end has no room
 
     /// <param name="port">Its transport.</param>
@@ -77,7 +78,7 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
     public void ReadConfig(Span<byte> config)
     {
         _adapter.Address.Write(config);
-        int status = (_adapter.IsConnected ? LinkUp : 0) | (_announces ? Announce : 0);
+        int status = (_adapter.IsConnected ? LinkUp : 0) | (_announces && Has(AnnounceFeature) ? Announce : 0);
         BinaryPrimitives.WriteUInt16LittleEndian(config[6..], (ushort)status);
         BinaryPrimitives.WriteUInt16LittleEndian(config[8..], 1); // pairs of queues
         BinaryPrimitives.WriteUInt16LittleEndian(config[10..], (ushort)_mtu);
@@ -182,9 +183,11 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
         _waits = false;
         _adapter.TellOfFault();
         bool isUp = _adapter.IsConnected;
-        if (_wasUp != isUp)
+        int restarts = _adapter.Backend?.Restarts ?? 0;
+        if (_wasUp != isUp || _restarts != restarts)
         {
-            _wasUp = isUp;
+            (_wasUp, _restarts) = (isUp, restarts);
+            _announces |= isUp;
             _port.NotifyConfigChanged();
         }
 

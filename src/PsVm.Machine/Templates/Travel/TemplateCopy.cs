@@ -138,8 +138,10 @@ internal sealed class TemplateCopy(string path, TemplateCopyOptions options, Fol
     {
         try
         {
-            return template.Parent is { } parent
-                ? template with { Parent = parent with { Path = TemplateSource.Open(_path).OpenChain([]).Levels[1].Template.Path } }
+            // Another one may be there by now.
+            return template.Parent is { } parent && TemplateSource.Open(_path).OpenChain([]).Levels is [var same, var found, ..]
+                && same.Template.Id == template.Id
+                ? template with { Parent = parent with { Path = found.Template.Path } }
                 : template;
         }
         catch (GuestException)

@@ -50,7 +50,22 @@ public sealed class VirtioNetTests : IDisposable
         _driver.AcknowledgeInterrupts();
         _network.Fault = null;
         _network.Bring();
-        Assert.Equal((1ul, 2ul), (LinkStatus, _driver.Interrupts & 2));
+        Assert.Equal((3ul, 2ul), (LinkStatus, _driver.Interrupts & 2)); // and is to announce itself there
+    }
+
+    [Fact]
+    public void A_network_that_has_forgotten_the_guest_is_told_of_it_also_where_nobody_saw_the_link_go()
+    {
+        Begin();
+        Assert.Equal(1ul, LinkStatus);
+
+        _network.Restarts++;
+        _network.Bring();
+        Assert.Equal((3ul, 2ul), (LinkStatus, _driver.Interrupts & 2));
+
+        _driver.AcknowledgeInterrupts();
+        _network.Bring();
+        Assert.Equal(0ul, _driver.Interrupts & 2);
     }
 
     [Fact]
