@@ -28,7 +28,7 @@ esac
 root=$(mktemp -d)
 modules=$root/usr/lib/modules/6/kernel/drivers
 mkdir -p "$root"/usr/bin "$root"/boot "$root"/usr/lib/riscv64-linux-gnu/opensbi/generic "$modules"/virtio
-echo x | tee "$modules"/virtio/virtio_{mmio,blk,balloon}.ko.xz "$modules"/virtio-rng.ko.xz >/dev/null
+echo x | tee "$modules"/virtio/virtio_{mmio,blk,balloon,net}.ko.xz "$modules"/{virtio-rng,failover,net_failover,netfs,9pnet,9pnet_virtio,9p}.ko.xz >/dev/null
 echo x | tee "$root"/usr/bin/busybox "$root"/usr/lib/riscv64-linux-gnu/opensbi/generic/fw_{jump.elf,dynamic.bin} >/dev/null
 printf '%56sRSC' >"$root/boot/vmlinux-6"
 tar -c -C "$root" .
