@@ -293,6 +293,7 @@ public sealed unsafe class PhysicalMemoryTests : IDisposable
             }
         });
         runner.Start();
+        Assert.True(SpinWait.SpinUntil(() => machine.ReadRam(data) != 0, TimeSpan.FromSeconds(30)), "the hart does not run");
 
         // The copy of a checkpoint: a page that is not marked is as it was copied last.
         ulong[] copies = new ulong[pages];
