@@ -7,35 +7,23 @@ namespace PsVm.Machine.Guests;
 /// <param name="assembler">Makes their devices.</param>
 internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : IGuestDisks
 {
+    private readonly GuestSlots _slots = new(guests, assembler);
+
     /// <inheritdoc/>
-    public GuestDisk Add(GuestReference guest, GuestDiskOptions disk, CancellationToken cancellation = default) => guests.WhileOff(
-        guest,
-        found =>
-        {
-            (GuestOptions options, GuestDevicePlan plan) = PlanOf(found, disk);
-            DiskInSlot made = (DiskInSlot)assembler.Make(plan, onlyLooks: false);
-            found.ChangeDevices(options, found.Devices.With(made));
-            return made.Show(found.Name);
-        },
-        cancellation);
+    public GuestDisk Add(GuestReference guest, GuestDiskOptions disk, CancellationToken cancellation = default) =>
+        _slots.Add<DiskInSlot, GuestDisk>(guest, found => With(found, disk), (made, name) => made.Show(name), cancellation);
 
     /// <inheritdoc/>
     public void CheckAdd(GuestReference guest, GuestDiskOptions disk, CancellationToken cancellation = default) =>
-        assembler.Make(PlanOf(guests.FindStopped(guest), disk).Plan, onlyLooks: true).Dispose();
+        _slots.CheckAdd(guest, found => With(found, disk));
 
     /// <inheritdoc/>
-    public void Remove(GuestReference guest, string disk, CancellationToken cancellation = default) => guests.WhileOff(
-        guest,
-        found =>
-        {
-            (GuestOptions options, DiskInSlot gone) = Without(found, disk);
-            found.ChangeDevices(options, found.Devices.Without(gone));
-            return gone;
-        },
-        cancellation);
+    public void Remove(GuestReference guest, string disk, CancellationToken cancellation = default) =>
+        _slots.Remove(guest, found => Without(found, disk), cancellation);
 
     /// <inheritdoc/>
-    public void CheckRemove(GuestReference guest, string disk, CancellationToken cancellation = default) => Without(guests.FindStopped(guest), disk);
+    public void CheckRemove(GuestReference guest, string disk, CancellationToken cancellation = default) =>
+        _slots.CheckRemove(guest, found => Without(found, disk));
 
     /// <inheritdoc/>
     public GuestDisk Save(GuestReference guest, string disk, IProgress<StepProgress>? progress, CancellationToken cancellation = default)
@@ -72,32 +60,24 @@ internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : 
     /// <inheritdoc/>
     public void CheckReset(GuestReference guest, string disk, CancellationToken cancellation = default) => WithOverlay(guests.FindStopped(guest), disk);
 
-    private (GuestOptions Options, GuestDevicePlan Plan) PlanOf(LiveGuest guest, GuestDiskOptions disk)
+    private static (GuestOptions Options, string Role) With(LiveGuest guest, GuestDiskOptions disk)
     {
         GuestDiskOptions[] present = [.. DisksOf(guest).Select(there => there.Options)];
-        string name = disk.Name ?? Enumerable.Range(0, present.Length + 1).Select(number => $"disk{number}")
-            .First(free => !Array.Exists(present, there => there.Name == free));
-        (GuestOptions options, IReadOnlyList<GuestDevicePlan> slots) = assembler.OpenWith(
-            guest.Options with { Disks = [.. present, disk with { Name = name }] });
-        return (options, slots.Single(plan => plan.Role == DiskKind.RoleOf(name)));
+        string name = disk.Name ?? SlotNames.FirstFree("disk", [.. present.Select(there => there.Name)]);
+        return (guest.Options with { Disks = [.. present, disk with { Name = name }] }, DiskKind.RoleOf(name));
     }
 
-    private (GuestOptions Options, DiskInSlot Disk) Without(LiveGuest guest, string name)
+    private static (GuestOptions Options, IGuestDevice Disk) Without(LiveGuest guest, string name)
     {
         DiskInSlot disk = Find(guest, name);
-        GuestDiskOptions[] others = [.. DisksOf(guest).Where(other => other != disk).Select(other => other.Options)];
-        return (assembler.OpenWith(guest.Options with { Disks = others }).Options, disk);
+        return (guest.Options with { Disks = [.. DisksOf(guest).Where(other => other != disk).Select(other => other.Options)] }, disk);
     }
 
     private static IEnumerable<DiskInSlot> DisksOf(LiveGuest guest) => guest.Devices.All.OfType<DiskInSlot>();
 
     private static DiskInSlot Find(LiveGuest guest, string name) => DisksOf(guest).FirstOrDefault(disk => disk.Disk.Name == name) ?? throw new GuestException(
         GuestErrorIds.GuestDiskNotFound,
-        $"Expected a disk '{VisibleText.Of(name)}' of guest '{guest.Name}', found {string.Join(", ", DisksOf(guest).Select(disk => disk.Disk.Name)) switch
-        {
-            "" => "none",
-            var names => names,
-        }}.",
+        $"Expected a disk '{VisibleText.Of(name)}' of guest '{guest.Name}', found {SlotNames.List(DisksOf(guest).Select(disk => disk.Disk.Name))}.",
         guest.Name,
         $"List its disks: Get-GuestDisk '{guest.Name}'.");
 

@@ -7,51 +7,35 @@ namespace PsVm.Machine.Guests;
 /// <param name="assembler">Makes their devices.</param>
 internal sealed class GuestNetworks(GuestTable guests, GuestAssembler assembler) : IGuestNetworks
 {
+    private readonly GuestSlots _slots = new(guests, assembler);
+
     /// <inheritdoc/>
-    public GuestNetworkAdapter Add(GuestReference guest, GuestNetworkOptions network, CancellationToken cancellation = default) => guests.WhileOff(
-        guest,
-        found =>
-        {
-            (GuestOptions options, GuestDevicePlan plan) = PlanOf(found, network);
-            NetworkInSlot made = (NetworkInSlot)assembler.Make(plan, onlyLooks: false);
-            found.ChangeDevices(options, found.Devices.With(made));
-            return made.Show(found.Name);
-        },
-        cancellation);
+    public GuestNetworkAdapter Add(GuestReference guest, GuestNetworkOptions network, CancellationToken cancellation = default) =>
+        _slots.Add<NetworkInSlot, GuestNetworkAdapter>(guest, found => With(found, network), (made, name) => made.Show(name), cancellation);
 
     /// <inheritdoc/>
     public void CheckAdd(GuestReference guest, GuestNetworkOptions network, CancellationToken cancellation = default) =>
-        assembler.Make(PlanOf(guests.FindStopped(guest), network).Plan, onlyLooks: true).Dispose();
+        _slots.CheckAdd(guest, found => With(found, network));
 
     /// <inheritdoc/>
-    public void Remove(GuestReference guest, string adapter, CancellationToken cancellation = default) => guests.WhileOff(
-        guest,
-        found =>
-        {
-            (GuestOptions options, NetworkInSlot gone) = Without(found, adapter);
-            found.ChangeDevices(options, found.Devices.Without(gone));
-            return gone;
-        },
-        cancellation);
+    public void Remove(GuestReference guest, string adapter, CancellationToken cancellation = default) =>
+        _slots.Remove(guest, found => Without(found, adapter), cancellation);
 
     /// <inheritdoc/>
-    public void CheckRemove(GuestReference guest, string adapter, CancellationToken cancellation = default) => Without(guests.FindStopped(guest), adapter);
+    public void CheckRemove(GuestReference guest, string adapter, CancellationToken cancellation = default) =>
+        _slots.CheckRemove(guest, found => Without(found, adapter));
 
-    private (GuestOptions Options, GuestDevicePlan Plan) PlanOf(LiveGuest guest, GuestNetworkOptions network)
+    private static (GuestOptions Options, string Role) With(LiveGuest guest, GuestNetworkOptions network)
     {
         GuestNetworkOptions[] present = [.. AdaptersOf(guest).Select(there => there.Options!)];
-        string name = network.Name ?? Enumerable.Range(0, present.Length + 1).Select(number => $"net{number}")
-            .First(free => !Array.Exists(present, there => there.Name == free));
-        (GuestOptions options, IReadOnlyList<GuestDevicePlan> slots) = assembler.OpenWith(
-            guest.Options with { Networks = [.. present, network with { Name = name }] });
-        return (options, slots.Single(plan => plan.Role == NetworkKind.RoleOf(name)));
+        string name = network.Name ?? SlotNames.FirstFree("net", [.. present.Select(there => there.Name)]);
+        return (guest.Options with { Networks = [.. present, network with { Name = name }] }, NetworkKind.RoleOf(name));
     }
 
-    private (GuestOptions Options, NetworkInSlot Adapter) Without(LiveGuest guest, string name)
+    private static (GuestOptions Options, IGuestDevice Adapter) Without(LiveGuest guest, string name)
     {
         NetworkInSlot adapter = Find(guest, name);
-        GuestNetworkOptions[] others = [.. AdaptersOf(guest).Where(other => other != adapter).Select(other => other.Options!)];
-        return (assembler.OpenWith(guest.Options with { Networks = others }).Options, adapter);
+        return (guest.Options with { Networks = [.. AdaptersOf(guest).Where(other => other != adapter).Select(other => other.Options!)] }, adapter);
     }
 
     // One without options leads nowhere and is a clone's, which is refused.
@@ -60,12 +44,8 @@ internal sealed class GuestNetworks(GuestTable guests, GuestAssembler assembler)
     private static NetworkInSlot Find(LiveGuest guest, string name) =>
         guest.Devices.All.OfType<NetworkInSlot>().FirstOrDefault(adapter => adapter.Name == name) ?? throw new GuestException(
             GuestErrorIds.GuestNetworkAdapterNotFound,
-            $"Expected a network adapter '{VisibleText.Of(name)}' of guest '{guest.Name}', found {string.Join(", ", guest.Devices.All.OfType<NetworkInSlot>()
-                .Select(adapter => adapter.Name)) switch
-            {
-                "" => "none",
-                var names => names,
-            }}.",
+            $"Expected a network adapter '{VisibleText.Of(name)}' of guest '{guest.Name}', found {SlotNames.List(guest.Devices.All.OfType<NetworkInSlot>()
+                .Select(adapter => adapter.Name))}.",
             guest.Name,
             $"List its adapters: Get-GuestNetworkAdapter '{guest.Name}'.");
 }

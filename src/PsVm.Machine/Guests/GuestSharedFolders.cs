@@ -8,6 +8,8 @@ namespace PsVm.Machine.Guests;
 /// <param name="assembler">Makes their devices.</param>
 internal sealed class GuestSharedFolders(GuestTable guests, GuestAssembler assembler) : IGuestSharedFolders
 {
+    private readonly GuestSlots _slots = new(guests, assembler);
+
     /// <inheritdoc/>
     public IReadOnlyList<GuestSharedFolder> Get(GuestReference guest, CancellationToken cancellation = default)
     {
@@ -23,16 +25,7 @@ internal sealed class GuestSharedFolders(GuestTable guests, GuestAssembler assem
             return Exchange(guest, wanted.Tag!, wanted, found => EmptySlot(found, wanted)?.Slot, cancellation);
         }
 
-        return guests.WhileOff(
-            guest,
-            found =>
-            {
-                (GuestOptions options, GuestDevicePlan plan) = PlanOf(found, folder);
-                FolderInSlot made = (FolderInSlot)assembler.Make(plan, onlyLooks: false);
-                found.ChangeDevices(options, found.Devices.With(made));
-                return made.Show(found.Name);
-            },
-            cancellation);
+        return _slots.Add<FolderInSlot, GuestSharedFolder>(guest, found => With(found, folder), (made, name) => made.Show(name), cancellation);
     }
 
     /// <inheritdoc/>
@@ -44,7 +37,7 @@ internal sealed class GuestSharedFolders(GuestTable guests, GuestAssembler assem
             return;
         }
 
-        assembler.Make(PlanOf(guests.FindStopped(guest), folder).Plan, onlyLooks: true).Dispose();
+        _slots.CheckAdd(guest, found => With(found, folder));
     }
 
     /// <inheritdoc/>
@@ -58,15 +51,7 @@ internal sealed class GuestSharedFolders(GuestTable guests, GuestAssembler assem
             return;
         }
 
-        guests.WhileOff(
-            guest,
-            found =>
-            {
-                (GuestOptions options, FolderInSlot gone) = Without(found, tag);
-                found.ChangeDevices(options, found.Devices.Without(gone));
-                return gone;
-            },
-            cancellation);
+        _slots.Remove(guest, found => Without(found, tag), cancellation);
     }
 
     /// <inheritdoc/>
@@ -104,27 +89,24 @@ internal sealed class GuestSharedFolders(GuestTable guests, GuestAssembler assem
             ? (found, folder with { Tag = found.Tag })
             : null;
 
-    private (GuestOptions Options, GuestDevicePlan Plan) PlanOf(LiveGuest guest, GuestSharedFolderOptions folder)
+    private static (GuestOptions Options, string Role) With(LiveGuest guest, GuestSharedFolderOptions folder)
     {
         GuestSharedFolderOptions[] present = [.. FoldersOf(guest).Select(there => there.Options).OfType<GuestSharedFolderOptions>()];
-        string tag = folder.Tag ?? Enumerable.Range(0, present.Length + 1).Select(number => $"folder{number}")
-            .First(free => !Array.Exists(present, there => there.Tag == free));
+        string tag = folder.Tag ?? SlotNames.FirstFree("folder", [.. present.Select(there => there.Tag)]);
         if (guest.Options.Template is not null && Array.Exists(present, there => there.Tag == tag))
         {
             throw TaggedTwice(guest, tag);
         }
 
-        (GuestOptions options, IReadOnlyList<GuestDevicePlan> slots) = assembler.OpenWith(
-            guest.Options with { SharedFolders = [.. present, folder with { Tag = tag }] });
-        return (options, slots.Single(plan => plan.Role == FolderKind.RoleOf(tag)));
+        return (guest.Options with { SharedFolders = [.. present, folder with { Tag = tag }] }, FolderKind.RoleOf(tag));
     }
 
-    private (GuestOptions Options, FolderInSlot Folder) Without(LiveGuest guest, string tag)
+    private static (GuestOptions Options, IGuestDevice Folder) Without(LiveGuest guest, string tag)
     {
         FolderInSlot folder = Find(guest, tag);
         GuestSharedFolderOptions[] others =
             [.. FoldersOf(guest).Where(other => other != folder).Select(other => other.Options).OfType<GuestSharedFolderOptions>()];
-        return (assembler.OpenWith(guest.Options with { SharedFolders = others }).Options, folder);
+        return (guest.Options with { SharedFolders = others }, folder);
     }
 
     private static IEnumerable<FolderInSlot> FoldersOf(LiveGuest guest) => guest.Devices.All.OfType<FolderInSlot>();
@@ -132,11 +114,7 @@ internal sealed class GuestSharedFolders(GuestTable guests, GuestAssembler assem
     private static FolderInSlot Find(LiveGuest guest, string tag) =>
         FoldersOf(guest).FirstOrDefault(folder => folder.Tag == tag) ?? throw new GuestException(
             GuestErrorIds.GuestSharedFolderNotFound,
-            $"Expected a shared folder '{VisibleText.Of(tag)}' of guest '{guest.Name}', found {string.Join(", ", FoldersOf(guest).Select(folder => folder.Tag)) switch
-            {
-                "" => "none",
-                var tags => tags,
-            }}.",
+            $"Expected a shared folder '{VisibleText.Of(tag)}' of guest '{guest.Name}', found {SlotNames.List(FoldersOf(guest).Select(folder => folder.Tag))}.",
             guest.Name,
             $"List its folders: Get-GuestSharedFolder '{guest.Name}'.");
 

@@ -88,13 +88,12 @@ internal sealed class DiskKind : IGuestDeviceKind
     {
         foreach (GuestDiskOptions disk in disks)
         {
-            bool isName = disk.Name!.Length is > 0 and <= LongestName
-                && disk.Name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '.' or '_');
+            bool isName = SlotNames.IsName(disk.Name!, LongestName);
             if (!isName || disks.Count(other => other.Name == disk.Name) > 1)
             {
                 throw new GuestException(
                     GuestErrorIds.DiskNameInvalid,
-                    $"Expected names of disks of 1 to {LongestName} letters, digits, '-', '.' and '_', each once, found '{VisibleText.Of(disk.Name)}'"
+                    $"Expected names of disks of 1 to {LongestName} letters, digits, '-', '.' and '_', each once, found '{VisibleText.Of(disk.Name!)}'"
                     + $"{(isName ? " twice" : "")}.",
                     disk.Path,
                     "Give other names, or none: disks are disk0, disk1 and so on then.");

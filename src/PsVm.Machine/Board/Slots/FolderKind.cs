@@ -70,12 +70,12 @@ internal sealed class FolderKind(Func<GuestSharedFolderOptions, IFolderServer>? 
     {
         foreach (GuestSharedFolderOptions folder in folders)
         {
-            bool isTag = folder.Tag!.Length is > 0 and <= LongestTag && folder.Tag.All(IsOfTag);
+            bool isTag = SlotNames.IsName(folder.Tag!, LongestTag);
             if (!isTag || folders.Count(other => other.Tag == folder.Tag) > 1)
             {
                 throw new GuestException(
                     GuestErrorIds.SharedFolderTagInvalid,
-                    $"Expected tags of shared folders of 1 to {LongestTag} letters, digits, '-', '.' and '_', each once, found '{VisibleText.Of(folder.Tag)}'"
+                    $"Expected tags of shared folders of 1 to {LongestTag} letters, digits, '-', '.' and '_', each once, found '{VisibleText.Of(folder.Tag!)}'"
                     + $"{(isTag ? " twice" : "")}.",
                     folder.Path,
                     "Give other tags, or none: folders are folder0, folder1 and so on then.");
@@ -83,13 +83,11 @@ internal sealed class FolderKind(Func<GuestSharedFolderOptions, IFolderServer>? 
         }
     }
 
-    private static bool IsOfTag(char letter) => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '.' or '_';
-
     private static FolderServer OpenOnHost(GuestSharedFolderOptions folder)
     {
         try
         {
-            return FolderServer.Open(folder.Path, folder.ReadOnly, folder.Owners == SharedFolderOwners.Root ? FolderOwners.Root : FolderOwners.Host);
+            return FolderServer.Open(folder.Path, folder.ReadOnly, folder.Owners);
         }
         catch (IOException failure)
         {

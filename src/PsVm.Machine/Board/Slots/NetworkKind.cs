@@ -92,7 +92,7 @@ internal sealed class NetworkKind : IGuestDeviceKind
 
     private static void Check(GuestNetworkOptions network, bool isTwice)
     {
-        bool isName = IsName(network.Name, LongestName);
+        bool isName = SlotNames.IsName(network.Name!, LongestName);
         if (!isName || isTwice)
         {
             throw new GuestException(
@@ -107,7 +107,7 @@ internal sealed class NetworkKind : IGuestDeviceKind
         (string Expected, string Found, string Action)? wrong = network switch
         {
             { Hub: not null } when !isOf(NetworkBackend.Hub) => ("Hub with the back end Hub alone", $"it with {network.Backend}", "Leave it out."),
-            { Hub: { } hub } when !IsName(hub, LongestHub) =>
+            { Hub: { } hub } when !SlotNames.IsName(hub, LongestHub) =>
                 ($"a name of a hub of 1 to {LongestHub} letters, digits, '-', '.' and '_'", $"'{VisibleText.Of(hub)}'", "Give another name."),
             { Device: not null } when !isOf(NetworkBackend.Tap) => ("Device with the back end Tap alone", $"it with {network.Backend}", "Leave it out."),
             { Device: null or "" } when isOf(NetworkBackend.Tap) => ("the Device of the back end Tap", "none", "Name a TAP device that is there: 'Tap:tap0'."),
@@ -129,7 +129,7 @@ internal sealed class NetworkKind : IGuestDeviceKind
 
     private static void CheckAgainst(GuestTemplate template, GuestNetworkOptions network)
     {
-        string names = string.Join(", ", template.Networks.Select(recorded => recorded.Name)) is { Length: > 0 } some ? some : "none";
+        string names = SlotNames.List(template.Networks.Select(recorded => recorded.Name));
         TemplateNetwork recorded = template.Networks.FirstOrDefault(recorded => recorded.Name == network.Name) ?? throw new GuestException(
             GuestErrorIds.TemplateNetworkMismatch,
             $"Expected network adapters of template '{template.Path}' ({names}), found '{network.Name}'.",
@@ -144,7 +144,4 @@ internal sealed class NetworkKind : IGuestDeviceKind
                 "Leave it out: its guest has read it already. It can take a smaller one by itself (ip link set mtu).");
         }
     }
-
-    private static bool IsName(string? name, int longest) => name is { Length: > 0 } && name.Length <= longest
-        && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '.' or '_');
 }

@@ -87,13 +87,12 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
 
     private static void Check(GuestVhostUserOptions device, bool isTwice)
     {
-        bool isTag = device.Tag!.Length is > 0 and <= LongestTag
-            && device.Tag.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '.' or '_');
+        bool isTag = SlotNames.IsName(device.Tag!, LongestTag);
         if (!isTag || isTwice)
         {
             throw new GuestException(
                 GuestErrorIds.VhostUserTagInvalid,
-                $"Expected tags of 1 to {LongestTag} letters, digits, '-', '.' and '_', each once, found '{VisibleText.Of(device.Tag)}'"
+                $"Expected tags of 1 to {LongestTag} letters, digits, '-', '.' and '_', each once, found '{VisibleText.Of(device.Tag!)}'"
                 + $"{(isTag ? " twice" : "")}.",
                 device.Tag,
                 "Give other tags, or none: devices are vhost0, vhost1 and so on then.");

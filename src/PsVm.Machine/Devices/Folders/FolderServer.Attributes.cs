@@ -12,21 +12,16 @@ internal sealed partial class FolderServer
     {
         uint number = reader.Int();
         _ = reader.Long();
-        if (!reader.IsWhole)
+        if (!TryUse(reader, number, out Fid? fid, out int error))
         {
-            return P9Error.Protocol;
-        }
-
-        if (!_table.TryUse(number, out Fid? fid))
-        {
-            return P9Error.BadDescriptor;
+            return error;
         }
 
         Found found = default;
         try
         {
             // Linux looks a name up anew when this answers that it is gone, and stays with it on any other error.
-            int error = Find(fid, ref found);
+            error = Find(fid, ref found);
             if (error != 0)
             {
                 return error == P9Error.Stale && !fid.IsOpen ? P9Error.NotFound : error;
@@ -55,8 +50,8 @@ internal sealed partial class FolderServer
         writer.Long(P9.BasicAttributes);
         writer.Qid(QidOf(status));
         writer.Int(status.Mode);
-        writer.Int(_owners == FolderOwners.Root ? 0 : status.User);
-        writer.Int(_owners == FolderOwners.Root ? 0 : status.Group);
+        writer.Int(_owners == SharedFolderOwners.Root ? 0 : status.User);
+        writer.Int(_owners == SharedFolderOwners.Root ? 0 : status.Group);
         writer.Long(status.Links);
         writer.Long(status.OfDevice);
         writer.Long((ulong)status.Size);
@@ -148,7 +143,7 @@ internal sealed partial class FolderServer
     private int SetOwner(in Found found, in Change change)
     {
         uint user = change.Has(P9.SetUser) ? change.User : NoChange, group = change.Has(P9.SetGroup) ? change.Group : NoChange;
-        if (_owners == FolderOwners.Root)
+        if (_owners == SharedFolderOwners.Root)
         {
             // All are root's already.
             return user is 0 or NoChange && group is 0 or NoChange ? P9Error.None : P9Error.NotPermitted;
@@ -173,14 +168,9 @@ internal sealed partial class FolderServer
     private int GetFileSystem(ref P9Reader reader, ref P9Writer writer)
     {
         uint number = reader.Int();
-        if (!reader.IsWhole)
+        if (!TryUse(reader, number, out Fid? fid, out int error))
         {
-            return P9Error.Protocol;
-        }
-
-        if (!_table.TryUse(number, out Fid? fid))
-        {
-            return P9Error.BadDescriptor;
+            return error;
         }
 
         _table.Release(fid);
@@ -205,20 +195,15 @@ internal sealed partial class FolderServer
     private int ReadLink(ref P9Reader reader, ref P9Writer writer)
     {
         uint number = reader.Int();
-        if (!reader.IsWhole)
+        if (!TryUse(reader, number, out Fid? fid, out int error))
         {
-            return P9Error.Protocol;
-        }
-
-        if (!_table.TryUse(number, out Fid? fid))
-        {
-            return P9Error.BadDescriptor;
+            return error;
         }
 
         Found found = default;
         try
         {
-            int error = Find(fid, ref found);
+            error = Find(fid, ref found);
             if (error != 0 || !found.Status.IsLink)
             {
                 return error != 0 ? error : P9Error.Invalid;

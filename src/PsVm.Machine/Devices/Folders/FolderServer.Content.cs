@@ -16,20 +16,15 @@ internal sealed partial class FolderServer
     private int Open(ref P9Reader reader, ref P9Writer writer)
     {
         uint number = reader.Int(), flags = reader.Int();
-        if (!reader.IsWhole)
+        if (!TryUse(reader, number, out Fid? fid, out int error))
         {
-            return P9Error.Protocol;
-        }
-
-        if (!_table.TryUse(number, out Fid? fid))
-        {
-            return P9Error.BadDescriptor;
+            return error;
         }
 
         Found found = default;
         try
         {
-            int error = fid.IsOpen ? P9Error.BadDescriptor : Find(fid, ref found);
+            error = fid.IsOpen ? P9Error.BadDescriptor : Find(fid, ref found);
             int descriptor = error == 0 ? Open(found, flags) : -error;
             if (descriptor < 0)
             {
@@ -100,19 +95,14 @@ internal sealed partial class FolderServer
         uint number = reader.Int();
         ulong offset = reader.Long();
         uint count = reader.Int();
-        if (!reader.IsWhole)
+        if (!TryUse(reader, number, out Fid? fid, out int error))
         {
-            return P9Error.Protocol;
-        }
-
-        if (!_table.TryUse(number, out Fid? fid))
-        {
-            return P9Error.BadDescriptor;
+            return error;
         }
 
         try
         {
-            int error = !fid.IsOpen ? P9Error.BadDescriptor
+            error = !fid.IsOpen ? P9Error.BadDescriptor
                 : fid.Node.Object.Type != P9.FileQid ? P9Error.IsAFolder
                 : offset > long.MaxValue ? P9Error.Invalid
                 : EnsureDescriptor(fid);
@@ -149,19 +139,14 @@ internal sealed partial class FolderServer
         uint number = reader.Int();
         ulong offset = reader.Long();
         ReadOnlySpan<byte> bytes = reader.Bytes(reader.Int());
-        if (!reader.IsWhole)
+        if (!TryUse(reader, number, out Fid? fid, out int error))
         {
-            return P9Error.Protocol;
-        }
-
-        if (!_table.TryUse(number, out Fid? fid))
-        {
-            return P9Error.BadDescriptor;
+            return error;
         }
 
         try
         {
-            int error = !fid.IsOpen || (fid.Flags & P9.AccessMask) == 0 ? P9Error.BadDescriptor
+            error = !fid.IsOpen || (fid.Flags & P9.AccessMask) == 0 ? P9Error.BadDescriptor
                 : offset > long.MaxValue ? P9Error.Invalid
                 : EnsureDescriptor(fid);
             if (error != 0)
@@ -190,20 +175,15 @@ internal sealed partial class FolderServer
         uint number = reader.Int();
         ulong offset = reader.Long();
         uint count = reader.Int();
-        if (!reader.IsWhole)
+        if (!TryUse(reader, number, out Fid? fid, out int error))
         {
-            return P9Error.Protocol;
-        }
-
-        if (!_table.TryUse(number, out Fid? fid))
-        {
-            return P9Error.BadDescriptor;
+            return error;
         }
 
         byte[]? names = null;
         try
         {
-            int error = !fid.IsOpen ? P9Error.BadDescriptor
+            error = !fid.IsOpen ? P9Error.BadDescriptor
                 : fid.Node.Object.Type != P9.FolderQid ? P9Error.NotAFolder
                 : EnsureDescriptor(fid);
             if (error != 0)
@@ -295,19 +275,14 @@ internal sealed partial class FolderServer
     private int Flush(ref P9Reader reader)
     {
         uint number = reader.Int(), dataOnly = reader.Int();
-        if (!reader.IsWhole)
+        if (!TryUse(reader, number, out Fid? fid, out int error))
         {
-            return P9Error.Protocol;
-        }
-
-        if (!_table.TryUse(number, out Fid? fid))
-        {
-            return P9Error.BadDescriptor;
+            return error;
         }
 
         try
         {
-            int error = fid.IsOpen ? EnsureDescriptor(fid) : P9Error.BadDescriptor;
+            error = fid.IsOpen ? EnsureDescriptor(fid) : P9Error.BadDescriptor;
             return error != 0 ? error : -BeneathCalls.Flush(fid.Descriptor, dataOnly != 0);
         }
         finally

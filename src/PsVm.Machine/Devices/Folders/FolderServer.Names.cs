@@ -361,14 +361,9 @@ internal sealed partial class FolderServer
     private int Remove(ref P9Reader reader)
     {
         uint number = reader.Int();
-        if (!reader.IsWhole)
+        if (!TryUse(reader, number, out Fid? fid, out int error))
         {
-            return P9Error.Protocol;
-        }
-
-        if (!_table.TryUse(number, out Fid? fid))
-        {
-            return P9Error.BadDescriptor;
+            return error;
         }
 
         Found folder = default;
@@ -376,7 +371,7 @@ internal sealed partial class FolderServer
         byte[] name = [];
         try
         {
-            int error = _isReadOnly ? P9Error.ReadOnly : FindFolderOf(fid, ref folder, out parent, out name);
+            error = _isReadOnly ? P9Error.ReadOnly : FindFolderOf(fid, ref folder, out parent, out name);
             return error != 0 ? error : Unlink(parent!, folder, name, fid.Node.Object.Type == P9.FolderQid);
         }
         finally

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Diagnostics.CodeAnalysis;
 using Microsoft.Win32.SafeHandles;
 using PsVm.Memory.Native;
 
@@ -21,13 +22,13 @@ internal sealed partial class FolderServer : IFolderServer
 
     private readonly SafeFileHandle _root;
     private readonly bool _isReadOnly;
-    private readonly FolderOwners _owners;
+    private readonly SharedFolderOwners _owners;
     private readonly FidTable _table;
     private readonly ulong _device;
     private readonly ulong _identity;
     private int _messageSize; // 0: no version was agreed on
 
-    private FolderServer(SafeFileHandle root, FileStatus status, bool isReadOnly, FolderOwners owners, FolderLimits limits)
+    private FolderServer(SafeFileHandle root, FileStatus status, bool isReadOnly, SharedFolderOwners owners, FolderLimits limits)
     {
         (_root, _isReadOnly, _owners, _device) = (root, isReadOnly, owners, status.Device);
         _identity = QidOf(status).Path;
@@ -48,7 +49,7 @@ internal sealed partial class FolderServer : IFolderServer
     /// <param name="owners">Whose the guest sees that files are.</param>
     /// <param name="limits">How much it may have; null: what is usual.</param>
     /// <exception cref="IOException">It is no folder, or cannot be opened; the message says why.</exception>
-    public static FolderServer Open(string path, bool isReadOnly, FolderOwners owners, FolderLimits? limits = null)
+    public static FolderServer Open(string path, bool isReadOnly, SharedFolderOwners owners, FolderLimits? limits = null)
     {
         int descriptor = BeneathCalls.FindRoot(path);
         if (descriptor < 0)
@@ -182,7 +183,7 @@ internal sealed partial class FolderServer : IFolderServer
     private int Attach(ref P9Reader reader, ref P9Writer writer)
     {
         uint number = reader.Int(), authentication = reader.Int();
-        _ = reader.Text(); // who mounts it is not looked at: see FolderOwners
+        _ = reader.Text(); // who mounts it is not looked at: see SharedFolderOwners
         ReadOnlySpan<byte> place = reader.Text();
         _ = reader.Int();
         if (!reader.IsWhole)
@@ -303,6 +304,14 @@ internal sealed partial class FolderServer : IFolderServer
     {
         uint number = reader.Int();
         return !reader.IsWhole ? P9Error.Protocol : _table.TryClunk(number) ? P9Error.None : P9Error.BadDescriptor;
+    }
+
+    /// <summary>Takes the fid of a request that has been read into use.</summary>
+    private bool TryUse(in P9Reader reader, uint number, [NotNullWhen(true)] out Fid? fid, out int error)
+    {
+        fid = null;
+        error = !reader.IsWhole ? P9Error.Protocol : _table.TryUse(number, out fid) ? P9Error.None : P9Error.BadDescriptor;
+        return fid is not null;
     }
 
     /// <summary>Finds what a fid in use is of: by its path, or, where that is something else by now, by what is open of it.</summary>
