@@ -87,18 +87,7 @@ internal static class BootCommand
         using CodeDump? dump = options.Dump is { } path ? new CodeDump(path) : null;
         TranslatorOptions translation = options.Translate ? TranslatorOptions.Default : TranslatorOptions.Off;
         using GuestHost host = new(backends, translation: dump is null ? translation : translation with { Observer = dump.Write });
-        host.Start(
-            new GuestOptions
-            {
-                Name = name,
-                Kernel = options.Kernel,
-                Initrd = options.Initrd,
-                CommandLine = options.Append,
-                Memory = (long)options.Megabytes << 20,
-                Harts = options.Harts,
-                MachineType = options.MachineType,
-            },
-            CancellationToken.None);
+        host.Start(options.ToGuest(name), CancellationToken.None);
         if (host.WaitForText(name, options.Until, Timeout.InfiniteTimeSpan, CancellationToken.None))
         {
             up();

@@ -60,6 +60,18 @@ internal sealed record BootOptions
     /// <summary>Number of runs.</summary>
     public int Runs { get; }
 
+    /// <summary>The guest that boots.</summary>
+    public GuestOptions ToGuest(string name) => new()
+    {
+        Name = name,
+        Kernel = Kernel,
+        Initrd = Initrd,
+        CommandLine = Append,
+        Memory = (long)Megabytes << 20,
+        Harts = Harts,
+        MachineType = MachineType,
+    };
+
     /// <summary>The words that make the same options, but for the number of runs.</summary>
     public IEnumerable<string> ToWords() =>
     [

@@ -23,18 +23,7 @@ internal static class ProfileCommand
         AppContext.SetSwitch(HartProfile.SwitchName, true);
         using MemoryBackends backends = new();
         using GuestHost host = new(backends, translation: options.Translate ? TranslatorOptions.Default : TranslatorOptions.Off);
-        host.Start(
-            new GuestOptions
-            {
-                Name = Name,
-                Kernel = options.Kernel,
-                Initrd = options.Initrd,
-                CommandLine = options.Append,
-                Memory = (long)options.Megabytes << 20,
-                Harts = options.Harts,
-                MachineType = options.MachineType,
-            },
-            CancellationToken.None);
+        host.Start(options.ToGuest(Name), CancellationToken.None);
 
         Stretches stretches = new(host, symbols, top);
         string wanted = options.Until;

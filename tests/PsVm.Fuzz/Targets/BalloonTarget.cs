@@ -60,9 +60,9 @@ internal sealed class BalloonTarget : FuzzTarget
         _device.Drain(CancellationToken.None);
         WrongException.ThrowIfNot(_given.Wrong is null, _given.Wrong ?? "");
         WrongException.ThrowIfNot(_balloon!.Pages is >= 0 and <= OddRam.WritablePages, $"{_balloon.Pages} pages in the balloon");
-        byte[] saved = Save(_device);
+        byte[] saved = SavedState.Of(_device);
         _other.Transfer(new StateStream(saved));
-        WrongException.ThrowIfNot(Save(_other).AsSpan().SequenceEqual(saved), "the state is another one after it was restored");
+        WrongException.ThrowIfNot(SavedState.Of(_other).AsSpan().SequenceEqual(saved), "the state is another one after it was restored");
         WrongException.ThrowIfNot(_copy!.Pages == _balloon.Pages, $"{_copy.Pages} pages in the copy of a balloon of {_balloon.Pages}");
         Set(0x70, 0);
         WrongException.ThrowIfNot(_balloon.Pages == 0, $"{_balloon.Pages} pages in the balloon of a driver that has gone");
@@ -73,13 +73,6 @@ internal sealed class BalloonTarget : FuzzTarget
         _device.Dispose();
         _other.Dispose();
         _ram.Dispose();
-    }
-
-    private static byte[] Save(VirtioMmio device)
-    {
-        StateStream stream = new();
-        device.Transfer(stream);
-        return stream.ToArray();
     }
 
     /// <summary>Writes what buffers hold, their descriptors and the ring of a queue.</summary>

@@ -19,7 +19,7 @@ internal sealed class DeviceTarget : FuzzTarget
     private readonly FuzzBoard _other = new(harts: 2, firmware: true, (RamSize, false));
     private readonly Dictionary<string, byte[]> _fresh;
 
-    public DeviceTarget() => _fresh = Devices(_board).ToDictionary(part => part.Name, part => Save(part.Part));
+    public DeviceTarget() => _fresh = Devices(_board).ToDictionary(part => part.Name, part => SavedState.Of(part.Part));
 
     public override unsafe void Run(Dice dice)
     {
@@ -49,13 +49,13 @@ internal sealed class DeviceTarget : FuzzTarget
 
         if (dice.OneIn(CasesPerTransfer))
         {
-            Dictionary<string, byte[]> saved = Devices(_board).ToDictionary(part => part.Name, part => Save(part.Part));
+            Dictionary<string, byte[]> saved = Devices(_board).ToDictionary(part => part.Name, part => SavedState.Of(part.Part));
             _other.DropInput();
             Restore(_other, saved);
             foreach ((string name, IStateful part) in Devices(_other))
             {
                 WrongException.ThrowIfNot(
-                    FuzzBoard.MayRing(name, saved["rtc"]) || Save(part).AsSpan().SequenceEqual(saved[name]),
+                    FuzzBoard.MayRing(name, saved["rtc"]) || SavedState.Of(part).AsSpan().SequenceEqual(saved[name]),
                     $"{name} is another one after it was restored");
             }
         }
@@ -83,13 +83,6 @@ internal sealed class DeviceTarget : FuzzTarget
 
     private static IEnumerable<(string Name, IStateful Part)> Devices(FuzzBoard board) =>
         board.Board.Parts.Where(part => part.Name is not ("clock" or "harts"));
-
-    private static byte[] Save(IStateful part)
-    {
-        StateStream stream = new(part.StateVersion);
-        part.Transfer(stream);
-        return stream.ToArray();
-    }
 
     private static void Restore(FuzzBoard board, Dictionary<string, byte[]> states)
     {

@@ -33,7 +33,7 @@ internal sealed class DiskTarget : FuzzTarget
         _device = new VirtioMmio(SlotWires.Of(_ram), port => new VirtioBlk(port, _disk));
         _other = new VirtioMmio(SlotWires.Of(_ram), port => new VirtioBlk(port, _copy));
         _other.Pause();
-        _empty = Save(_other);
+        _empty = SavedState.Of(_other);
     }
 
     private ulong Start => _ram.Memory.Blocks[0].Range.Start;
@@ -50,9 +50,9 @@ internal sealed class DiskTarget : FuzzTarget
             Request(dice, ram, (ushort)number);
         }
 
-        byte[] saved = Save(_device);
+        byte[] saved = SavedState.Of(_device);
         _other.Transfer(new StateStream(saved));
-        WrongException.ThrowIfNot(Save(_other).AsSpan().SequenceEqual(saved), "the state is another one after it was restored");
+        WrongException.ThrowIfNot(SavedState.Of(_other).AsSpan().SequenceEqual(saved), "the state is another one after it was restored");
         byte[] all = new byte[DiskSize];
         WrongException.ThrowIfNot(_copy.TryRead(0, all) && all.AsSpan().SequenceEqual(_content), "the disk has something else than was written");
     }
@@ -220,11 +220,4 @@ internal sealed class DiskTarget : FuzzTarget
 
     private void Set(ulong offset, uint value) =>
         WrongException.ThrowIfNot(_device.TryWrite(offset, 4, value), $"register 0x{offset:x} cannot be written");
-
-    private static byte[] Save(VirtioMmio device)
-    {
-        StateStream stream = new();
-        device.Transfer(stream);
-        return stream.ToArray();
-    }
 }

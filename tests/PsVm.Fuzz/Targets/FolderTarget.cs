@@ -53,8 +53,8 @@ internal sealed class FolderTarget : FuzzTarget
         File.SetLastWriteTimeUtc(Path.Combine(Outside, "canary"), DateTime.UnixEpoch);
         File.SetLastWriteTimeUtc(Outside, DateTime.UnixEpoch);
         _baseDescriptor = BeneathCalls.FindRoot(_base);
-        _server = FolderServer.Open(Share, isReadOnly: false, FolderOwners.Root, s_limits);
-        _readOnly = FolderServer.Open(Share, isReadOnly: true, FolderOwners.Host, s_limits);
+        _server = FolderServer.Open(Share, isReadOnly: false, SharedFolderOwners.Root, s_limits);
+        _readOnly = FolderServer.Open(Share, isReadOnly: true, SharedFolderOwners.Host, s_limits);
     }
 
     private string Share => Path.Combine(_base, "share");

@@ -64,9 +64,9 @@ internal sealed class NetworkTarget : FuzzTarget
 
         _device.Pause();
         _device.Drain(CancellationToken.None);
-        byte[] saved = Save(_device);
+        byte[] saved = SavedState.Of(_device);
         _other.Transfer(new StateStream(saved));
-        byte[] again = Save(_other);
+        byte[] again = SavedState.Of(_other);
         WrongException.ThrowIfNot(
             again.AsSpan(0, Pending).SequenceEqual(saved.AsSpan(0, Pending)) && again.AsSpan(Pending + 8).SequenceEqual(saved.AsSpan(Pending + 8)),
             "the state is another one after it was restored");
@@ -79,13 +79,6 @@ internal sealed class NetworkTarget : FuzzTarget
         _device.Dispose();
         _other.Dispose();
         _ram.Dispose();
-    }
-
-    private static byte[] Save(VirtioMmio device)
-    {
-        StateStream stream = new();
-        device.Transfer(stream);
-        return stream.ToArray();
     }
 
     /// <summary>A packet as a back end may have it, or as none should.</summary>

@@ -197,9 +197,9 @@ internal sealed class RingTarget : FuzzTarget
 
     private void CheckState()
     {
-        byte[] saved = Save(_device);
+        byte[] saved = SavedState.Of(_device);
         _other.Transfer(new StateStream(saved));
-        WrongException.ThrowIfNot(Save(_other).AsSpan().SequenceEqual(saved), "the state is another one after it was restored");
+        WrongException.ThrowIfNot(SavedState.Of(_other).AsSpan().SequenceEqual(saved), "the state is another one after it was restored");
     }
 
     private void CheckReset(Span<byte> ram, int filled)
@@ -219,12 +219,5 @@ internal sealed class RingTarget : FuzzTarget
         }
 
         WrongException.ThrowIfNot(ram[0x602] == 1 && ram[0x608] == filled, $"a new driver's buffer came back as {ram[0x602]} of {ram[0x608]} bytes");
-    }
-
-    private static byte[] Save(VirtioMmio device)
-    {
-        StateStream stream = new();
-        device.Transfer(stream);
-        return stream.ToArray();
     }
 }

@@ -4,6 +4,7 @@ using System.Net;
 using System.Net.Http;
 using System.Net.Sockets;
 using System.Security.Cryptography;
+using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests.Templates;
 
@@ -79,16 +80,16 @@ public sealed class LinuxHostNetworkTests : TemplateTest
     {
         int net = Random.Shared.Next(1, 250);
         IPAddress host = IPAddress.Parse($"198.18.{net}.1"), there = IPAddress.Parse($"198.18.{net}.2");
-        (int code, string said) = Ip("tuntap", "add", "dev", _device, "mode", "tap");
+        (int code, string said) = IpCommand.Run("tuntap", "add", "dev", _device, "mode", "tap");
         Skip.If(code != 0, $"no TAP device can be made here: {said.Trim()}");
-        Assert.Equal((0, ""), Ip("addr", "add", $"{host}/24", "dev", _device));
-        Assert.Equal((0, ""), Ip("link", "set", _device, "up"));
+        Assert.Equal((0, ""), IpCommand.Run("addr", "add", $"{host}/24", "dev", _device));
+        Assert.Equal((0, ""), IpCommand.Run("link", "set", _device, "up"));
         string guest = BootOrSkip(new GuestNetworkOptions { Backend = NetworkBackend.Tap, Device = _device }, $"ip={there}/24");
 
         Assert.Contains("1 packets received", Run(guest, $"ping -c 1 -W 60 {host}"), StringComparison.Ordinal);
         await MoveAsync(guest, new IPEndPoint(there, 80), new IPEndPoint(there, 81));
 
-        Ip("link", "delete", _device);
+        IpCommand.Run("link", "delete", _device);
         Assert.True(SpinWait.SpinUntil(() => !Host.Get(guest).Networks[0].Connected, Patience));
         Assert.Contains("has gone", Host.Get(guest).Networks[0].LastFailure, StringComparison.Ordinal);
         Assert.Equal("0", Run(guest, "while [ \"$(cat /sys/class/net/eth0/carrier)\" != 0 ]; do usleep 10000; done; cat /sys/class/net/eth0/carrier"));
@@ -98,7 +99,7 @@ public sealed class LinuxHostNetworkTests : TemplateTest
     public override void Dispose()
     {
         base.Dispose();
-        Ip("link", "delete", _device);
+        IpCommand.Run("link", "delete", _device);
     }
 
     private static ushort FreePort()
@@ -153,21 +154,6 @@ public sealed class LinuxHostNetworkTests : TemplateTest
         }
 
         return 0;
-    }
-
-    private static (int ExitCode, string Said) Ip(params string[] words)
-    {
-        try
-        {
-            using Process ip = Process.Start(new ProcessStartInfo("ip", words) { RedirectStandardError = true })!;
-            string said = ip.StandardError.ReadToEnd();
-            ip.WaitForExit();
-            return (ip.ExitCode, said);
-        }
-        catch (System.ComponentModel.Win32Exception missing)
-        {
-            return (-1, missing.Message);
-        }
     }
 
     /// <summary>Moves random bytes both ways, and compares their checksums.</summary>

@@ -2,15 +2,5 @@
 # Packs the guest that bench disk measures: pack-disks.sh DIR [OUTPUT]. DIR is what get-linux.sh made; OUTPUT is DIR/disks.cpio unless named.
 # Needs Debian's cross compiler (gcc-riscv64-linux-gnu).
 set -eu
-export LC_ALL=C
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
-output=${2:-$1/disks.cpio}
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-mkdir "$work/root" "$work/root/bin"
-cp "$here/disk-init" "$work/root/disk-init"
-riscv64-linux-gnu-gcc -march=rv64gc -static -O2 -std=gnu11 -Wall -Wextra -Werror -o "$work/root/bin/diskload" "$here/diskload.c"
-chmod 755 "$work/root" "$work/root/bin" "$work/root/bin/diskload" "$work/root/disk-init"
-(cd "$work/root" && find . | sort | cpio -o -H newc -R 0:0 --quiet) >"$work/more.cpio"
-cat "$1/initramfs.cpio" "$work/more.cpio" >"$work/disks.cpio"
-mv "$work/disks.cpio" "$output"
+exec "$here/../pack-load.sh" "$here/disk-init" "$here/diskload.c" "$1" "${2:-$1/disks.cpio}"

@@ -107,7 +107,7 @@ public sealed class FolderChangeTests : IDisposable
     public void A_full_file_system_is_an_error_of_the_guest()
     {
         using Mounted mount = Host.Mount(_folder, "tmpfs", "size=64k");
-        using FolderServer server = FolderServer.Open(mount.Path, isReadOnly: false, FolderOwners.Root);
+        using FolderServer server = FolderServer.Open(mount.Path, isReadOnly: false, SharedFolderOwners.Root);
         P9Client client = P9Client.Mount(server);
         client.Walk(0, 1);
         client.Create(1, "big");
@@ -261,7 +261,7 @@ public sealed class FolderChangeTests : IDisposable
 
     private static string Text(byte[] bytes) => Encoding.UTF8.GetString(bytes);
 
-    private FolderServer Open(FolderLimits limits) => FolderServer.Open(_folder.Path, isReadOnly: false, FolderOwners.Root, limits);
+    private FolderServer Open(FolderLimits limits) => FolderServer.Open(_folder.Path, isReadOnly: false, SharedFolderOwners.Root, limits);
 
     private void Truncate(string path, long size)
     {

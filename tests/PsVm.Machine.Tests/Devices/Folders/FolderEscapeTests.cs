@@ -26,7 +26,7 @@ public sealed class FolderEscapeTests : IDisposable
         File.CreateSymbolicLink(In("share/up"), "../outside");
         File.CreateSymbolicLink(In("share/absolute"), In("outside"));
         File.CreateSymbolicLink(In("share/inside"), "sub");
-        _server = FolderServer.Open(In("share"), isReadOnly: false, FolderOwners.Root);
+        _server = FolderServer.Open(In("share"), isReadOnly: false, SharedFolderOwners.Root);
         _client = P9Client.Mount(_server, Root);
     }
 
@@ -140,7 +140,7 @@ public sealed class FolderEscapeTests : IDisposable
     [Fact]
     public void Devices_of_the_host_are_not_opened()
     {
-        using FolderServer server = FolderServer.Open("/dev", isReadOnly: true, FolderOwners.Root);
+        using FolderServer server = FolderServer.Open("/dev", isReadOnly: true, SharedFolderOwners.Root);
         P9Client client = P9Client.Mount(server);
         client.Walk(0, 1, "null");
         Assert.Equal((uint)FilePermissions.S_IFCHR, client.GetAttributes(1).Mode & (uint)FilePermissions.S_IFMT);
@@ -151,7 +151,7 @@ public sealed class FolderEscapeTests : IDisposable
     [Fact]
     public void What_is_mounted_below_is_not_shared()
     {
-        using FolderServer server = FolderServer.Open("/", isReadOnly: true, FolderOwners.Root);
+        using FolderServer server = FolderServer.Open("/", isReadOnly: true, SharedFolderOwners.Root);
         P9Client client = P9Client.Mount(server);
         Assert.Equal(OtherFileSystem, P9Client.ErrorOf(() => client.Walk(0, 1, "proc")));
         Assert.Equal(OtherFileSystem, P9Client.ErrorOf(() => client.Walk(0, 1, "proc", "self", "root")));
@@ -160,7 +160,7 @@ public sealed class FolderEscapeTests : IDisposable
     [Fact]
     public void A_read_only_folder_is_not_changed()
     {
-        using FolderServer server = FolderServer.Open(In("share"), isReadOnly: true, FolderOwners.Root);
+        using FolderServer server = FolderServer.Open(In("share"), isReadOnly: true, SharedFolderOwners.Root);
         P9Client client = P9Client.Mount(server);
         client.Walk(0, 1, "sub", "file");
         client.Walk(0, 2, "sub");

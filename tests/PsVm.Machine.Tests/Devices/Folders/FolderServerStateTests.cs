@@ -19,7 +19,7 @@ public sealed class FolderServerStateTests : IDisposable
         Directory.CreateDirectory(In("sub/deep"));
         File.WriteAllText(In("sub/deep/f"), "content");
         File.WriteAllText(In("gone"), "gone");
-        _server = FolderServer.Open(_folder.Path, isReadOnly: false, FolderOwners.Host);
+        _server = FolderServer.Open(_folder.Path, isReadOnly: false, SharedFolderOwners.Host);
         _client = P9Client.Mount(_server, Root, messageSize: 8192);
         _client.Walk(Root, 1, "sub", "deep", "f");
         _client.Open(1, P9.ReadWrite);
@@ -88,10 +88,10 @@ public sealed class FolderServerStateTests : IDisposable
     [Fact]
     public void More_than_a_guest_may_have_and_messages_that_none_agrees_to_are_refused()
     {
-        using FolderServer small = FolderServer.Open(_folder.Path, isReadOnly: false, FolderOwners.Host, new FolderLimits(MostFids: 3));
+        using FolderServer small = FolderServer.Open(_folder.Path, isReadOnly: false, SharedFolderOwners.Host, new FolderLimits(MostFids: 3));
         Assert.Throws<InvalidDataException>(() => small.Transfer(new StateStream(Saved(_server))));
         Assert.Equal((0, 0, 0), small.Counts);
-        using FolderServer narrow = FolderServer.Open(_folder.Path, isReadOnly: false, FolderOwners.Host, new FolderLimits(MostNames: 2));
+        using FolderServer narrow = FolderServer.Open(_folder.Path, isReadOnly: false, SharedFolderOwners.Host, new FolderLimits(MostNames: 2));
         Assert.Throws<InvalidDataException>(() => narrow.Transfer(new StateStream(Saved(_server))));
         Assert.Equal((0, 0, 0), narrow.Counts);
 
@@ -105,7 +105,7 @@ public sealed class FolderServerStateTests : IDisposable
 
     private FolderServer Restored(string path)
     {
-        FolderServer clone = FolderServer.Open(path, isReadOnly: false, FolderOwners.Host);
+        FolderServer clone = FolderServer.Open(path, isReadOnly: false, SharedFolderOwners.Host);
         StateStream state = new(Saved(_server));
         clone.Transfer(state);
         state.End();

@@ -18,7 +18,7 @@ public sealed class FolderServerTests : IDisposable
         Directory.CreateDirectory(In("sub/deep"));
         File.WriteAllText(In("sub/hello"), "hello");
         File.CreateSymbolicLink(In("link"), "sub/hello");
-        _server = FolderServer.Open(_folder.Path, isReadOnly: false, FolderOwners.Root);
+        _server = FolderServer.Open(_folder.Path, isReadOnly: false, SharedFolderOwners.Root);
         _client = P9Client.Mount(_server, Root);
     }
 
@@ -332,7 +332,7 @@ public sealed class FolderServerTests : IDisposable
         Assert.Equal(P9Error.NotPermitted, P9Client.ErrorOf(() => _client.SetAttributes(1, P9.SetUser, user: 1000)));
         Assert.Equal(P9Error.NotPermitted, P9Client.ErrorOf(() => _client.SetAttributes(1, P9.SetGroup, group: 1000)));
 
-        using FolderServer server = FolderServer.Open(_folder.Path, isReadOnly: false, FolderOwners.Host);
+        using FolderServer server = FolderServer.Open(_folder.Path, isReadOnly: false, SharedFolderOwners.Host);
         P9Client client = P9Client.Mount(server);
         client.Walk(0, 1, "sub", "hello");
         (uint user, uint group) = (client.GetAttributes(1).User, client.GetAttributes(1).Group);
@@ -406,7 +406,7 @@ public sealed class FolderServerTests : IDisposable
     [InlineData("nothing")]
     [InlineData("sub/hello")]
     public void What_is_no_folder_cannot_be_shared(string path) =>
-        Assert.Throws<IOException>(() => FolderServer.Open(In(path), isReadOnly: false, FolderOwners.Root));
+        Assert.Throws<IOException>(() => FolderServer.Open(In(path), isReadOnly: false, SharedFolderOwners.Root));
 
     private byte[] OpenAndRead(uint fid)
     {

@@ -102,5 +102,5 @@ public sealed class FolderStateTests : IDisposable
         to.Transfer(new StateStream(stream.ToArray()));
     }
 
-    private FolderServer Open(bool isReadOnly) => FolderServer.Open(_folder.Path, isReadOnly, FolderOwners.Root);
+    private FolderServer Open(bool isReadOnly) => FolderServer.Open(_folder.Path, isReadOnly, SharedFolderOwners.Root);
 }

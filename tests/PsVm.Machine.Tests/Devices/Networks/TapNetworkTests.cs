@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PsVm.Machine.Devices.Networks;
+using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests.Devices.Networks;
 
@@ -11,7 +12,7 @@ public sealed class TapNetworkTests : IDisposable
 
     private readonly string _device = $"psvm{Environment.ProcessId % 100_000}t{Random.Shared.Next(1000)}";
 
-    public void Dispose() => Ip("link", "delete", _device);
+    public void Dispose() => IpCommand.Run("link", "delete", _device);
 
     [SkippableFact]
     public void Packets_go_both_ways_with_what_is_left_to_others()
@@ -48,12 +49,12 @@ public sealed class TapNetworkTests : IDisposable
         using TapNetwork network = new("net0", _device);
         int told = 0;
         network.Ready = () => Interlocked.Increment(ref told);
-        Ip("link", "set", _device, "down");
+        IpCommand.Run("link", "set", _device, "down");
 
         Assert.True(network.TrySend(TestFrames.Tcp(isIpv4: true, 100, 0)));
 
         Assert.Equal($"TAP device '{_device}' is down: ip link set {_device} up", network.Fault);
-        Ip("link", "set", _device, "up");
+        IpCommand.Run("link", "set", _device, "up");
         Assert.True(SpinWait.SpinUntil(() => network.Fault is null, s_patience));
         Assert.True(SpinWait.SpinUntil(() => told > 0, s_patience));
         Assert.True(network.TrySend(TestFrames.Tcp(isIpv4: true, 100, 0)));
@@ -72,7 +73,7 @@ public sealed class TapNetworkTests : IDisposable
         {
         }
 
-        Ip("link", "delete", _device);
+        IpCommand.Run("link", "delete", _device);
 
         Assert.True(SpinWait.SpinUntil(() => told > 0, s_patience), "nobody was told");
         Assert.True(SpinWait.SpinUntil(() => network.TryReceive(packet) == 0 && network.Fault is not null, s_patience));
@@ -117,26 +118,11 @@ public sealed class TapNetworkTests : IDisposable
         Assert.Contains(found, error.Message, StringComparison.Ordinal);
     }
 
-    private static (int ExitCode, string Said) Ip(params string[] words)
-    {
-        try
-        {
-            using Process ip = Process.Start(new ProcessStartInfo("ip", words) { RedirectStandardError = true })!;
-            string said = ip.StandardError.ReadToEnd();
-            ip.WaitForExit();
-            return (ip.ExitCode, said);
-        }
-        catch (System.ComponentModel.Win32Exception missing)
-        {
-            return (-1, missing.Message);
-        }
-    }
-
     private void Make()
     {
-        (int code, string said) = Ip("tuntap", "add", "dev", _device, "mode", "tap");
+        (int code, string said) = IpCommand.Run("tuntap", "add", "dev", _device, "mode", "tap");
         Skip.If(code != 0, $"no TAP device can be made here: {said.Trim()}");
-        Assert.Equal((0, ""), Ip("link", "set", _device, "up"));
+        Assert.Equal((0, ""), IpCommand.Run("link", "set", _device, "up"));
     }
 
     private long Counter(string name) => long.Parse(
