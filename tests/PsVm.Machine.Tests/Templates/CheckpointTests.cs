@@ -109,8 +109,13 @@ public sealed class CheckpointTests : TemplateTest
         Reported progress = new(_ =>
         {
             // The checkpoint waits here until the stop, which waits for the checkpoint, has asked it to end.
-            stop ??= Task.Run(() => Host.Stop(guest));
-            stop.Wait(500);
+            stop ??= Task.Factory.StartNew(() => Host.Stop(guest), TaskCreationOptions.LongRunning);
+            while (ErrorOf(() => Make(guest, new CheckpointOptions { Path = At("other") })) == GuestErrorIds.CheckpointInProgress)
+            {
+                stop.Wait(10);
+            }
+
+            stop.Wait(100); // from when it is to end until its checkpoint is told
         });
 
         string error = ErrorOf(() => Host.Checkpoint(guest, new CheckpointOptions { Path = At("t") }, progress, CancellationToken.None));

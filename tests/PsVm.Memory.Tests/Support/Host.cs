@@ -155,21 +155,23 @@ internal sealed class Mounted(string path) : IDisposable
     }
 }
 
-/// <summary>Huge pages lent by the host. Other test processes that want some wait for the lock.</summary>
+/// <summary>As many free huge pages as asked for, also where the host had free ones already. Other test processes that want some wait for the lock.</summary>
 internal sealed class HugePages : IDisposable
 {
     public const long Size = 2 << 20;
 
-    private const string Pool = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages";
+    private const string Pool = "/sys/kernel/mm/hugepages/hugepages-2048kB/";
     private readonly FileStream _lock;
-    private readonly string _before;
+    private readonly long _before;
+    private readonly long _inUse;
 
     public HugePages(int count)
     {
         Host.NeedsRoot();
-        Skip.IfNot(File.Exists(Pool), "the kernel has no huge pages of 2 MiB");
+        Skip.IfNot(Directory.Exists(Pool), "the kernel has no huge pages of 2 MiB");
         _lock = WaitForLock(System.IO.Path.Combine(System.IO.Path.GetTempPath(), "psvm-test-hugepages.lock"));
-        _before = File.ReadAllText(Pool).Trim();
+        _before = Read("nr_hugepages");
+        _inUse = _before - Free;
         Resize(count);
         if (Free < count)
         {
@@ -178,18 +180,21 @@ internal sealed class HugePages : IDisposable
         }
     }
 
-    public static long Free =>
-        long.Parse(File.ReadAllText(Pool.Replace("nr_", "free_", StringComparison.Ordinal)), CultureInfo.InvariantCulture);
+    /// <summary>Gets how many are neither in use nor reserved.</summary>
+    public static long Free => Read("free_hugepages") - Read("resv_hugepages");
 
-    /// <summary>Sets how many there are beside those that were there before.</summary>
-    public void Resize(int count) =>
-        File.WriteAllText(Pool, (int.Parse(_before, CultureInfo.InvariantCulture) + count).ToString(CultureInfo.InvariantCulture));
+    /// <summary>Sets how many there are beside those that were in use before.</summary>
+    public void Resize(int count) => Write(_inUse + count);
 
     public void Dispose()
     {
-        File.WriteAllText(Pool, _before);
+        Write(_before);
         _lock.Dispose();
     }
+
+    private static long Read(string name) => long.Parse(File.ReadAllText(Pool + name), CultureInfo.InvariantCulture);
+
+    private static void Write(long count) => File.WriteAllText(Pool + "nr_hugepages", count.ToString(CultureInfo.InvariantCulture));
 
     private static FileStream WaitForLock(string path)
     {
