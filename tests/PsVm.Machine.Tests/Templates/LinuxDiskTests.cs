@@ -29,7 +29,7 @@ public sealed class LinuxDiskTests : TemplateTest
         Assert.Equal(Sum(image, 4), sum);
         Assert.Equal("", Run(guest, "blkdiscard -o 0 -l 1048576 /dev/vda"));
         Assert.Equal(new byte[MiB], File.ReadAllBytes(image).AsSpan(0, MiB).ToArray());
-        Assert.Equal("0", Run(guest, "dmesg | grep -cE 'I/O error|BUG|Oops'"));
+        Assert.Equal("", Complaints(guest, "I/O error"));
         GuestDisk disk = Assert.Single(Host.GetDisks(guest));
         Assert.Equal((FileAccessMode.ReadWrite, DiskOverlay.None, 0L, null), (disk.EffectiveMode, disk.Overlay, disk.Failures, disk.LastFailure));
         Assert.InRange(disk.WrittenBytes, 4 * MiB, 64 * MiB);

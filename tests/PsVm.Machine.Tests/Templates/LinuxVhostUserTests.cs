@@ -53,7 +53,7 @@ public sealed class LinuxVhostUserTests : TemplateTest
         Host.Resume(guest);
         Reboot(guest);
         Assert.Equal($"{files}", Run(guest, "mkdir -p /mnt; mount -t virtiofs src /mnt; find /mnt/in -type f | wc -l"));
-        Assert.Equal("0", Run(guest, "dmesg | grep -cE 'BUG|Oops|WARNING'"));
+        Assert.Equal("", Complaints(guest));
         int process = Host.Get(guest).VhostUser[0].ProcessId!.Value;
         Host.Stop(guest);
         Assert.False(Directory.Exists($"/proc/{process}"));
@@ -122,7 +122,7 @@ public sealed class LinuxVhostUserTests : TemplateTest
 
         Assert.Equal("no", Run(guest, "[ -e /tmp/wrong ] && cat /tmp/wrong || echo no"));
         Assert.Equal(sum, Run(guest, $"echo 3 >/proc/sys/vm/drop_caches; {SumDisk}"));
-        Assert.Equal("0", Run(guest, "dmesg | grep -cE 'I/O error|BUG|Oops'"));
+        Assert.Equal("", Complaints(guest, "I/O error"));
         End(guest);
         string raw = At("disk.raw");
         QemuImage("convert", "-f", "qcow2", "-O", "raw", image, raw);

@@ -21,7 +21,7 @@ public sealed class LinuxVirtioTests : TemplateTest
 
         Assert.All(random, bytes => Assert.Matches("^[0-9a-f]{32}$", bytes));
         Assert.Equal(random.Distinct(), random);
-        Assert.Equal("0", Run(clones[0], "dmesg | grep -cE 'BUG|WARNING:|Oops|stall|needs reset'"));
+        Assert.Equal("", Complaints(clones[0]));
     }
 
     [SkippableFact]
@@ -45,7 +45,7 @@ public sealed class LinuxVirtioTests : TemplateTest
         Assert.Equal("org.qemu.guest_agent.0", Run(clone, Names));
         Host.Reset(clone);
         Assert.Equal("org.qemu.guest_agent.0", Run(clone, Names));
-        Assert.Equal("0", Run(clone, "dmesg | grep -cE 'BUG|WARNING:|Oops|stall|needs reset|virtio_console.*(rror|ail)'"));
+        Assert.Equal("", Complaints(clone, "virtio_console.*(rror|ail)"));
     }
 
     private string BootOrSkip()

@@ -106,6 +106,11 @@ public abstract class TemplateTest : GuestHostTest
         return text[start..text.IndexOf($"end{line}.", StringComparison.Ordinal)].Trim();
     }
 
+    /// <summary>What its Linux kernel complained of; empty when it did not.</summary>
+    /// <param name="also">A regular expression of what else it is not to say.</param>
+    protected string Complaints(string guest, string also = "needs reset") =>
+        Run(guest, $"dmesg | grep -E 'BUG|WARNING|Oops|lockup|detected stall|self-detected|{also}'");
+
     /// <summary>The checksum of an embedded guest's pattern, which must be whole.</summary>
     protected string Check(string guest)
     {
