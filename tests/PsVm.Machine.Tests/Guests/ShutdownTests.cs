@@ -102,7 +102,7 @@ public sealed class ShutdownTests : GuestHostTest
         Host.Start(
             new GuestOptions
             {
-                Name = "linux", Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0", Memory = 256 << 20,
+                Name = "linux", Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet", Memory = 256 << 20,
             },
             CancellationToken.None);
         Assert.True(Host.WaitForText("linux", "GUEST-UP", s_patience, CancellationToken.None));

@@ -50,7 +50,7 @@ public sealed class LinuxCheckpointTests(LinuxTemplate linux, ITestOutputHelper 
         LinuxGuest files = LinuxGuest.GetOrSkip();
         string booted = Boot(new GuestOptions
         {
-            Memory = 256 << 20, Harts = harts, Kernel = files.Kernel, Initrd = files.Initrd, CommandLine = "console=ttyS0",
+            Memory = 256 << 20, Harts = harts, Kernel = files.Kernel, Initrd = files.Initrd, CommandLine = "console=ttyS0 quiet",
         });
         GuestTemplate made = Make(booted, new CheckpointOptions { Path = At("booted") });
         End(booted);

@@ -86,7 +86,7 @@ public sealed class LinuxTemplate : TemplateTest
 
     private GuestTemplate Make(LinuxGuest linux)
     {
-        string guest = Boot(new GuestOptions { Memory = 256 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0" });
+        string guest = Boot(new GuestOptions { Memory = 256 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet" });
         Run(guest, "true");
         GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("linux") });
         End(guest);
