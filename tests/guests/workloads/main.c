@@ -6,7 +6,7 @@
  * workloads fill KIB              writes memory, reads it back, shares it with a process that writes too; prints a checksum
  * workloads nothing               ends at once: what `processes` starts
  * workloads parallel [PERCENT]    checks what threads and processes do to memory that they share; prints `P name seconds ok`
- * A run prints `B name seconds checksum`.
+ * A run prints `B name seconds checksum`; a program of another name than workloads, as workloads-dynamic, adds that behind the name.
  */
 #include "workloads.h"
 #include <errno.h>
@@ -39,6 +39,12 @@ static const struct {
     {"forks", forks, 500},
     {"processes", processes, 200},
     {"switches", switches, 10000},
+    {"pipes", pipes, 12000},
+    {"signals", signals, 25},
+    {"cow", cow, 60},
+    {"copies", copies, 10},
+    {"strings", strings, 450},
+    {"json", json, 60},
 };
 
 _Noreturn void fail(const char *what)
@@ -54,20 +60,21 @@ double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
-static void report(const char *name, double began, uint64_t checksum)
+static void report(const char *name, const char *kind, double began, uint64_t checksum)
 {
-    printf("B %s %.6f %016" PRIx64 "\n", name, now() - began, checksum);
+    printf("B %s%s %.6f %016" PRIx64 "\n", name, kind, now() - began, checksum);
     fflush(stdout);
     tcdrain(STDOUT_FILENO); /* else the kernel's last words may come into the middle of the line */
 }
 
-static int run(const char *name, uint64_t percent)
+static int run(const char *name, const char *program, uint64_t percent)
 {
+    const char *kind = strrchr(program, '-');
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(all[i].name, name) == 0) {
             uint64_t rounds = all[i].rounds * percent / 100;
             double began = now();
-            report(name, began, all[i].run(rounds ? rounds : 1));
+            report(name, kind ? kind : "", began, all[i].run(rounds ? rounds : 1));
             return 0;
         }
     }
@@ -77,8 +84,9 @@ static int run(const char *name, uint64_t percent)
 
 static int time_command(const char *name, char **command)
 {
-    static unsigned char output[1 << 16];
+    static uint64_t output[1 << 13];
     uint64_t checksum = 0;
+    size_t held = 0;
     ssize_t count;
     int ends[2], status;
     double began = now();
@@ -95,14 +103,20 @@ static int time_command(const char *name, char **command)
         fail(command[0]);
     }
     close(ends[1]);
-    while ((count = read(ends[0], output, sizeof output)) > 0)
-        for (ssize_t i = 0; i < count; i++)
+    while ((count = read(ends[0], (char *)output + held, sizeof output - held)) > 0) {
+        held += (size_t)count;
+        for (size_t i = 0; i < held / 8; i++)
             checksum = mix(checksum, output[i]);
+        memmove(output, (char *)output + held / 8 * 8, held % 8);
+        held %= 8;
+    }
+    for (size_t i = 0; i < held; i++)
+        checksum = mix(checksum, ((unsigned char *)output)[i]);
     if (waitpid(child, &status, 0) < 0)
         fail("waitpid");
     if (status)
         return 1;
-    report(name, began, checksum);
+    report(name, "", began, checksum);
     return 0;
 }
 
@@ -136,5 +150,5 @@ int main(int count, char **arguments)
         return fill(strtoull(arguments[2], NULL, 10) << 10);
     if (strcmp(arguments[1], "parallel") == 0)
         return parallel(count > 2 ? strtoull(arguments[2], NULL, 10) : 100);
-    return run(arguments[1], count > 2 ? strtoull(arguments[2], NULL, 10) : 100);
+    return run(arguments[1], arguments[0], count > 2 ? strtoull(arguments[2], NULL, 10) : 100);
 }

@@ -7,7 +7,7 @@
 typedef uint64_t workload(uint64_t rounds);
 
 workload integer, sieve, chase, sha256, matmul_double, matmul_single, nbody_double, nbody_single, calls, bytecode, syscalls, faults, forks,
-    processes, switches;
+    processes, switches, pipes, signals, cow, copies, strings, json;
 
 /* Ends the program with what failed and errno's text. */
 _Noreturn void fail(const char *what);
