@@ -82,9 +82,6 @@ public static class GuestErrorIds
     /// <summary>A template is to be made of a guest that writes the image of a disk: it would not stay as it is then.</summary>
     public const string CheckpointDiskWritten = nameof(CheckpointDiskWritten);
 
-    /// <summary>A template is to be made of a guest that has written more to the overlay of a disk than a template holds.</summary>
-    public const string CheckpointDiskTooLarge = nameof(CheckpointDiskTooLarge);
-
     /// <summary>Another process does the work of a device of the guest, so its state cannot be part of a template.</summary>
     public const string CheckpointDeviceExternal = nameof(CheckpointDeviceExternal);
 
@@ -402,6 +399,9 @@ public static class GuestErrorIds
 
     /// <summary>A template's RAM file is another one, or has changed, since the template was made.</summary>
     public const string TemplateRamChanged = nameof(TemplateRamChanged);
+
+    /// <summary>The file of what was written over a template's disk is another one, or has changed, since the template was made.</summary>
+    public const string TemplateDiskChanged = nameof(TemplateDiskChanged);
 
     /// <summary>A RAM file's SHA-256 is not the recorded one.</summary>
     public const string TemplateDigestMismatch = nameof(TemplateDigestMismatch);

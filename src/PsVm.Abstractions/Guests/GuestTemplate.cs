@@ -79,7 +79,7 @@ public sealed record GuestTemplate
 public sealed record TemplateParent(string Path, Guid Id);
 
 /// <summary>
-/// A disk that a template's guest had: by what it is, not where. What its guest had written to an overlay is in the template's state.
+/// A disk that a template's guest had: by what it is, not where. What its guest had written to an overlay is in the template.
 /// </summary>
 public sealed record TemplateDisk
 {
@@ -95,8 +95,30 @@ public sealed record TemplateDisk
     /// <summary>What the image's content is known by wherever it is, as of RAM files; null: not recorded.</summary>
     public string? Digest { get; init; }
 
+    /// <summary>The template's file with what its guest had written over the disk; null: that is little, or nothing.</summary>
+    public TemplateDiskFile? Written { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() => Name;
+}
+
+/// <summary>What a template's guest had written over a disk, in a file of the template that all clones read.</summary>
+public sealed record TemplateDiskFile
+{
+    /// <summary>Full path of the file, which is in the template's folder.</summary>
+    public required string File { get; init; }
+
+    /// <summary>Bytes of the blocks in it.</summary>
+    public long Bytes { get; init; }
+
+    /// <summary>Which file it was, and what it looked like, when the template was made.</summary>
+    public required FileIdentity Identity { get; init; }
+
+    /// <summary>What the file's content is known by wherever it is, as of RAM files.</summary>
+    public required string Digest { get; init; }
+
+    /// <inheritdoc/>
+    public override string ToString() => System.IO.Path.GetFileName(File);
 }
 
 /// <summary>A network adapter that a template's guest had: by what it is to the guest, not what it led to.</summary>

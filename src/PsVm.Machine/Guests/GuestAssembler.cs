@@ -93,7 +93,7 @@ internal sealed class GuestAssembler(
     {
         if (life == LifeBefore.None)
         {
-            GuestDevices.Check(slots, _host with { OnlyLooks = true });
+            GuestDevices.Check(slots, HostOf(options, template, cancellation) with { OnlyLooks = true });
         }
 
         CheckConsumers(options, template, slots);
@@ -211,7 +211,8 @@ internal sealed class GuestAssembler(
                 WorkingSet.Of(source.Template)?.ReadAhead(ram);
             }
 
-            return Assemble(options, slots, previous, source, description, ram, machine.Firmware, Restore, clock, filled);
+            return Assemble(
+                options, slots, previous, source, description, ram, machine.Firmware, Restore, clock, filled, HostOf(options, source, cancellation));
         }
         catch
         {
@@ -257,7 +258,8 @@ internal sealed class GuestAssembler(
         bool firmware,
         Action<GuestBoard> begin,
         StartClock clock,
-        LazyRam? filled = null)
+        LazyRam? filled = null,
+        GuestDeviceHost? host = null)
     {
         // By which backends it can be made again, whoever has their ids then.
         GuestOptions again = options.BackendIds.Count == 0
@@ -266,7 +268,7 @@ internal sealed class GuestAssembler(
         CpuAccount account = previous?.CpuAccount ?? new CpuAccount(options.CpuWeight, options.CpuLimit);
         OwnMemoryAccount memory = previous?.OwnMemory ?? new OwnMemoryAccount(options.OwnMemoryLimit, options.OwnMemoryAction);
         RamConsumers.Check(slots, ram.Backends);
-        GuestDevices devices = previous?.Devices.Share() ?? GuestDevices.Open(slots, _host);
+        GuestDevices devices = previous?.Devices.Share() ?? GuestDevices.Open(slots, host ?? _host);
         try
         {
             LiveGuest guest = new(
@@ -281,6 +283,11 @@ internal sealed class GuestAssembler(
             throw;
         }
     }
+
+    /// <summary>What the host has for the devices of a guest, with what they go on from.</summary>
+    private GuestDeviceHost HostOf(GuestOptions options, TemplateSource? template, CancellationToken cancellation) => template is null
+        ? _host
+        : _host with { DiskLayers = disk => template.DiskLayers.Hold(disk, options.Verify, cancellation) };
 
     /// <summary>Who a guest may share code with; null: nobody.</summary>
     /// <param name="template">The template that it starts from; null: it boots.</param>

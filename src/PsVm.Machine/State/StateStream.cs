@@ -2,6 +2,7 @@ using System.Buffers.Binary;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace PsVm.Machine.State;
 
@@ -29,13 +30,15 @@ internal interface ILaterState : IDisposable
 internal sealed class StateStream
 {
     private readonly List<byte> _written = [];
+    private readonly Func<string, SafeFileHandle>? _files;
     private ILaterState? _later;
     private readonly ReadOnlyMemory<byte> _source;
     private int _position;
 
     /// <summary>A stream to write to.</summary>
     /// <param name="version">The version that is written.</param>
-    public StateStream(uint version = 1) => Version = version;
+    /// <param name="files">Makes a file beside the state, for something of a name that is too large to be in it; null: nothing is.</param>
+    public StateStream(uint version = 1, Func<string, SafeFileHandle>? files = null) => (Version, _files) = (version, files);
 
     /// <summary>A stream to read from.</summary>
     /// <param name="source">What was written.</param>
@@ -68,6 +71,11 @@ internal sealed class StateStream
     /// <summary>Has the last part of the state written by <see cref="ToArray"/>, which may be when the machine goes on already.</summary>
     public void TransferLater(ILaterState last) =>
         _later = _later is null ? last : throw new InvalidOperationException("Something comes last already.");
+
+    /// <summary>A new, empty file beside the state, for what is too large to be in it.</summary>
+    /// <param name="what">What it is of, by its name.</param>
+    /// <exception cref="IOException">It cannot be made.</exception>
+    public SafeFileHandle MakeFile(string what) => _files?.Invoke(what) ?? throw new InvalidOperationException("Nothing is beside this state.");
 
     /// <summary>Gives up what was to be written later.</summary>
     public void Abandon()

@@ -2,7 +2,6 @@ using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 using PsVm.Machine.Board;
 using PsVm.Machine.Board.Slots;
-using PsVm.Machine.Devices.Disks;
 using PsVm.Machine.State;
 using PsVm.Memory;
 using PsVm.Memory.Copying;
@@ -19,6 +18,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
 {
     private string _path = TemplateSource.FullPath(options.Path);
     private readonly Guid _id = Guid.NewGuid();
+    private readonly CheckpointDisks _disks = new(guest.Devices);
 
     /// <summary>Makes it.</summary>
     /// <param name="progress">Told how much of the RAM is written.</param>
@@ -29,7 +29,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         CheckOptions();
         try
         {
-            return guest.WithRam((_, ram, _) => ModeOf(ram), cancellation) is var mode && options.UseRamFile
+            return guest.WithRam((_, ram, _) => ModeOf(ram) & _disks.Mode, cancellation) is var mode && options.UseRamFile
                 ? RunOnRamFiles(mode, cancellation)
                 : RunOnCopies(mode, progress, cancellation);
         }
@@ -60,7 +60,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         TemplateFolder? folder = null;
         try
         {
-            (FilePermissions mode, string place) = guest.WithRam((_, ram, _) => (ModeOf(ram), HiddenPlace.Of(ram, calls)), cancellation);
+            (FilePermissions mode, string place) = guest.WithRam((_, ram, _) => (ModeOf(ram) & _disks.Mode, HiddenPlace.Of(ram, calls)), cancellation);
             folder = new TemplateFolder(Path.Combine(place, guest.Name), replace: false, mode, calls);
             _path = folder.Path;
             GuestTemplate template = Fill(folder, progress, cancellation);
@@ -144,7 +144,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
     {
         using IDisposable kept = ram.KeepUnchanged(stop);
         TemplateSource? parent = options.Differential ? Parent(ram) : null;
-        SafeFileHandle[] files = [.. ram.Backends.Select((_, index) => folder.CreateFile($"ram{index}.bin"))];
+        SafeFileHandle[] files = [.. ram.Backends.Select((_, index) => folder.CreateFile(TemplatePart.RamName(index)))];
         using LiveCopy copy = new(ram.Backends, files, parent is not null, guest.Slow, progress, stop);
         Rehearsal.Once(board);
         TakenState? taken = null;
@@ -157,7 +157,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
                 {
                     guest.Devices.CheckCheckpoint(guest.Name);
                     ram.Memory.Physical.Guard(new CopiedRam(copy));
-                    return MachineState.Take(board, guest.Description.Uuid);
+                    return MachineState.Take(board, guest.Description.Uuid, disk => _disks.MakeFile(folder, disk));
                 },
                 out pause,
                 stop);
@@ -179,7 +179,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         {
             int index = blocks.Count;
             long? changed = changes?[index].Sum(range => range.Length);
-            blocks.Add((Block(ram, index, $"ram{index}.bin") with { ChangedBytes = changed }, file));
+            blocks.Add((Block(ram, index, TemplatePart.RamName(index)) with { ChangedBytes = changed }, file));
         }
 
         return new Copied(blocks, parent is null ? null : new TemplateParent(parent.Template.Path, parent.Template.Id), pause, copy.Warnings);
@@ -194,7 +194,8 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         }
 
         using IDisposable kept = ram.KeepUnchanged(stop);
-        RandomAccess.Write(folder.CreateFile(TemplateSource.StateFileName), MachineState.Save(_id, board, guest.Description.Uuid, null), 0);
+        byte[] state = MachineState.Save(_id, board, guest.Description.Uuid, disk => _disks.MakeFile(folder, disk), stop);
+        RandomAccess.Write(folder.CreateFile(TemplateSource.StateFileName), state, 0);
         folder.Seal();
         List<(SafeFileHandle File, FilePermissions Mode)> changed = [];
         List<SafeFileHandle> files = [];
@@ -359,25 +360,16 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         };
     }
 
-    private TemplateDisk Describe(Disk disk, CancellationToken cancellation) => new()
-    {
-        Name = disk.Name,
-        ReadOnly = disk.IsReadOnly,
-        Identity = disk.Image!.Now ?? disk.Image.Identity,
-        Digest = options.Digest ? disk.Image.Digest(cancellation) : null,
-    };
-
-    private GuestTemplate Describe(IReadOnlyList<TemplateRamBlock> blocks, TemplateParent? parent, CancellationToken cancellation) => new()
+    private GuestTemplate Describe(IReadOnlyList<TemplateRamBlock> blocks, TemplateParent? parent, CancellationToken cancellation) => new GuestTemplate
     {
         Path = _path,
-        FormatVersion = (int)TemplateManifest.VersionFor(guest.Devices.All.Count),
         Id = _id,
         Guest = guest.Name,
         MachineType = guest.Description.MachineType,
         Board = GuestBoard.Name,
         Devices = MachineType.Get(guest.Description.MachineType).DeviceNames,
         Slots = guest.Devices.Roles,
-        Disks = [.. guest.Devices.All.OfType<DiskInSlot>().Select(slot => Describe(slot.Disk, cancellation))],
+        Disks = _disks.Describe(_path, options.Digest, cancellation),
         Networks = [.. guest.Devices.All.OfType<NetworkInSlot>().Select(slot => slot.Recorded)],
         Harts = guest.Description.Harts,
         Isa = MachineType.Get(guest.Description.MachineType).Isa.Isa,
@@ -386,7 +378,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         Boot = guest.Description.Boot,
         CreatedAt = DateTimeOffset.UtcNow,
         Parent = parent,
-    };
+    } is var template ? template with { FormatVersion = (int)TemplateManifest.VersionFor(template) } : template;
 
     private sealed record Copied(
         IReadOnlyList<(TemplateRamBlock Block, SafeFileHandle File)> Blocks, TemplateParent? Parent, TimeSpan Pause, IReadOnlyList<BackendWarning> Warnings);

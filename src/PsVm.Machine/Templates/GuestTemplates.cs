@@ -69,9 +69,9 @@ public static class GuestTemplates
 
         void CheckFiles(GuestTemplate files)
         {
-            foreach (TemplateRamBlock block in files.RamBlocks)
+            foreach (TemplatePart part in TemplatePart.Of(files))
             {
-                Try(() => RamFileCheck.Check(block, verify && source is null, cancellation));
+                Try(() => RamFileCheck.Check(part, verify && source is null, cancellation));
             }
         }
 
@@ -199,7 +199,7 @@ public static class GuestTemplates
         [
             TemplateSource.ManifestFile,
             TemplateSource.StateFileName,
-            .. template.RamBlocks.Where(block => block.InTemplate).Select(block => Path.GetFileName(block.File)),
+            .. TemplatePart.Of(template).Where(part => part.InTemplate).Select(part => Path.GetFileName(part.File)),
         ];
         return folder.Entries().Select(entry => entry.Name).Except(own).FirstOrDefault() is { } other
             ? throw new IOException($"'{other}' is in the folder and is none of the template's files, so all of it stays")
@@ -234,6 +234,7 @@ public static class GuestTemplates
         };
         using MemoryBackends backends = new(_ => null);
         using GuestRam ram = TemplateRam.Map(backends, options, source, cancellation);
+        source.DiskLayers.Check(verify, cancellation);
         TryRestore(source, ram.Memory);
     }
 

@@ -1,3 +1,4 @@
+using Microsoft.Win32.SafeHandles;
 using PsVm.Machine.Board;
 using PsVm.Machine.Firmware;
 using PsVm.Machine.State;
@@ -37,7 +38,8 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
     /// <summary>The state of a board that does not run.</summary>
     /// <param name="board">The board.</param>
     /// <param name="uuid">The machine's UUID.</param>
-    public static TakenState Take(GuestBoard board, Guid uuid)
+    /// <param name="files">Makes a file beside the state, for what a device has too much of; null: there is no such device.</param>
+    public static TakenState Take(GuestBoard board, Guid uuid, Func<string, SafeFileHandle>? files = null)
     {
         List<(string, uint, StateStream)> sections = [];
         try
@@ -58,21 +60,23 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
 
         void Add(string name, uint version, Action<StateStream> transfer)
         {
-            StateStream stream = new(version);
+            StateStream stream = new(version, files);
             sections.Add((name, version, stream));
             transfer(stream);
         }
     }
 
-    /// <summary>The state of a board that does not run, as a file.</summary>
+    /// <summary>The state of a board that does not run, as a file of a template that stands alone.</summary>
     /// <param name="template">The template's id.</param>
     /// <param name="board">The board.</param>
     /// <param name="uuid">The machine's UUID.</param>
-    /// <param name="changes">Changed ranges of each block of RAM; null: the template stands alone.</param>
-    public static byte[] Save(Guid template, GuestBoard board, Guid uuid, IReadOnlyList<IReadOnlyList<PageRange>>? changes)
+    /// <param name="files">As of <see cref="Take"/>.</param>
+    /// <param name="cancellation">Gives up.</param>
+    public static byte[] Save(
+        Guid template, GuestBoard board, Guid uuid, Func<string, SafeFileHandle>? files = null, CancellationToken cancellation = default)
     {
-        using TakenState taken = Take(board, uuid);
-        return ToFile(template, taken.Finish(), changes);
+        using TakenState taken = Take(board, uuid, files);
+        return ToFile(template, taken.Finish(cancellation), null);
     }
 
     /// <summary>A state as a file.</summary>

@@ -154,8 +154,10 @@ internal static class TemplateLeftovers
     }
 
     private static bool IsTemplateFile(string name) => name is TemplateSource.ManifestFile or TemplateSource.StateFileName
-        || (name.StartsWith("ram", StringComparison.Ordinal) && name.EndsWith(".bin", StringComparison.Ordinal)
-            && name.Length > "ram.bin".Length && name[3..^4].All(char.IsAsciiDigit));
+        || IsNumbered(name, "ram") || IsNumbered(name, "disk");
+
+    private static bool IsNumbered(string name, string what) => name.StartsWith(what, StringComparison.Ordinal)
+        && name.EndsWith(".bin", StringComparison.Ordinal) && name.Length > what.Length + ".bin".Length && name[what.Length..^4].All(char.IsAsciiDigit);
 
     /// <summary>Takes the lock of a file, which whoever writes it has.</summary>
     private static SafeFileHandle? TryLockFile(string path)

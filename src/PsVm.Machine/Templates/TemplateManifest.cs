@@ -7,8 +7,11 @@ namespace PsVm.Machine.Templates;
 /// <summary>The file <c>template.json</c>, as it is written. Source: docs/template-format.md.</summary>
 internal sealed record TemplateManifest
 {
-    /// <summary>The newest version that this code reads, and what it writes of a guest with something in its slots.</summary>
-    public const uint Version = 3;
+    /// <summary>The newest version that this code reads, and what it writes of a guest that had written much over a disk.</summary>
+    public const uint Version = 4;
+
+    /// <summary>What it writes of others with something in their slots, so that who knows no files of disks can read that.</summary>
+    public const uint VersionWithSlots = 3;
 
     /// <summary>What it writes of all others, so that who knows no slots can read that.</summary>
     public const uint VersionWithoutSlots = 2;
@@ -43,13 +46,14 @@ internal sealed record TemplateManifest
 
     public IReadOnlyList<NetworkManifest>? Networks { get; init; }
 
-    /// <summary>The version of the description of a guest with so many devices in slots.</summary>
-    public static uint VersionFor(int slots) => slots == 0 ? VersionWithoutSlots : Version;
+    /// <summary>The version of a template's description: the oldest that has all that is to be said.</summary>
+    public static uint VersionFor(GuestTemplate template) => template.Disks.Any(disk => disk.Written is not null) ? Version
+        : template.Slots.Count > 0 ? VersionWithSlots : VersionWithoutSlots;
 
     /// <summary>A template's description as a manifest; files in its folder are named without it.</summary>
     public static TemplateManifest From(GuestTemplate template) => new()
     {
-        FormatVersion = VersionFor(template.Slots.Count),
+        FormatVersion = VersionFor(template),
         Id = template.Id,
         Guest = Line(template.Guest),
         MachineType = template.MachineType,
@@ -71,6 +75,7 @@ internal sealed record TemplateManifest
             ModifiedNanoseconds = disk.Identity.ModifiedNanoseconds,
             ChangedNanoseconds = disk.Identity.ChangedNanoseconds,
             Digest = disk.Digest,
+            Written = disk.Written is null ? null : DiskFileManifest.From(disk.Written),
         })],
         Networks = template.Networks.Count == 0 ? null : [.. template.Networks.Select(network => new NetworkManifest
         {
@@ -122,6 +127,7 @@ internal sealed record TemplateManifest
             ReadOnly = disk.ReadOnly,
             Identity = new FileIdentity(disk.Device, disk.Inode, disk.FileSize, disk.ModifiedNanoseconds, disk.ChangedNanoseconds),
             Digest = disk.Digest,
+            Written = disk.Written?.ToFile(folder),
         })],
         Networks = [.. (Networks ?? []).Select(network => new TemplateNetwork
         {
@@ -232,6 +238,50 @@ internal sealed record DiskManifest
     public required long ChangedNanoseconds { get; init; }
 
     public string? Digest { get; init; }
+
+    public DiskFileManifest? Written { get; init; }
+}
+
+/// <summary>The file of a disk in <c>template.json</c>.</summary>
+internal sealed record DiskFileManifest
+{
+    public required string File { get; init; }
+
+    public required long Bytes { get; init; }
+
+    public required ulong Inode { get; init; }
+
+    public required ulong Device { get; init; }
+
+    public required long FileSize { get; init; }
+
+    public required long ModifiedNanoseconds { get; init; }
+
+    public required long ChangedNanoseconds { get; init; }
+
+    public required string Digest { get; init; }
+
+    /// <summary>A file as it is written.</summary>
+    public static DiskFileManifest From(TemplateDiskFile file) => new()
+    {
+        File = Path.GetFileName(file.File),
+        Bytes = file.Bytes,
+        Inode = file.Identity.Inode,
+        Device = file.Identity.Device,
+        FileSize = file.Identity.Size,
+        ModifiedNanoseconds = file.Identity.ModifiedNanoseconds,
+        ChangedNanoseconds = file.Identity.ChangedNanoseconds,
+        Digest = file.Digest,
+    };
+
+    /// <summary>The file of a template in a folder.</summary>
+    public TemplateDiskFile ToFile(string folder) => new()
+    {
+        File = Path.Combine(folder, File),
+        Bytes = Bytes,
+        Identity = new FileIdentity(Device, Inode, FileSize, ModifiedNanoseconds, ChangedNanoseconds),
+        Digest = Digest,
+    };
 }
 
 /// <summary>A network adapter in <c>template.json</c>.</summary>

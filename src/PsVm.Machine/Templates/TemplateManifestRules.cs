@@ -55,9 +55,9 @@ internal static class TemplateManifestRules
 
     private static string? FirstBadSlot(TemplateManifest manifest) => manifest switch
     {
-        { Slots: null, FormatVersion: < TemplateManifest.Version } => null,
-        { FormatVersion: < TemplateManifest.Version } => $"slots, which no version before {TemplateManifest.Version} has",
-        { Slots: null or [] } => $"no slots, which version {TemplateManifest.Version} has",
+        { Slots: null, FormatVersion: < TemplateManifest.VersionWithSlots } => null,
+        { FormatVersion: < TemplateManifest.VersionWithSlots } => $"slots, which no version before {TemplateManifest.VersionWithSlots} has",
+        { Slots: null or [] } => $"no slots, which version {manifest.FormatVersion} has",
         { Slots.Count: > MostSlots } => $"{manifest.Slots.Count} slots",
         { Slots: var slots } when !slots.All(IsRole) => $"a slot whose content is no role of 1 to {LongestRole} letters, digits and '-._:'",
         { Slots: var slots } when slots.Distinct().Count() != slots.Count => "two slots of the same role",
@@ -105,10 +105,35 @@ internal static class TemplateManifestRules
         return disks.Any(disk => disk is null) ? "a disk with nothing in it"
             : !(manifest.Slots ?? []).Where(IsDisk).Order().SequenceEqual(disks.Select(disk => DiskRole + disk!.Name).Order()) ? "other disks than in slots"
             : disks.Select(disk => FirstBroken(disk!)).FirstOrDefault(broken => broken is not null) is { } broken ? $"a disk with {broken}"
-            : null;
+            : FirstBadDiskFile(manifest);
 
         static bool IsDisk(string role) => role.StartsWith(DiskRole, StringComparison.Ordinal);
     }
+
+    /// <summary>A disk's file is the template's own and no other's, and there are some in version 4 alone.</summary>
+    private static string? FirstBadDiskFile(TemplateManifest manifest)
+    {
+        (DiskManifest Disk, DiskFileManifest File)[] files =
+            [.. (manifest.Disks ?? []).Where(disk => disk.Written is not null).Select(disk => (disk, disk.Written!))];
+        string[] names = [.. manifest.Ram.Select(block => block.File).Concat(files.Select(file => file.File.File))];
+        return files.Length > 0 != (manifest.FormatVersion >= TemplateManifest.Version)
+                ? $"{files.Length} files of disks, which version {TemplateManifest.Version} has and none before"
+            : names.Distinct().Count() != names.Length && files.Length > 0 ? "a file that is that of two"
+            : files.Select(file => FirstBroken(file.Disk, file.File)).FirstOrDefault(broken => broken is not null) is { } broken
+                ? $"a file of a disk with {broken}"
+            : null;
+    }
+
+    private static string? FirstBroken(DiskManifest disk, DiskFileManifest file) => file switch
+    {
+        _ when disk.ReadOnly => "what a guest that could not write it had written",
+        { File: var name } when Path.IsPathRooted(name) || !IsFileName(name) => $"the file '{name}', which is no name in the folder",
+        { FileSize: var size } when size <= disk.FileSize || size % PageSize != 0 => $"fileSize {size}",
+        { Bytes: var bytes } when bytes <= 0 || bytes % PageSize != 0 || bytes > file.FileSize => $"bytes {bytes}",
+        { ModifiedNanoseconds: < 0 } or { ChangedNanoseconds: < 0 } => "a time before 1970",
+        { Digest: var digest } when !IsSha256(digest) => "a digest that is none",
+        _ => null,
+    };
 
     /// <summary>Each adapter is in a slot, and in each slot of an adapter is one that is described.</summary>
     private static string? FirstBadNetwork(TemplateManifest manifest)

@@ -120,12 +120,13 @@ internal sealed class TemplateMerge(string path, CompressOptions options, Folder
         List<SafeFileHandle> files = [];
         for (int i = 0; i < ranges.Length; i++)
         {
-            SafeFileHandle file = folder.CreateFile($"ram{i}.bin");
+            SafeFileHandle file = folder.CreateFile(TemplatePart.RamName(i));
             files.Add(file);
             RandomAccess.SetLength(file, top.Template.RamBlocks[i].Size);
             chain.CopyContent(i, ranges[i], file, Advance, cancellation);
         }
 
+        List<(TemplatePart Disk, SafeFileHandle File)> disks = CopyDisks(top.Template, folder, cancellation);
         RandomAccess.Write(
             folder.CreateFile(TemplateSource.StateFileName), top.State.Save(top.Template.Id, parent is null ? null : ranges), 0);
         folder.Seal();
@@ -147,10 +148,15 @@ internal sealed class TemplateMerge(string path, CompressOptions options, Folder
         GuestTemplate template = top.Template with
         {
             Path = _target,
-            FormatVersion = (int)TemplateManifest.VersionFor(top.Template.Slots.Count),
+            FormatVersion = (int)TemplateManifest.VersionFor(top.Template),
             RamBlocks = blocks,
             Parent = parent is null ? null : new TemplateParent(parent.Path, parent.Id),
         };
+        template = TemplatePart.Put(template, [.. blocks, .. disks.Select(disk => disk.Disk with
+        {
+            File = Path.Combine(_target, disk.Disk.Name),
+            Identity = MemoryBackends.Identify(disk.File) ?? throw new IOException($"'{disk.Disk.Name}' cannot be looked at"),
+        })]);
         RandomAccess.Write(folder.CreateFile(TemplateSource.ManifestFile), TemplateManifest.From(template).ToJson(), 0);
         folder.Seal();
         return template;
@@ -160,6 +166,26 @@ internal sealed class TemplateMerge(string path, CompressOptions options, Folder
             done += bytes;
             progress?.Report(new StepProgress(HostStep.Writing, done, total));
         }
+    }
+
+    /// <summary>Copies what was written over the disks, which the uppermost template has all of.</summary>
+    private static List<(TemplatePart Disk, SafeFileHandle File)> CopyDisks(GuestTemplate template, TemplateFolder folder, CancellationToken cancellation)
+    {
+        List<(TemplatePart, SafeFileHandle)> copied = [];
+        foreach (TemplatePart disk in TemplatePart.Of(template).Where(part => part.IsDisk))
+        {
+            using SafeFileHandle from = RamFileCheck.Open(disk, disk.File);
+            RamFileCheck.CheckContent(disk, disk.File, from, verify: false, cancellation);
+            SafeFileHandle to = folder.CreateFile(disk.Name);
+            if (!SparseFile.TryClone(from, to))
+            {
+                SparseFile.Copy(from, 0, disk.Size, to, _ => { }, cancellation);
+            }
+
+            copied.Add((disk, to));
+        }
+
+        return copied;
     }
 
     /// <summary>What the merged template holds of a block: all of it, or what one of the templates has that become one.</summary>
@@ -192,9 +218,9 @@ internal sealed class TemplateMerge(string path, CompressOptions options, Folder
     private static FilePermissions ModeOf(TemplateChain chain)
     {
         FilePermissions mode = TemplateFolder.Readable;
-        foreach (TemplateRamBlock block in chain.Levels.SelectMany(level => level.Template.RamBlocks))
+        foreach (TemplatePart part in chain.Levels.SelectMany(level => TemplatePart.Of(level.Template)))
         {
-            using SafeFileHandle file = RamFileCheck.Open(block, block.File);
+            using SafeFileHandle file = RamFileCheck.Open(part, part.File);
             mode &= TemplateFile.ModeOf(file);
         }
 

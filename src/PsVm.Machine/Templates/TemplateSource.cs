@@ -46,6 +46,7 @@ internal sealed class TemplateSource
         Check(Template, State);
         Changes = State.ReadChanges(Template);
         _layers = new LayerFile?[Template.RamBlocks.Count];
+        DiskLayers = new TemplateDiskLayers(Template);
     }
 
     /// <summary>Its description.</summary>
@@ -53,6 +54,9 @@ internal sealed class TemplateSource
 
     /// <summary>Its machine state.</summary>
     public MachineState State { get; }
+
+    /// <summary>What was written over its disks.</summary>
+    public TemplateDiskLayers DiskLayers { get; }
 
     /// <summary>What a differential template holds of each block of RAM.</summary>
     public IReadOnlyList<IReadOnlyList<PageRange>>? Changes { get; }

@@ -106,7 +106,7 @@ internal static class TemplateTree
     private static long BytesOnDisk(GuestTemplate template)
     {
         string[] small = [Path.Combine(template.Path, TemplateSource.ManifestFile), Path.Combine(template.Path, TemplateSource.StateFileName)];
-        return template.RamBlocks.Select(block => block.File).Concat(small)
+        return TemplatePart.Of(template).Select(part => part.File).Concat(small)
             .Sum(file => Syscall.stat(file, out Stat stat) == 0 ? stat.st_blocks * BytesInBlock : 0);
     }
 }

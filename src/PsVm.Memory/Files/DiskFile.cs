@@ -1,6 +1,7 @@
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 using PsVm.Memory.Copying;
+using PsVm.Memory.Mapping;
 using PsVm.Memory.Native;
 
 namespace PsVm.Memory.Files;
@@ -68,6 +69,27 @@ public sealed class DiskFile : IDisposable
 
             Lock(path, fd, identity, write);
             return new DiskFile(file, path, identity, write);
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Takes an open file that is read and never written, and locks it.</summary>
+    /// <param name="file">The file, this object's from now on.</param>
+    /// <param name="path">Its path.</param>
+    /// <exception cref="GuestException">Somebody writes it (<see cref="GuestErrorIds.DiskInUse"/>), or it is none; it is closed.</exception>
+    public static DiskFile Take(SafeFileHandle file, string path)
+    {
+        ArgumentNullException.ThrowIfNull(file);
+        try
+        {
+            int fd = (int)file.DangerousGetHandle();
+            FileIdentity identity = FileFacts.Identify(fd) ?? throw NotOpened(path, write: false, Errno.EINVAL);
+            Lock(path, fd, identity, write: false);
+            return new DiskFile(file, path, identity, isWritable: false);
         }
         catch
         {
@@ -267,6 +289,16 @@ public sealed class DiskFile : IDisposable
     /// <returns>False: the file system cannot.</returns>
     /// <exception cref="IOException">It failed.</exception>
     public bool TryZero(long offset, long length) => TryAllocate(LibC.FallocZeroRange, offset, length);
+
+    /// <summary>Lets another file have the same blocks at a range (ioctl_ficlonerange(2)).</summary>
+    /// <param name="range">The range.</param>
+    /// <param name="target">The other file.</param>
+    /// <param name="offset">Where in it.</param>
+    /// <returns>False: the file system cannot, and nothing has changed.</returns>
+    public bool TryShare(PageRange range, SafeFileHandle target, long offset) => SparseFile.TryClone(Descriptor, range, target, offset);
+
+    /// <summary>Who may do what with it, as its permissions are now.</summary>
+    public FilePermissions Mode => Syscall.fstat(Descriptor, out Stat stat) == 0 ? stat.st_mode & FilePermissions.ACCESSPERMS : 0;
 
     /// <summary>Ends its locks and closes it.</summary>
     public void Dispose()

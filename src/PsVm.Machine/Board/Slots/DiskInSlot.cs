@@ -40,16 +40,6 @@ internal sealed class DiskInSlot(string role, GuestDiskOptions options, DiskAcce
                 guest,
                 "Start it with an overlay over the disk, or with the disk ReadOnly.");
         }
-
-        if (disk.OverlayBytes > Disk.MostSaved)
-        {
-            throw new GuestException(
-                GuestErrorIds.CheckpointDiskTooLarge,
-                $"Expected that guest '{guest}' has written at most {ByteSize.ToText(Disk.MostSaved)} over disk '{disk.Name}', found "
-                + $"{ByteSize.ToText(disk.OverlayBytes)}.",
-                guest,
-                "Write to the image itself first (a guest without an overlay), then start with an overlay and make the template.");
-        }
     }
 
     /// <summary>It as it is now.</summary>

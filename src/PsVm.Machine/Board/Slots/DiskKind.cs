@@ -52,6 +52,7 @@ internal sealed class DiskKind : IGuestDeviceKind
         GuestDiskOptions options, DiskAccessResolution access, GuestDeviceHost host, GuestTemplate? template, TemplateDisk? recorded)
     {
         DiskFile image = DiskFile.Open(options.Path, access.Mode == FileAccessMode.ReadWrite);
+        DiskLayer? layer = null;
         try
         {
             if (recorded is not null)
@@ -66,11 +67,13 @@ internal sealed class DiskKind : IGuestDeviceKind
                 DiskOverlay.File => (_, read) => OverlayFile.Open(options.OverlayPath!, image.Identity, isClone: recorded is not null, read),
                 _ => null,
             };
-            Disk disk = new(options.Name!, image.Identity.Size, options.ReadOnly, image, overlay);
+            layer = recorded is null ? null : host.DiskLayers(recorded);
+            Disk disk = new(options.Name!, image.Identity.Size, options.ReadOnly, image, overlay, layer);
             return new DiskInSlot(RoleOf(options.Name!), options, access, disk);
         }
         catch
         {
+            layer?.Dispose();
             image.Dispose();
             throw;
         }

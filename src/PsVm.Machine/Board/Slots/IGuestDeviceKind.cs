@@ -1,3 +1,4 @@
+using PsVm.Machine.Devices.Disks;
 using PsVm.Machine.Devices.Networks;
 using PsVm.Machine.Devices.Virtio;
 
@@ -39,6 +40,9 @@ internal sealed record GuestDevicePlan(string Role, Func<GuestDeviceHost, IGuest
 /// <param name="OnlyLooks">It is found out whether the guest could be put together: nothing is made or changed.</param>
 internal sealed record GuestDeviceHost(Func<bool> HasRoom, bool OnlyLooks = false)
 {
+    /// <summary>What a template's guest had written over a disk of it, held for the caller; null: nothing that is in a file.</summary>
+    public Func<TemplateDisk, DiskLayer?> DiskLayers { get; init; } = static _ => null;
+
     /// <summary>Segments of its guests, and addresses of their adapters.</summary>
     public NetworkHubs Networks { get; init; } = new();
 }

@@ -1,3 +1,4 @@
+using Mono.Unix.Native;
 using PsVm.Machine.State;
 using PsVm.Memory.Files;
 
@@ -10,23 +11,25 @@ internal sealed class Disk : IDisposable
     private static readonly byte[] s_zeros = new byte[64 << 10];
 
     private readonly DiskFile? _image;
+    private readonly DiskLayer? _layer;
     private readonly IDiskOverlay? _overlay;
     private SealedOverlay? _sealed;
     private long _readBytes, _writtenBytes, _failures;
     private string? _lastFailure;
 
-    /// <summary>The most bytes of blocks of an overlay that a template holds.</summary>
-    public const long MostSaved = 64 << 20;
+    /// <summary>The most bytes of blocks of an overlay that are in a template's state, and copied for each clone.</summary>
+    public const long MostInState = 1 << 20;
 
     /// <param name="name">What guest and templates know it by.</param>
     /// <param name="size">Bytes.</param>
     /// <param name="isReadOnly">The guest cannot write it.</param>
     /// <param name="image">Its image, its own from here on; null: it is only looked at, and reads zeros.</param>
     /// <param name="overlay">Makes what keeps the guest's writes; null: the image does.</param>
-    public Disk(string name, long size, bool isReadOnly, DiskFile? image, DiskOverlayMaker? overlay)
+    /// <param name="layer">What a template's guest had written over the image, held for this disk; null: nothing.</param>
+    public Disk(string name, long size, bool isReadOnly, DiskFile? image, DiskOverlayMaker? overlay, DiskLayer? layer = null)
     {
-        (Name, Size, IsReadOnly, _image) = (name, size, isReadOnly, image);
-        _overlay = overlay?.Invoke(size, ReadImage);
+        (Name, Size, IsReadOnly, _image, _layer) = (name, size, isReadOnly, image, layer);
+        _overlay = overlay?.Invoke(size, ReadBelow);
     }
 
     /// <summary>What guest and templates know it by.</summary>
@@ -63,7 +66,7 @@ internal sealed class Disk : IDisposable
     {
         try
         {
-            _ = _overlay?.Read(offset, to, now: false) ?? ReadImage(offset, to, now: false);
+            _ = _overlay?.Read(offset, to, now: false) ?? ReadBelow(offset, to, now: false);
             Interlocked.Add(ref _readBytes, to.Length);
             return true;
         }
@@ -77,7 +80,7 @@ internal sealed class Disk : IDisposable
     /// <returns>False: it takes a wait, or fails.</returns>
     public bool TryReadNow(long offset, Span<byte> to)
     {
-        bool isRead = _overlay?.Read(offset, to, now: true) ?? ReadImage(offset, to, now: true);
+        bool isRead = _overlay?.Read(offset, to, now: true) ?? ReadBelow(offset, to, now: true);
         Interlocked.Add(ref _readBytes, isRead ? to.Length : 0);
         return isRead;
     }
@@ -196,11 +199,16 @@ internal sealed class Disk : IDisposable
         }
         else if (_overlay is not null)
         {
-            SealedOverlay now = new(this, _overlay);
+            bool needsFile = SealedOverlay.NeedsFile(_overlay, _layer, MostInState);
+            SealedOverlay now = new(this, _overlay, _layer, needsFile ? new LayerWriter(state.MakeFile(Name), Header()) : null);
             Volatile.Write(ref _sealed, now);
             state.TransferLater(now);
         }
     }
+
+    /// <summary>Who may read all that can be read on it: image, overlay, and what lies between.</summary>
+    public FilePermissions Mode => (_image?.Mode ?? FilePermissions.ACCESSPERMS) & (_overlay?.Mode ?? FilePermissions.ACCESSPERMS)
+        & (_layer?.Mode ?? FilePermissions.ACCESSPERMS);
 
     /// <summary>Writes into the image what the overlay has, and empties that, while no request is under way.</summary>
     /// <param name="progress">Told how many bytes are written.</param>
@@ -251,6 +259,7 @@ internal sealed class Disk : IDisposable
     public void Dispose()
     {
         _overlay?.Dispose();
+        _layer?.Dispose();
         _image?.Dispose();
     }
 
@@ -287,7 +296,13 @@ internal sealed class Disk : IDisposable
         }
     }
 
-    private bool ReadImage(long offset, Span<byte> to, bool now)
+    private OverlayHeader Header() => new(Size, _image?.Identity.Inode ?? 0, _image?.Identity.ModifiedNanoseconds ?? 0, IsCommitting: false);
+
+    private bool ReadBelow(long offset, Span<byte> to, bool now) => _layer?.Read(offset, to, now, ReadImage) ?? ReadImage(offset, to, now);
+
+    /// <summary>Reads the image, which is all zeros where there is none.</summary>
+    /// <inheritdoc cref="DiskImageReader"/>
+    internal bool ReadImage(long offset, Span<byte> to, bool now)
     {
         if (_image is null)
         {

@@ -1,8 +1,11 @@
 using System.Buffers;
 using System.Numerics;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+using Mono.Unix.Native;
 using PsVm.Memory;
 using PsVm.Memory.Files;
+using PsVm.Memory.Mapping;
 
 namespace PsVm.Machine.Devices.Disks;
 
@@ -39,6 +42,9 @@ internal sealed class FileOverlay : IDiskOverlay
 
     /// <inheritdoc/>
     public long OwnBytes => (long)_bits.Length * sizeof(ulong);
+
+    /// <inheritdoc/>
+    public FilePermissions? Mode => _file.Mode;
 
     /// <summary>Makes an overlay of a file that is open for that alone: a new one where the file is empty.</summary>
     /// <param name="file">The file; whoever opened it disposes of it when this fails.</param>
@@ -264,6 +270,10 @@ internal sealed class FileOverlay : IDiskOverlay
 
         return [.. blocks];
     }
+
+    /// <inheritdoc/>
+    public bool TryShare(PageRange range, SafeFileHandle target, long offset) =>
+        _file.TryShare(range with { Offset = _header.DataOffset + range.Offset }, target, offset);
 
     /// <inheritdoc/>
     public void Clear()

@@ -1,3 +1,7 @@
+using Microsoft.Win32.SafeHandles;
+using Mono.Unix.Native;
+using PsVm.Memory.Mapping;
+
 namespace PsVm.Machine.Devices.Disks;
 
 /// <summary>Reads the image under an overlay.</summary>
@@ -27,6 +31,9 @@ internal interface IDiskOverlay : IDisposable
 
     /// <summary>Bytes of the host's memory that it takes.</summary>
     long OwnBytes { get; }
+
+    /// <summary>Who may read its file; null: it has none.</summary>
+    FilePermissions? Mode => null;
 
     /// <summary>Reads what the guest wrote, and else what the image has.</summary>
     /// <param name="offset">Where.</param>
@@ -58,6 +65,13 @@ internal interface IDiskOverlay : IDisposable
 
     /// <summary>Numbers of the blocks that the guest has written, in order.</summary>
     long[] Blocks();
+
+    /// <summary>Lets a file have the same blocks at a range, where they are in a file.</summary>
+    /// <param name="range">The range of the disk, all of whose blocks the guest has written.</param>
+    /// <param name="target">The file.</param>
+    /// <param name="offset">Where in it.</param>
+    /// <returns>False: that cannot be, and nothing has changed.</returns>
+    bool TryShare(PageRange range, SafeFileHandle target, long offset) => false;
 
     /// <summary>Forgets all that was written, while nobody reads or writes.</summary>
     /// <exception cref="IOException">It cannot.</exception>

@@ -18,19 +18,19 @@ internal interface ILazySource : IDisposable
     /// <summary>Its machine state's file.</summary>
     byte[] State { get; }
 
-    /// <summary>Who may read its RAM files: nobody else may read what is made of them.</summary>
+    /// <summary>Who may read its large files: nobody else may read what is made of them.</summary>
     FilePermissions Mode { get; }
 
-    /// <summary>Parts of a block's RAM file that are no holes, in order.</summary>
-    /// <param name="block">Number of the block.</param>
+    /// <summary>Parts of a large file that are no holes, in order.</summary>
+    /// <param name="part">Number of the file: those of RAM come first.</param>
     /// <exception cref="IOException">It cannot be looked at.</exception>
-    IReadOnlyList<PageRange> Data(int block);
+    IReadOnlyList<PageRange> Data(int part);
 
-    /// <summary>Reads some of a block's RAM. It may take as long as it likes, and cannot be given up: whoever waits for it does not wait for this.</summary>
-    /// <param name="block">Number of the block.</param>
-    /// <param name="offset">Bytes from the start of the block.</param>
+    /// <summary>Reads some of a large file. It may take as long as it likes, and cannot be given up: whoever waits for it does not wait for this.</summary>
+    /// <param name="part">Number of the file: those of RAM come first.</param>
+    /// <param name="offset">Bytes from the start of the file.</param>
     /// <param name="into">Takes the bytes.</param>
     /// <returns>Bytes that were read; 0: there are no more.</returns>
     /// <exception cref="IOException">It cannot be read.</exception>
-    int Read(int block, long offset, Span<byte> into);
+    int Read(int part, long offset, Span<byte> into);
 }

@@ -30,10 +30,10 @@ internal sealed class LocalSource : ILazySource
     public static ILazySource Open(string path) => new LocalSource(OpenedTemplate.Open(path));
 
     /// <inheritdoc/>
-    public IReadOnlyList<PageRange> Data(int block) => [.. SparseFile.Data(_opened.Ram[block], 0, Template.RamBlocks[block].Size)];
+    public IReadOnlyList<PageRange> Data(int part) => [.. SparseFile.Data(_opened.Files[part], 0, _opened.Parts[part].Size)];
 
     /// <inheritdoc/>
-    public int Read(int block, long offset, Span<byte> into) => RandomAccess.Read(_opened.Ram[block], into, offset);
+    public int Read(int part, long offset, Span<byte> into) => RandomAccess.Read(_opened.Files[part], into, offset);
 
     /// <inheritdoc/>
     public void Dispose() => _opened.Dispose();

@@ -26,7 +26,9 @@ internal sealed class TemplateFill : IDisposable
     private readonly WorkingSet? _first;
     private readonly Action<TemplateFill> _ended;
     private readonly List<FillBlock> _blocks = [];
-    private readonly IReadOnlyList<TemplateRamBlock> _files;
+    private readonly IReadOnlyList<TemplatePart> _parts; // of the source
+    private readonly IReadOnlyList<TemplatePart> _files; // the same of the copy
+    private readonly IReadOnlyList<TemplateRamBlock> _ram;
     private readonly ConcurrentQueue<FillRun> _wanted = [];
     private readonly CancellationTokenSource _stop = new();
     private readonly TaskCompletionSource _settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -69,7 +71,12 @@ internal sealed class TemplateFill : IDisposable
         {
             folder = _folder = new TemplateFolder(path, replace: false, source.Mode, calls);
             TemplatePlace.CheckFileSystem(folder.Path, path, calls);
-            _files = [.. source.Template.RamBlocks.Select(MakeFile)];
+            _parts = [.. TemplatePart.Of(source.Template).Where(part => !part.IsDisk || destination is not null)];
+            _files = [.. _parts.Select(MakeFile)];
+            _ram = [.. source.Template.RamBlocks.Zip(_files, (block, file) => block with
+            {
+                File = file.File, InTemplate = true, Offset = 0, Identity = file.Identity,
+            })];
             TemplatePlace.CheckRoom(folder.Path, Bytes);
             _writer = destination is null ? null : new TemplateWriter(folder, destination);
             _writer?.WriteState(source.State);
@@ -96,7 +103,7 @@ internal sealed class TemplateFill : IDisposable
     public string? Destination { get; }
 
     /// <summary>The blocks of RAM, with the files of the copy where they are now.</summary>
-    public IReadOnlyList<TemplateRamBlock> Blocks => _result?.RamBlocks ?? _files;
+    public IReadOnlyList<TemplateRamBlock> Blocks => _result?.RamBlocks ?? _ram;
 
     /// <summary>Bytes that the source has.</summary>
     public long Bytes { get; private set; }
@@ -228,21 +235,20 @@ internal sealed class TemplateFill : IDisposable
         }
     }
 
-    private TemplateRamBlock MakeFile(TemplateRamBlock block)
+    private TemplatePart MakeFile(TemplatePart part)
     {
         int index = _blocks.Count;
-        string name = OpenedTemplate.RamName(index);
-        SafeFileHandle file = _folder.CreateFile(name);
-        RandomAccess.SetLength(file, block.Size);
-        FillBlock chunks = new(file, block.Size);
+        SafeFileHandle file = _folder.CreateFile(part.Name);
+        RandomAccess.SetLength(file, part.Size);
+        FillBlock chunks = new(file, part.Size);
         _blocks.Add(chunks);
         Bytes += chunks.Expect(_source.Data(index));
-        return block with
+        return part with
         {
-            File = Path.Combine(_folder.Path, name),
+            File = Path.Combine(_folder.Path, part.Name),
             InTemplate = true,
             Offset = 0,
-            Identity = MemoryBackends.Identify(file) ?? throw new IOException($"'{name}' cannot be looked at"),
+            Identity = MemoryBackends.Identify(file) ?? throw new IOException($"'{part.Name}' cannot be looked at"),
         };
     }
 
@@ -314,14 +320,14 @@ internal sealed class TemplateFill : IDisposable
 
     private void Read(int block, long offset, Span<byte> into)
     {
-        string file = Template.RamBlocks[block].File;
+        string file = _parts[block].File;
         try
         {
             for (int done = 0; done < into.Length;)
             {
                 _stop.Token.ThrowIfCancellationRequested();
                 int read = _source.Read(block, offset + done, into[done..]);
-                done += read > 0 ? read : throw new EndOfStreamException($"it ends at {offset + done} of {Template.RamBlocks[block].Size} bytes");
+                done += read > 0 ? read : throw new EndOfStreamException($"it ends at {offset + done} of {_parts[block].Size} bytes");
             }
         }
         catch (Exception failure) when (failure is not OperationCanceledException)
@@ -360,7 +366,7 @@ internal sealed class TemplateFill : IDisposable
             _state = GuestFillState.Verifying;
             for (int i = 0; i < _blocks.Count; i++)
             {
-                RamFileCheck.CheckContent(_files[i], Template.RamBlocks[i].File, _blocks[i].File, verify: true, _stop.Token);
+                RamFileCheck.CheckContent(_files[i], _parts[i].File, _blocks[i].File, verify: true, _stop.Token);
             }
 
             _isVerified = true;

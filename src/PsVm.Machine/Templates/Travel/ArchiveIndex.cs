@@ -7,8 +7,10 @@ namespace PsVm.Machine.Templates.Travel;
 /// <summary>The first entry of an archive: what else is in it, all of it, in this order. Source: docs/template-format.md, "Archives".</summary>
 internal sealed record ArchiveIndex
 {
-    /// <summary>The version that this code writes, and the newest that it reads.</summary>
-    public const uint Version = 1;
+    /// <summary>The newest version that this code reads, and what it writes where a template has files of disks.</summary>
+    public const uint Version = 2;
+
+    private const uint VersionWithoutDisks = 1;
 
     /// <summary>Its name in the archive.</summary>
     public const string FileName = "archive.json";
@@ -29,9 +31,13 @@ internal sealed record ArchiveIndex
     /// <summary>The template that was exported, then the one it needs, then the one that one needs, and so on.</summary>
     public required IReadOnlyList<ArchivedFolder> Templates { get; init; }
 
-    /// <summary>Bytes of RAM that are stored.</summary>
+    /// <summary>Bytes of large files that are stored.</summary>
     [JsonIgnore]
-    public long DataBytes => Templates.Sum(template => template.Ram.Sum(file => file.DataBytes)); // checked when it was read
+    public long DataBytes => Templates.Sum(template => template.Parts.Sum(file => file.DataBytes)); // checked when it was read
+
+    /// <summary>The version of an archive of some templates: the oldest that has all that is in it.</summary>
+    public static uint VersionFor(IEnumerable<GuestTemplate> templates) =>
+        templates.Any(template => template.Disks.Any(disk => disk.Written is not null)) ? Version : VersionWithoutDisks;
 
     /// <summary>As JSON.</summary>
     public byte[] ToJson() => JsonSerializer.SerializeToUtf8Bytes(this, ArchiveJson.Default.ArchiveIndex);
@@ -89,13 +95,14 @@ internal sealed record ArchiveIndex
         return Templates.DistinctBy(template => template.Name.ToUpperInvariant()).Count() != Templates.Count
             ? "two templates with one name"
             : Templates.Select(template => template.FirstBroken()).FirstOrDefault(broken => broken is not null)
+            ?? (ArchiveVersion < Version && Templates.Any(template => template.Disks is not null) ? $"files of disks, which version {Version} has" : null)
             ?? (HaveNoSum() ? "sizes that have no sum" : null);
     }
 
     private bool HaveNoSum()
     {
         decimal sum = 0;
-        foreach (ArchivedRam file in Templates.SelectMany(template => template.Ram))
+        foreach (ArchivedRam file in Templates.SelectMany(template => template.Parts))
         {
             sum += file.Size;
         }
@@ -119,11 +126,20 @@ internal sealed record ArchivedFolder
     /// <summary>Its RAM files, in the order of its blocks.</summary>
     public required IReadOnlyList<ArchivedRam> Ram { get; init; }
 
+    /// <summary>Of version 2: its files of disks, in the order of its disks that have one; null: it has none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public IReadOnlyList<ArchivedRam>? Disks { get; init; }
+
+    /// <summary>Its large files, in the order in which they are stored.</summary>
+    [JsonIgnore]
+    public IReadOnlyList<ArchivedRam> Parts => Disks is null ? Ram : [.. Ram, .. Disks];
+
     /// <summary>What is wrong with it; null: nothing.</summary>
     public string? FirstBroken() =>
         Description.FirstBroken(TemplateSource.MostManifestBytes) ?? State.FirstBroken(TemplateSource.MostStateBytes)
         ?? (Ram.Count is 0 or > MostBlocks ? $"{Ram.Count} blocks of RAM, expected 1 to {MostBlocks}" : null)
-        ?? Ram.Select(file => file is null ? "nothing in it" : file.FirstBroken()).FirstOrDefault(broken => broken is not null);
+        ?? (Disks is { Count: 0 or > MostBlocks } ? $"{Disks.Count} files of disks, expected 1 to {MostBlocks}, or nothing of them" : null)
+        ?? Parts.Select(file => file is null ? "nothing in it" : file.FirstBroken()).FirstOrDefault(broken => broken is not null);
 }
 
 /// <summary>A small file in an archive, which is stored as it is.</summary>
@@ -140,7 +156,7 @@ internal sealed record ArchivedFile
         : null;
 }
 
-/// <summary>A RAM file in an archive, of which only data is stored.</summary>
+/// <summary>A large file in an archive, of which only data is stored.</summary>
 internal sealed record ArchivedRam
 {
     // What sizes and places of data are multiples of.
@@ -151,8 +167,8 @@ internal sealed record ArchivedRam
     public required long DataBytes { get; init; }
 
     /// <summary>What is wrong with it; null: nothing.</summary>
-    public string? FirstBroken() => Size <= 0 || Size % PageSize != 0 ? $"a RAM file of {Size} bytes"
-        : DataBytes < 0 || DataBytes > Size || DataBytes % PageSize != 0 ? $"{DataBytes} bytes of data in a RAM file of {Size} bytes"
+    public string? FirstBroken() => Size <= 0 || Size % PageSize != 0 ? $"a large file of {Size} bytes"
+        : DataBytes < 0 || DataBytes > Size || DataBytes % PageSize != 0 ? $"{DataBytes} bytes of data in a large file of {Size} bytes"
         : null;
 }
 

@@ -5,7 +5,7 @@ using PsVm.Memory.Copying;
 
 namespace PsVm.Machine.Templates.Travel;
 
-/// <summary>Reads an archive of templates: the descriptions first, then the states, then RAM, each as the list at its beginning says.</summary>
+/// <summary>Reads an archive of templates: the descriptions first, then the states, then RAM and disks, each as the list at its beginning says.</summary>
 internal sealed class ArchiveReader : IDisposable
 {
     private const int ChunkSize = 1 << 20;
@@ -87,19 +87,19 @@ internal sealed class ArchiveReader : IDisposable
         return ReadSmall($"{folder.Name}/{TemplateSource.StateFileName}", folder.State, TemplateSource.MostStateBytes);
     }
 
-    /// <summary>Reads a RAM file; all of a template, in order, and then those of the next.</summary>
+    /// <summary>Reads a large file; all of a template, in order, and then those of the next.</summary>
     /// <param name="template">Number of the template.</param>
-    /// <param name="block">Number of the block.</param>
+    /// <param name="part">Number of the file.</param>
     /// <param name="target">A new, empty file; null: it is not wanted.</param>
     /// <param name="advance">Told of bytes of data that are done with.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="GuestException">The archive is damaged, or holds another size than it says.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>
-    public void ReadRam(int template, int block, SafeFileHandle? target, Action<long> advance, CancellationToken cancellation)
+    public void ReadPart(int template, int part, SafeFileHandle? target, Action<long> advance, CancellationToken cancellation)
     {
         ArchivedFolder folder = Index.Templates[template];
-        ArchivedRam file = folder.Ram[block];
-        ArchiveEntry entry = Next($"{folder.Name}/{OpenedTemplate.RamName(block)}");
+        ArchivedRam file = folder.Parts[part];
+        ArchiveEntry entry = Next($"{folder.Name}/{TemplatePart.Of(Templates[template])[part].Name}");
         if (entry.SparseSize != file.Size)
         {
             throw _tar.Invalid($"'{entry.Name}' with holes, of {file.Size} bytes", $"{entry.SparseSize ?? entry.Length} bytes");
@@ -154,12 +154,13 @@ internal sealed class ArchiveReader : IDisposable
         string name = $"{folder.Name}/{TemplateSource.ManifestFile}";
         string shown = $"{Path}: {name}";
         GuestTemplate template = TemplateManifest.Read(shown, ReadSmall(name, folder.Description, TemplateSource.MostManifestBytes)).ToTemplate($"/{folder.Name}");
-        bool isListed = template.RamBlocks.Select(block => block.Size).SequenceEqual(folder.Ram.Select(file => file.Size));
-        bool isOwn = template.RamBlocks.Select((block, i) => block.InTemplate && System.IO.Path.GetFileName(block.File) == OpenedTemplate.RamName(i)).All(own => own);
-        bool hasDigests = template.RamBlocks.All(block => block.Digest is not null);
+        TemplatePart[] parts = TemplatePart.Of(template);
+        bool isListed = parts.Select(part => part.Size).SequenceEqual(folder.Parts.Select(file => file.Size)) && template.RamBlocks.Count == folder.Ram.Count;
+        bool isOwn = parts.All(part => part.InTemplate && System.IO.Path.GetFileName(part.File) == part.Name);
+        bool hasDigests = parts.All(part => part.Digest is not null);
         return isListed && isOwn && hasDigests
             ? template
-            : throw _tar.Invalid($"a template in '{folder.Name}' whose RAM is listed, in files of its own with digests", "another");
+            : throw _tar.Invalid($"a template in '{folder.Name}' whose RAM and disks are listed, in files of its own with digests", "another");
     }
 
     private void CheckParent(int template)

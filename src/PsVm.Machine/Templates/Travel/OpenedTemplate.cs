@@ -7,7 +7,7 @@ namespace PsVm.Machine.Templates.Travel;
 /// <summary>A template of which all files are open, so that what is copied belongs together whatever happens to its path.</summary>
 internal sealed class OpenedTemplate : IDisposable
 {
-    private readonly List<SafeFileHandle> _ram = [];
+    private readonly List<SafeFileHandle> _files = [];
     private readonly List<FileIdentity> _identities = [];
 
     private OpenedTemplate(string folder)
@@ -17,10 +17,11 @@ internal sealed class OpenedTemplate : IDisposable
         Mode = TemplateFolder.Readable;
         try
         {
-            foreach (TemplateRamBlock block in Template.RamBlocks)
+            Parts = TemplatePart.Of(Template);
+            foreach (TemplatePart part in Parts)
             {
-                SafeFileHandle file = RamFileCheck.Open(block, block.File);
-                _ram.Add(file);
+                SafeFileHandle file = RamFileCheck.Open(part, part.File);
+                _files.Add(file);
                 _identities.Add(MemoryBackends.Identify(file)!.Value);
                 Mode &= TemplateFile.ModeOf(file);
             }
@@ -38,8 +39,11 @@ internal sealed class OpenedTemplate : IDisposable
     /// <summary>Its machine state's file.</summary>
     public byte[] State { get; }
 
-    /// <summary>Its RAM files, in the order of its blocks.</summary>
-    public IReadOnlyList<SafeFileHandle> Ram => _ram;
+    /// <summary>What is recorded of its large files.</summary>
+    public IReadOnlyList<TemplatePart> Parts { get; }
+
+    /// <summary>Its large files, in the same order.</summary>
+    public IReadOnlyList<SafeFileHandle> Files => _files;
 
     /// <summary>Who may read all of them: nobody else may read what is made of it.</summary>
     public FilePermissions Mode { get; }
@@ -53,41 +57,37 @@ internal sealed class OpenedTemplate : IDisposable
         return TemplateGeneration.Settled(folder, () => new OpenedTemplate(folder));
     }
 
-    /// <summary>The name of a block's file in any folder of ours.</summary>
-    /// <param name="block">Number of the block.</param>
-    public static string RamName(int block) => $"ram{block}.bin";
-
-    /// <summary>Sees to it that the RAM files have the content that was recorded.</summary>
+    /// <summary>Sees to it that the large files have the content that was recorded.</summary>
     /// <param name="verify">They are read even when they are known.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="GuestException">One has not.</exception>
     public void CheckContent(bool verify, CancellationToken cancellation)
     {
-        for (int i = 0; i < _ram.Count; i++)
+        for (int i = 0; i < _files.Count; i++)
         {
-            TemplateRamBlock block = Template.RamBlocks[i];
-            bool hasDigest = block.Digest is not null || block.Sha256 is not null;
-            RamFileCheck.CheckContent(block, block.File, _ram[i], verify && hasDigest, cancellation);
+            TemplatePart part = Parts[i];
+            bool hasDigest = part.Digest is not null || part.Sha256 is not null;
+            RamFileCheck.CheckContent(part, part.File, _files[i], verify && hasDigest, cancellation);
         }
     }
 
-    /// <summary>Sees to it that nobody wrote to a RAM file while it was read.</summary>
+    /// <summary>Sees to it that nobody wrote to a large file while it was read.</summary>
     /// <exception cref="GuestException">Somebody did.</exception>
     public void CheckUnchanged()
     {
-        for (int i = 0; i < _ram.Count; i++)
+        for (int i = 0; i < _files.Count; i++)
         {
             FileIdentity then = _identities[i];
-            if (MemoryBackends.Identify(_ram[i]) is not { } now || now.Size != then.Size || now.ModifiedNanoseconds != then.ModifiedNanoseconds)
+            if (MemoryBackends.Identify(_files[i]) is not { } now || now.Size != then.Size || now.ModifiedNanoseconds != then.ModifiedNanoseconds)
             {
-                string file = Template.RamBlocks[i].File;
+                string file = Parts[i].File;
                 throw new GuestException(
-                    GuestErrorIds.TemplateRamChanged, $"Expected nobody to write to the RAM file '{file}' while it was read, found that somebody did.",
+                    Parts[i].ChangedId, $"Expected nobody to write to the {Parts[i].What} '{file}' while it was read, found that somebody did.",
                     file, "Take it from a backup, or make the template again.");
             }
         }
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _ram.ForEach(file => file.Dispose());
+    public void Dispose() => _files.ForEach(file => file.Dispose());
 }

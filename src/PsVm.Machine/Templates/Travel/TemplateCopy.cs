@@ -94,26 +94,26 @@ internal sealed class TemplateCopy(string path, TemplateCopyOptions options, Fol
     {
         TemplatePlace.CheckFileSystem(folder.Path, Target, calls);
         source.CheckContent(verify: false, cancellation);
-        long done = 0, total = source.Template.Memory;
+        long done = 0, total = source.Parts.Sum(part => part.Size);
         List<SafeFileHandle> files = [];
-        foreach (TemplateRamBlock block in source.Template.RamBlocks)
+        foreach (TemplatePart part in source.Parts)
         {
-            SafeFileHandle from = source.Ram[files.Count], to = folder.CreateFile(OpenedTemplate.RamName(files.Count));
+            SafeFileHandle from = source.Files[files.Count], to = folder.CreateFile(part.Name);
             files.Add(to);
-            if (IsWhole(block) && SparseFile.TryClone(from, to))
+            if (part.IsWhole && SparseFile.TryClone(from, to))
             {
-                Advance(block.Size);
+                Advance(part.Size);
             }
             else
             {
-                SparseFile.Copy(from, block.Offset, block.Size, to, Advance, cancellation);
+                SparseFile.Copy(from, part.Offset, part.Size, to, Advance, cancellation);
             }
         }
 
         source.CheckUnchanged();
         TemplateWriter writer = new(folder, Target);
         writer.WriteState(source.State);
-        GuestTemplate copy = writer.Finish(WithParent(source.Template), files, IsWhole, cancellation);
+        GuestTemplate copy = writer.Finish(WithParent(source.Template), files, part => part.IsWhole, cancellation);
         if (verify)
         {
             TemplateWriter.Verify(copy, files, cancellation);
@@ -149,9 +149,6 @@ internal sealed class TemplateCopy(string path, TemplateCopyOptions options, Fol
             return template; // it is no worse elsewhere
         }
     }
-
-    /// <summary>Whether a block is all of its file, and not a part of one that was taken over.</summary>
-    private static bool IsWhole(TemplateRamBlock block) => block.Offset == 0 && block.Identity.Size == block.Size;
 
     private void CheckMove()
     {

@@ -98,7 +98,7 @@ internal sealed class TemplateExport(string path, TemplateExportOptions options,
                 Guest = template.Guest,
                 MachineType = template.MachineType,
                 Memory = template.Memory,
-                DataBytes = folder.Ram.Sum(ram => ram.DataBytes),
+                DataBytes = folder.Parts.Sum(part => part.DataBytes),
                 ParentId = template.Parent?.Id,
             }),
         ],
@@ -129,29 +129,28 @@ internal sealed class TemplateExport(string path, TemplateExportOptions options,
         return !isTaken && ArchiveIndex.IsFolderName(template.Name) ? template.Name : $"{template.Id}";
     }
 
-    /// <summary>What an archive says of a template, and what of its RAM is data. All of it is read once, so that what is stored is what was recorded.</summary>
+    /// <summary>What an archive says of a template, and what of its large files is data. All of it is read once, so that what is stored is what was recorded.</summary>
     private static Item Read(OpenedTemplate opened, string name, CancellationToken cancellation)
     {
         opened.CheckContent(verify: true, cancellation);
-        List<TemplateRamBlock> blocks = [];
+        List<TemplatePart> parts = [];
         List<IReadOnlyList<PageRange>> data = [];
-        foreach (TemplateRamBlock block in opened.Template.RamBlocks)
+        foreach (TemplatePart part in opened.Parts)
         {
-            int i = blocks.Count;
-            bool isWhole = block.Offset == 0 && block.Identity.Size == block.Size;
-            blocks.Add(block with
+            int i = parts.Count;
+            parts.Add(part with
             {
-                File = Path.Combine(opened.Template.Path, OpenedTemplate.RamName(i)),
+                File = Path.Combine(opened.Template.Path, part.Name),
                 InTemplate = true,
                 Offset = 0,
-                Digest = isWhole && block.Digest is not null ? block.Digest : RamDigest.Of(opened.Ram[i], block.Offset, block.Size, cancellation),
-                Sha256 = isWhole ? block.Sha256 : null,
-                Identity = new FileIdentity(0, 0, block.Size, 0), // that of no file: whoever unpacks it otherwise has it read
+                Digest = part.IsWhole && part.Digest is not null ? part.Digest : RamDigest.Of(opened.Files[i], part.Offset, part.Size, cancellation),
+                Sha256 = part.IsWhole ? part.Sha256 : null,
+                Identity = new FileIdentity(0, 0, part.Size, 0), // that of no file: whoever unpacks it otherwise has it read
             });
-            data.Add(SparseContent.DataOf(opened.Ram[i], block.Offset, block.Size, ArchiveIndex.MostRanges));
+            data.Add(SparseContent.DataOf(opened.Files[i], part.Offset, part.Size, ArchiveIndex.MostRanges));
         }
 
-        GuestTemplate template = opened.Template with { RamBlocks = blocks };
+        GuestTemplate template = TemplatePart.Put(opened.Template, parts);
         return new Item(name, opened, template, TemplateManifest.From(template).ToJson(), data);
     }
 
@@ -159,7 +158,7 @@ internal sealed class TemplateExport(string path, TemplateExportOptions options,
     {
         ArchiveIndex index = new()
         {
-            ArchiveVersion = ArchiveIndex.Version,
+            ArchiveVersion = ArchiveIndex.VersionFor(items.Select(item => item.Template)),
             CreatedAt = DateTimeOffset.UtcNow,
             Templates = [.. items.Select(item => item.ToFolder())],
         };
@@ -174,9 +173,8 @@ internal sealed class TemplateExport(string path, TemplateExportOptions options,
         {
             for (int i = 0; i < item.Data.Count; i++)
             {
-                TemplateRamBlock block = item.Opened.Template.RamBlocks[i];
-                writer.WriteSparse(
-                    item.Name, OpenedTemplate.RamName(i), item.Opened.Ram[i], block.Offset, block.Size, item.Data[i], Advance, cancellation);
+                TemplatePart part = item.Opened.Parts[i];
+                writer.WriteSparse(item.Name, part.Name, item.Opened.Files[i], part.Offset, part.Size, item.Data[i], Advance, cancellation);
             }
         }
 
@@ -191,7 +189,7 @@ internal sealed class TemplateExport(string path, TemplateExportOptions options,
     /// <param name="Opened">Its files.</param>
     /// <param name="Template">What is said of it there.</param>
     /// <param name="Description">The same as a file.</param>
-    /// <param name="Data">What of each RAM file is data.</param>
+    /// <param name="Data">What of each large file is data.</param>
     private sealed record Item(
         string Name, OpenedTemplate Opened, GuestTemplate Template, byte[] Description, IReadOnlyList<IReadOnlyList<PageRange>> Data)
     {
@@ -200,8 +198,15 @@ internal sealed class TemplateExport(string path, TemplateExportOptions options,
             Name = Name,
             Description = ToFile(Description),
             State = ToFile(Opened.State),
-            Ram = [.. Template.RamBlocks.Zip(Data, (block, data) => new ArchivedRam { Size = block.Size, DataBytes = data.Sum(range => range.Length) })],
+            Ram = Listed(isDisk: false),
+            Disks = Listed(isDisk: true) is { Length: > 0 } disks ? disks : null,
         };
+
+        private ArchivedRam[] Listed(bool isDisk) =>
+        [
+            .. TemplatePart.Of(Template).Zip(Data).Where(part => part.First.IsDisk == isDisk)
+                .Select(part => new ArchivedRam { Size = part.First.Size, DataBytes = part.Second.Sum(range => range.Length) }),
+        ];
 
         private static ArchivedFile ToFile(byte[] content) =>
             new() { Size = content.Length, Sha256 = Convert.ToHexStringLower(SHA256.HashData(content)) };

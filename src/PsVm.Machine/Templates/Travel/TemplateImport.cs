@@ -118,10 +118,11 @@ internal sealed class TemplateImport(string archive, TemplateImportOptions optio
         long done = 0, total = reader.Index.DataBytes;
         for (int i = 0; i < present.Length; i++)
         {
-            for (int block = 0; block < reader.Templates[i].RamBlocks.Count; block++)
+            TemplatePart[] parts = TemplatePart.Of(reader.Templates[i]);
+            for (int part = 0; part < parts.Length; part++)
             {
-                SafeFileHandle? file = unpacked[i]?.Folder.CreateFile(OpenedTemplate.RamName(block));
-                reader.ReadRam(i, block, file, Advance, cancellation);
+                SafeFileHandle? file = unpacked[i]?.Folder.CreateFile(parts[part].Name);
+                reader.ReadPart(i, part, file, Advance, cancellation);
                 if (file is not null)
                 {
                     unpacked[i]!.Files.Add(file);
