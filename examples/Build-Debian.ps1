@@ -127,7 +127,7 @@ try {
 
     if (-not (Test-Path $root)) {
         Measure-Step 'boot, apt install lighttpd, power off' {
-            # It writes an image of its own: a template holds no more than 64 MiB of what was written over one.
+            # It writes an image of its own: clones read that, and their template has what was written since.
             & cp --sparse=always $base "$root.new"
             $guest = Start-Guest @machine @network -CommandLine $arguments -Disk "$root.new" -Label $own
             $guest = $guest | Wait-Guest -ForAgent -Timeout 10m

@@ -110,7 +110,7 @@ internal sealed class ManifestTarget : FuzzTarget
     private static byte[] Seed(bool differential, int blocks, params string[] slots) => TemplateManifest.From(new GuestTemplate
     {
         Path = Folder,
-        FormatVersion = (int)TemplateManifest.VersionFor(slots.Length),
+        FormatVersion = (int)TemplateManifest.VersionWithSlots,
         Id = FuzzBoard.Template,
         Guest = "one",
         MachineType = "virt-1.1",

@@ -82,7 +82,7 @@ public sealed class BadTemplateTests : TemplateTest
     }
 
     [Theory]
-    [InlineData("formatVersion", "4", GuestErrorIds.TemplateVersionUnsupported)]
+    [InlineData("formatVersion", "5", GuestErrorIds.TemplateVersionUnsupported)]
     [InlineData("isa", "\"rv64imafdcv\"", GuestErrorIds.TemplateIsaMismatch)]
     [InlineData("harts", "2", GuestErrorIds.TemplateHartsMismatch)]
     [InlineData("board", "\"sifive_u\"", GuestErrorIds.TemplateMachineMismatch)]

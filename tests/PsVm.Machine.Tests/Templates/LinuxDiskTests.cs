@@ -75,7 +75,7 @@ public sealed class LinuxDiskTests : TemplateTest
         string sum = Run(guest, WriteFour);
         GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t") });
         Assert.Equal(["disk0"], template.Disks.Select(disk => disk.Name));
-        Assert.Equal(3, template.FormatVersion);
+        Assert.Equal(4, template.FormatVersion);
 
         GuestOptions clone = new() { Template = template.Path, Disks = [new GuestDiskOptions { Path = image }] };
         string[] clones = [Clone(clone), Clone(clone)];

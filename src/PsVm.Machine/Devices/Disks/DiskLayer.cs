@@ -25,6 +25,9 @@ internal sealed class DiskLayer : IDisposable
 
     private DiskLayer(DiskFile file, OverlayHeader header, ulong[] bits) => (_file, _header, _bits) = (file, header, bits);
 
+    /// <summary>The path that it was opened by.</summary>
+    public string Path => _file.Path;
+
     /// <summary>Which file it is now; null: it cannot be looked at.</summary>
     public FileIdentity? Identity => _file.Now;
 

@@ -50,7 +50,7 @@ public sealed class BadArchiveTests : TravelTest
             node["parent"] = new System.Text.Json.Nodes.JsonObject { ["path"] = "/x", ["id"] = $"{Guid.NewGuid()}" };
             node["ram"]![0]!["changedBytes"] = 4096;
         })),
-        ["a newer archive"] = (GuestErrorIds.ArchiveVersionUnsupported, archive => archive.AlterIndex(index => index["archiveVersion"] = 2)),
+        ["a newer archive"] = (GuestErrorIds.ArchiveVersionUnsupported, archive => archive.AlterIndex(index => index["archiveVersion"] = 3)),
         ["an archive of version 0"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterIndex(index => index["archiveVersion"] = 0)),
         ["a property more"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterIndex(index => index["more"] = 1)),
         ["no list"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace("archive.json", entry => entry with { Content = "[]"u8.ToArray() })),
