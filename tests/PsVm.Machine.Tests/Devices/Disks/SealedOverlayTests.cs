@@ -30,7 +30,7 @@ public sealed class SealedOverlayTests : IDisposable
     [InlineData(DiskOverlay.Memory, true)]
     [InlineData(DiskOverlay.File, false)]
     [InlineData(DiskOverlay.File, true)]
-    public void What_is_written_meanwhile_is_not_in_it(DiskOverlay kind, bool hasLayer)
+    public async Task What_is_written_meanwhile_is_not_in_it(DiskOverlay kind, bool hasLayer)
     {
         using DiskLayer? layer = hasLayer ? MakeLayer() : null;
         using Disk disk = Open(kind, layer);
@@ -47,8 +47,8 @@ public sealed class SealedOverlayTests : IDisposable
         using CancellationTokenSource stop = new();
         Task writer = Task.Run(() => WriteUntil(disk, stop.Token));
         byte[] small = state.ToArray();
-        stop.Cancel();
-        writer.GetAwaiter().GetResult();
+        await stop.CancelAsync();
+        await writer;
 
         Assert.InRange(small.Length, 1, 64); // and no blocks
         using Disk clone = Open(DiskOverlay.Memory, DiskLayer.Open(DiskFile.Take(_files[^1], "t"), Size, DiskLayer.CountBytes(_files[^1])));
