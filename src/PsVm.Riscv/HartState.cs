@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using PsVm.Riscv.Csr;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Mmu;
+using PsVm.Riscv.Translation.Units;
 
 namespace PsVm.Riscv;
 
@@ -120,6 +121,9 @@ internal unsafe struct HartState
 
     /// <summary>Not 0: the mode the hart is in may use CBO.ZERO (menvcfg and senvcfg).</summary>
     public uint MayZeroBlocks;
+
+    /// <summary>Host addresses that translated code has checked and uses a few times more, within one block.</summary>
+    public fixed ulong Reached[AccessGroups.MostAtOnce];
 
     /// <summary>Instructions have even addresses, and an entry has 32 bytes.</summary>
     public const int JumpScale = 16;

@@ -29,6 +29,68 @@ internal sealed partial class StructuredProgram
     private static readonly int[] Amos = [0, 0, 1, 4, 0xc, 8, 0x10, 0x14, 0x18, 0x1c, 2, 3];
     private static readonly int[] CountersAndFlags = [Fflags, Frm, Fcsr, 0xc00, 0xc02, Sstatus, Mstatus, 0x342, 0xb02];
 
+    /// <summary>
+    /// Loads and stores close to each other by one pointer, which is copied, moved, loaded over and lost between them, on one page or two, be it
+    /// one of the program's own. What computes, branches or reaches elsewhere comes between.
+    /// </summary>
+    private void Neighbours()
+    {
+        int pointer = Pointer(), near = dice.Next(-1500, 1500), copy = 0;
+        if (_rewritesItself && dice.OneIn(6))
+        {
+            (pointer, near) = (Dest(orZero: false), 0);
+            code.Emit(Auipc(pointer, 0));
+            int same = Dest(orZero: false);
+            int at = dice.Next(4) * 4;
+            code.Emit(Load(2, same, pointer, at));
+            if (same != pointer)
+            {
+                code.Emit(Store(2, same, pointer, at));
+            }
+        }
+
+        for (int count = dice.Next(2, 10); count > 0; count--)
+        {
+            int kind = dice.Next(20), size = dice.Next(4), place = near + dice.Next(-48, 48);
+            switch (kind)
+            {
+                case 0 or 1 when copy == 0:
+                    copy = Dest(orZero: false);
+                    int distance = dice.Next(-64, 64);
+                    code.Emit(dice.OneIn(3) ? Add(copy, 0, pointer) : Addi(copy, pointer, distance));
+                    (pointer, near) = (dice.OneIn(2) ? copy : pointer, near - (dice.OneIn(2) ? distance : 0));
+                    break;
+                case 2 when copy == pointer && copy != 0:
+                    code.Emit(Addi(copy, copy, dice.Next(-32, 32)));
+                    break;
+                case 3:
+                    Straight(1);
+                    break;
+                case 4:
+                    int end = code.NewLabel(), target = Dest();
+                    code.Branch(Condition(), Any(), Any(), end);
+                    code.Emit(Addi(dice.OneIn(3) && copy != 0 ? copy : target, dice.OneIn(2) ? pointer : Any(), dice.Next(-8, 8)));
+                    code.Mark(end);
+                    break;
+                case 5:
+                    code.Emit(Atomic(dice.Pick<int>([0, 1, 0x14]), 3, Dest(), pointer, Any()));
+                    break;
+                case 6:
+                    code.Emit(Load(3, Dest(), Pointer(), Offset(3)));
+                    break;
+                case 7 or 8 when _usesFloats:
+                    code.Emit((dice.OneIn(2) ? Load(3, dice.Next(32), pointer, place) & ~0x7fu | 0x07 : Store(3, dice.Next(32), pointer, place) & ~0x7fu | 0x27));
+                    break;
+                case < 14:
+                    code.Emit(Load(dice.Next(7), Dest(), pointer, place));
+                    break;
+                default:
+                    code.Emit(Store(size, Any(), pointer, place));
+                    break;
+            }
+        }
+    }
+
     private uint Compute(int rd)
     {
         switch (dice.Next(16))

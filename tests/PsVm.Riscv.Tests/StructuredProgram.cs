@@ -128,6 +128,9 @@ internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
 
                 code.Emit(Atomic(3, width, Dest(), pointer, Any()));
                 break;
+            case 15 or 16 or 17:
+                Neighbours();
+                break;
             default:
                 Straight(dice.Next(1, 7));
                 break;

@@ -27,7 +27,7 @@ internal unsafe ref partial struct BlockTranslator
         bool wide = op->Code is OpCode.Fld or OpCode.Fsd;
         if (op->Code is OpCode.Fsw or OpCode.Fsd)
         {
-            byte* missed = Probe(op, wide ? 8 : 4, nameof(TlbEntry.Write));
+            byte* missed = Reach(op, index, wide ? 8 : 4, nameof(TlbEntry.Write), out Mem place);
             byte value = Xmm0;
             if (_map.Float(op->Rs2) is { } mapped)
             {
@@ -38,21 +38,21 @@ internal unsafe ref partial struct BlockTranslator
                 LoadFloat(Xmm0, op->Rs2);
             }
 
-            _code.Sse(Prefix(wide), MoveStore, value, new Mem(Rax, 0, Rdx));
-            AddLate(LateKind.Interpret, missed, _code.At, op, index);
+            _code.Sse(Prefix(wide), MoveStore, value, place);
+            AddMiss(LateKind.Interpret, missed, op, index);
             return;
         }
 
-        byte* miss = Probe(op, wide ? 8 : 4, nameof(TlbEntry.Read));
+        byte* miss = Reach(op, index, wide ? 8 : 4, nameof(TlbEntry.Read), out Mem operand);
         byte target = _map.Float(op->Rd) ?? Xmm0;
-        _code.Sse(Prefix(wide), MoveLoad, target, new Mem(Rax, 0, Rdx));
+        _code.Sse(Prefix(wide), MoveLoad, target, operand);
         if (!wide)
         {
             Box(target);
         }
 
         StoreFloat(op, wide, target);
-        AddLate(LateKind.Interpret, miss, _code.At, op, index);
+        AddMiss(LateKind.Interpret, miss, op, index);
         SetDirty();
     }
 

@@ -46,7 +46,7 @@ internal unsafe ref partial struct BlockTranslator
         }
         else
         {
-            AddLate(LateKind.SideExit, _code.Jcc(condition), null, op, index + 1, op->Immediate);
+            ExitIf(condition, op, index);
         }
 
         return op;
@@ -71,7 +71,7 @@ internal unsafe ref partial struct BlockTranslator
     /// </summary>
     private static int Skippable(Op* branch)
     {
-        const int Most = 4;
+        const int Most = AccessGroups.MostSkipped;
         byte register = branch[1].Rd;
         for (int i = 1; i <= Most + 1; i++)
         {

@@ -13,17 +13,20 @@ internal unsafe ref partial struct BlockTranslator
     /// Leaves the address in rax and the entry's addend in rdx; jumps away when the TLB has no entry. An access that crosses a page
     /// finds none, since its last byte lies on another.
     /// </summary>
-    private byte* Probe(Op* op, int size, string tag, bool aligned = false)
+    private byte* Probe(Op* op, int size, string tag, bool aligned = false) => _oneByOne && !aligned
+        ? ProbeByRoutine(op, size, tag)
+        : Probe(Use(op->Rs1, Rax), aligned ? 0 : (int)op->Immediate, size, tag, aligned); // atomics have no offset
+
+    private byte* Probe(Reg address, int offset, int size, string tag, bool aligned = false)
     {
         const int EntryShift = 5;
-        Reg address = Use(op->Rs1, Rax);
-        if (aligned || op->Immediate == 0)
+        if (offset == 0)
         {
-            _code.Mov(Rax, address); // atomics have no offset
+            _code.Mov(Rax, address);
         }
         else
         {
-            _code.Lea(Rax, new Mem(address, (int)op->Immediate));
+            _code.Lea(Rax, new Mem(address, offset));
         }
 
         _code.Rorx(Rcx, Rax, PhysicalMemory.PageShift - EntryShift, wide: false);
@@ -67,32 +70,40 @@ internal unsafe ref partial struct BlockTranslator
     private void Load(Op* op, int index)
     {
         (int size, bool signed) = LoadShape(op->Code);
-        byte* miss = Probe(op, size, nameof(TlbEntry.Read));
+        byte* miss = Reach(op, index, size, nameof(TlbEntry.Read), out Mem operand);
         Reg target = Mapped(op->Rd) ?? Rax;
-        _code.Load(target, new Mem(Rax, 0, Rdx), size, signed);
+        _code.Load(target, operand, size, signed);
         if (op->Rd != Op.Sink)
         {
             Define(op, target);
         }
 
-        AddLate(LateKind.SlowAccess, miss, _code.At, op, index);
+        AddMiss(LateKind.SlowAccess, miss, op, index);
     }
 
     private void Store(Op* op, int index)
     {
         int size = StoreSize(op->Code);
-        byte* miss = Probe(op, size, nameof(TlbEntry.Write));
+        byte* miss = Reach(op, index, size, nameof(TlbEntry.Write), out Mem operand);
         if (Mapped(op->Rs2) is { } value)
         {
-            _code.Mov(new Mem(Rax, 0, Rdx), value, size);
+            _code.Mov(operand, value, size);
         }
         else
         {
             Read(Rcx, op->Rs2);
-            _code.Mov(new Mem(Rax, 0, Rdx), Rcx, size);
+            _code.Mov(operand, Rcx, size);
         }
 
-        AddLate(LateKind.SlowAccess, miss, _code.At, op, index);
+        AddMiss(LateKind.SlowAccess, miss, op, index);
+    }
+
+    private void AddMiss(LateKind kind, byte* miss, Op* op, int index)
+    {
+        if (miss is not null)
+        {
+            AddLate(kind, miss, _code.At, op, index);
+        }
     }
 
     private void ZeroBlock(Op* op, int index)
@@ -118,8 +129,7 @@ internal unsafe ref partial struct BlockTranslator
     {
         _code.Mov(Rcx, (long)op);
         CallOut(_loop is null ? _stubs.Interpret : _loop.Interpret);
-        _code.Test(Rax, Rax, wide: false);
-        AddLate(LateKind.Fault, _code.Jcc(Cond.Equal), null, op, index);
+        FaultIfFailed(op, index);
     }
 
     // Control flow.
@@ -136,8 +146,7 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         CallOut(_loop is null ? (load ? _stubs.SlowLoad : _stubs.SlowStore) : (load ? _loop.SlowLoad : _loop.SlowStore));
-        _code.Test(Rax, Rax, wide: false);
-        AddLate(LateKind.Fault, _code.Jcc(Cond.Equal), null, op, late.Index);
+        FaultIfFailed(op, late.Index);
         if (load && op->Rd != Op.Sink)
         {
             Reg target = Target(op);

@@ -38,51 +38,63 @@ internal unsafe ref partial struct BlockTranslator
 
     private void RareWays()
     {
-        for (int i = 0; i < _late.Count; i++)
+        (_sideExits, _faults) = ([], []);
+        int next = 0;
+        do
         {
-            _buffer.Reserve(_code.At);
-            Late late = _late[i];
-            _code.BindHere(late.Jump);
-            switch (late.Kind)
+            while (next < _late.Count)
             {
-                case LateKind.SlowAccess:
-                    SlowAccess(late);
-                    break;
-                case LateKind.Interpret:
-                    CallInterpreter(late.Op, late.Index);
-                    ComeBack(late);
-                    break;
-                case LateKind.Rest:
-                    LeaveMidBlock(late.Op, late.Index);
-                    break;
-                case LateKind.System:
-                    CallSystem(late.Op, late.Index);
-                    break;
-                case LateKind.CanonicalNaN:
-                    SetCanonicalNaN(late.Op);
-                    _code.Jmp(late.Back);
-                    break;
-                case LateKind.SideExit:
-                    Jump(late.Target, late.Op->Offset, late.Index, isLast: false);
-                    break;
-                case LateKind.Leave:
-                    ToCanonical();
-                    PageOffset(Rax, late.Target);
-                    JumpOut(_stubs.LeaveAtLimit);
-                    break;
-                case LateKind.Chain:
-                    PageOffset(Rax, late.Target);
-                    _code.LeaCode(Rcx, late.Jump);
-                    _code.Mov(Field(nameof(HartState.ChainPage)), BlockHeader.Of(_ops)->Page);
-                    JumpOut(_stubs.LeaveToChain);
-                    break;
-                case LateKind.Fault:
-                    ToCanonical();
-                    PageOffset(Rax, late.Op->Offset);
-                    _code.Mov(Rcx, late.Index);
-                    JumpOut(_stubs.Fault);
-                    break;
+                _buffer.Reserve(_code.At);
+                RareWay(_late[next++]);
             }
+        }
+        while (OtherWays());
+    }
+
+    private void RareWay(Late late)
+    {
+        _code.BindHere(late.Jump);
+        switch (late.Kind)
+        {
+            case LateKind.SlowAccess:
+                SlowAccess(late);
+                break;
+            case LateKind.Interpret:
+                CallInterpreter(late.Op, late.Index);
+                ComeBack(late);
+                break;
+            case LateKind.Rest:
+                LeaveMidBlock(late.Op, late.Index);
+                break;
+            case LateKind.System:
+                CallSystem(late.Op, late.Index);
+                break;
+            case LateKind.CanonicalNaN:
+                SetCanonicalNaN(late.Op);
+                _code.Jmp(late.Back);
+                break;
+            case LateKind.SideExit:
+                _sideExits!.TryAdd((nint)late.Op, (nint)_code.At);
+                Jump(late.Target, late.Op->Offset, late.Index, isLast: false);
+                break;
+            case LateKind.Leave:
+                ToCanonical();
+                PageOffset(Rax, late.Target);
+                JumpOut(_stubs.LeaveAtLimit);
+                break;
+            case LateKind.Chain:
+                PageOffset(Rax, late.Target);
+                _code.LeaCode(Rcx, late.Jump);
+                _code.Mov(Field(nameof(HartState.ChainPage)), BlockHeader.Of(_ops)->Page);
+                JumpOut(_stubs.LeaveToChain);
+                break;
+            case LateKind.Fault:
+                _faults!.TryAdd((nint)late.Op, (nint)_code.At);
+                ToCanonical();
+                PageOffset(Rax, late.Op->Offset);
+                _code.Mov(Rcx, late.Index);
+                JumpOut(_stubs.Fault);
+                break;
         }
     }
 
@@ -92,12 +104,12 @@ internal unsafe ref partial struct BlockTranslator
         if (EndsAfterStoreIntoCode(late.Op))
         {
             _code.Op(Alu.Cmp, Field(nameof(HartState.Limit)), 0);
-            _code.Jcc(Cond.NotEqual, late.Back);
+            GoOn(late, Cond.NotEqual);
             LeaveMidBlock(late.Op + 1, late.Index + 1);
         }
         else
         {
-            _code.Jmp(late.Back);
+            GoOn(late);
         }
     }
 

@@ -39,6 +39,17 @@ internal unsafe ref partial struct BlockTranslator
     // Floating point registers, as bits, that hold a boxed single precision value for certain.
     private uint _boxed;
 
+    // The block's groups of accesses, those whose host address is in the state since rdx is needed meanwhile, and the one that rdx has.
+    private AccessGroups? _groups;
+    private HashSet<AccessGroup>? _kept;
+    private AccessGroup? _held;
+
+    // What is to be done without groups, whether that is being written now, and which; and rare ways that it shares.
+    private List<OtherWay>? _otherWays;
+    private bool _oneByOne;
+    private OtherWay? _way;
+    private Dictionary<nint, nint>? _sideExits, _faults;
+
     private BlockTranslator(Stubs stubs, TranslationBuffer buffer, RegisterMap map)
     {
         _stubs = stubs;
@@ -79,15 +90,20 @@ internal unsafe ref partial struct BlockTranslator
         _unitIsOn = _roundsToNearest = _loop is not null;
         _unitIsDirty = false;
         _boxed = _loop?.Unit.Boxed ?? 0;
-        StraightLine();
+        FindGroups();
+        Operations(_ops, null);
     }
 
-    private void StraightLine()
+    /// <summary>Writes operations.</summary>
+    /// <param name="op">The first.</param>
+    /// <param name="last">The last; null: that which ends the block.</param>
+    private void Operations(Op* op, Op* last)
     {
-        for (Op* op = _ops; ; op++)
+        for (; last is null || op <= last; op++)
         {
             _buffer.Reserve(_code.At);
             int index = (int)(op - _ops);
+            BeginOther(index);
             switch (op->Code)
             {
                 case OpCode.End:
@@ -153,6 +169,8 @@ internal unsafe ref partial struct BlockTranslator
 
                     break;
             }
+
+            Behind(index);
         }
     }
 }

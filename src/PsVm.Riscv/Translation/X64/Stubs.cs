@@ -1,6 +1,7 @@
 using System.Numerics;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Memory;
+using PsVm.Riscv.Mmu;
 using PsVm.Riscv.Translation.Cache;
 using static PsVm.Riscv.Translation.X64.Reg;
 
@@ -77,6 +78,8 @@ internal sealed unsafe class Stubs
             EmitLookup(ref code);
             code.Jmp(LeaveUnknown);
         });
+        ProbeLoad = Emit((ref X64Assembler code) => EmitProbe(ref code, nameof(TlbEntry.Read)));
+        ProbeStore = Emit((ref X64Assembler code) => EmitProbe(ref code, nameof(TlbEntry.Write)));
         SlowLoad = Emit((ref X64Assembler code) => EmitSlowLoad(ref code, RegisterMap.Canonical));
         SlowStore = Emit((ref X64Assembler code) => EmitSlowStore(ref code, RegisterMap.Canonical));
         Interpret = Emit((ref X64Assembler code) => EmitInterpret(ref code, RegisterMap.Canonical));
@@ -120,6 +123,10 @@ internal sealed unsafe class Stubs
 
     public byte* Fault { get; }
 
+    public byte* ProbeLoad { get; }
+
+    public byte* ProbeStore { get; }
+
     public byte* SlowLoad { get; }
 
     public byte* SlowStore { get; }
@@ -145,6 +152,20 @@ internal sealed unsafe class Stubs
         code.Mov(BlockTranslator.Field(nameof(HartState.PageBase)), Rdx);
         code.JmpMem(new Mem(Rcx, (int)Marshal.OffsetOf<JumpEntry>(nameof(JumpEntry.Code))));
         code.BindHere(miss);
+    }
+
+    /// <summary>A routine: looks an address in rax, and its bytes but one in rcx, up in the TLB; zero flag: the addend is in rdx.</summary>
+    private static void EmitProbe(ref X64Assembler code, string tag)
+    {
+        const int EntryShift = 5;
+        code.Lea(Rdx, new Mem(Rax, 0, Rcx));
+        code.Op(Alu.And, Rdx, -(int)PhysicalMemory.PageSize);
+        code.Rorx(Rcx, Rax, PhysicalMemory.PageShift - EntryShift, wide: false);
+        code.Op(Alu.And, Rcx, (Tlb.Size - 1) << EntryShift, wide: false);
+        code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.DataTlb)));
+        code.Op(Alu.Cmp, Rdx, new Mem(Rcx, (int)Marshal.OffsetOf<TlbEntry>(tag)));
+        code.Mov(Rdx, new Mem(Rcx, (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Addend))));
+        code.Ret();
     }
 
     /// <summary>A routine: a load by the page table; address in rax, size in rcx.</summary>
