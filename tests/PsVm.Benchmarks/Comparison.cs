@@ -4,82 +4,118 @@ using System.Text;
 namespace PsVm.Benchmarks;
 
 /// <summary>A row: medians in seconds, and how many times the peer's speed ours is.</summary>
-/// <param name="Name">The workload, or <c>boot</c>.</param>
+/// <param name="Name">The workload, or what booted.</param>
 /// <param name="Peer">The peer's seconds.</param>
 /// <param name="Ours">Our seconds.</param>
-internal sealed record ComparedFigure(string Name, double Peer, double Ours)
+/// <param name="PeerCpu">The peer's seconds of CPU time.</param>
+/// <param name="OurCpu">Our seconds of CPU time.</param>
+internal sealed record ComparedFigure(string Name, double Peer, double Ours, double PeerCpu, double OurCpu)
 {
     /// <summary>More than 1: ours is faster.</summary>
     public double Ratio => Peer / Ours;
+
+    /// <summary>The same by CPU time, which what else the machine does changes little.</summary>
+    public double CpuRatio => PeerCpu / OurCpu;
+
+    /// <summary>A row of a Markdown table.</summary>
+    public override string ToString() => string.Create(
+        CultureInfo.InvariantCulture, $"| {Name} | {Peer:F3} | {Ours:F3} | {Ratio:F2} | {PeerCpu:F2} | {OurCpu:F2} | {CpuRatio:F2} |");
 }
 
 /// <summary>Our runs beside a peer's.</summary>
-/// <param name="Boot">Time until the text was on the console.</param>
-/// <param name="Workloads">The workloads, in the order in which they ran.</param>
-internal sealed record Comparison(ComparedFigure Boot, IReadOnlyList<ComparedFigure> Workloads)
+/// <param name="Boots">Boots: of processes of their own, and in a loaded shell.</param>
+/// <param name="Workloads">The workloads that both ran each time to one checksum, in their order.</param>
+/// <param name="Failures">What else there was: a line each.</param>
+internal sealed record Comparison(
+    IReadOnlyList<ComparedFigure> Boots, IReadOnlyList<ComparedFigure> Workloads, IReadOnlyList<string> Failures)
 {
     /// <summary>Geometric mean of the workloads' ratios; null without workloads.</summary>
-    public double? GeometricMean => Workloads.Count == 0 ? null : Math.Exp(Workloads.Average(figure => Math.Log(figure.Ratio)));
+    public double? GeometricMean => Mean(figure => figure.Ratio);
 
-    /// <summary>Compares runs, at least one on each side.</summary>
-    /// <exception cref="BenchmarkException">A run came to no end, ran other workloads, or one came to another checksum.</exception>
-    public static Comparison Of(IReadOnlyList<BootResult> ours, IReadOnlyList<BootResult> peers)
+    /// <summary>Compares runs. What failed on a side is in no row and no mean, but a failure of its own.</summary>
+    /// <param name="ours">Our runs.</param>
+    /// <param name="peers">The peer's runs.</param>
+    /// <param name="warm">Seconds and CPU seconds of boots in a process that has booted before.</param>
+    public static Comparison Of(
+        IReadOnlyList<ComparedRun> ours, IReadOnlyList<ComparedRun> peers, IReadOnlyList<(double Seconds, double Cpu)> warm)
     {
-        Line[][] ourLines = [.. ours.Select(Lines)], peerLines = [.. peers.Select(Lines)];
-        Line[] expected = peerLines[0];
-        foreach (Line[] lines in ourLines.Concat(peerLines))
+        List<string> failures = [.. FailuresOf("PsVm", ours), .. FailuresOf("QEMU", peers)];
+        List<ComparedFigure> boots = [], workloads = [];
+        if (ours.Any(HasBooted) && peers.Any(HasBooted))
         {
-            if (!lines.Select(line => line.Name).SequenceEqual(expected.Select(line => line.Name)))
+            (double peer, double peerCpu) = (MedianBoot(peers, run => run.Boot!.Value), MedianBoot(peers, run => run.BootCpu));
+            boots.Add(new("boot, own process", peer, MedianBoot(ours, run => run.Boot!.Value), peerCpu, MedianBoot(ours, run => run.BootCpu)));
+            if (warm.Count > 0)
             {
-                throw new BenchmarkException($"Expected the workloads {Names(expected)}, found {Names(lines)}.");
-            }
-
-            foreach ((Line line, Line other) in lines.Zip(expected))
-            {
-                if (line.Checksum != other.Checksum)
-                {
-                    throw new BenchmarkException($"Expected the checksum {other.Checksum} of {line.Name}, found {line.Checksum}.");
-                }
+                boots.Add(new("boot, loaded shell", peer, Median.Of(warm.Select(run => run.Seconds)), peerCpu, Median.Of(warm.Select(run => run.Cpu))));
             }
         }
 
-        return new Comparison(
-            new ComparedFigure("boot", MedianBoot(peers), MedianBoot(ours)),
-            [.. expected.Select((line, i) => new ComparedFigure(line.Name, MedianOf(peerLines, i), MedianOf(ourLines, i)))]);
+        foreach (string name in peers.Concat(ours).SelectMany(run => run.Workloads).Select(workload => workload.Name).Distinct())
+        {
+            ComparedWorkload[] here = All(ours, name), there = All(peers, name);
+            string[] checksums = [.. here.Concat(there).Select(workload => workload.Checksum).Distinct()];
+            if (here.Length < ours.Count || there.Length < peers.Count)
+            {
+                failures.Add($"{name}: QEMU ended {there.Length} of {peers.Count}, PsVm {here.Length} of {ours.Count}.");
+            }
+
+            if (checksums.Length > 1)
+            {
+                failures.Add($"{name}: expected one checksum, found {string.Join(", ", checksums)}.");
+            }
+            else if (here.Length > 0 && there.Length > 0)
+            {
+                workloads.Add(new(
+                    name,
+                    Median.Of(there.Select(one => one.Seconds)),
+                    Median.Of(here.Select(one => one.Seconds)),
+                    Median.Of(there.Select(one => one.Cpu)),
+                    Median.Of(here.Select(one => one.Cpu))));
+            }
+        }
+
+        return new Comparison(boots, workloads, failures);
     }
 
     /// <summary>A table in Markdown.</summary>
     public override string ToString()
     {
-        StringBuilder table = new("| workload | peer s | PsVm s | times as fast |\n|---|---:|---:|---:|\n");
-        foreach (ComparedFigure figure in Workloads.Prepend(Boot))
+        StringBuilder table = new(
+            "| | QEMU s | PsVm s | times as fast | QEMU CPU s | PsVm CPU s | by CPU time |\n|---|---:|---:|---:|---:|---:|---:|\n");
+        foreach (ComparedFigure figure in Boots.Concat(Workloads))
         {
-            table.Append(CultureInfo.InvariantCulture, $"| {figure.Name} | {figure.Peer:F3} | {figure.Ours:F3} | {figure.Ratio:F2} |\n");
+            table.Append(figure).Append('\n');
         }
 
-        if (GeometricMean is { } mean)
+        if (GeometricMean is { } mean && Mean(figure => figure.CpuRatio) is { } cpu)
         {
-            table.Append(CultureInfo.InvariantCulture, $"| geometric mean of the workloads | | | {mean:F2} |\n");
+            (ComparedFigure least, ComparedFigure leastCpu) = (Workloads.MinBy(one => one.Ratio)!, Workloads.MinBy(one => one.CpuRatio)!);
+            table.Append(CultureInfo.InvariantCulture, $"| geometric mean of {Workloads.Count} workloads | | | {mean:F2} | | | {cpu:F2} |\n");
+            table.Append(
+                CultureInfo.InvariantCulture,
+                $"| least | | | {least.Ratio:F2} ({least.Name}) | | | {leastCpu.CpuRatio:F2} ({leastCpu.Name}) |\n");
+        }
+
+        foreach (string failure in Failures)
+        {
+            table.Append("\nFAILED ").Append(failure).Append('\n');
         }
 
         return table.ToString();
     }
 
-    private static double MedianBoot(IReadOnlyList<BootResult> runs) => Median.Of(runs.Select(run =>
-        run.UntilSeconds ?? throw new BenchmarkException("Expected every run to come to the text, found one that did not.")));
+    private static bool HasBooted(ComparedRun run) => run.Boot is not null;
 
-    private static double MedianOf(Line[][] runs, int workload) => Median.Of(runs.Select(lines => lines[workload].Seconds));
+    private static IEnumerable<string> FailuresOf(string who, IReadOnlyList<ComparedRun> runs) =>
+        runs.Where(run => run.Failure is not null).Select(run => $"{who}: {run.Failure}");
 
-    private static string Names(Line[] lines) => string.Join(", ", lines.Select(line => line.Name));
+    private static ComparedWorkload[] All(IReadOnlyList<ComparedRun> runs, string name) =>
+        [.. runs.SelectMany(run => run.Workloads.Where(workload => workload.Name == name).Take(1))];
 
-    private static Line[] Lines(BootResult run) => [.. run.Bench.Select(Line.Parse)];
+    private static double MedianBoot(IReadOnlyList<ComparedRun> runs, Func<ComparedRun, double> figure) =>
+        Median.Of(runs.Where(HasBooted).Select(figure));
 
-    private sealed record Line(string Name, double Seconds, string Checksum)
-    {
-        public static Line Parse(string line) =>
-            line.Split(' ') is ["B", var name, var seconds, var checksum]
-            && double.TryParse(seconds, CultureInfo.InvariantCulture, out double value) && value > 0
-                ? new Line(name, value, checksum)
-                : throw new BenchmarkException($"Expected 'B name seconds checksum' and more than 0 seconds, found '{line}'.");
-    }
+    private double? Mean(Func<ComparedFigure, double> ratio) =>
+        Workloads.Count == 0 ? null : Math.Exp(Workloads.Average(figure => Math.Log(ratio(figure))));
 }

@@ -3,7 +3,7 @@ using PsVm.Benchmarks;
 
 const string Usage = """
     boot     seconds until a text is on a guest's console, and what its workloads say
-    compare  the same, in turn with QEMU
+    compare  boot, workloads, process start and memory, in turn with QEMU
     profile  where the time of a guest goes: tier, reason, function; for its boot and each of its workloads
     clones   start of clones of a template, one at a time, and what each takes
     chain    starts from a chain of differential templates, and from the chain merged
@@ -40,7 +40,9 @@ try
             BootCommand.RunChild(rest);
             return 0;
         case ["compare", .. string[] rest]:
-            CompareCommand.Compare(rest);
+            return CompareCommand.Compare(rest) ? 0 : 1;
+        case [CompareCommand.ChildName, .. string[] rest]:
+            CompareCommand.RunChild(rest);
             return 0;
         case ["profile", .. string[] rest]:
             ProfileCommand.Profile(rest);

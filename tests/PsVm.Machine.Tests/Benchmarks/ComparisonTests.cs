@@ -5,73 +5,117 @@ namespace PsVm.Machine.Tests.Benchmarks;
 /// <summary>What is made of the figures of two sides.</summary>
 public class ComparisonTests
 {
-    private static readonly BootResult One = Run(2, "B a 1.0 11", "B b 4.0 22");
+    private static readonly ComparedRun One = Run(2, new("a", 1, 2, "11"), new("b", 4, 8, "22"));
 
     [Fact]
     public void Ratios_are_of_medians_and_say_how_many_times_as_fast_we_are()
     {
-        BootResult[] ours = [Run(1, "B a 0.5 11", "B b 9 22"), Run(9, "B a 9 11", "B b 1 22"), Run(1, "B a 0.5 11", "B b 2 22")];
+        ComparedRun[] ours =
+        [
+            Run(1, new("a", 0.5, 1, "11"), new("b", 9, 9, "22")),
+            Run(9, new("a", 9, 9, "11"), new("b", 1, 4, "22")),
+            Run(1, new("a", 0.5, 1, "11"), new("b", 2, 2, "22")),
+        ];
 
-        Comparison comparison = Comparison.Of(ours, [One]);
+        Comparison comparison = Comparison.Of(ours, [One], [(0.5, 0.25)]);
 
-        Assert.Equal(new ComparedFigure("boot", 2, 1), comparison.Boot);
-        Assert.Equal([new("a", 1, 0.5), new("b", 4, 2)], comparison.Workloads);
+        Assert.Equal([new("boot, own process", 2, 1, 3, 3), new("boot, loaded shell", 2, 0.5, 3, 0.25)], comparison.Boots);
+        Assert.Equal([new("a", 1, 0.5, 2, 1), new("b", 4, 2, 8, 4)], comparison.Workloads);
         Assert.Equal(2, comparison.GeometricMean!.Value, 12);
+        Assert.Empty(comparison.Failures);
     }
 
     [Fact]
     public void An_even_number_of_runs_has_the_mean_of_the_middle_two() => Assert.Equal(2.5, Median.Of([4, 1, 2, 3]));
 
     [Fact]
-    public void The_mean_of_ratios_is_geometric()
+    public void The_mean_of_ratios_is_geometric_and_the_least_has_its_name()
     {
-        Comparison comparison = Comparison.Of([Run(1, "B a 0.25 11", "B b 4 22")], [One]);
+        Comparison comparison = Comparison.Of([Run(1, new("a", 0.25, 1, "11"), new("b", 4, 4, "22"))], [One], []);
 
         Assert.Equal(2, comparison.GeometricMean!.Value, 12);
+        Assert.Contains("| geometric mean of 2 workloads | | | 2.00 | | | 2.00 |", comparison.ToString(), StringComparison.Ordinal);
+        Assert.Contains("| least | | | 1.00 (b) | | | 2.00 (a) |", comparison.ToString(), StringComparison.Ordinal);
     }
 
     [Fact]
     public void A_boot_without_workloads_has_no_mean()
     {
-        Comparison comparison = Comparison.Of([Run(1)], [Run(2)]);
+        Comparison comparison = Comparison.Of([Run(1)], [Run(2)], []);
 
         Assert.Null(comparison.GeometricMean);
-        Assert.Equal(2, comparison.Boot.Ratio);
-    }
-
-    [Theory]
-    [InlineData("another checksum", "B a 1 11", "B b 4 23")]
-    [InlineData("a workload too few", "B a 1 11")]
-    [InlineData("another workload", "B a 1 11", "B c 4 22")]
-    [InlineData("no time", "B a 0 11", "B b 4 22")]
-    [InlineData("no checksum", "B a 1", "B b 4 22")]
-    public void What_cannot_be_compared_is_refused(string what, params string[] lines)
-    {
-        Assert.NotEmpty(what);
-        Assert.Throws<BenchmarkException>(() => Comparison.Of([One, Run(2, lines)], [One]));
-        Assert.Throws<BenchmarkException>(() => Comparison.Of([One], [One, Run(2, lines)]));
+        Assert.Equal(2, comparison.Boots[0].Ratio);
     }
 
     [Fact]
-    public void A_boot_that_came_to_no_end_is_refused() =>
-        Assert.Throws<BenchmarkException>(() => Comparison.Of([One with { UntilSeconds = null }], [One]));
-
-    [Fact]
-    public void A_line_of_the_peers_is_read()
+    public void What_failed_on_a_side_is_a_failure_and_leaves_the_rest()
     {
-        BootResult result = BootResult.Parse("""{"until_s": 1.5, "exit_s": 2.25, "bench": ["B a 1.0 11"]}""");
+        ComparedRun peer = Run(2, new ComparedWorkload("a", 1, 2, "11")) with { Failure = "It ended." };
 
-        Assert.Equal(1.5, result.UntilSeconds);
-        Assert.Equal(2.25, result.ExitSeconds);
-        Assert.Equal(["B a 1.0 11"], result.Bench);
-        Assert.Null(result.Instructions);
+        Comparison comparison = Comparison.Of([One], [peer], []);
+
+        Assert.Equal(["a"], comparison.Workloads.Select(workload => workload.Name));
+        Assert.Equal(["QEMU: It ended.", "b: QEMU ended 0 of 1, PsVm 1 of 1."], comparison.Failures);
+        Assert.Contains("FAILED b: QEMU ended 0 of 1", comparison.ToString(), StringComparison.Ordinal);
     }
 
     [Theory]
-    [InlineData(null)]
-    [InlineData("null")]
-    [InlineData("qemu: no such machine")]
-    public void Another_line_is_refused(string? line) => Assert.Throws<BenchmarkException>(() => BootResult.Parse(line));
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Another_checksum_on_a_side_is_a_failure_and_in_no_mean(bool here)
+    {
+        ComparedRun other = Run(2, new("a", 1, 2, "11"), new("b", 4, 8, "23"));
 
-    private static BootResult Run(double until, params string[] lines) => new() { UntilSeconds = until, ExitSeconds = 10, Bench = lines };
+        Comparison comparison = here ? Comparison.Of([One, other], [One], []) : Comparison.Of([One], [One, other], []);
+
+        Assert.Equal(["a"], comparison.Workloads.Select(workload => workload.Name));
+        Assert.Equal("b: expected one checksum, found 22, 23.", Assert.Single(comparison.Failures).Replace("23, 22", "22, 23", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_side_that_never_came_up_has_no_boot()
+    {
+        Comparison comparison = Comparison.Of([One with { Boot = null, Failure = "Expected it." }], [One], [(1, 1)]);
+
+        Assert.Empty(comparison.Boots);
+        Assert.Equal(["PsVm: Expected it."], comparison.Failures);
+    }
+
+    // What a console says: kernels' own lines, a boot, a workload, and one that has no time.
+    [Fact]
+    public void A_console_is_read_by_its_lines()
+    {
+        const string script = @"printf 'hello\nGUEST-UP 1.5\r\nA a\nB a 1.25 11\r\nB b 0 22\nB c\n'";
+        using ConsoleRun run = new("sh", "/bin/sh", ["-c", script], TimeSpan.FromMinutes(1));
+
+        ComparedRun result = ComparedRun.Of(run, "GUEST-UP");
+
+        Assert.NotNull(result.Boot);
+        Assert.Equal([("a", 1.25, "11")], result.Workloads.Select(workload => (workload.Name, workload.Seconds, workload.Checksum)));
+        Assert.Null(result.Failure);
+    }
+
+    [Theory]
+    [InlineData("echo GUEST-UP; exit 3", "Expected sh to end with 0, found 3.")]
+    [InlineData("echo hello", "Expected 'GUEST-UP' on the console, found it not.")]
+    public void A_run_that_fails_says_why(string script, string why)
+    {
+        using ConsoleRun run = new("sh", "/bin/sh", ["-c", script], TimeSpan.FromMinutes(1));
+
+        Assert.Equal(why, ComparedRun.Of(run, "GUEST-UP").Failure);
+    }
+
+    [Fact]
+    public void A_run_that_takes_too_long_is_killed()
+    {
+        using ConsoleRun run = new("sh", "/bin/sh", ["-c", "read never"], TimeSpan.FromMilliseconds(50));
+
+        Assert.Contains("took too long", ComparedRun.Of(run, "GUEST-UP").Failure, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_program_that_is_not_there_is_told() =>
+        Assert.Throws<BenchmarkException>(() => new ConsoleRun("QEMU", "/nowhere/qemu", [], TimeSpan.FromMinutes(1)));
+
+    private static ComparedRun Run(double boot, params ComparedWorkload[] workloads) => new(boot, 3, 1 << 20, workloads);
 }

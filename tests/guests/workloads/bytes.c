@@ -138,9 +138,10 @@ static void write_records(char *text, int records)
     while (records--) {
         static const char *states[] = {"true", "false", "null"};
         uint64_t a = next_random(&random), b = next_random(&random);
-        text += sprintf(text, "{\"id\": %llu, \"name\": \"user \\\"%llx\\\"\", \"active\": %s,\n\t\"scores\": [%d, -%d, %d], \"place\": {\"x\": %d, \"y\": %d}}%s",
-                        (unsigned long long)(a >> 20), (unsigned long long)b, states[a % 3], (int)(a & 1023), (int)(b & 1023), (int)(a >> 50),
-                        (int)(b >> 44), (int)(b >> 30 & 4095), records ? ", " : "]");
+        text += sprintf(text, "{\"id\": %llu, \"name\": \"user \\\"%llx\\\"\", \"active\": %s,\n\t",
+                        (unsigned long long)(a >> 20), (unsigned long long)b, states[a % 3]);
+        text += sprintf(text, "\"scores\": [%d, -%d, %d], ", (int)(a & 1023), (int)(b & 1023), (int)(a >> 50));
+        text += sprintf(text, "\"place\": {\"x\": %d, \"y\": %d}}%s", (int)(b >> 44), (int)(b >> 30 & 4095), records ? ", " : "]");
     }
 }
 

@@ -6,7 +6,8 @@
  * workloads fill KIB              writes memory, reads it back, shares it with a process that writes too; prints a checksum
  * workloads nothing               ends at once: what `processes` starts
  * workloads parallel [PERCENT]    checks what threads and processes do to memory that they share; prints `P name seconds ok`
- * A run prints `B name seconds checksum`; a program of another name than workloads, as workloads-dynamic, adds that behind the name.
+ * A run prints `A name` when it begins, and `B name seconds checksum` when it ends; a program of another name
+ * than workloads, as workloads-dynamic, adds that behind the name.
  */
 #include "workloads.h"
 #include <errno.h>
@@ -60,21 +61,35 @@ double now(void)
     return (double)time.tv_sec + (double)time.tv_nsec / 1e9;
 }
 
+/* What else the console gets must not come into the middle of a line. */
+static void flush_line(void)
+{
+    fflush(stdout);
+    tcdrain(STDOUT_FILENO);
+}
+
+static double begin(const char *name, const char *kind)
+{
+    printf("A %s%s\n", name, kind);
+    flush_line();
+    return now();
+}
+
 static void report(const char *name, const char *kind, double began, uint64_t checksum)
 {
     printf("B %s%s %.6f %016" PRIx64 "\n", name, kind, now() - began, checksum);
-    fflush(stdout);
-    tcdrain(STDOUT_FILENO); /* else the kernel's last words may come into the middle of the line */
+    flush_line();
 }
 
 static int run(const char *name, const char *program, uint64_t percent)
 {
     const char *kind = strrchr(program, '-');
+    kind = kind ? kind : "";
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(all[i].name, name) == 0) {
             uint64_t rounds = all[i].rounds * percent / 100;
-            double began = now();
-            report(name, kind ? kind : "", began, all[i].run(rounds ? rounds : 1));
+            double began = begin(name, kind);
+            report(name, kind, began, all[i].run(rounds ? rounds : 1));
             return 0;
         }
     }
@@ -89,7 +104,7 @@ static int time_command(const char *name, char **command)
     size_t held = 0;
     ssize_t count;
     int ends[2], status;
-    double began = now();
+    double began = begin(name, "");
     if (pipe(ends))
         fail("pipe");
     pid_t child = fork();
