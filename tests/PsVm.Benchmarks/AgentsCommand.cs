@@ -31,13 +31,18 @@ internal static class AgentsCommand
             Command(host, host.Start(clone with { Name = "warm" }, CancellationToken.None).Name);
             host.End("warm");
 
+            TimeSpan before = Environment.CpuUsage.TotalTime;
             double[] firsts = [.. Enumerable.Range(0, options.Count).Select(number => Time(() =>
             {
                 host.Start(clone with { Name = NameOf(number) }, CancellationToken.None);
                 Command(host, NameOf(number));
             })).Order()];
+            TimeSpan firstCpu = (Environment.CpuUsage.TotalTime - before) / options.Count;
+            GuestInfo[] guests = [.. Enumerable.Range(0, options.Count).Select(number => host.Get(NameOf(number)))];
             long own = OwnBytes(host, options.Count) / options.Count;
+            before = Environment.CpuUsage.TotalTime;
             double[] trips = [.. Enumerable.Range(0, commands).Select(number => Time(() => Command(host, NameOf(number % options.Count)))).Order()];
+            TimeSpan cpu = (Environment.CpuUsage.TotalTime - before) / commands;
             double together = Time(() => Task.WhenAll(Enumerable.Range(0, options.Count).Select(
                 guest => Task.Run(() => InTurn(host, NameOf(guest), commands / options.Count)))).GetAwaiter().GetResult());
             Console.WriteLine(JsonSerializer.Serialize(new
@@ -46,9 +51,13 @@ internal static class AgentsCommand
                 commands,
                 median_ms = Math.Round(Median.Of(trips), 2),
                 p99_ms = Math.Round(trips[(int)(commands * 0.99)], 2),
+                cpu_ms = Math.Round(cpu.TotalMilliseconds, 2),
                 per_second_at_once = Math.Round(commands / options.Count * options.Count / (together / 1000), 1),
                 first_median_ms = Math.Round(Median.Of(firsts), 2),
                 first_most_ms = Math.Round(firsts[^1], 2),
+                first_cpu_ms = Math.Round(firstCpu.TotalMilliseconds, 2),
+                first_hart_cpu_ms = Math.Round(guests.Average(guest => guest.CpuTime.TotalMilliseconds), 2),
+                first_instructions = (long)guests.Average(guest => guest.Instructions),
                 own_after_first_kib = own >> 10,
                 own_in_the_end_kib = (OwnBytes(host, options.Count) / options.Count) >> 10,
             }));
