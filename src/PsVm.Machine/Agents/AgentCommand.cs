@@ -7,20 +7,22 @@ namespace PsVm.Machine.Agents;
 /// <summary>Runs commands by an agent: as QEMU's does it, or by the requests of ours, with which a short command takes one round trip.</summary>
 internal static class AgentCommand
 {
-    /// <summary>The request that only our agent knows.</summary>
-    public const string Quick = "psvm-exec";
-
     // For so long an answer may wait for a command's end; others that ask the same agent wait meanwhile.
     private const int Wait = 100;
 
     private static readonly TimeSpan s_shortestPause = TimeSpan.FromMilliseconds(1), s_longestPause = TimeSpan.FromMilliseconds(50);
 
     /// <summary>Runs a command by our agent.</summary>
-    public static async Task<GuestCommandResult> RunQuicklyAsync(
+    /// <returns>Null: the agent is another, and knows nothing of such requests.</returns>
+    public static async Task<GuestCommandResult?> RunQuicklyAsync(
         GuestAgent agent, GuestCommand command, Action<GuestCommandOutput>? progress, CancellationToken cancellation)
     {
         Output result = new(progress);
-        JsonElement answer = await agent.AskAsync(Quick, writer => Write(writer, command, Wait), cancellation).ConfigureAwait(false);
+        if (await agent.TryAskAsync("psvm-exec", writer => Write(writer, command, Wait), cancellation).ConfigureAwait(false) is not { } answer)
+        {
+            return null;
+        }
+
         long pid = AgentNumbers.Of(agent, answer, "pid");
         try
         {

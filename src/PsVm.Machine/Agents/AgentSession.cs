@@ -60,7 +60,29 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
     /// <param name="cancellation">Gives up, a moment later if an answer is on its way.</param>
     /// <returns>What it returned.</returns>
     /// <exception cref="GuestException">It did not, or refused.</exception>
-    public async Task<JsonElement> AskAsync(string request, Action<Utf8JsonWriter>? arguments, TimeSpan timeout, CancellationToken cancellation = default)
+    public async Task<JsonElement> AskAsync(string request, Action<Utf8JsonWriter>? arguments, TimeSpan timeout, CancellationToken cancellation = default) =>
+        await TryAskAsync(request, arguments, timeout, cancellation).ConfigureAwait(false) ?? throw AgentErrors.Unknown(guest(), request);
+
+    /// <summary>As <see cref="AskAsync"/>, but for what an agent may not know.</summary>
+    /// <returns>Null: it does not know the request.</returns>
+    public Task<JsonElement?> TryAskAsync(string request, Action<Utf8JsonWriter>? arguments, TimeSpan timeout, CancellationToken cancellation = default) =>
+        AskAllAsync(request, () => Request(request, arguments), 1, timeout, cancellation);
+
+    /// <summary>
+    /// Asks for two things at once, in one round trip, with what begins a session where that is due. A guest that answers none of it may do both later, so
+    /// they are to do no harm then.
+    /// </summary>
+    /// <param name="first">What is asked first, and writes its arguments; whatever comes of it.</param>
+    /// <param name="last">What is asked then, without arguments.</param>
+    /// <param name="timeout">How long the agent may do nothing.</param>
+    /// <returns>What the last returned.</returns>
+    /// <exception cref="GuestException">It did not, or refused the last.</exception>
+    public async Task<JsonElement> AskBothAsync((string Request, Action<Utf8JsonWriter> Arguments) first, string last, TimeSpan timeout) =>
+        await AskAllAsync(last, () => [.. Request(first.Request, first.Arguments), .. Request(last, null)], 2, timeout, default).ConfigureAwait(false)
+            ?? throw AgentErrors.Unknown(guest(), last);
+
+    /// <summary>Asks for one or more things at once, and returns what the last returned; null: that is not known.</summary>
+    private async Task<JsonElement?> AskAllAsync(string request, Func<byte[]> write, int answers, TimeSpan timeout, CancellationToken cancellation)
     {
         ThrowIfAbsent();
         await _turn.WaitAsync(cancellation).ConfigureAwait(false);
@@ -74,11 +96,21 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
         {
             cancellation.ThrowIfCancellationRequested();
             _bytes = ArrayPool<byte>.Shared.Rent(Piece);
-            await BeginAsync(over.Token).ConfigureAwait(false);
-            await SendAsync(Request(request, arguments), over.Token).ConfigureAwait(false);
+            byte[] text = write();
+            // A single request may be one that is not to be done later than somebody waits for it, so it waits until the agent is known to be there.
+            if (!await BeginAsync(answers > 1 ? text : [], over.Token).ConfigureAwait(false))
+            {
+                await SendAsync(text, over.Token).ConfigureAwait(false);
+            }
+
+            for (int before = 1; before < answers; before++)
+            {
+                using JsonDocument any = await ReceiveAsync(over.Token).ConfigureAwait(false);
+            }
+
             using JsonDocument answer = await ReceiveAsync(over.Token).ConfigureAwait(false);
             isDone = true;
-            JsonElement returned = Returned(request, answer.RootElement);
+            JsonElement? returned = Returned(request, answer.RootElement);
             (_hasFailed, _answeredIn) = (false, _session);
             return returned;
         }
@@ -104,16 +136,20 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
         }
     }
 
-    private async Task BeginAsync(CancellationToken over)
+    /// <summary>Begins a session, unless there is one.</summary>
+    /// <param name="behind">Requests that go with what begins it.</param>
+    /// <param name="over">Gives up.</param>
+    /// <returns>Those were sent.</returns>
+    private async Task<bool> BeginAsync(byte[] behind, CancellationToken over)
     {
         if (_session == port.Session && !port.HasOutput)
         {
-            return;
+            return false;
         }
 
         _session = port.Session;
         long number = Random.Shared.NextInt64(1, 1L << 53);
-        byte[] request = [Delimiter, .. Request("guest-sync-delimited", writer => writer.WriteNumber("id", number))];
+        byte[] request = [Delimiter, .. Request("guest-sync-delimited", writer => writer.WriteNumber("id", number)), .. behind];
         await SendAsync(request, over).ConfigureAwait(false);
         long dropped = 0;
         while (true)
@@ -137,7 +173,7 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
                 using JsonDocument answer = await ReceiveAsync(over).ConfigureAwait(false);
                 if (AgentNumbers.TryRead(answer.RootElement, "return", out long found) && found == number)
                 {
-                    return;
+                    return behind.Length > 0;
                 }
             }
             catch (GuestException garbled) when (garbled.ErrorId == GuestErrorIds.GuestAgentGarbled)
@@ -270,7 +306,8 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
         }
     }
 
-    private JsonElement Returned(string request, JsonElement answer)
+    /// <returns>Null: the request is not known.</returns>
+    private JsonElement? Returned(string request, JsonElement answer)
     {
         if (answer.TryGetProperty("return", out JsonElement returned))
         {
@@ -283,9 +320,9 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
         }
 
         (_hasFailed, _answeredIn) = (false, _session);
-        throw Text(error, "class") == "CommandNotFound"
-            ? AgentErrors.Unknown(guest(), request)
-            : AgentErrors.Refused(guest(), request, Text(error, "desc") ?? $"{error}");
+        return Text(error, "class") == "CommandNotFound"
+            ? null
+            : throw AgentErrors.Refused(guest(), request, Text(error, "desc") ?? $"{error}");
     }
 
     private static string? Text(JsonElement of, string name) =>

@@ -9,8 +9,7 @@ namespace PsVm.Machine.Agents;
 /// <param name="guest">The guest's name now.</param>
 internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
 {
-    // Names that are kept of what an agent says it knows; QEMU's knows some 40.
-    private const int MostNames = 1000;
+    private const string SetTime = "guest-set-time", GetTime = "guest-get-time";
 
     private static readonly TimeSpan s_killTimeout = TimeSpan.FromSeconds(2);
 
@@ -18,7 +17,7 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
 
     private readonly AgentSession _session = new(port, guest);
-    private volatile Known? _known;
+    private int _plainSession = -1; // that of an agent that does not know the requests of ours
     private int _opened; // 0: nobody looks; 1: somebody does; 2: and is to look again
 
     /// <summary>How long an agent has for an answer; tests are less patient.</summary>
@@ -80,9 +79,17 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
 
         try
         {
-            return await (await KnowsAsync(AgentCommand.Quick, over.Token).ConfigureAwait(false)
-                ? AgentCommand.RunQuicklyAsync(this, command, progress, over.Token)
-                : AgentCommand.RunAsync(this, command, progress, over.Token)).ConfigureAwait(false) with { Guest = guest() };
+            // Nobody is asked what it knows: that would be a round trip, and the first command of a clone is waited for.
+            int session = _session.Session;
+            GuestCommandResult? result = session == Volatile.Read(ref _plainSession) ? null
+                : await AgentCommand.RunQuicklyAsync(this, command, progress, over.Token).ConfigureAwait(false);
+            if (result is null)
+            {
+                Volatile.Write(ref _plainSession, session);
+                result = await AgentCommand.RunAsync(this, command, progress, over.Token).ConfigureAwait(false);
+            }
+
+            return result with { Guest = guest() };
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
@@ -97,6 +104,10 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     /// <inheritdoc cref="AgentSession.AskAsync"/>
     public Task<JsonElement> AskAsync(string request, Action<Utf8JsonWriter>? arguments, CancellationToken cancellation) =>
         _session.AskAsync(request, arguments, Patience, cancellation);
+
+    /// <inheritdoc cref="AgentSession.TryAskAsync"/>
+    public Task<JsonElement?> TryAskAsync(string request, Action<Utf8JsonWriter>? arguments, CancellationToken cancellation) =>
+        _session.TryAskAsync(request, arguments, Patience, cancellation);
 
     /// <summary>Asks for something that ends what was asked for before, whatever comes of it.</summary>
     public async Task EndAsync(string request, Action<Utf8JsonWriter> arguments)
@@ -122,19 +133,11 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
         {
             for (int tries = 0; tries < 3; tries++)
             {
-                try
-                {
-                    await AskAsync("guest-set-time", writer => writer.WriteNumber("time", Now), CancellationToken.None).ConfigureAwait(false);
-                }
-                catch (GuestException refused) when (refused.ErrorId == GuestErrorIds.GuestAgentRefused)
-                {
-                    // QEMU's agent sets the kernel's clock, and then may fail to take that into the hardware's.
-                }
+                // At first in one round trip, all of which counts as the guest's delay: what a clone is asked next waits for it.
+                (JsonElement found, long then) = tries == 0 ? await SetAndGetClockAsync().ConfigureAwait(false) : await SetThenGetClockAsync().ConfigureAwait(false);
 
                 // A guest that had to wait for the host's CPUs has set a time that was past.
-                long before = Now;
-                JsonElement found = await AskAsync("guest-get-time", null, CancellationToken.None).ConfigureAwait(false);
-                if (AgentNumbers.TryRead(found, out long time) && Math.Abs((decimal)time - before) < 250_000_000)
+                if (AgentNumbers.TryRead(found, out long time) && Math.Abs((decimal)time - then) < 250_000_000)
                 {
                     ClockSetAt = DateTimeOffset.UtcNow;
                     return true;
@@ -149,6 +152,29 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
         return false;
     }
 
+    private async Task<(JsonElement Found, long Then)> SetAndGetClockAsync()
+    {
+        JsonElement found = await _session.AskBothAsync((SetTime, WriteNow), GetTime, Patience).ConfigureAwait(false);
+        return (found, Now);
+    }
+
+    private async Task<(JsonElement Found, long Then)> SetThenGetClockAsync()
+    {
+        try
+        {
+            await AskAsync(SetTime, WriteNow, CancellationToken.None).ConfigureAwait(false);
+        }
+        catch (GuestException refused) when (refused.ErrorId == GuestErrorIds.GuestAgentRefused)
+        {
+            // QEMU's agent sets the kernel's clock, and then may fail to take that into the hardware's.
+        }
+
+        long then = Now;
+        return (await AskAsync(GetTime, null, CancellationToken.None).ConfigureAwait(false), then);
+    }
+
+    private static void WriteNow(Utf8JsonWriter writer) => writer.WriteNumber("time", Now);
+
     private async Task MeetAsync()
     {
         do
@@ -160,31 +186,5 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
         while (Interlocked.CompareExchange(ref _opened, 0, 1) != 1);
     }
 
-    /// <summary>Whether the agent knows a request.</summary>
-    private async ValueTask<bool> KnowsAsync(string request, CancellationToken cancellation)
-    {
-        int session = _session.Session;
-        if (_known is not { } known || known.Session != session)
-        {
-            JsonElement info = await AskAsync("guest-info", null, cancellation).ConfigureAwait(false);
-            HashSet<string> names = [];
-            if (info.ValueKind == JsonValueKind.Object && info.TryGetProperty("supported_commands", out JsonElement commands)
-                && commands.ValueKind == JsonValueKind.Array)
-            {
-                names.UnionWith(commands.EnumerateArray().Where(IsEnabled).Take(MostNames).Select(command => command.GetProperty("name").GetString()!));
-            }
-
-            _known = known = new Known(session, names);
-        }
-
-        return known.Names.Contains(request);
-    }
-
-    private static bool IsEnabled(JsonElement command) => command.ValueKind == JsonValueKind.Object
-        && command.TryGetProperty("name", out JsonElement name) && name.ValueKind == JsonValueKind.String
-        && command.TryGetProperty("enabled", out JsonElement enabled) && enabled.ValueKind == JsonValueKind.True;
-
     private static long Now => (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * TimeSpan.NanosecondsPerTick;
-
-    private sealed record Known(int Session, HashSet<string> Names);
 }

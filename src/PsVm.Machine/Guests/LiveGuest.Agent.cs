@@ -22,11 +22,12 @@ internal sealed partial class LiveGuest
         _agent?.Watch();
     }
 
+    /// <summary>Asks the agent for it, so that it comes before all that it is asked for later; nobody waits for its answer.</summary>
     private void SetClockSoon()
     {
         if (_agent is { State: not GuestAgentState.Absent } agent)
         {
-            ThreadPool.QueueUserWorkItem(static agent => _ = agent.SetClockAsync(), agent, preferLocal: false);
+            _ = agent.SetClockAsync();
         }
     }
 }

@@ -29,6 +29,9 @@ public abstract class AgentTest
     /// <summary>What the guest writes when it is asked for something; null: nothing.</summary>
     protected Func<string, JsonElement, string?> Answer { get; set; } = (_, _) => "{\"return\": {}}\n";
 
+    /// <summary>Told what the host wrote, as it comes.</summary>
+    protected Action<string>? Heard { get; set; }
+
     /// <summary>It answers what begins a session.</summary>
     protected bool Syncs { get; set; } = true;
 
@@ -41,7 +44,13 @@ public abstract class AgentTest
         string text;
         lock (_heard)
         {
-            _heard.Append(Encoding.Latin1.GetString(bytes, 0, Port.Take(bytes)));
+            string written = Encoding.Latin1.GetString(bytes, 0, Port.Take(bytes));
+            _heard.Append(written);
+            if (written.Length > 0)
+            {
+                Heard?.Invoke(written);
+            }
+
             text = $"{_heard}";
             int end = text.LastIndexOf('\n') + 1;
             _heard.Remove(0, end);

@@ -8,14 +8,14 @@ namespace PsVm.Machine.Tests.Agents;
 public sealed class AgentTests : AgentTest
 {
     [Fact]
-    public async Task A_short_command_takes_one_request_once_the_agent_is_known()
+    public async Task A_short_command_takes_one_request()
     {
         Answers("psvm-exec", """{"pid": 7, "exited": true, "exitcode": 3, "out-data": "aGkK", "err-data": "b2g="}""");
 
         GuestCommandResult first = await Run();
         GuestCommandResult second = await Run();
 
-        Assert.Equal(["guest-sync-delimited", "guest-info", "psvm-exec", "psvm-exec"], Asked);
+        Assert.Equal(["guest-sync-delimited", "psvm-exec", "psvm-exec"], Asked);
         Assert.Equal(("web", 3, null, "hi", "oh", false), (first.Guest, first.ExitCode, first.Signal, first.StdOut, first.StdErr, first.Succeeded));
         Assert.Equal("hi\n"u8.ToArray(), second.GetStdOutBytes());
         Assert.Equal(GuestAgentState.Answers, Agent.State);
@@ -27,7 +27,7 @@ public sealed class AgentTests : AgentTest
         int times = 0;
         Answer = (request, _) => request switch
         {
-            "guest-info" => Return("""{"version": "9", "supported_commands": [{"name": "psvm-exec", "enabled": false}, {"name": "guest-exec", "enabled": true}]}"""),
+            "psvm-exec" => """{"error": {"class": "CommandNotFound", "desc": "no"}}""" + "\n",
             "guest-exec" => Return("""{"pid": 12}"""),
             _ => Return(times++ < 3 ? """{"exited": false}""" : """{"exited": true, "signal": 9, "out-data": "aGk=", "out-truncated": true}"""),
         };
@@ -36,6 +36,8 @@ public sealed class AgentTests : AgentTest
 
         Assert.Equal((null, 9, "hi", true), (result.ExitCode, result.Signal, result.StdOut, result.Truncated));
         Assert.Equal(4, times);
+        await Run();
+        Assert.Single(Asked, "psvm-exec"); // which it is not asked for again
     }
 
     [Fact]
@@ -113,7 +115,6 @@ public sealed class AgentTests : AgentTest
     [InlineData("{\"error\": {\"class\": \"\u00e5\", \"desc\": \"no UTF-8\"}}\n", GuestErrorIds.GuestAgentGarbled)]
     [InlineData("{\"error\": {\"class\": \"half a pair\", \"desc\": \"\\ud800\"}}\n", GuestErrorIds.GuestAgentGarbled)]
     [InlineData("{\"error\": {\"class\": \"GenericError\", \"desc\": \"no \\u001b[2J\"}}\n", GuestErrorIds.GuestAgentRefused)]
-    [InlineData("{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"x\"}}\n", GuestErrorIds.GuestAgentRefused)]
     public async Task Nonsense_is_an_error_and_the_next_request_is_answered(string nonsense, string id)
     {
         Answers("psvm-exec", "1");
@@ -144,7 +145,7 @@ public sealed class AgentTests : AgentTest
         Task flood = Task.CompletedTask;
         Answer = (request, _) =>
         {
-            flood = request == "guest-info" ? Task.Run(() => Flood("{\"return\": \"" + new string('x', 4000), enough.Token)) : flood;
+            flood = request == "psvm-exec" ? Task.Run(() => Flood("{\"return\": \"" + new string('x', 4000), enough.Token)) : flood;
             return null;
         };
 
@@ -285,6 +286,42 @@ public sealed class AgentTests : AgentTest
     }
 
     [Fact]
+    public async Task A_clock_is_set_and_read_in_one_round_trip_with_what_begins_the_session()
+    {
+        List<string> written = [];
+        Heard = written.Add;
+        Answer = (request, _) => Return(request == "guest-get-time" ? $"{(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100}" : "{}");
+
+        Assert.True(await Agent.SetClockAsync());
+        Assert.True(await Agent.SetClockAsync());
+
+        Assert.Equal(["guest-sync-delimited", "guest-set-time", "guest-get-time", "guest-set-time", "guest-get-time"], Asked);
+        Assert.Equal([3, 2], written.Select(text => text.Count(c => c == '\n')));
+    }
+
+    [Fact]
+    public async Task A_time_that_cannot_be_set_but_is_right_is_right()
+    {
+        Answer = (request, _) => request == "guest-set-time"
+            ? "{\"error\": {\"class\": \"GenericError\", \"desc\": \"hwclock\"}}\n"
+            : Return($"{(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100}");
+
+        Assert.True(await Agent.SetClockAsync());
+        Assert.NotNull(Agent.ClockSetAt);
+    }
+
+    [Fact]
+    public async Task A_command_is_not_sent_to_who_has_not_said_that_it_is_there()
+    {
+        Agent.Patience = Soon;
+        Syncs = false;
+        Answer = (_, _) => null;
+
+        Assert.Equal(GuestErrorIds.GuestAgentSilent, await Refused());
+        Assert.Equal(["guest-sync-delimited"], Asked);
+    }
+
+    [Fact]
     public async Task An_agent_that_cannot_set_the_clock_is_no_error()
     {
         Answer = (_, _) => "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no\"}}\n";
@@ -298,7 +335,5 @@ public sealed class AgentTests : AgentTest
 
     private async Task<string> Refused() => (await Assert.ThrowsAsync<GuestException>(Run)).ErrorId;
 
-    private void Answers(string request, string value) => Answer = (asked, _) => asked == request ? Return(value) : asked == "guest-info"
-        ? Return("""{"version": "psvm-1", "supported_commands": [{"name": "psvm-exec", "enabled": true}]}""")
-        : Return("{}");
+    private void Answers(string request, string value) => Answer = (asked, _) => Return(asked == request ? value : "{}");
 }

@@ -131,10 +131,11 @@ internal sealed class VirtioConsole : IVirtioDevice, IDisposable
         for (int i = 0; i < _ports.All.Count; i++)
         {
             int input = InputOf(i + 1);
+            // On the thread of who waits for the guest's answer.
             _ports.All[i].Moved = () =>
             {
-                _transport.Kick(input);
-                _transport.Kick(input + 1);
+                _transport.KickHere(input);
+                _transport.KickHere(input + 1);
             };
         }
     }
