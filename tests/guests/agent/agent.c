@@ -177,10 +177,14 @@ static void begin(void)
     put_text("{\"return\": ");
 }
 
+static int has_more(void);
+
+/* An answer is complete. Those to requests that came together go together: each time that the host is told costs both. */
 static void end(void)
 {
     put_text("}\n");
-    flush();
+    if (!has_more())
+        flush();
 }
 
 static void answer_nothing(void)
@@ -201,8 +205,8 @@ static void fail(const char *class, const char *what, long number)
         put_text(": error ");
         put_number(number < 0 ? -number : number);
     }
-    put_text("\"}}\n");
-    flush();
+    put_text("\"}");
+    end();
 }
 
 #define WRONG(what, number) fail("GenericError", what, number)
@@ -1305,6 +1309,14 @@ static long pending_count, pending_at;
 static u64 request_length;
 static int depth, in_string, escaped, too_long;
 
+/* Whether there is more of requests that was not looked at. The end of a line is nothing: who waits for a command's end waits on. */
+static int has_more(void)
+{
+    while (!depth && pending_at < pending_count && pending[pending_at] != '{' && (u8)pending[pending_at] != 0xff)
+        pending_at++;
+    return pending_at < pending_count;
+}
+
 /* Runs the next request that is there. 0: there is none. */
 static int run_next(void)
 {
@@ -1360,8 +1372,9 @@ static int serve(int want_port, long milliseconds)
     int n = 0;
     long ready;
 
-    if (pending_at < pending_count)
+    if (has_more())
         return 1;
+    flush();
     polls[n].fd = want_port ? port : -1;
     polls[n++].events = POLLIN;
     for (int i = 0; i < PROCESSES; i++) {
