@@ -8,6 +8,9 @@ namespace PsVm.Machine.Tests.Agents;
 /// <summary>The host's side of an agent, and a guest that answers as a test says.</summary>
 public abstract class AgentTest
 {
+    /// <summary>What an agent answers that does not know a request.</summary>
+    protected const string Unknown = "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"no\"}}\n";
+
     protected static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(200);
 
     private readonly StringBuilder _heard = new();

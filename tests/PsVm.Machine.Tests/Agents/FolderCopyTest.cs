@@ -48,6 +48,11 @@ public abstract class FolderCopyTest : AgentTest, IDisposable
 
     private string Do(string request, JsonElement arguments)
     {
+        if (request == "psvm-exec")
+        {
+            return Unknown; // it is QEMU's
+        }
+
         try
         {
             return Return(request switch

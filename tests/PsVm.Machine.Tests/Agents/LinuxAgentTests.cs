@@ -24,6 +24,23 @@ public sealed class LinuxAgentTests : TemplateTest
     }
 
     [SkippableFact]
+    public async Task A_command_that_takes_a_while_is_asked_for_once()
+    {
+        string guest = BootOrSkip();
+        await Shell(guest, "true");
+        long before = Interrupts(await Shell(guest, "cat /proc/interrupts"));
+
+        // Long enough for dozens of questions, had the agent not waited for the end with its answer.
+        GuestCommandResult result = await Shell(guest, "sleep 0.05; cat /proc/interrupts");
+
+        // Each way of each question is one, and there are two.
+        Assert.InRange(Interrupts(result) - before, 1, 8);
+
+        static long Interrupts(GuestCommandResult of) => of.StdOut.Split('\n').Where(line => line.Contains("virtio", StringComparison.Ordinal))
+            .Sum(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture));
+    }
+
+    [SkippableFact]
     public async Task Commands_run_in_guests_and_their_clones()
     {
         string guest = BootOrSkip();

@@ -235,8 +235,8 @@ public sealed class VirtioConsoleTests : IDisposable
     {
         Open();
         Write(AgentOutput, "half an ans"u8);
-        Agent.Write("half a que"u8);
         _slot.Device.Pause();
+        Agent.Write("half a que"u8);
         byte[] state = _slot.Save();
         ConsolePorts others = new();
         using VirtioSlot clone = new(port => new VirtioConsole(port, others));
