@@ -19,6 +19,12 @@ public sealed record CheckpointOptions
     /// <summary>Store only what changed since the template that the guest was started from; the new one then needs that one.</summary>
     public bool Differential { get; init; }
 
+    /// <summary>
+    /// Devices of other processes (vhost-user), which cannot be in a template, are detached from it: a clone's requests to them fail at once, and the
+    /// guest goes on with them; false: a guest that has some is refused.
+    /// </summary>
+    public bool DetachVhostUser { get; init; }
+
     /// <summary>Replace a template that is there already.</summary>
     public bool Force { get; init; }
 }

@@ -136,7 +136,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         }
 
         TemplatePlace.Check(_path, options.Force);
-        guest.Devices.CheckCheckpoint(guest.Name);
+        guest.Devices.CheckCheckpoint(guest.Name, options.DetachVhostUser);
     }
 
     /// <summary>Copies RAM and machine state into the folder, as they are at one moment; the guest stands still for that moment only.</summary>
@@ -155,7 +155,8 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
             taken = guest.Pause(
                 () =>
                 {
-                    guest.Devices.CheckCheckpoint(guest.Name);
+                    guest.Devices.CheckCheckpoint(guest.Name, options.DetachVhostUser);
+                    guest.Devices.HoldBack(true);
                     ram.Memory.Physical.Guard(new CopiedRam(copy));
                     return MachineState.Take(board, guest.Description.Uuid, disk => _disks.MakeFile(folder, disk));
                 },
@@ -168,6 +169,7 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         {
             taken?.Dispose();
             ram.Memory.Physical.Guard(null);
+            guest.Devices.HoldBack(false);
         }
 
         List<IReadOnlyList<PageRange>>? changes = parent is null ? null : DeltaGaps.Fill(parent.OpenChain([]), copy.Changes!, files, stop);

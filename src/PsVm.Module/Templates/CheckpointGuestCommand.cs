@@ -34,6 +34,12 @@ public sealed class CheckpointGuestCommand : GuestAndArgumentCmdlet
     [Parameter]
     public SwitchParameter Differential { get; set; }
 
+    /// <summary>
+    /// Detaches devices of other processes (VhostUser) from the template: a clone's requests to them fail, and the guest goes on with them.
+    /// </summary>
+    [Parameter]
+    public SwitchParameter DetachVhostUser { get; set; }
+
     /// <summary>Replaces a template that is there already.</summary>
     [Parameter]
     [NotUnset]
@@ -91,6 +97,7 @@ public sealed class CheckpointGuestCommand : GuestAndArgumentCmdlet
             UseRamFile = UseRamFile,
             Digest = Digest,
             Differential = Differential,
+            DetachVhostUser = DetachVhostUser,
             Force = Force,
         };
         bool intoFolder = path[0].EndsWith('/') && !ModuleServices.Templates.Exists(options.Path);

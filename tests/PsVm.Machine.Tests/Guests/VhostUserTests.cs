@@ -28,6 +28,32 @@ public sealed class VhostUserTests : TemplateTest
         Assert.Equal((2, 0), (daemon.Connections, Host.Get(guest).VhostUser[0].Losses));
     }
 
+    [Fact]
+    public void A_template_that_it_is_detached_from_has_its_slot_and_clones_need_no_daemon()
+    {
+        using FakeVhostDaemon daemon = new(At("socket"));
+        string guest = Boot(Options(Shared()) with { VhostUser = [Block() with { Tag = "d" }] });
+
+        Host.CheckCheckpoint(guest, new CheckpointOptions { Path = At("t"), DetachVhostUser = true });
+        GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t"), DetachVhostUser = true });
+
+        Assert.Equal(("vhost-user-blk:d", 3), (Assert.Single(template.Slots), template.FormatVersion));
+        Assert.True(Assert.Single(Host.Get(guest).VhostUser).Connected);
+        Check(guest);
+        Assert.Empty(PsVm.Machine.Templates.GuestTemplates.Test(template.Path, verify: true).Errors);
+        string clone = Clone(template);
+        Check(clone);
+        Assert.Empty(Host.Get(clone).VhostUser);
+        Assert.Contains(Host.ReadEvents(0).Events, happened => happened.Guest?.Name == clone
+            && happened.Message.Contains("made with DetachVhostUser, so disk 'd'", StringComparison.Ordinal));
+        Host.Reset(clone);
+        GuestTemplate again = Make(clone, new CheckpointOptions { Path = At("u"), Differential = true });
+        Check(Clone(again));
+        Assert.Equal(
+            GuestErrorIds.VhostUserOptionConflict, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, VhostUser = [Block() with { Tag = "d" }] })));
+        Assert.Equal(1, daemon.Connections);
+    }
+
     [Theory]
     [InlineData("private file")]
     [InlineData("private memfd")]

@@ -169,7 +169,7 @@ public sealed class GuestSlotTests : TemplateTest
 
         public bool IsGone { get; private set; }
 
-        public void CheckCheckpoint(string guest) => Check();
+        public void CheckCheckpoint(string guest, bool detach) => Check();
 
         public IVirtioDevice Create(VirtioPort port, GuestRam ram)
         {

@@ -129,6 +129,52 @@ public sealed class LinuxVhostUserTests : TemplateTest
         Assert.Equal(sum, Sum(raw, 16 * MiB));
     }
 
+    [SkippableFact]
+    public void A_template_without_the_devices_has_clones_that_get_errors_and_a_guest_that_goes_on()
+    {
+        GuestOptions options = OptionsOrSkip("virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd");
+        _ = OptionsOrSkip(["qemu-storage-daemon"], isMade: true);
+        string shared = Directory.CreateDirectory(At("shared")).FullName, plain = At("disk.img");
+        File.WriteAllText(Path.Combine(shared, "f"), "content\n");
+        QemuImage("create", "-q", "-f", "raw", plain, "16M");
+        string guest = Boot(options with
+        {
+            VhostUser =
+            [
+                new GuestVhostUserOptions { Kind = VhostUserKind.FileSystem, Tag = "src", Path = shared },
+                new GuestVhostUserOptions { Kind = VhostUserKind.Block, Path = plain, Format = "raw" },
+            ],
+        });
+        Run(guest, "dmesg -n 1; mkdir /mnt; mount -t virtiofs src /mnt; (while [ ! -e /tmp/stop ]; do dd if=/dev/urandom of=/tmp/x bs=64k count=8; "
+            + "dd if=/tmp/x of=/dev/vda bs=4k conv=fsync && cp /tmp/x /mnt/x || echo failed >>/tmp/wrong; echo 3 >/proc/sys/vm/drop_caches; "
+            + "dd if=/dev/vda of=/tmp/y bs=4k count=128; cmp /tmp/x /tmp/y || echo differs >>/tmp/wrong; cmp /tmp/x /mnt/x || echo differs >>/tmp/wrong; "
+            + "echo round >>/tmp/rounds; done >/dev/null 2>&1 &)");
+        for (int made = 0; made < 2; made++)
+        {
+            int rounds = Rounds(guest);
+            Assert.True(SpinWait.SpinUntil(() => Rounds(guest) > rounds, Patience));
+            GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t"), DetachVhostUser = true, Force = true });
+            Assert.Equal(["vhost-user-fs:src", "vhost-user-blk:vhost1"], template.Slots);
+
+            // What was under way when the guest stood still, and all that comes, ends with an error.
+            string clone = Clone(template);
+            rounds = Rounds(clone);
+            Assert.True(SpinWait.SpinUntil(() => Rounds(clone) > rounds + 2, Patience));
+            Assert.NotEqual("0", Run(clone, "touch /tmp/stop; cat /tmp/wrong | wc -l"));
+            Assert.Equal("1", Run(clone, "dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null; echo $?"));
+            Assert.Contains("not connected", Run(clone, "echo 3 >/proc/sys/vm/drop_caches; cat /mnt/f 2>&1; ls /mnt 2>&1"), StringComparison.Ordinal);
+            Assert.Equal("", Complaints(clone, "blocked for more"));
+            End(clone);
+        }
+
+        int before = Rounds(guest);
+        Assert.True(SpinWait.SpinUntil(() => Rounds(guest) > before + 1, Patience));
+        Assert.Equal("no", Run(guest, "[ -e /tmp/wrong ] && cat /tmp/wrong || echo no"));
+        Assert.Equal("content", Run(guest, "cat /mnt/f"));
+        Assert.All(Host.Get(guest).VhostUser, device => Assert.Equal((true, 0), (device.Connected, device.Losses)));
+        Assert.Equal("", Complaints(guest, "I/O error"));
+    }
+
     // 10,000 by hand: PSVM_TEST_FILES=10000.
     private static int FileCount => int.TryParse(Environment.GetEnvironmentVariable("PSVM_TEST_FILES"), null, out int files) ? files : 300;
 
@@ -167,7 +213,9 @@ public sealed class LinuxVhostUserTests : TemplateTest
     }
 
     /// <summary>A guest on shared memory; skips the test without the daemon or the guest's modules.</summary>
-    private GuestOptions OptionsOrSkip(params string[] daemons)
+    private GuestOptions OptionsOrSkip(string daemon, params string[] others) => OptionsOrSkip([daemon, .. others], isMade: false);
+
+    private GuestOptions OptionsOrSkip(string[] daemons, bool isMade)
     {
         LinuxGuest linux = LinuxGuest.GetOrSkip();
         string[] folders = Environment.GetEnvironmentVariable("PATH")!.Split(':');
@@ -176,6 +224,11 @@ public sealed class LinuxVhostUserTests : TemplateTest
             $"no {daemons[0]}: the package qemu-system-common of Debian 12 has it");
         string module = Path.Combine(Path.GetDirectoryName(linux.Kernel)!, "modules/virtio_mmio.ko.xz");
         Skip.IfNot(File.Exists(module), $"no {module}: tests/guests/get-linux.sh fetches it");
+        if (isMade)
+        {
+            return new GuestOptions();
+        }
+
         MemoryBackend ram = Backends.Create(new MemoryBackendOptions { Id = "shared", Kind = BackendKind.Memfd, Share = true, Size = 128 << 20 });
         return new GuestOptions { BackendIds = [ram.Id], Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet" };
     }

@@ -30,7 +30,7 @@ internal sealed class DiskInSlot(string role, GuestDiskOptions options, DiskAcce
     public IVirtioDevice Create(VirtioPort port, GuestRam ram) => new VirtioBlk(port, disk);
 
     /// <inheritdoc/>
-    public void CheckCheckpoint(string guest)
+    public void CheckCheckpoint(string guest, bool detach)
     {
         if (!disk.IsReadOnly && disk.Overlay is null)
         {

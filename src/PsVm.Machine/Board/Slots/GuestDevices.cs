@@ -71,7 +71,10 @@ internal sealed class GuestDevices : IDisposable
     public void Tell(Action<string> warn) => Array.ForEach(_devices, device => device.Tell(warn));
 
     /// <inheritdoc cref="IGuestDevice.CheckCheckpoint"/>
-    public void CheckCheckpoint(string guest) => Array.ForEach(_devices, device => device.CheckCheckpoint(guest));
+    public void CheckCheckpoint(string guest, bool detach) => Array.ForEach(_devices, device => device.CheckCheckpoint(guest, detach));
+
+    /// <inheritdoc cref="IGuestDevice.HoldBack"/>
+    public void HoldBack(bool holds) => Array.ForEach(_devices, device => device.HoldBack(holds));
 
     /// <summary>What makes a board's slots, with the RAM of a life.</summary>
     public IReadOnlyList<Func<VirtioPort, IVirtioDevice>> Slots(GuestRam ram) =>

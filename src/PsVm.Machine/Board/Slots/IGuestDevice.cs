@@ -32,8 +32,14 @@ internal interface IGuestDevice : IDisposable
 
     /// <summary>Refuses to be part of a template, where it would not stay as it is at the moment of that.</summary>
     /// <param name="guest">The guest's name, for the error.</param>
+    /// <param name="detach">What cannot be in a template is detached from it.</param>
     /// <exception cref="GuestException">It would not.</exception>
-    void CheckCheckpoint(string guest)
+    void CheckCheckpoint(string guest, bool detach)
+    {
+    }
+
+    /// <summary>Keeps others from writing the guest's RAM without this process's knowing, or no longer; called while the guest stands still and is drained.</summary>
+    void HoldBack(bool holds)
     {
     }
 }

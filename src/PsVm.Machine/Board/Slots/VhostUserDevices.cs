@@ -5,10 +5,12 @@ using PsVm.Machine.Devices.Virtio;
 
 namespace PsVm.Machine.Board.Slots;
 
-/// <summary>Devices whose work another process does. They are in no template: what is in that process is nothing that a clone could have.</summary>
+/// <summary>
+/// Devices whose work another process does. In a template they are as detached: what is in that process is nothing that a clone could have.
+/// </summary>
 internal sealed class VhostUserDevices : IGuestDeviceKind
 {
-    private const string RolePrefix = "vhost-user:";
+    private const string FileSystemRole = "vhost-user-fs:", BlockRole = "vhost-user-blk:"; // as QEMU calls them
     private const int LongestTag = 36, LongestSocket = 107;
 
     private static readonly MemoryConsumer[] s_consumers = [MemoryConsumer.VhostUserDevice];
@@ -25,7 +27,7 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
     {
         if (options.VhostUser.Count == 0)
         {
-            return [];
+            return [.. (template?.Slots ?? []).Where(role => TraitsOf(role) is not null).Select(role => new GuestDevicePlan(role, _ => Detached(role)))];
         }
 
         if (template is not null)
@@ -44,7 +46,7 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
             Check(device, isTwice: devices.Count(other => other.Tag == device.Tag) > 1);
         }
 
-        return [.. devices.Select(device => new GuestDevicePlan(RolePrefix + device.Tag, _ => Open(device))
+        return [.. devices.Select(device => new GuestDevicePlan(RoleOf(device), _ => Open(device))
         {
             Consumers = s_consumers,
             Check = _ => CheckPresent(device),
@@ -52,7 +54,18 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
     }
 
     /// <inheritdoc/>
-    public Func<VirtioPort, IVirtioDevice>? Show(string role, GuestTemplate template) => null;
+    public Func<VirtioPort, IVirtioDevice>? Show(string role, GuestTemplate template) =>
+        TraitsOf(role) is { } traits ? port => new DetachedDevice(port, traits, TagOf(role)) : null;
+
+    private static string RoleOf(GuestVhostUserOptions device) =>
+        (device.Kind == VhostUserKind.FileSystem ? FileSystemRole : BlockRole) + device.Tag;
+
+    private static VhostTraits? TraitsOf(string role) => role.StartsWith(FileSystemRole, StringComparison.Ordinal) ? VhostTraits.FileSystem
+        : role.StartsWith(BlockRole, StringComparison.Ordinal) ? VhostTraits.Block : null;
+
+    private static string TagOf(string role) => role[(role.IndexOf(':', StringComparison.Ordinal) + 1)..] is var tag && tag.Length <= LongestTag ? tag : "";
+
+    private static DetachedInSlot Detached(string role) => new(role, TraitsOf(role)!, TagOf(role));
 
     /// <summary>Arguments of the daemon that is started, of the path of its socket.</summary>
     public static Func<string, IReadOnlyList<string>> ArgumentsOf(GuestVhostUserOptions device)
@@ -162,7 +175,7 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
         VhostTraits traits = device.Kind == VhostUserKind.FileSystem ? VhostTraits.FileSystem : VhostTraits.Block;
         try
         {
-            return new VhostUserInSlot(RolePrefix + device.Tag, device, new VhostFrontEnd(daemon, traits, device.Tag!, s_patience));
+            return new VhostUserInSlot(RoleOf(device), device, new VhostFrontEnd(daemon, traits, device.Tag!, s_patience));
         }
         catch (VhostException failure)
         {

@@ -52,11 +52,21 @@ internal sealed class VhostUserInSlot(string role, GuestVhostUserOptions options
     }
 
     /// <inheritdoc/>
-    public void CheckCheckpoint(string guest) => throw new GuestException(
-        GuestErrorIds.CheckpointDeviceExternal,
-        $"Expected devices of guest '{guest}' whose state is this host's, found '{options.Tag}', the work of which {frontEnd.Daemon.Name} does.",
-        guest,
-        "Make the template of a guest without VhostUser; disks (Disk) and shared folders (SharedFolder) can be part of one.");
+    public void CheckCheckpoint(string guest, bool detach)
+    {
+        if (!detach)
+        {
+            throw new GuestException(
+                GuestErrorIds.CheckpointDeviceExternal,
+                $"Expected devices of guest '{guest}' whose state is this host's, found '{options.Tag}', the work of which {frontEnd.Daemon.Name} does.",
+                guest,
+                "Make the template with DetachVhostUser, so that clones have none and their requests to it fail, or of a guest without VhostUser; disks (Disk) "
+                + "and shared folders (SharedFolder) can be part of one.");
+        }
+    }
+
+    /// <inheritdoc/>
+    public void HoldBack(bool holds) => frontEnd.HoldBack(holds);
 
     /// <summary>It as it is now.</summary>
     public GuestVhostUser Show()

@@ -47,6 +47,7 @@ internal sealed class VhostFrontEnd : IDisposable
     private bool _isFresh; // the driver has just begun: queues are at their start
     private bool _isBegun; // the daemon has the queues
     private bool _rests; // the guest is held
+    private bool _isHeldBack; // the guest's memory is to stay as its harts have it
     private long _connectedAt = Stopwatch.GetTimestamp();
     private string? _failure; // why the connection is of no use any more
     private Action<string> _tell = static _ => { };
@@ -207,6 +208,21 @@ internal sealed class VhostFrontEnd : IDisposable
         lock (_gate)
         {
             _rests = false;
+        }
+
+        _wake.Signal();
+    }
+
+    /// <summary>
+    /// Keeps the daemon, which rests, from beginning anything when the guest goes on, until that is over: requests wait in the queues meanwhile, and
+    /// nobody writes memory without a hart's knowing.
+    /// </summary>
+    /// <param name="holds">It begins; else it is over.</param>
+    public void HoldBack(bool holds)
+    {
+        lock (_gate)
+        {
+            _isHeldBack = holds;
         }
 
         _wake.Signal();
@@ -459,7 +475,7 @@ internal sealed class VhostFrontEnd : IDisposable
         VirtioPort port;
         lock (_io)
         {
-            if (_isBegun || _rests || _failure is not null || _life is not { } life || _board is not { } board)
+            if (_isBegun || _rests || _isHeldBack || _failure is not null || _life is not { } life || _board is not { } board)
             {
                 return;
             }

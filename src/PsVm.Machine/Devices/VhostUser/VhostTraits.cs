@@ -27,8 +27,11 @@ internal sealed record VhostTraits(uint DeviceId, ulong Features, IReadOnlyList<
     public static VhostTraits Block { get; } = new(
         2, Transport | (1 << 1) | (1 << 2) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 9) | (1 << 10) | (1 << 13) | (1 << 14), [256], 60);
 
+    /// <summary>It is a file system; else a disk.</summary>
+    public bool IsFileSystem => this == FileSystem;
+
     /// <summary>What they are called in messages.</summary>
-    public string Name => this == FileSystem ? "shared folder" : "disk";
+    public string Name => IsFileSystem ? "shared folder" : "disk";
 }
 
 /// <summary>A range of a guest's memory as a daemon gets it.</summary>

@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Text;
 using PsVm.Machine.Devices.Virtio;
+using PsVm.Machine.State;
 
 namespace PsVm.Machine.Devices.VhostUser;
 
@@ -10,7 +11,10 @@ namespace PsVm.Machine.Devices.VhostUser;
 /// <param name="tag">What the guest mounts a shared folder by: at most 36 bytes.</param>
 internal sealed class VhostUserDevice(VhostFrontEnd frontEnd, VhostBoard board, string tag) : IVirtioQueueDevice
 {
-    private const int TagSize = 36, FileSystemConfigSize = TagSize + sizeof(uint);
+    /// <summary>Bytes of the configuration space of a file system.</summary>
+    public const int FileSystemConfigSize = TagSize + sizeof(uint);
+
+    private const int TagSize = 36;
 
     /// <inheritdoc/>
     public uint DeviceId => frontEnd.Traits.DeviceId;
@@ -24,20 +28,29 @@ internal sealed class VhostUserDevice(VhostFrontEnd frontEnd, VhostBoard board, 
     /// <inheritdoc/>
     public int ConfigSize => IsFileSystem ? FileSystemConfigSize : frontEnd.Traits.ConfigSize;
 
-    private bool IsFileSystem => frontEnd.Traits == VhostTraits.FileSystem;
+    private bool IsFileSystem => frontEnd.Traits.IsFileSystem;
 
     /// <inheritdoc/>
     public void ReadConfig(Span<byte> config)
     {
         if (IsFileSystem)
         {
-            Encoding.UTF8.GetBytes(tag).CopyTo(config);
-            BinaryPrimitives.WriteInt32LittleEndian(config[TagSize..], QueueSizes.Count - 1);
+            WriteFileSystem(config, tag, QueueSizes.Count - 1);
         }
         else
         {
             frontEnd.Config.CopyTo(config);
         }
+    }
+
+    /// <summary>Writes the configuration space of a file system.</summary>
+    /// <param name="config">The space.</param>
+    /// <param name="tag">What it is mounted by.</param>
+    /// <param name="queues">Queues of requests.</param>
+    public static void WriteFileSystem(Span<byte> config, string tag, int queues)
+    {
+        Encoding.UTF8.GetBytes(tag).CopyTo(config);
+        BinaryPrimitives.WriteInt32LittleEndian(config[TagSize..], queues);
     }
 
     /// <inheritdoc/>
@@ -57,4 +70,12 @@ internal sealed class VhostUserDevice(VhostFrontEnd frontEnd, VhostBoard board, 
 
     /// <inheritdoc/>
     public void GoOn() => frontEnd.GoOn();
+
+    /// <summary>Takes to a template what <see cref="DetachedDevice"/> shows of it.</summary>
+    public void Transfer(StateStream state)
+    {
+        byte[] config = new byte[frontEnd.Traits.ConfigSize];
+        frontEnd.Config.AsSpan(0, Math.Min(config.Length, frontEnd.Config.Length)).CopyTo(config);
+        state.Transfer(config.AsSpan());
+    }
 }

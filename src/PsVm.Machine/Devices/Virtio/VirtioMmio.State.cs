@@ -16,6 +16,13 @@ internal sealed partial class VirtioMmio
                 throw new InvalidDataException($"a virtio device of type {id}, expected type {_device?.DeviceId ?? 0}");
             }
 
+            if (_others is not null && IsLive && !state.IsReading)
+            {
+                // Others had the queues: where they are now is in RAM, and what the driver was not told of yet, it is to look for.
+                Array.ForEach(_queues, queue => queue.FindUsed());
+                _interruptStatus |= UsedBuffer;
+            }
+
             state.Transfer(ref _status);
             state.Transfer(ref _featuresSelected);
             state.Transfer(ref _driverFeaturesSelected);
@@ -47,7 +54,7 @@ internal sealed partial class VirtioMmio
         ulong waiting = 0;
         for (int queue = 0; IsLive && queue < _queues.Length; queue++)
         {
-            waiting |= _queues[queue].IsReady && !_device!.Accepts(queue) ? 1ul << queue : 0;
+            waiting |= _queues[queue].IsReady && (_others is not null || !_device!.Accepts(queue)) ? 1ul << queue : 0;
         }
 
         return waiting;

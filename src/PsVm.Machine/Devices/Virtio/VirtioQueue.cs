@@ -74,6 +74,15 @@ internal sealed class VirtioQueue(PhysicalMemory ram, int maxSize)
     /// <summary>Where it is, for those who work on it elsewhere.</summary>
     public VirtioQueuePlace PlaceAs(int number) => new(number, (int)Size, Descriptors, Driver, Device);
 
+    /// <summary>Finds out how far others have worked on it, who do so no more: up to what they have given back.</summary>
+    public void FindUsed()
+    {
+        if (IsReady && ram.TryLoad(new GuestAddress(Device + 2), out ushort used))
+        {
+            (_nextAvailable, _nextUsed, _signalled) = (used, used, used);
+        }
+    }
+
     /// <summary>Ends its life: nothing of it is used any more.</summary>
     public void Disable()
     {
