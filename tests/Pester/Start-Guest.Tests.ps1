@@ -98,6 +98,9 @@ Describe 'Start-Guest' {
         $process = $web.VhostUser.ProcessId
         (Get-ErrorOf { Checkpoint-Guest web -Path $TestDrive/external }).Id | Should -Be CheckpointDeviceExternal
         (Get-ErrorOf { Copy-Guest web copy }).Id | Should -Be CheckpointDeviceExternal
+        (Checkpoint-Guest web -Path $TestDrive/detached -DetachVhostUser).Slots | Should -Be vhost-user-fs:src
+        (Get-Guest web).VhostUser.Connected | Should -BeTrue
+        (Start-Guest clone -Template $TestDrive/detached).VhostUser | Should -BeNullOrEmpty
         $null = Stop-Guest web -Force
         Get-Process -Id $process -ErrorAction Ignore | Should -BeNullOrEmpty
     }
