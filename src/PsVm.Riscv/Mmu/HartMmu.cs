@@ -64,6 +64,12 @@ internal sealed unsafe partial class HartMmu(
             return LoadAcrossPages(address, size);
         }
 
+        if (Tlb.TryRecall(state->DataTlb, address, Access.Load))
+        {
+            LoadFrom(Recalled(address), size);
+            return true;
+        }
+
         PrivilegeMode mode = csrs.DataMode;
         if (!Translate(address, Access.Load, mode, out ulong physical))
         {
@@ -77,14 +83,7 @@ internal sealed unsafe partial class HartMmu(
 
         if (memory.Find(physical) is { } region)
         {
-            byte* host = region.Host + (physical - region.Base);
-            state->LoadValue = size switch
-            {
-                1 => *host,
-                2 => Unsafe.ReadUnaligned<ushort>(host),
-                4 => Unsafe.ReadUnaligned<uint>(host),
-                _ => Unsafe.ReadUnaligned<ulong>(host),
-            };
+            LoadFrom(region.Host + (physical - region.Base), size);
             return true;
         }
 
@@ -108,6 +107,12 @@ internal sealed unsafe partial class HartMmu(
             return StoreAcrossPages(address, value, size);
         }
 
+        if (Tlb.TryRecall(state->DataTlb, address, Access.Store))
+        {
+            StoreTo(Recalled(address), value, size);
+            return true;
+        }
+
         PrivilegeMode mode = csrs.DataMode;
         if (!Translate(address, Access.Store, mode, out ulong physical))
         {
@@ -126,15 +131,7 @@ internal sealed unsafe partial class HartMmu(
                 return Fail(ExceptionCause.StoreAccessFault, address);
             }
 
-            byte* host = region.Host + (physical - region.Base);
-            switch (size)
-            {
-                case 1: *host = (byte)value; break;
-                case 2: Unsafe.WriteUnaligned(host, (ushort)value); break;
-                case 4: Unsafe.WriteUnaligned(host, (uint)value); break;
-                default: Unsafe.WriteUnaligned(host, value); break;
-            }
-
+            StoreTo(region.Host + (physical - region.Base), value, size);
             return true;
         }
 
@@ -158,6 +155,11 @@ internal sealed unsafe partial class HartMmu(
         {
             Fail(store ? ExceptionCause.StoreMisaligned : ExceptionCause.LoadMisaligned, address);
             return null;
+        }
+
+        if (Tlb.TryRecall(state->DataTlb, address, access))
+        {
+            return Recalled(address);
         }
 
         PrivilegeMode mode = csrs.DataMode;
@@ -235,6 +237,28 @@ internal sealed unsafe partial class HartMmu(
     public void Dispose() => Tlb.Dispose();
 
     private static bool CrossesPage(ulong address, int size) => (address & PageMask) + (ulong)size > PhysicalMemory.PageSize;
+
+    /// <summary>Where an address's page is in RAM, whose entry has come back to its place.</summary>
+    private byte* Recalled(ulong address) => (byte*)(address + (state->DataTlb + Tlb.Index(address))->Addend);
+
+    private void LoadFrom(byte* host, int size) => state->LoadValue = size switch
+    {
+        1 => *host,
+        2 => Unsafe.ReadUnaligned<ushort>(host),
+        4 => Unsafe.ReadUnaligned<uint>(host),
+        _ => Unsafe.ReadUnaligned<ulong>(host),
+    };
+
+    private static void StoreTo(byte* host, ulong value, int size)
+    {
+        switch (size)
+        {
+            case 1: *host = (byte)value; break;
+            case 2: Unsafe.WriteUnaligned(host, (ushort)value); break;
+            case 4: Unsafe.WriteUnaligned(host, (uint)value); break;
+            default: Unsafe.WriteUnaligned(host, value); break;
+        }
+    }
 
     private bool LoadAcrossPages(ulong address, int size)
     {
@@ -377,7 +401,8 @@ internal sealed unsafe partial class HartMmu(
     private void Remember(ulong address, ulong physical, PhysicalMemory.Region region, long page, ulong permissions, PrivilegeMode mode)
     {
         ulong tag = address & ~PageMask;
-        TlbEntry* entry = Tlb.Use(Context(mode)) + Tlb.Index(address);
+        TlbEntry* first = Tlb.Use(Context(mode)), entry = first + Tlb.Index(address);
+        Tlb.Push(first, address);
         bool MayKeep(ulong permission, Access access) =>
             (permissions & permission) == permission && Pmp.AllowsWholePage(physical, access, mode);
 

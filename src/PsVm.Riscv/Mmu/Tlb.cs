@@ -27,7 +27,8 @@ internal struct TlbEntry
 
 /// <summary>
 /// The software TLBs: one for each way in which a data access can be checked. User mode, and supervisor mode that may reach user pages, have theirs
-/// for each address space. Supervisor mode else has one for all, since its pages are global as a rule.
+/// for each address space. Supervisor mode else has one for all, since its pages are global as a rule. Behind the entries, which have one place each, are
+/// a few more: what is pushed out of its place goes there, and comes back in exchange when it is looked for.
 /// </summary>
 /// <remarks>
 /// Safety: the entries are this object's until it is disposed of, after its hart's last run; contexts are of the constants below, indexes
@@ -36,10 +37,17 @@ internal struct TlbEntry
 internal sealed unsafe class Tlb : IDisposable
 {
     public const int Size = 256;
-    public const int Machine = 0, Supervisor = 1;
-    private const int Count = 2 + (2 * AddressSpaces.Count);
 
-    private static readonly nuint s_bytes = (nuint)(Count * Size * sizeof(TlbEntry));
+    /// <summary>Places for entries that were pushed out, behind the <see cref="Size"/> others: as many of those share one.</summary>
+    public const int Victims = 32;
+
+    /// <summary>Bytes of an entry, as a power of two.</summary>
+    public const int EntryShift = 5;
+
+    public const int Machine = 0, Supervisor = 1;
+    private const int Count = 2 + (2 * AddressSpaces.Count), All = Size + Victims;
+
+    private static readonly nuint s_bytes = (nuint)(Count * All * sizeof(TlbEntry));
 
     // Most harts never run in machine mode.
     private readonly TlbEntry* _entries = (TlbEntry*)HostPages.Map(s_bytes);
@@ -60,8 +68,10 @@ internal sealed unsafe class Tlb : IDisposable
         if ((_used >> context & 1) == 0)
         {
             _used |= 1u << context;
-            TlbEntry* last = first + (Size - 1);
-            first->Read = first->Write = last->Read = last->Write = TlbEntry.Invalid;
+            foreach (int place in (ReadOnlySpan<int>)[0, Size - 1, Size, All - 1])
+            {
+                first[place].Read = first[place].Write = TlbEntry.Invalid;
+            }
         }
 
         return first;
@@ -81,7 +91,7 @@ internal sealed unsafe class Tlb : IDisposable
     {
         if ((_used >> context & 1) != 0)
         {
-            NativeMemory.Fill(At(context), Size * (nuint)sizeof(TlbEntry), 0xff);
+            NativeMemory.Fill(At(context), All * (nuint)sizeof(TlbEntry), 0xff);
             _used &= ~(1u << context);
         }
     }
@@ -91,8 +101,8 @@ internal sealed unsafe class Tlb : IDisposable
     {
         if ((_used >> context & 1) != 0)
         {
-            TlbEntry* entry = At(context) + Index(address);
-            entry->Read = entry->Write = TlbEntry.Invalid;
+            TlbEntry* entry = At(context) + Index(address), victim = Victim(At(context), address);
+            entry->Read = entry->Write = victim->Read = victim->Write = TlbEntry.Invalid;
         }
     }
 
@@ -106,7 +116,7 @@ internal sealed unsafe class Tlb : IDisposable
                 continue;
             }
 
-            for (TlbEntry* entry = At(context); entry < At(context) + Size; entry++)
+            for (TlbEntry* entry = At(context); entry < At(context) + All; entry++)
             {
                 if (entry->Write != TlbEntry.Invalid && entry->Write + entry->Addend == (ulong)page)
                 {
@@ -119,11 +129,48 @@ internal sealed unsafe class Tlb : IDisposable
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static uint Index(ulong address) => (uint)(address >> PhysicalMemory.PageShift) & (Size - 1);
 
+    /// <summary>
+    /// Exchanges the entry in an address's place for the one that was pushed out of it, if that allows the access; false: it does not. Translated code has
+    /// the same in line, so that both tiers know the same of a page table that has changed.
+    /// </summary>
+    /// <param name="first">The TLB.</param>
+    /// <param name="address">The address, of an access that does not cross a page.</param>
+    /// <param name="access">A load or a store.</param>
+    public static bool TryRecall(TlbEntry* first, ulong address, Access access)
+    {
+        TlbEntry* entry = first + Index(address), victim = Victim(first, address);
+        if ((access == Access.Store ? victim->Write : victim->Read) != (address & ~(PhysicalMemory.PageSize - 1)))
+        {
+            return false;
+        }
+
+        (*entry, *victim) = (*victim, *entry);
+        return true;
+    }
+
+    /// <summary>Makes room in an address's place for an entry: what is there of another page is kept, and nothing else of this page.</summary>
+    public static void Push(TlbEntry* first, ulong address)
+    {
+        TlbEntry* entry = first + Index(address), victim = Victim(first, address);
+        ulong tag = address & ~(PhysicalMemory.PageSize - 1);
+        ulong old = entry->Read != TlbEntry.Invalid ? entry->Read : entry->Write;
+        if (old != TlbEntry.Invalid && old != tag && Index(old) == Index(address)) // or it was never written
+        {
+            *victim = *entry;
+        }
+        else if (victim->Read == tag || victim->Write == tag)
+        {
+            victim->Read = victim->Write = TlbEntry.Invalid;
+        }
+    }
+
     public void Dispose() => HostPages.Unmap(_entries, s_bytes);
+
+    private static TlbEntry* Victim(TlbEntry* first, ulong address) => first + Size + (Index(address) & (Victims - 1));
 
     private TlbEntry* At(int context)
     {
         Debug.Assert(context is >= 0 and < Count, "one of the contexts");
-        return _entries + (context * Size);
+        return _entries + (context * All);
     }
 }

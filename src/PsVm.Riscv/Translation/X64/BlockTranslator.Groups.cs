@@ -111,7 +111,7 @@ internal unsafe ref partial struct BlockTranslator
     private byte* ProbeByRoutine(Op* op, int size, string tag)
     {
         _code.Lea(Rax, new Mem(Use(op->Rs1, Rax), (int)op->Immediate));
-        _code.Mov(Rcx, size - 1);
+        _code.Mov(Rcx, size);
         CallOut(tag == nameof(TlbEntry.Read) ? _stubs.ProbeLoad : _stubs.ProbeStore);
         return _code.Jcc(Cond.NotEqual);
     }
@@ -142,12 +142,31 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
+    /// <summary>
+    /// Looks once more, also for what was pushed out of its place: then the access is done where it stands. That moves entries about, so amidst a stretch it is
+    /// done in the other way. The address is in rax, the size in rcx; both are kept, and rdx, when there is nothing.
+    /// </summary>
+    private void Recall(Late late, bool load)
+    {
+        CallOut(load ? _stubs.ProbeLoad : _stubs.ProbeStore);
+        if (OtherWayAround(late) is { } other)
+        {
+            other.Jumps.Add((late.Index, (nint)_code.Jcc(Cond.Equal)));
+        }
+        else
+        {
+            _code.Jcc(Cond.Equal, (byte*)late.Target);
+        }
+    }
+
+    /// <summary>The other way, where an operation is amidst a stretch that may be done in one.</summary>
+    private readonly OtherWay? OtherWayAround(Late late) => _oneByOne ? null : _otherWays?.Find(way => way.IsAmidst((nint)late.Op));
+
     /// <summary>Goes on after a rare way that has called C#.</summary>
     private void GoOn(Late late, Cond? condition = null)
     {
         byte* target = late.Back;
-        OtherWay? other = _oneByOne ? null : _otherWays?.Find(way => way.IsAmidst((nint)late.Op));
-        if (other is not null)
+        if (OtherWayAround(late) is { } other)
         {
             byte* jump = condition is { } only ? _code.Jcc(only) : _code.Jmp();
             other.Jumps.Add((late.Index + 1, (nint)jump));

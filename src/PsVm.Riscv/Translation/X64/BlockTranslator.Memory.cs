@@ -19,7 +19,6 @@ internal unsafe ref partial struct BlockTranslator
 
     private byte* Probe(Reg address, int offset, int size, string tag, bool aligned = false)
     {
-        const int EntryShift = 5;
         if (offset == 0)
         {
             _code.Mov(Rax, address);
@@ -29,8 +28,8 @@ internal unsafe ref partial struct BlockTranslator
             _code.Lea(Rax, new Mem(address, offset));
         }
 
-        _code.Rorx(Rcx, Rax, PhysicalMemory.PageShift - EntryShift, wide: false);
-        _code.Op(Alu.And, Rcx, (Tlb.Size - 1) << EntryShift, wide: false);
+        _code.Rorx(Rcx, Rax, PhysicalMemory.PageShift - Tlb.EntryShift, wide: false);
+        _code.Op(Alu.And, Rcx, (Tlb.Size - 1) << Tlb.EntryShift, wide: false);
         if (size == 1 || aligned)
         {
             _code.Mov(Rdx, Rax);
@@ -70,7 +69,7 @@ internal unsafe ref partial struct BlockTranslator
     private void Load(Op* op, int index)
     {
         (int size, bool signed) = LoadShape(op->Code);
-        byte* miss = Reach(op, index, size, nameof(TlbEntry.Read), out Mem operand);
+        byte* miss = Reach(op, index, size, nameof(TlbEntry.Read), out Mem operand), found = _code.At;
         Reg target = Mapped(op->Rd) ?? Rax;
         _code.Load(target, operand, size, signed);
         if (op->Rd != Op.Sink)
@@ -78,13 +77,13 @@ internal unsafe ref partial struct BlockTranslator
             Define(op, target);
         }
 
-        AddMiss(LateKind.SlowAccess, miss, op, index);
+        AddMiss(LateKind.SlowAccess, miss, op, index, found);
     }
 
     private void Store(Op* op, int index)
     {
         int size = StoreSize(op->Code);
-        byte* miss = Reach(op, index, size, nameof(TlbEntry.Write), out Mem operand);
+        byte* miss = Reach(op, index, size, nameof(TlbEntry.Write), out Mem operand), found = _code.At;
         if (Mapped(op->Rs2) is { } value)
         {
             _code.Mov(operand, value, size);
@@ -95,14 +94,14 @@ internal unsafe ref partial struct BlockTranslator
             _code.Mov(operand, Rcx, size);
         }
 
-        AddMiss(LateKind.SlowAccess, miss, op, index);
+        AddMiss(LateKind.SlowAccess, miss, op, index, found);
     }
 
-    private void AddMiss(LateKind kind, byte* miss, Op* op, int index)
+    private void AddMiss(LateKind kind, byte* miss, Op* op, int index, byte* found = null)
     {
         if (miss is not null)
         {
-            AddLate(kind, miss, _code.At, op, index);
+            AddLate(kind, miss, _code.At, op, index, (long)found);
         }
     }
 
@@ -140,6 +139,7 @@ internal unsafe ref partial struct BlockTranslator
         bool load = op->Code <= OpCode.Lwu;
         (int size, bool signed) = load ? LoadShape(op->Code) : (StoreSize(op->Code), false);
         _code.Mov(Rcx, size);
+        Recall(late, load);
         if (!load)
         {
             Read(Rdx, op->Rs2);

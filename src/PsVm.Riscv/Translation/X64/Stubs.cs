@@ -154,18 +154,52 @@ internal sealed unsafe class Stubs
         code.BindHere(miss);
     }
 
-    /// <summary>A routine: looks an address in rax, and its bytes but one in rcx, up in the TLB; zero flag: the addend is in rdx.</summary>
+    /// <summary>
+    /// A routine: looks an address in rax, and as many bytes as rcx says, up in the TLB, be it among the victims (as <see cref="Tlb.TryRecall"/>); zero
+    /// flag: the addend is in rdx, else all registers are kept. Uses xmm0 and xmm1.
+    /// </summary>
     private static void EmitProbe(ref X64Assembler code, string tag)
     {
-        const int EntryShift = 5;
-        code.Lea(Rdx, new Mem(Rax, 0, Rcx));
+        const int Half = 16, Victims = Tlb.Size << Tlb.EntryShift;
+        int tagOffset = (int)Marshal.OffsetOf<TlbEntry>(tag);
+        code.Push(Rcx);
+        code.Push(Rdx);
+        code.Lea(Rdx, new Mem(Rax, -1, Rcx));
         code.Op(Alu.And, Rdx, -(int)PhysicalMemory.PageSize);
-        code.Rorx(Rcx, Rax, PhysicalMemory.PageShift - EntryShift, wide: false);
-        code.Op(Alu.And, Rcx, (Tlb.Size - 1) << EntryShift, wide: false);
-        code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.DataTlb)));
-        code.Op(Alu.Cmp, Rdx, new Mem(Rcx, (int)Marshal.OffsetOf<TlbEntry>(tag)));
+        Entry(ref code, Rcx, Tlb.Size);
+        code.Op(Alu.Cmp, Rdx, new Mem(Rcx, tagOffset));
+        byte* there = code.Jcc(Cond.Equal);
+        Entry(ref code, Rcx, Tlb.Victims);
+        code.Op(Alu.Cmp, Rdx, new Mem(Rcx, Victims + tagOffset));
+        byte* miss = code.Jcc(Cond.NotEqual);
+        Entry(ref code, Rdx, Tlb.Size);
+        for (int offset = 0; offset < 1 << Tlb.EntryShift; offset += Half)
+        {
+            code.Sse(0, BlockTranslator.MoveLoad, 0, new Mem(Rcx, Victims + offset));
+            code.Sse(0, BlockTranslator.MoveLoad, 1, new Mem(Rdx, offset));
+            code.Sse(0, BlockTranslator.MoveStore, 0, new Mem(Rdx, offset));
+            code.Sse(0, BlockTranslator.MoveStore, 1, new Mem(Rcx, Victims + offset));
+        }
+
+        code.Mov(Rcx, Rdx);
+        code.BindHere(there);
         code.Mov(Rdx, new Mem(Rcx, (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Addend))));
+        code.Op(Alu.Cmp, Rcx, Rcx);
+        code.Pop(Rcx);
+        code.Pop(Rcx);
         code.Ret();
+        code.BindHere(miss);
+        code.Pop(Rdx);
+        code.Pop(Rcx);
+        code.Ret();
+    }
+
+    /// <summary>The place of the address in rax among so many of the TLB.</summary>
+    private static void Entry(ref X64Assembler code, Reg to, int places)
+    {
+        code.Rorx(to, Rax, PhysicalMemory.PageShift - Tlb.EntryShift, wide: false);
+        code.Op(Alu.And, to, (places - 1) << Tlb.EntryShift, wide: false);
+        code.Op(Alu.Add, to, BlockTranslator.Field(nameof(HartState.DataTlb)));
     }
 
     /// <summary>A routine: a load by the page table; address in rax, size in rcx.</summary>
