@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Csr;
 using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Interpreter;
 using PsVm.Riscv.Mmu;
 using PsVm.Riscv.Translation.Units;
 
@@ -46,6 +47,15 @@ internal unsafe struct HartState
 
     /// <summary>What of an address, times <see cref="JumpScale"/>, is the offset of its entry there, in bytes.</summary>
     public ulong JumpMask;
+
+    /// <summary>The virtual pages that blocks are known of in that mode.</summary>
+    public JumpPage* JumpPages;
+
+    /// <summary>What of a virtual page's number, times the size of an entry, is the offset of its entry there, in bytes.</summary>
+    public ulong JumpPageMask;
+
+    /// <summary>Which entries of <see cref="Jumps"/> are in use.</summary>
+    public JumpUse* JumpUse;
 
     /// <summary>The TLB of supervisor mode in the address space in use, while that is the mode; and with access to user pages.</summary>
     public TlbEntry* SupervisorTlb, UserMemoryTlb;
@@ -154,30 +164,6 @@ internal enum CodeExit
 
     /// <summary>The rest of the block is the interpreter's: a system instruction, or floating point that is off.</summary>
     MidBlock,
-}
-
-/// <summary>A place where a block begins.</summary>
-/// <remarks>
-/// An entry of zeros, but for the first one of a table, is as good as empty: address 0 is the first entry's. Safety: the pointers are good
-/// while <see cref="Address"/> is neither <see cref="Empty"/> nor, in any other entry than the first, 0.
-/// </remarks>
-[StructLayout(LayoutKind.Sequential, Size = 32)]
-internal unsafe struct JumpEntry
-{
-    /// <summary>An address that no instruction has.</summary>
-    public const ulong Empty = 1;
-
-    /// <summary>Virtual address of the block's first instruction.</summary>
-    public ulong Address;
-
-    /// <summary>Its operations.</summary>
-    public Op* Ops;
-
-    /// <summary>Its translation, or what leaves translated code.</summary>
-    public byte* Code;
-
-    /// <summary>Number of the page of RAM that it is in.</summary>
-    public long Page;
 }
 
 /// <summary>Stands before the first operation of a block.</summary>

@@ -1,27 +1,29 @@
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Interpreter;
 using PsVm.Riscv.Memory;
+using PsVm.Riscv.Translation.Cache;
 
 namespace PsVm.Riscv.Tests;
 
-/// <summary>What jump tables know of the blocks that were put there, and where.</summary>
+/// <summary>What jump tables know of the blocks and pages that were put there, and where.</summary>
 public sealed unsafe class JumpTableTests : IDisposable
 {
-    private const int Largest = 4 * JumpTable.SmallSize;
+    private const int Largest = 4 * JumpTable.SmallSize, Pages = 64;
     private const ulong Apart = 2 * JumpTable.SmallSize;
 
-    private static readonly nuint s_bytes = (nuint)(Largest * sizeof(JumpEntry));
+    private static readonly nuint s_bytes = JumpTable.BytesOf(Largest, Pages);
 
-    private readonly JumpEntry* _entries = (JumpEntry*)HostPages.Map(s_bytes);
+    private readonly byte* _room = HostPages.Map(s_bytes);
     private readonly JumpTable _table;
+    private readonly BlockHeader* _block = (BlockHeader*)HostPages.Map(4096);
 
-    public JumpTableTests()
+    public JumpTableTests() => _table = new JumpTable(_room, Largest, Pages);
+
+    public void Dispose()
     {
-        _entries->Address = JumpEntry.Empty;
-        _table = new JumpTable(_entries, Largest);
+        HostPages.Unmap(_room, s_bytes);
+        HostPages.Unmap(_block, 4096);
     }
-
-    public void Dispose() => HostPages.Unmap(_entries, s_bytes);
 
     [Fact]
     public void WhatWasAddedIsKnownUntilItIsForgotten()
@@ -43,12 +45,12 @@ public sealed unsafe class JumpTableTests : IDisposable
         for (int round = 0; round < 3; round++)
         {
             Add(0x5000, page: 1);
-            Add(0x5ffe, page: 1);
+            Add(0x53fe, page: 1);
             Add(0x6004, page: 2);
             Add(0x7010, page: 1);
 
             _table.ForgetPage(0x5123);
-            Assert.Equal((false, false, true, true), (Knows(0x5000), Knows(0x5ffe), Knows(0x6004), Knows(0x7010)));
+            Assert.Equal((false, false, true, true), (Knows(0x5000), Knows(0x53fe), Knows(0x6004), Knows(0x7010)));
 
             _table.ForgetCode(1);
             Assert.Equal((true, false), (Knows(0x6004), Knows(0x7010)));
@@ -78,22 +80,25 @@ public sealed unsafe class JumpTableTests : IDisposable
     {
         uint small = _table.Mask;
         int added = 0;
-        while (!Add(0x4010 + (Apart * (ulong)(added % 2)), page: 1))
+        while (!_table.TryGrow())
         {
-            added++;
+            Add(0x4010 + (Apart * (ulong)(added++ % 2)), page: 1);
         }
 
-        Assert.InRange(added, 10 * JumpTable.SmallSize, 100 * JumpTable.SmallSize);
+        Assert.InRange(added, 10 * JumpTable.SmallSize, 200 * JumpTable.SmallSize);
         Assert.Equal((uint)((Largest - 1) * sizeof(JumpEntry)), _table.Mask);
         Assert.NotEqual(small, _table.Mask);
+        Assert.False(Knows(0x4010));
         Add(0x4010, page: 1);
         Add(0x4010 + Apart, page: 1);
         Assert.Equal((true, true), (Knows(0x4010), Knows(0x4010 + Apart)));
 
-        for (int i = 0; i < 100 * Largest; i++)
+        for (int i = 0; i < 200 * Largest; i++)
         {
-            Assert.False(Add(0x4010 + (4 * Apart * (ulong)(i % 2)), page: 1));
+            Add(0x4010 + (4 * Apart * (ulong)(i % 2)), page: 1);
         }
+
+        Assert.False(_table.TryGrow());
     }
 
     [Fact]
@@ -113,11 +118,81 @@ public sealed unsafe class JumpTableTests : IDisposable
         }
     }
 
-    private bool Add(ulong address, long page) => _table.Add(address, new JumpEntry { Address = address, Ops = (Op*)16, Page = page });
+    [Theory]
+    [InlineData(0ul)]
+    [InlineData(0xffff_ffff_ffff_f000ul)]
+    public void ABlockOfAKnownPageIsFoundByItsIndexAndKnownFromThenOn(ulong page)
+    {
+        byte notTranslated = 0;
+        BlockIndex* index = Index(0x24);
+        Assert.True(_table.Find(page + 0x24, &notTranslated) is null);
+        _table.AddPage(page, index, number: 7);
 
-    private bool Knows(ulong address)
+        Assert.True(_table.Find(page + 0x26, &notTranslated) is null);
+        Assert.True(_table.Find(page + 0x24 + 0x1000, &notTranslated) is null);
+        Assert.True(_table.Find(page + 0x24 + (Pages * 0x1000), &notTranslated) is null);
+        Assert.False(Knows(page + 0x24));
+        Assert.True(_table.Find(page + 0x24, &notTranslated) == (Op*)(_block + 1));
+        Assert.True(Knows(page + 0x24));
+        Assert.True(EntryOf(page + 0x24)->Code == &notTranslated);
+
+        _block->Code = (byte*)4096;
+        _table.Find(page + 0x24, &notTranslated);
+        Assert.True(EntryOf(page + 0x24)->Code == (byte*)4096);
+        BlockIndex.Free(index);
+    }
+
+    [Fact]
+    public void AKnownPageIsForgottenWithItsBlocks()
+    {
+        BlockIndex* index = Index(0x24);
+        Action<JumpTable>[] ways = [table => table.Forget(), table => table.ForgetPage(0x5ffe), table => table.ForgetCode(7)];
+        foreach (Action<JumpTable> way in ways)
+        {
+            _table.AddPage(0x5000, index, number: 7);
+            _table.AddPage(0x6000, index, number: 8);
+            _table.ForgetPage(0x9000);
+            _table.ForgetCode(9);
+            Assert.True(_table.Find(0x5024, null) is not null);
+            way(_table);
+            Assert.False(Knows(0x5024));
+            Assert.True(_table.Find(0x5024, null) is null);
+        }
+
+        Assert.True(_table.Find(0x6024, null) is not null);
+        _table.ForgetPage(0x6000);
+        Assert.True(_table.Find(0x6024, null) is null);
+        BlockIndex.Free(index);
+    }
+
+    [Fact]
+    public void ATableThatGrowsKeepsItsPages()
+    {
+        BlockIndex* index = Index(0x24);
+        _table.AddPage(0x5000, index, number: 7);
+        while (!_table.TryGrow())
+        {
+            Add(0x8010, page: 1);
+            Add(0x8010 + Apart, page: 1);
+        }
+
+        Assert.True(_table.Find(0x5024, null) is not null);
+        BlockIndex.Free(index);
+    }
+
+    private BlockIndex* Index(int offset)
+    {
+        ((Op*)(_block + 1))->Code = OpCode.Addi;
+        return BlockIndex.Add(null, offset, _block, [], out _);
+    }
+
+    private void Add(ulong address, long page) => _table.Add(address, new JumpEntry { Address = address, Ops = (Op*)16, Page = page });
+
+    private bool Knows(ulong address) => EntryOf(address)->Address == address && EntryOf(address)->Ops is not null;
+
+    private JumpEntry* EntryOf(ulong address)
     {
         HartState state = new() { Jumps = _table.Entries, JumpMask = _table.Mask };
-        return state.JumpOf(address)->Address == address && state.JumpOf(address)->Ops is not null;
+        return state.JumpOf(address);
     }
 }

@@ -169,6 +169,8 @@ public unsafe class X64AssemblerTests
             Check($"movsxd {Name(register)},{memory}", (ref X64Assembler code) => code.Load(register, new Mem(@base, offset), 4, true));
             Check($"cmp qword ptr {memory},7", (ref X64Assembler code) => code.Op(Alu.Cmp, new Mem(@base, offset), 7));
             Check($"mov qword ptr {memory},0FFFFFFFFFFFFFFFEh", (ref X64Assembler code) => code.Mov(new Mem(@base, offset), -2));
+            Check($"bts {memory},{Name(register, 4)}", (ref X64Assembler code) => code.SetBit(new Mem(@base, offset), register));
+            Check($"adc qword ptr {memory},0", (ref X64Assembler code) => code.AddCarry(new Mem(@base, offset)));
             if (@base != Reg.Rsp && register != Reg.Rsp)
             {
                 string indexed = $"[{Name(@base)}+{Name(register)}*4{text}]";

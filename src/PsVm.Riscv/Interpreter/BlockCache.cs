@@ -20,7 +20,10 @@ internal sealed unsafe class BlockCache : IDisposable
     private const int JumpTables = 2 + AddressSpaces.Count;
 
     // Entries that tables may come to have: kernels are large, and all of user mode's tables are there at once.
-    private const int UserSize = 4 * JumpTable.SmallSize, OtherSize = 16 * JumpTable.SmallSize, AllSizes = (2 * OtherSize) + (AddressSpaces.Count * UserSize);
+    private const int UserSize = 4 * JumpTable.SmallSize, OtherSize = 16 * JumpTable.SmallSize;
+
+    // Pages that tables know.
+    private const int UserPages = 128, OtherPages = 512;
 
     /// <summary>What <see cref="InUse"/> says of a hart that runs and may go to any page that it knows.</summary>
     public const int AnyPage = -1;
@@ -30,12 +33,17 @@ internal sealed unsafe class BlockCache : IDisposable
     private readonly HartState* _state;
     private readonly IsaExtensions _isa;
     private readonly ulong[] _codePages;
-    private static readonly nuint s_jumpBytes = (nuint)(AllSizes * sizeof(JumpEntry));
-    private readonly JumpEntry* _jumpEntries = (JumpEntry*)HostPages.Map(s_jumpBytes);
+    private static readonly nuint s_userBytes = WholePages(JumpTable.BytesOf(UserSize, UserPages));
+    private static readonly nuint s_otherBytes = WholePages(JumpTable.BytesOf(OtherSize, OtherPages));
+    private static readonly nuint s_jumpBytes = (2 * s_otherBytes) + (AddressSpaces.Count * s_userBytes);
+    private readonly byte* _jumpRoom = HostPages.Map(s_jumpBytes);
 
     // Made when they are first used.
     private readonly JumpTable?[] _jumps = new JumpTable?[JumpTables];
     private JumpTable? _current;
+
+    // Whose block was found last.
+    private CodePage? _found;
     private long _fences;
     private long _seen;
 
@@ -91,6 +99,9 @@ internal sealed unsafe class BlockCache : IDisposable
         _current = _jumps[table] ??= MakeJumps(table);
         _state->Jumps = _current.Entries;
         _state->JumpMask = _current.Mask;
+        _state->JumpPages = _current.Pages;
+        _state->JumpPageMask = _current.PageMask;
+        _state->JumpUse = _current.Use;
     }
 
     /// <summary>Whether the page holds instructions that are cached.</summary>
@@ -139,7 +150,7 @@ internal sealed unsafe class BlockCache : IDisposable
         _jumps[table]?.ForgetPage(address);
     }
 
-    /// <summary>Remembers in the table in use where a block begins.</summary>
+    /// <summary>Remembers in the table in use where the block begins that was found last, and its page.</summary>
     /// <param name="address">Its virtual address.</param>
     /// <param name="ops">The block.</param>
     /// <param name="page">Number of its page of RAM.</param>
@@ -148,11 +159,16 @@ internal sealed unsafe class BlockCache : IDisposable
         Debug.Assert(_current is not null && _state->Jumps == _current.Entries, "jumps look into the table in use");
         BlockHeader* header = BlockHeader.Of(ops);
         byte* code = header->Code is null ? Space.NotTranslated : header->Code;
-        if (_current.Add(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page }))
+        _current.Add(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page });
+        BlockIndex* index = _found is null ? null : _found.Index;
+        if (index is not null)
         {
-            _state->JumpMask = _current.Mask;
+            _current.AddPage(address, index, page);
         }
     }
+
+    /// <summary>The block at an address in a page that the table in use knows; null: it has to be looked for.</summary>
+    public Op* FindJump(ulong address) => _current!.Find(address, Space.NotTranslated);
 
     /// <summary>
     /// FENCE.I: each page is compared with what was decoded from it before a block of it runs again, for harts, other processes and
@@ -209,6 +225,11 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>Forgets the pages that the space has sent away. Must not be called while a block runs.</summary>
     public void KeepUp()
     {
+        if (_current is not null && _current.TryGrow())
+        {
+            _state->JumpMask = _current.Mask;
+        }
+
         long generation = _room.Generation;
         if (_seen == generation)
         {
@@ -216,6 +237,7 @@ internal sealed unsafe class BlockCache : IDisposable
         }
 
         ForgetJumps();
+        _found = null;
         foreach ((long page, KnownPage known) in _pages)
         {
             if (known.Code.IsLeaving)
@@ -276,22 +298,24 @@ internal sealed unsafe class BlockCache : IDisposable
         }
 
         known.Fences = _fences;
+        _found = known.Code;
         return Space.FindBlock(known.Code, offset);
     }
 
     public void Dispose()
     {
         Space.Detach(this);
-        HostPages.Unmap(_jumpEntries, s_jumpBytes);
+        HostPages.Unmap(_jumpRoom, s_jumpBytes);
     }
 
     private JumpTable MakeJumps(int table)
     {
         bool isUsers = table > SupervisorJumps;
-        JumpEntry* first = _jumpEntries + (isUsers ? (2 * OtherSize) + ((table - SupervisorJumps - 1) * UserSize) : table * OtherSize);
-        first->Address = JumpEntry.Empty; // of all entries of zeros the only one whose address could be looked for
-        return new JumpTable(first, isUsers ? UserSize : OtherSize);
+        byte* room = _jumpRoom + (isUsers ? (2 * s_otherBytes) + ((nuint)(table - SupervisorJumps - 1) * s_userBytes) : (nuint)table * s_otherBytes);
+        return new JumpTable(room, isUsers ? UserSize : OtherSize, isUsers ? UserPages : OtherPages);
     }
+
+    private static nuint WholePages(nuint bytes) => (bytes + (nuint)PhysicalMemory.PageSize - 1) & ~((nuint)PhysicalMemory.PageSize - 1);
 
     /// <summary>What a page was found equal to, and how many fences there had been then.</summary>
     private struct KnownPage

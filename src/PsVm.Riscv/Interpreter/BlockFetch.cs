@@ -23,7 +23,7 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
     /// <summary>Where the hart's time goes; null: it is not profiled.</summary>
     public HartProfile? Profile { get; init; }
 
-    /// <summary>How often a block was looked for. Safe from any thread.</summary>
+    /// <summary>How often a block was looked for whose page was not known, or of which nobody has run it yet. Safe from any thread.</summary>
     public long Lookups => Volatile.Read(ref _lookups);
 
     /// <summary>The block at an address, which is also kept in the jump table; null: fetching it failed.</summary>
@@ -31,6 +31,12 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
     {
         const ulong PageMask = PhysicalMemory.PageSize - 1;
         using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Lookup);
+        Op* known = blocks.FindJump(pc);
+        if (known is not null)
+        {
+            return known;
+        }
+
         HartProfile.CountLookup(Profile, state->JumpOf(pc)->Address is JumpEntry.Empty or 0);
         _lookups++;
         byte* host = mmu.FetchPointer(pc, out FetchedPage page);

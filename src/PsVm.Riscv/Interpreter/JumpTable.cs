@@ -1,78 +1,152 @@
 using System.Diagnostics;
+using System.Numerics;
+using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Memory;
+using PsVm.Riscv.Translation.Cache;
 
 namespace PsVm.Riscv.Interpreter;
 
-/// <summary>Where blocks begin, by virtual address, for one mode and address space: direct-mapped, small until that is seen to cost time.</summary>
-/// <param name="entries">Room for the entries, zeros, of which those that are not used take no memory.</param>
-/// <param name="largest">The most entries that it may come to have: <see cref="SmallSize"/> times a power of four.</param>
-/// <remarks>Safety: the room stays until the hart's last run, masked offsets are within it. What entries point to is their user's matter.</remarks>
-internal sealed unsafe class JumpTable(JumpEntry* entries, int largest)
+/// <summary>
+/// Where blocks begin, by virtual address, for one mode and address space: direct-mapped, small until that is seen to cost time. Behind it are the
+/// pages that they are in, by virtual page, each with the index of all of its blocks, so that what is not here is found without a search as
+/// long as its page is known.
+/// </summary>
+/// <remarks>
+/// Translated code takes entries of known pages for its blocks itself; all else is done here. Safety: the room stays until the hart's last run, masked
+/// offsets are within it. What entries point to is their user's matter.
+/// </remarks>
+internal sealed unsafe class JumpTable
 {
     /// <summary>Entries that a table has at first.</summary>
-    public const int SmallSize = 1024;
+    public const int SmallSize = 512;
 
     // An idle clone's table takes as little as it can: a larger one comes when blocks were pushed out by others so often for each of its entries.
-    // A lookup that is saved then has been paid for fifty times.
-    private const int CollisionsPerEntry = 50;
+    private const int CollisionsPerEntry = 100;
     private const int PageSlots = 1024;
 
-    // Entries in use, in no order, and by a hash the virtual pages and the pages of RAM that they may be in.
-    private readonly ulong[] _pages = new ulong[PageSlots / 64];
+    private readonly JumpEntry* _entries;
+    private readonly JumpUse* _use;
+    private readonly JumpPage* _pages;
+    private readonly int _largest, _pageCount;
+
+    // By a hash the virtual pages and the pages of RAM that blocks, or known pages, may be in.
+    private readonly ulong[] _virtual = new ulong[PageSlots / 64];
     private readonly ulong[] _code = new ulong[PageSlots / 64];
-    private ushort[] _used = new ushort[64];
-    private int _count;
+    private readonly ulong[] _usedPages;
     private int _size = SmallSize;
-    private int _collisions;
+
+    /// <param name="room">Zeros, as many as <see cref="BytesOf"/> says, of which those that are not used take no memory.</param>
+    /// <param name="largest">The most entries that it may come to have: <see cref="SmallSize"/> times a power of four.</param>
+    /// <param name="pages">Pages that it knows at most, a power of two and 64 or more.</param>
+    public JumpTable(byte* room, int largest, int pages)
+    {
+        Debug.Assert(BitOperations.IsPow2(largest) && BitOperations.IsPow2(pages) && pages >= 64, "masks are of all entries");
+        (_largest, _pageCount) = (largest, pages);
+        _entries = (JumpEntry*)room;
+        _pages = (JumpPage*)(_entries + largest);
+        _use = (JumpUse*)(_pages + pages);
+        _usedPages = new ulong[pages / 64];
+
+        // Of all entries of zeros the only ones whose address could be looked for.
+        _entries->Address = JumpEntry.Empty;
+        _pages->Tag = JumpPage.Empty;
+    }
+
+    /// <summary>The room that a table needs.</summary>
+    public static nuint BytesOf(int largest, int pages) =>
+        (nuint)((largest * sizeof(JumpEntry)) + (pages * sizeof(JumpPage)) + sizeof(JumpUse) + (largest / 8));
 
     /// <summary>The first entry.</summary>
-    public JumpEntry* Entries => entries;
+    public JumpEntry* Entries => _entries;
+
+    /// <summary>The first page.</summary>
+    public JumpPage* Pages => _pages;
+
+    /// <summary>Which entries are in use.</summary>
+    public JumpUse* Use => _use;
 
     /// <summary>What of an address, times <see cref="HartState.JumpScale"/>, is the offset of its entry in bytes.</summary>
     public uint Mask => (uint)((_size - 1) * sizeof(JumpEntry));
 
+    /// <summary>What of a virtual page, times the size of a <see cref="JumpPage"/>, is the offset of its entry in bytes.</summary>
+    public uint PageMask => (uint)((_pageCount - 1) * sizeof(JumpPage));
+
     /// <summary>Remembers where a block begins.</summary>
-    /// <returns>The table has grown: its mask is another one.</returns>
-    public bool Add(ulong address, JumpEntry block)
+    public void Add(ulong address, JumpEntry block)
     {
-        bool grows = false;
-        JumpEntry* entry = EntryOf(address);
-        if (!IsUsed(entry))
+        uint offset = (uint)(address * HartState.JumpScale) & Mask;
+        JumpEntry* entry = (JumpEntry*)((byte*)_entries + offset);
+        int number = (int)(offset / (uint)sizeof(JumpEntry));
+        _use->Collisions += entry->Address > JumpEntry.Empty ? 1ul : 0;
+        _use->Bits[number >> 6] |= 1ul << (number & 63);
+        *entry = block;
+        Mark(block.Address >> PhysicalMemory.PageShift, block.Page);
+    }
+
+    /// <summary>Remembers a page of which blocks may be found by its index.</summary>
+    public void AddPage(ulong address, BlockIndex* index, long number)
+    {
+        ulong page = address >> PhysicalMemory.PageShift;
+        int slot = (int)(page & (ulong)(_pageCount - 1));
+        _usedPages[slot >> 6] |= 1ul << (slot & 63);
+        _pages[slot] = new JumpPage { Tag = page, Index = index, Page = number };
+        Mark(page, number);
+    }
+
+    /// <summary>The block at an address, if its page is known and the block is in its index; it is put into the table then, too.</summary>
+    /// <param name="address">Its address.</param>
+    /// <param name="notTranslated">Where jumps go whose target has no translation.</param>
+    public Op* Find(ulong address, byte* notTranslated)
+    {
+        const ulong OffsetMask = PhysicalMemory.PageSize - 1;
+        JumpPage* page = _pages + ((address >> PhysicalMemory.PageShift) & (ulong)(_pageCount - 1));
+        BlockHeader* block = page->Tag == address >> PhysicalMemory.PageShift ? BlockIndex.Find(page->Index, (int)(address & OffsetMask)) : null;
+        if (block is null)
         {
-            Use(entry);
-        }
-        else if (++_collisions >= CollisionsPerEntry * _size && _size < largest)
-        {
-            Forget();
-            _size *= 4;
-            _collisions = 0;
-            grows = true;
-            entry = EntryOf(address);
-            Use(entry);
+            return null;
         }
 
-        *entry = block;
-        Mark(entry);
-        return grows;
+        Op* ops = (Op*)(block + 1);
+        byte* code = (byte*)Volatile.Read(ref *(nint*)&block->Code);
+        Add(address, new JumpEntry { Address = address, Ops = ops, Code = code is null ? notTranslated : code, Page = page->Page });
+        return ops;
+    }
+
+    /// <summary>Becomes larger when blocks have pushed each other out often enough. Whether it did: its mask is another one.</summary>
+    public bool TryGrow()
+    {
+        if (_use->Collisions < (ulong)(CollisionsPerEntry * _size) || _size >= _largest)
+        {
+            return false;
+        }
+
+        ForgetEntries();
+        _size *= 4;
+        _use->Collisions = 0;
+        return true;
     }
 
     /// <summary>Forgets all.</summary>
     public void Forget()
     {
-        for (int i = 0; i < _count; i++)
+        ForgetEntries();
+        for (int word = 0; word < _usedPages.Length; word++)
         {
-            entries[_used[i]].Address = JumpEntry.Empty;
+            for (ulong bits = _usedPages[word]; bits != 0; bits &= bits - 1)
+            {
+                _pages[(word * 64) + BitOperations.TrailingZeroCount(bits)].Tag = JumpPage.Empty;
+            }
         }
 
-        _count = 0;
-        Array.Clear(_pages);
+        Array.Clear(_usedPages);
+        Array.Clear(_virtual);
         Array.Clear(_code);
     }
 
     /// <summary>Forgets the blocks that begin in the page of an address.</summary>
     public void ForgetPage(ulong address)
     {
-        if (IsIn(_pages, address >> PhysicalMemory.PageShift))
+        if (IsIn(_virtual, address >> PhysicalMemory.PageShift))
         {
             ForgetIn(address >> PhysicalMemory.PageShift, page: -1);
         }
@@ -87,51 +161,67 @@ internal sealed unsafe class JumpTable(JumpEntry* entries, int largest)
         }
     }
 
-    private static bool IsUsed(JumpEntry* entry) => entry->Ops is not null && entry->Address != JumpEntry.Empty;
-
     private static bool IsIn(ulong[] pages, ulong page) => (pages[SlotOf(page) >> 6] >> (SlotOf(page) & 63) & 1) != 0;
 
     private static int SlotOf(ulong page) => (int)((page ^ (page >> 10)) & (PageSlots - 1));
 
-    private void Mark(JumpEntry* entry)
+    private void Mark(ulong virtualPage, long page)
     {
-        int virtualSlot = SlotOf(entry->Address >> PhysicalMemory.PageShift), slot = SlotOf((ulong)entry->Page);
-        _pages[virtualSlot >> 6] |= 1ul << (virtualSlot & 63);
+        int virtualSlot = SlotOf(virtualPage), slot = SlotOf((ulong)page);
+        _virtual[virtualSlot >> 6] |= 1ul << (virtualSlot & 63);
         _code[slot >> 6] |= 1ul << (slot & 63);
+    }
+
+    private void ForgetEntries()
+    {
+        for (int word = 0; word < _size / 64; word++)
+        {
+            for (ulong bits = _use->Bits[word]; bits != 0; bits &= bits - 1)
+            {
+                _entries[(word * 64) + BitOperations.TrailingZeroCount(bits)].Address = JumpEntry.Empty;
+            }
+
+            _use->Bits[word] = 0;
+        }
     }
 
     /// <summary>Forgets the blocks in a virtual page, and those in a page of RAM.</summary>
     private void ForgetIn(ulong virtualPage, long page)
     {
-        int kept = 0;
-        Array.Clear(_pages);
+        Array.Clear(_virtual);
         Array.Clear(_code);
-        for (int i = 0; i < _count; i++)
+        for (int word = 0; word < _size / 64; word++)
         {
-            JumpEntry* entry = entries + _used[i];
-            if (entry->Address >> PhysicalMemory.PageShift == virtualPage || entry->Page == page)
+            for (ulong bits = _use->Bits[word]; bits != 0; bits &= bits - 1)
             {
-                entry->Address = JumpEntry.Empty;
-                continue;
+                JumpEntry* entry = _entries + (word * 64) + BitOperations.TrailingZeroCount(bits);
+                if (entry->Address >> PhysicalMemory.PageShift == virtualPage || entry->Page == page)
+                {
+                    entry->Address = JumpEntry.Empty;
+                    _use->Bits[word] &= ~(bits & (0 - bits));
+                }
+                else
+                {
+                    Mark(entry->Address >> PhysicalMemory.PageShift, entry->Page);
+                }
             }
-
-            _used[kept++] = _used[i];
-            Mark(entry);
         }
 
-        _count = kept;
-    }
-
-    private JumpEntry* EntryOf(ulong address) => (JumpEntry*)((byte*)entries + ((uint)(address * HartState.JumpScale) & Mask));
-
-    private void Use(JumpEntry* entry)
-    {
-        Debug.Assert(_count < _size, "each entry is in use once");
-        if (_count == _used.Length)
+        for (int word = 0; word < _usedPages.Length; word++)
         {
-            Array.Resize(ref _used, 2 * _count);
+            for (ulong bits = _usedPages[word]; bits != 0; bits &= bits - 1)
+            {
+                JumpPage* known = _pages + (word * 64) + BitOperations.TrailingZeroCount(bits);
+                if (known->Tag == virtualPage || known->Page == page)
+                {
+                    known->Tag = JumpPage.Empty;
+                    _usedPages[word] &= ~(bits & (0 - bits));
+                }
+                else
+                {
+                    Mark(known->Tag, known->Page);
+                }
+            }
         }
-
-        _used[_count++] = (ushort)(entry - entries);
     }
 }

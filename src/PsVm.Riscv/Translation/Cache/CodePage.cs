@@ -6,6 +6,7 @@ namespace PsVm.Riscv.Translation.Cache;
 internal sealed unsafe class CodePage
 {
     private readonly byte* _bytes;
+    private nint _index;
 
     /// <param name="account">The guest that needs it: whose scope may use it, and who pays for it until others do.</param>
     /// <param name="number">Number of the page where it was seen first, counted over all RAM of that guest.</param>
@@ -45,6 +46,13 @@ internal sealed unsafe class CodePage
 
     /// <summary>Decoded blocks by offset.</summary>
     public Dictionary<int, nint> Blocks { get; } = [];
+
+    /// <summary>The blocks as translated code looks for them; null: there are none. Safe from any thread.</summary>
+    public BlockIndex* Index
+    {
+        get => (BlockIndex*)Volatile.Read(ref _index);
+        set => Volatile.Write(ref _index, (nint)value);
+    }
 
     /// <summary>Translations: where they are written, their length, and whether they are loops.</summary>
     public List<(nint Place, int Length, bool Loop)> Code { get; } = [];

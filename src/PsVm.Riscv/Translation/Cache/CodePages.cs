@@ -106,6 +106,9 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
     /// <summary>Bytes that a block takes.</summary>
     public static int BytesOf(int operations) => sizeof(BlockHeader) + (operations * sizeof(Op));
 
+    /// <summary>The most bytes that one more block of a page takes.</summary>
+    public static int MostBytesOf(CodePage page, int operations) => BytesOf(operations) + BlockIndex.MostBytesFor(page.Blocks.Count);
+
     /// <summary>Adds a block to a page.</summary>
     public Op* AddBlock(CodePage page, int offset, ReadOnlySpan<Op> decoded)
     {
@@ -119,6 +122,8 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
             ops[decoded.Length - 1].Immediate = page.Id;
         }
 
+        page.Index = BlockIndex.Add(page.Index, offset, header, page.Blocks, out int more);
+        bytes += more;
         page.Blocks.Add(offset, (nint)ops);
         page.Charge(new CodeUse(bytes, 0));
         DecodedBytes += bytes;
@@ -165,6 +170,8 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
             memory!.Free((byte*)place, length);
         }
 
+        BlockIndex.Free(page.Index);
+        page.Index = null;
         int loops = page.Code.Count(piece => piece.Loop);
         NativeMemory.Free(page.Bytes);
         _byNumber[page.Id] = null;

@@ -280,7 +280,7 @@ internal sealed unsafe class CodeSpace : IDisposable
     {
         Op* decoded = stackalloc Op[BlockDecoder.MaxOps];
         int count = BlockDecoder.Decode(decoded, page.Bytes, offset, page.Isa);
-        return Room.HasFor(CodePages.BytesOf(count)) && !page.IsLeaving
+        return Room.HasFor(CodePages.MostBytesOf(page, count)) && !page.IsLeaving
             ? _pages.AddBlock(page, offset, new ReadOnlySpan<Op>(decoded, count))
             : null;
     }

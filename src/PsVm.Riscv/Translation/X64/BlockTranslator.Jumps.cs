@@ -229,7 +229,7 @@ internal unsafe ref partial struct BlockTranslator
         byte* leave = CountRetired(retired);
         ToCanonical();
         Stubs.EmitLookup(ref _code);
-        JumpOut(_stubs.LeaveUnknown);
+        JumpOut(_stubs.FindInPage);
         _code.BindHere(leave);
         ToCanonical();
         JumpOut(_stubs.LeaveAtLimit);

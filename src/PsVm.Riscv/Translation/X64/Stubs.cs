@@ -1,4 +1,3 @@
-using System.Numerics;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Memory;
 using PsVm.Riscv.Mmu;
@@ -8,7 +7,7 @@ using static PsVm.Riscv.Translation.X64.Reg;
 namespace PsVm.Riscv.Translation.X64;
 
 /// <summary>The code that all translated blocks share: the way in, the ways out, and calls of what is written in C#.</summary>
-internal sealed unsafe class Stubs
+internal sealed unsafe partial class Stubs
 {
     private static readonly Reg[] CalleeSaved = [Rbx, Rbp, R12, R13, R14, R15];
     private readonly CodeMemory _memory;
@@ -54,7 +53,9 @@ internal sealed unsafe class Stubs
         });
         LeaveAtLimit = EmitLeave(CodeExit.Limit);
         LeaveUnknown = EmitLeave(CodeExit.UnknownTarget);
-        NotTranslated = memory.Executable(EmitLeave(CodeExit.NotTranslated));
+        byte* leaveUntranslated = EmitLeave(CodeExit.NotTranslated);
+        NotTranslated = memory.Executable(leaveUntranslated);
+        FindInPage = Emit((ref X64Assembler code) => EmitFindInPage(ref code, leaveUntranslated));
         byte* leaveToChain = EmitLeave(CodeExit.Chain);
         byte* leaveMidBlock = EmitLeave(CodeExit.MidBlock);
         byte* leaveAtFault = EmitLeave(CodeExit.Fault);
@@ -76,7 +77,7 @@ internal sealed unsafe class Stubs
         Lookup = Emit((ref X64Assembler code) =>
         {
             EmitLookup(ref code);
-            code.Jmp(LeaveUnknown);
+            code.Jmp(FindInPage);
         });
         ProbeLoad = Emit((ref X64Assembler code) => EmitProbe(ref code, nameof(TlbEntry.Read)));
         ProbeStore = Emit((ref X64Assembler code) => EmitProbe(ref code, nameof(TlbEntry.Write)));
@@ -121,6 +122,9 @@ internal sealed unsafe class Stubs
 
     public byte* Lookup { get; }
 
+    /// <summary>Jumps to the block at the address in rax, which the jump table does not know, when its page is known; else leaves.</summary>
+    public byte* FindInPage { get; }
+
     public byte* Fault { get; }
 
     public byte* ProbeLoad { get; }
@@ -137,22 +141,6 @@ internal sealed unsafe class Stubs
     public byte* System { get; }
 
     public byte* LeaveAtPc { get; }
-
-    /// <summary>Jumps to the block at the address in rax when the jump table knows it; else falls through.</summary>
-    public static void EmitLookup(ref X64Assembler code)
-    {
-        code.Mov(Rcx, Rax, wide: false);
-        code.ShiftBy(Shift.Shl, Rcx, BitOperations.Log2(HartState.JumpScale), wide: false);
-        code.Op(Alu.And, Rcx, BlockTranslator.Field(nameof(HartState.JumpMask)));
-        code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.Jumps)));
-        code.Op(Alu.Cmp, Rax, new Mem(Rcx, (int)Marshal.OffsetOf<JumpEntry>(nameof(JumpEntry.Address))));
-        byte* miss = code.Jcc(Cond.NotEqual);
-        code.Mov(Rdx, Rax);
-        code.Op(Alu.And, Rdx, -(int)PhysicalMemory.PageSize);
-        code.Mov(BlockTranslator.Field(nameof(HartState.PageBase)), Rdx);
-        code.JmpMem(new Mem(Rcx, (int)Marshal.OffsetOf<JumpEntry>(nameof(JumpEntry.Code))));
-        code.BindHere(miss);
-    }
 
     /// <summary>
     /// A routine: looks an address in rax, and as many bytes as rcx says, up in the TLB, be it among the victims (as <see cref="Tlb.TryRecall"/>); zero

@@ -231,6 +231,16 @@ internal unsafe struct X64Assembler(byte* buffer)
     /// <summary>bt (4), bts (5), btr (6), btc (7) with the bit in a register, modulo 64.</summary>
     public void Bit(byte op, Reg on, Reg bit) => Encode2(true, (byte)(0x83 | op << 3), bit, on);
 
+    /// <summary>Sets a bit of what begins in memory, by its number, which is not negative.</summary>
+    public void SetBit(Mem first, Reg bit) => Encode2(false, 0xab, (byte)bit, first);
+
+    /// <summary>Adds the carry flag.</summary>
+    public void AddCarry(Mem to)
+    {
+        Encode(true, 0x83, 2, to);
+        Byte(0);
+    }
+
     /// <summary>An SSE instruction between a register and memory: prefix (0: none), opcode after 0f, xmm register.</summary>
     public void Sse(byte prefix, byte opcode, byte xmm, Mem memory, bool wide = false)
     {
