@@ -15,7 +15,6 @@ public sealed unsafe partial class Hart
         while (true)
         {
             ulong done = Spent - begin;
-            State->ChainFrom = 0;
             State->Limit = State->Retired + Math.Min(maxInstructions - Math.Min(done, maxInstructions), Slice);
             Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next ones
             Blocks.KeepUp();

@@ -65,7 +65,7 @@ public sealed unsafe partial class Hart : IDisposable
         Profile = HartProfile.TryMake(this);
         _ownCode = code is null ? new CodeCache() : null;
         Blocks = new BlockCache((code ?? _ownCode!).Space, (code ?? _ownCode!).Account, State, memory.PageCount, Isa.Extensions);
-        TranslationThreshold = Blocks.Links is not null ? (code ?? _ownCode!).Options.Threshold : int.MaxValue;
+        TranslationThreshold = Blocks.Runner is not null ? (code ?? _ownCode!).Options.Threshold : int.MaxValue;
         Csrs = new CsrFile(State, id, clock, Isa);
         Mmu = new HartMmu(State, Csrs, new Pmp(), memory, bus, Blocks) { Profile = Profile };
         Fetch = new BlockFetch(State, Mmu, Blocks, Isa.Extensions) { Profile = Profile };
@@ -123,7 +123,6 @@ public sealed unsafe partial class Hart : IDisposable
         Limit = Volatile.Read(ref _codeExits[(int)CodeExit.Limit]),
         UnknownTarget = Volatile.Read(ref _codeExits[(int)CodeExit.UnknownTarget]),
         NotTranslated = Volatile.Read(ref _codeExits[(int)CodeExit.NotTranslated]),
-        Chain = Volatile.Read(ref _codeExits[(int)CodeExit.Chain]),
         Fault = Volatile.Read(ref _codeExits[(int)CodeExit.Fault]),
         Interpreted = Volatile.Read(ref _codeExits[(int)CodeExit.MidBlock]),
         SystemInstructions = Volatile.Read(ref _systemInstructions),
@@ -340,7 +339,6 @@ public sealed unsafe partial class Hart : IDisposable
         if (cause == ExceptionCause.PageAwaited)
         {
             State->Pc = pc;
-            State->ChainFrom = 0;
             AwaitPage();
             return;
         }
@@ -356,7 +354,6 @@ public sealed unsafe partial class Hart : IDisposable
         }
 
         State->ReservedHost = 0; // a reservation must not pass from one thread of the guest to another
-        State->ChainFrom = 0; // the jump that led to a failed fetch does not lead to the handler
         SelectContext();
     }
 
@@ -416,13 +413,13 @@ public sealed unsafe partial class Hart : IDisposable
     /// <summary>Runs translated code until it leaves, and takes the trap if that is why.</summary>
     internal CodeExit RunTranslated(BlockHeader* block, ulong pc)
     {
-        CodeLinks links = Blocks.Links!;
+        CodeRunner runner = Blocks.Runner!;
         using (HartProfile.During(Profile, HartWork.Translated))
         {
-            links.Run(State, block, pc);
+            runner.Run(State, block, pc);
         }
 
-        links.FoldHostFlags(State);
+        runner.FoldHostFlags(State);
         var exit = (CodeExit)State->CodeExit;
         _codeExits[(int)exit]++;
         if (Failure is { } failure)
@@ -447,7 +444,7 @@ public sealed unsafe partial class Hart : IDisposable
     /// </returns>
     internal bool ExecuteSystem(Op* op)
     {
-        Blocks.Links!.FoldHostFlags(State);
+        Blocks.Runner!.FoldHostFlags(State);
         _systemInstructions++;
         long forgotten = Blocks.Forgotten;
         ulong pc = State->PageBase + op->Offset;

@@ -12,9 +12,6 @@ public sealed record HartCodeExits
     /// <summary>A jump went to a block that had no translation.</summary>
     public long NotTranslated { get; init; }
 
-    /// <summary>A jump within a page was taken for the first time, and pointed to its target.</summary>
-    public long Chain { get; init; }
-
     /// <summary>An instruction failed.</summary>
     public long Fault { get; init; }
 
@@ -33,7 +30,6 @@ public sealed record HartCodeExits
         Limit = Limit + (times * others.Limit),
         UnknownTarget = UnknownTarget + (times * others.UnknownTarget),
         NotTranslated = NotTranslated + (times * others.NotTranslated),
-        Chain = Chain + (times * others.Chain),
         Fault = Fault + (times * others.Fault),
         Interpreted = Interpreted + (times * others.Interpreted),
         SystemInstructions = SystemInstructions + (times * others.SystemInstructions),

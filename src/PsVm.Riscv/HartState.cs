@@ -90,12 +90,6 @@ internal unsafe struct HartState
     /// <summary>The value LR read there.</summary>
     public ulong ReservedValue;
 
-    /// <summary>End of the jump, in executable memory, that wants to be pointed to the next block; 0: none.</summary>
-    public ulong ChainFrom;
-
-    /// <summary>The page of code that this jump is in: <see cref="BlockHeader.Page"/>.</summary>
-    public ulong ChainPage;
-
     /// <summary>Why translated code left: a <see cref="CodeExit"/>.</summary>
     public ulong CodeExit;
 
@@ -155,9 +149,6 @@ internal enum CodeExit
 
     /// <summary>A jump to a block that has no translation.</summary>
     NotTranslated,
-
-    /// <summary>The first jump from one block to another of its page, which is then pointed there.</summary>
-    Chain,
 
     /// <summary>An exception, which <see cref="HartState.TrapCause"/> and <see cref="HartState.TrapValue"/> tell.</summary>
     Fault,

@@ -67,7 +67,7 @@ internal sealed class ProfileReport(string name, HartProfileCounts counts, TimeS
         $"{exits.Limit} times at the limit, {exits.UnknownTarget} for a jump table miss, {exits.NotTranslated} for a block without translation, ")
         + string.Create(
             CultureInfo.InvariantCulture,
-            $"{exits.Chain} to bind a jump, {exits.Fault} by a fault, {exits.Interpreted} for an operation; it called for {exits.SystemInstructions} system instructions");
+            $"{exits.Fault} by a fault, {exits.Interpreted} for an operation; it called for {exits.SystemInstructions} system instructions");
 
     private string Traps() => string.Join(", ", counts.Traps.OrderByDescending(pair => pair.Value).Select(pair => string.Create(
         CultureInfo.InvariantCulture, $"{(pair.Key >> 63 != 0 ? "interrupt " : string.Empty)}{pair.Key & ~(1ul << 63)}: {pair.Value}")));

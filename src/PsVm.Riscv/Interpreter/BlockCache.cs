@@ -23,7 +23,7 @@ internal sealed unsafe class BlockCache : IDisposable
     private const int UserSize = 4 * JumpTable.SmallSize, OtherSize = 16 * JumpTable.SmallSize;
 
     // Pages that tables know.
-    private const int UserPages = 128, OtherPages = 512;
+    private const int UserPages = 4 * JumpTable.SmallPageCount, OtherPages = 16 * JumpTable.SmallPageCount;
 
     /// <summary>What <see cref="InUse"/> says of a hart that runs and may go to any page that it knows.</summary>
     public const int AnyPage = -1;
@@ -58,7 +58,7 @@ internal sealed unsafe class BlockCache : IDisposable
     public BlockCache(CodeSpace space, CodeAccount account, HartState* state, long pageCount, IsaExtensions isa)
     {
         Space = space;
-        Links = space.Links;
+        Runner = space.Runner;
         _room = space.Room;
         Account = account;
         _state = state;
@@ -71,7 +71,7 @@ internal sealed unsafe class BlockCache : IDisposable
     public CodeSpace Space { get; }
 
     /// <summary>Runs what is translated; null: nothing is.</summary>
-    public CodeLinks? Links { get; }
+    public CodeRunner? Runner { get; }
 
     /// <summary>The guest's part of the space.</summary>
     public CodeAccount Account { get; }
@@ -161,9 +161,9 @@ internal sealed unsafe class BlockCache : IDisposable
         byte* code = header->Code is null ? Space.NotTranslated : header->Code;
         _current.Add(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page });
         BlockIndex* index = _found is null ? null : _found.Index;
-        if (index is not null)
+        if (index is not null && _current.AddPage(address, index, page))
         {
-            _current.AddPage(address, index, page);
+            _state->JumpPageMask = _current.PageMask;
         }
     }
 

@@ -63,7 +63,6 @@ internal static unsafe class BlockInterpreter
             first = state->NextOp;
         }
 
-        state->ChainFrom = 0;
         ulong pageBase = pc & PageMask;
         Op* op = first;
         while (true)

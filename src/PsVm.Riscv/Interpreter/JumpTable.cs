@@ -20,28 +20,34 @@ internal sealed unsafe class JumpTable
     /// <summary>Entries that a table has at first.</summary>
     public const int SmallSize = 512;
 
+    /// <summary>Pages that it knows at first.</summary>
+    public const int SmallPageCount = 128;
+
     // An idle clone's table takes as little as it can: a larger one comes when blocks were pushed out by others so often for each of its entries.
-    private const int CollisionsPerEntry = 100;
+    // A page that pushes another out costs about a hundred times as much as a block that does.
+    private const int CollisionsPerEntry = 100, CollisionsPerPage = 8;
     private const int PageSlots = 1024;
 
     private readonly JumpEntry* _entries;
     private readonly JumpUse* _use;
     private readonly JumpPage* _pages;
-    private readonly int _largest, _pageCount;
+    private readonly int _largest, _largestPageCount;
 
     // By a hash the virtual pages and the pages of RAM that blocks, or known pages, may be in.
     private readonly ulong[] _virtual = new ulong[PageSlots / 64];
     private readonly ulong[] _code = new ulong[PageSlots / 64];
     private readonly ulong[] _usedPages;
     private int _size = SmallSize;
+    private int _pageCount = SmallPageCount;
+    private int _pageCollisions;
 
     /// <param name="room">Zeros, as many as <see cref="BytesOf"/> says, of which those that are not used take no memory.</param>
     /// <param name="largest">The most entries that it may come to have: <see cref="SmallSize"/> times a power of four.</param>
-    /// <param name="pages">Pages that it knows at most, a power of two and 64 or more.</param>
+    /// <param name="pages">The most pages that it may come to know: <see cref="SmallPageCount"/> times a power of four.</param>
     public JumpTable(byte* room, int largest, int pages)
     {
-        Debug.Assert(BitOperations.IsPow2(largest) && BitOperations.IsPow2(pages) && pages >= 64, "masks are of all entries");
-        (_largest, _pageCount) = (largest, pages);
+        Debug.Assert(BitOperations.IsPow2(largest) && BitOperations.IsPow2(pages) && pages >= SmallPageCount, "masks are of all entries");
+        (_largest, _largestPageCount) = (largest, pages);
         _entries = (JumpEntry*)room;
         _pages = (JumpPage*)(_entries + largest);
         _use = (JumpUse*)(_pages + pages);
@@ -84,13 +90,25 @@ internal sealed unsafe class JumpTable
     }
 
     /// <summary>Remembers a page of which blocks may be found by its index.</summary>
-    public void AddPage(ulong address, BlockIndex* index, long number)
+    /// <returns>It knows more pages from now on: their mask is another one.</returns>
+    public bool AddPage(ulong address, BlockIndex* index, long number)
     {
         ulong page = address >> PhysicalMemory.PageShift;
+        JumpPage* before = _pages + (page & (ulong)(_pageCount - 1));
+        bool grows = before->Tag != page && before->Index is not null && before->Tag != JumpPage.Empty
+            && ++_pageCollisions >= CollisionsPerPage * _pageCount && _pageCount < _largestPageCount;
+        if (grows)
+        {
+            ForgetPages();
+            _pageCount *= 4;
+            _pageCollisions = 0;
+        }
+
         int slot = (int)(page & (ulong)(_pageCount - 1));
         _usedPages[slot >> 6] |= 1ul << (slot & 63);
         _pages[slot] = new JumpPage { Tag = page, Index = index, Page = number };
         Mark(page, number);
+        return grows;
     }
 
     /// <summary>The block at an address, if its page is known and the block is in its index; it is put into the table then, too.</summary>
@@ -130,15 +148,7 @@ internal sealed unsafe class JumpTable
     public void Forget()
     {
         ForgetEntries();
-        for (int word = 0; word < _usedPages.Length; word++)
-        {
-            for (ulong bits = _usedPages[word]; bits != 0; bits &= bits - 1)
-            {
-                _pages[(word * 64) + BitOperations.TrailingZeroCount(bits)].Tag = JumpPage.Empty;
-            }
-        }
-
-        Array.Clear(_usedPages);
+        ForgetPages();
         Array.Clear(_virtual);
         Array.Clear(_code);
     }
@@ -185,6 +195,19 @@ internal sealed unsafe class JumpTable
         }
     }
 
+    private void ForgetPages()
+    {
+        for (int word = 0; word < _pageCount / 64; word++)
+        {
+            for (ulong bits = _usedPages[word]; bits != 0; bits &= bits - 1)
+            {
+                _pages[(word * 64) + BitOperations.TrailingZeroCount(bits)].Tag = JumpPage.Empty;
+            }
+
+            _usedPages[word] = 0;
+        }
+    }
+
     /// <summary>Forgets the blocks in a virtual page, and those in a page of RAM.</summary>
     private void ForgetIn(ulong virtualPage, long page)
     {
@@ -207,7 +230,7 @@ internal sealed unsafe class JumpTable
             }
         }
 
-        for (int word = 0; word < _usedPages.Length; word++)
+        for (int word = 0; word < _pageCount / 64; word++)
         {
             for (ulong bits = _usedPages[word]; bits != 0; bits &= bits - 1)
             {

@@ -49,6 +49,12 @@ internal abstract unsafe class HostBackEnd : IDisposable
     /// <inheritdoc cref="Translate(Op*)"/>
     public abstract int Translate(LoopUnit loop, byte* single);
 
+    /// <summary>
+    /// Direct jumps within the page of what was translated last: the end of each, counted from where the code begins, and the offset in the page that it
+    /// goes to. Until it is bound, a jump looks its target up.
+    /// </summary>
+    public abstract IReadOnlyList<(int JumpEnd, int Target)> Jumps { get; }
+
     /// <summary>Puts what was translated last in its place, so that it can run.</summary>
     /// <returns>Where it is entered.</returns>
     public abstract byte* Place(byte* place, int length);
@@ -57,7 +63,7 @@ internal abstract unsafe class HostBackEnd : IDisposable
     public abstract void Redirect(byte* block, byte* loop);
 
     /// <summary>Points a direct jump to a unit, whoever runs it. Safe from any thread.</summary>
-    /// <param name="jump">What the jump left in <see cref="HartState.ChainFrom"/>, as a place.</param>
+    /// <param name="jump">The end of the jump, as a place.</param>
     /// <param name="target">The unit.</param>
     public abstract void Bind(byte* jump, byte* target);
 

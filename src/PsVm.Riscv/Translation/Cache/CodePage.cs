@@ -57,6 +57,9 @@ internal sealed unsafe class CodePage
     /// <summary>Translations: where they are written, their length, and whether they are loops.</summary>
     public List<(nint Place, int Length, bool Loop)> Code { get; } = [];
 
+    /// <summary>Direct jumps within it whose target has no translation yet.</summary>
+    public UnboundJumps Unbound { get; } = new();
+
     /// <summary>Bytes of its content, its blocks and its translations.</summary>
     public CodeUse Use { get; private set; }
 

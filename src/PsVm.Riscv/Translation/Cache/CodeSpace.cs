@@ -33,7 +33,7 @@ internal sealed unsafe class CodeSpace : IDisposable
         if (_memory is not null && host is not null)
         {
             NotTranslated = host.NotTranslated;
-            Links = new CodeLinks(_memory, host, _pages, _gate);
+            Runner = new CodeRunner(host);
             _translator = new Translator(options, _gate, _memory, host, _pages, Room, _requests)
             {
                 Decode = (page, offset) => (nint)Decode(page, offset),
@@ -46,7 +46,7 @@ internal sealed unsafe class CodeSpace : IDisposable
     public string? Unavailable { get; }
 
     /// <summary>Runs translated code; null: blocks are not translated.</summary>
-    public CodeLinks? Links { get; }
+    public CodeRunner? Runner { get; }
 
     /// <summary>Where a jump goes whose target has no translation; null without the second tier.</summary>
     public byte* NotTranslated { get; }

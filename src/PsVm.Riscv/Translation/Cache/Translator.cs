@@ -254,6 +254,7 @@ internal sealed unsafe class Translator : IDisposable
 
         byte* entry = _host.Place(place, length);
         _pages.AddCode(page, place, length, unit is not null);
+        BindJumps(page, ((Op*)(header + 1))->Offset, place, entry);
         if (unit is not null)
         {
             header->IsLoop = 1;
@@ -263,6 +264,38 @@ internal sealed unsafe class Translator : IDisposable
         _options.Observer?.Invoke(new TranslatedCode(page.Number, header, unit, _memory.Executable(place), length));
         Volatile.Write(ref *(nint*)&header->Code, (nint)_memory.Executable(entry));
     }
+
+    /// <summary>
+    /// Binds what was placed and what else its page has to each other. A direct jump is bound only within one page of code. Guests that share the page
+    /// share the jump, and where the next page lies each of them decides with its page table; so every other jump is looked up, by the physical
+    /// page and the mode. A page of code is freed as a whole, so a bound jump never outlives its target.
+    /// </summary>
+    private void BindJumps(CodePage page, int offset, byte* place, byte* entry)
+    {
+        foreach ((int end, int target) in _host.Jumps)
+        {
+            byte* code = page.Blocks.TryGetValue(target, out nint known) ? BlockHeader.Of((Op*)known)->Code : null;
+            if (target == offset)
+            {
+                _host.Bind(place + end, entry);
+            }
+            else if (code is not null)
+            {
+                AssertOwns(page, _memory.Writable(code));
+                _host.Bind(place + end, _memory.Writable(code));
+            }
+            else
+            {
+                page.Unbound.Add(place + end, target);
+            }
+        }
+
+        page.Unbound.Bind(offset, entry, _host);
+    }
+
+    [Conditional("DEBUG")]
+    private static void AssertOwns(CodePage page, byte* code) => Debug.Assert(
+        page.Code.Any(piece => code >= (byte*)piece.Place && code < (byte*)piece.Place + piece.Length), "a direct jump is bound only within one page of code");
 
     /// <summary>A block of a page, for the search of a loop; null: it never ran.</summary>
     private nint BlockAt(CodePage page, int offset) =>

@@ -29,7 +29,7 @@ internal unsafe ref partial struct BlockTranslator
         /// <summary>The limit is reached.</summary>
         Leave,
 
-        /// <summary>A jump within the page that is not patched yet.</summary>
+        /// <summary>A jump within the page, until its target has a translation.</summary>
         Chain,
 
         /// <summary>An operation that failed.</summary>
@@ -83,10 +83,9 @@ internal unsafe ref partial struct BlockTranslator
                 JumpOut(_stubs.LeaveAtLimit);
                 break;
             case LateKind.Chain:
+                _buffer.Jumps.Add(((int)(late.Jump - _buffer.Start), (int)late.Target));
                 PageOffset(Rax, late.Target);
-                _code.LeaCode(Rcx, late.Jump);
-                _code.Mov(Field(nameof(HartState.ChainPage)), BlockHeader.Of(_ops)->Page);
-                JumpOut(_stubs.LeaveToChain);
+                JumpOut(_stubs.Lookup);
                 break;
             case LateKind.Fault:
                 _faults!.TryAdd((nint)late.Op, (nint)_code.At);

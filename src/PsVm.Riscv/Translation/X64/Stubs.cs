@@ -56,14 +56,8 @@ internal sealed unsafe partial class Stubs
         byte* leaveUntranslated = EmitLeave(CodeExit.NotTranslated);
         NotTranslated = memory.Executable(leaveUntranslated);
         FindInPage = Emit((ref X64Assembler code) => EmitFindInPage(ref code, leaveUntranslated));
-        byte* leaveToChain = EmitLeave(CodeExit.Chain);
         byte* leaveMidBlock = EmitLeave(CodeExit.MidBlock);
         byte* leaveAtFault = EmitLeave(CodeExit.Fault);
-        LeaveToChain = Emit((ref X64Assembler code) =>
-        {
-            code.Mov(BlockTranslator.Field(nameof(HartState.ChainFrom)), Rcx);
-            code.Jmp(leaveToChain);
-        });
         LeaveMidBlock = Emit((ref X64Assembler code) =>
         {
             code.Mov(BlockTranslator.Field(nameof(HartState.NextOp)), Rcx);
@@ -117,8 +111,6 @@ internal sealed unsafe partial class Stubs
     public byte* LeaveUnknown { get; }
 
     public byte* LeaveMidBlock { get; }
-
-    public byte* LeaveToChain { get; }
 
     public byte* Lookup { get; }
 

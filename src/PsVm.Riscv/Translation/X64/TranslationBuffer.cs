@@ -18,6 +18,9 @@ internal sealed unsafe class TranslationBuffer(long size) : IDisposable
     /// <summary>Rare ways that are still to be written.</summary>
     public List<BlockTranslator.Late> Late { get; } = [];
 
+    /// <summary>Direct jumps within the page: the end of each in the unit, and the offset that it goes to.</summary>
+    public List<(int JumpEnd, int Target)> Jumps { get; } = [];
+
     /// <summary>Whether an address lies in the buffer.</summary>
     public bool Contains(byte* address) => (nuint)(address - Start) < (nuint)size;
 
@@ -36,6 +39,7 @@ internal sealed unsafe class TranslationBuffer(long size) : IDisposable
     {
         Late.Clear();
         _outward.Clear();
+        Jumps.Clear();
     }
 
     /// <summary>Points a jump to a place outside of the unit once it is known where the unit is.</summary>

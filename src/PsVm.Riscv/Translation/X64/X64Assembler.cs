@@ -154,15 +154,6 @@ internal unsafe struct X64Assembler(byte* buffer)
 
     public void Lea(Reg to, Mem from, bool wide = true) => Encode(wide, 0x8d, (byte)to, from);
 
-    /// <summary>The address of a place in the same code.</summary>
-    public void LeaCode(Reg to, byte* place)
-    {
-        Rex(true, (byte)to, 0, 0);
-        Byte(0x8d);
-        Byte((byte)(((byte)to & 7) << 3 | 5));
-        Int((int)(place - (_at + 4)));
-    }
-
     public void ShiftBy(Shift op, Reg to, int count, bool wide = true)
     {
         Encode(wide, 0xc1, (Reg)op, to);

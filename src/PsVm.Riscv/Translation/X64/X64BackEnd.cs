@@ -30,6 +30,9 @@ internal sealed unsafe class X64BackEnd(CodeMemory memory, long bufferBytes) : H
     public override byte* NotTranslated => _stubs.NotTranslated;
 
     /// <inheritdoc/>
+    public override IReadOnlyList<(int JumpEnd, int Target)> Jumps => _buffer.Jumps;
+
+    /// <inheritdoc/>
     public override byte[] FloatFlags { get; } = [.. Enumerable.Range(0, 64).Select(ToFloatFlags)];
 
     /// <inheritdoc/>
