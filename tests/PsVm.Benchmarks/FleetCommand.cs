@@ -1,19 +1,25 @@
 using System.Diagnostics;
 using System.Text.Json;
+using PsVm.Riscv;
 
 namespace PsVm.Benchmarks;
 
 /// <summary>Starts many clones of a template at once, and tells what the whole fleet takes.</summary>
 internal static class FleetCommand
 {
+    private static readonly TimeSpan s_betweenSamples = TimeSpan.FromMilliseconds(1);
+
     /// <summary>Prints one line.</summary>
     public static void Fleet(string[] words)
     {
         Arguments arguments = new(words);
         CloneOptions options = new(arguments);
         int seconds = arguments.Number("--seconds", 10);
+        bool profiled = arguments.Switch("--profile");
+        GuestSymbols symbols = GuestSymbols.Read(arguments.TextOrNull("--symbols"));
         arguments.Done();
 
+        AppContext.SetSwitch(HartProfile.SwitchName, profiled);
         using CloneHost host = new(options);
 
         // What is compiled and loaded when first used is no clone's.
@@ -37,9 +43,20 @@ internal static class FleetCommand
         int ticksBefore = Ticks(host, options.Count);
         TimeSpan cpuBefore = Cpu(process);
         long idle = Stopwatch.GetTimestamp();
-        Thread.Sleep(TimeSpan.FromSeconds(seconds));
+        HartProfile.TakeAll();
+        do
+        {
+            Thread.Sleep(profiled ? s_betweenSamples : TimeSpan.FromSeconds(seconds));
+            HartProfile.AskAll();
+        }
+        while (Stopwatch.GetElapsedTime(idle).TotalSeconds < seconds);
         double idleSeconds = Stopwatch.GetElapsedTime(idle).TotalSeconds;
         double cpuSeconds = (Cpu(process) - cpuBefore).TotalSeconds;
+        if (profiled)
+        {
+            Console.Write(new ProfileReport("fleet", HartProfile.TakeAll(), TimeSpan.FromSeconds(cpuSeconds)).ToText(symbols, top: 15));
+        }
+
         int ticks = Ticks(host, options.Count) - ticksBefore;
 
         host.Suspend(0, options.Count);

@@ -23,7 +23,7 @@ internal sealed unsafe class BlockCache : IDisposable
     private const int UserSize = 4 * JumpTable.SmallSize, OtherSize = 16 * JumpTable.SmallSize;
 
     // Pages that tables know.
-    private const int UserPages = 4 * JumpTable.SmallPageCount, OtherPages = 16 * JumpTable.SmallPageCount;
+    private const int UserPages = 512, OtherPages = 2048;
 
     /// <summary>What <see cref="InUse"/> says of a hart that runs and may go to any page that it knows.</summary>
     public const int AnyPage = -1;

@@ -20,12 +20,9 @@ internal sealed unsafe class JumpTable
     /// <summary>Entries that a table has at first.</summary>
     public const int SmallSize = 512;
 
-    /// <summary>Pages that it knows at first.</summary>
-    public const int SmallPageCount = 128;
-
     // An idle clone's table takes as little as it can: a larger one comes when blocks were pushed out by others so often for each of its entries.
     // A page that pushes another out costs about a hundred times as much as a block that does.
-    private const int CollisionsPerEntry = 100, CollisionsPerPage = 8;
+    private const int CollisionsPerEntry = 100, CollisionsPerPage = 4;
     private const int PageSlots = 1024;
 
     private readonly JumpEntry* _entries;
@@ -38,16 +35,16 @@ internal sealed unsafe class JumpTable
     private readonly ulong[] _code = new ulong[PageSlots / 64];
     private readonly ulong[] _usedPages;
     private int _size = SmallSize;
-    private int _pageCount = SmallPageCount;
+    private int _pageCount;
     private int _pageCollisions;
 
     /// <param name="room">Zeros, as many as <see cref="BytesOf"/> says, of which those that are not used take no memory.</param>
     /// <param name="largest">The most entries that it may come to have: <see cref="SmallSize"/> times a power of four.</param>
-    /// <param name="pages">The most pages that it may come to know: <see cref="SmallPageCount"/> times a power of four.</param>
+    /// <param name="pages">The most pages that it may come to know: a power of two and 256 or more. At first it is a quarter of them.</param>
     public JumpTable(byte* room, int largest, int pages)
     {
-        Debug.Assert(BitOperations.IsPow2(largest) && BitOperations.IsPow2(pages) && pages >= SmallPageCount, "masks are of all entries");
-        (_largest, _largestPageCount) = (largest, pages);
+        Debug.Assert(BitOperations.IsPow2(largest) && BitOperations.IsPow2(pages) && pages >= 256, "masks are of all entries");
+        (_largest, _largestPageCount, _pageCount) = (largest, pages, pages / 4);
         _entries = (JumpEntry*)room;
         _pages = (JumpPage*)(_entries + largest);
         _use = (JumpUse*)(_pages + pages);

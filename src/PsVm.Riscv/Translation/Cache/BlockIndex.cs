@@ -6,8 +6,8 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Riscv.Translation.Cache;
 
 /// <summary>
-/// The blocks of a page of code by offset, as translated code looks for them: hashed, one block at a place. A block whose place is taken makes it
-/// grow while that costs little, and is not in it else. Its entries follow.
+/// The blocks of a page of code by offset, as translated code looks for them: hashed, each at its place or at the one beside it. A block for which both are
+/// taken makes it grow while that costs little, and is not in it else. Its entries follow.
 /// </summary>
 /// <remarks>
 /// Written under the space's gate, read by harts without. An entry is one word that is written once, so it is seen whole or not at all. What has been
@@ -22,6 +22,9 @@ internal unsafe struct BlockIndex
 
     /// <summary>Instructions have even offsets, and an entry has eight bytes.</summary>
     public const int Scale = 4;
+
+    /// <summary>What turns the address of a place into that of the one beside it: pairs of places are aligned.</summary>
+    public const int Beside = sizeof(ulong);
 
     private const int SmallSize = 16, LargeSize = (int)PhysicalMemory.PageSize / 2, PlacesPerBlock = 4;
 
@@ -42,7 +45,13 @@ internal unsafe struct BlockIndex
     /// <summary>The block at an offset; null: it is not here.</summary>
     public static BlockHeader* Find(BlockIndex* index, int offset)
     {
-        ulong entry = Volatile.Read(ref *PlaceOf(index, offset));
+        ulong* place = PlaceOf(index, offset);
+        ulong entry = Volatile.Read(ref *place);
+        if ((entry & OffsetMask) != (ulong)offset)
+        {
+            entry = Volatile.Read(ref *PlaceBeside(place));
+        }
+
         return (entry & OffsetMask) == (ulong)offset ? (BlockHeader*)(entry >> Shift) : null;
     }
 
@@ -88,7 +97,7 @@ internal unsafe struct BlockIndex
         while (index is not null)
         {
             BlockIndex* outgrown = index->Outgrown;
-            NativeMemory.Free(index);
+            NativeMemory.AlignedFree(index);
             index = outgrown;
         }
     }
@@ -97,7 +106,7 @@ internal unsafe struct BlockIndex
 
     private static BlockIndex* Make(int size, BlockIndex* outgrown)
     {
-        var index = (BlockIndex*)NativeMemory.Alloc((nuint)BytesOf(size));
+        var index = (BlockIndex*)NativeMemory.AlignedAlloc((nuint)BytesOf(size), 2 * Beside);
         *index = new BlockIndex { Mask = (ulong)(size - 1) * sizeof(ulong), Outgrown = outgrown };
         new Span<ulong>(index + 1, size).Fill(Empty);
         return index;
@@ -106,6 +115,7 @@ internal unsafe struct BlockIndex
     private static bool TryAdd(BlockIndex* index, int offset, BlockHeader* block)
     {
         ulong* place = PlaceOf(index, offset);
+        place = *place == Empty ? place : PlaceBeside(place);
         if (*place != Empty)
         {
             return false;
@@ -114,6 +124,8 @@ internal unsafe struct BlockIndex
         Volatile.Write(ref *place, (ulong)block << Shift | (uint)offset);
         return true;
     }
+
+    private static ulong* PlaceBeside(ulong* place) => (ulong*)((nint)place ^ Beside);
 
     private static ulong* PlaceOf(BlockIndex* index, int offset) => (ulong*)((byte*)(index + 1) + (((ulong)offset * Scale) & index->Mask));
 }

@@ -40,24 +40,27 @@ internal sealed unsafe partial class Stubs
         code.Op(Alu.Cmp, Rdx, OfPage(nameof(JumpPage.Tag)));
         code.Jcc(Cond.NotEqual, LeaveUnknown);
 
-        // The block's header, in rdx.
+        // The block's header, in rdx: at its place or at the one beside it.
         code.Push(Rsi);
+        code.Push(Rdi);
         code.Mov(Rsi, OfPage(nameof(JumpPage.Index)));
         code.Mov(Rdx, Rax, wide: false);
         code.ShiftBy(Shift.Shl, Rdx, BitOperations.Log2(BlockIndex.Scale), wide: false);
         code.Op(Alu.And, Rdx, new Mem(Rsi, (int)Marshal.OffsetOf<BlockIndex>(nameof(BlockIndex.Mask))));
-        code.Mov(Rdx, new Mem(Rsi, sizeof(BlockIndex), Rdx));
-        code.Mov(Rsi, Rdx, wide: false);
-        code.Op(Alu.Xor, Rsi, Rax, wide: false);
-        code.Op(Alu.And, Rsi, (int)PhysicalMemory.PageSize - 1, wide: false);
+        code.Lea(Rsi, new Mem(Rsi, sizeof(BlockIndex), Rdx));
+        CompareOffsets(ref code);
+        byte* found = code.Jcc(Cond.Equal);
+        code.Op(Alu.Xor, Rsi, BlockIndex.Beside);
+        CompareOffsets(ref code);
         byte* unknown = code.Jcc(Cond.NotEqual);
+        code.BindHere(found);
         code.ShiftBy(Shift.Shr, Rdx, BlockIndex.Shift);
-        code.Mov(Rsi, new Mem(Rdx, (int)Marshal.OffsetOf<BlockHeader>(nameof(BlockHeader.Code))));
-        code.Test(Rsi, Rsi);
+        code.Mov(Rdi, new Mem(Rdx, (int)Marshal.OffsetOf<BlockHeader>(nameof(BlockHeader.Code))));
+        code.Test(Rdi, Rdi);
         byte* untranslated = code.Jcc(Cond.Equal);
+        code.Op(Alu.Add, Rdx, sizeof(BlockHeader));
 
         // Its entry, in rcx: the number of which is noted as in use.
-        code.Push(Rsi);
         code.Push(Rdx);
         code.Mov(Rsi, OfPage(nameof(JumpPage.Page)));
         EntryOf(ref code, Rcx);
@@ -65,27 +68,37 @@ internal sealed unsafe partial class Stubs
         code.ShiftBy(Shift.Shr, Rdx, BitOperations.Log2((uint)sizeof(JumpEntry)), wide: false);
         code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.Jumps)));
         code.Mov(OfEntry(nameof(JumpEntry.Page)), Rsi);
+        code.Mov(OfEntry(nameof(JumpEntry.Code)), Rdi);
         code.Mov(Rsi, BlockTranslator.Field(nameof(HartState.JumpUse)));
         code.SetBit(new Mem(Rsi, (int)Marshal.OffsetOf<JumpUse>(nameof(JumpUse.Bits))), Rdx);
         code.Mov(Rdx, (long)JumpEntry.Empty);
         code.Op(Alu.Cmp, Rdx, OfEntry(nameof(JumpEntry.Address)));
         code.AddCarry(new Mem(Rsi, (int)Marshal.OffsetOf<JumpUse>(nameof(JumpUse.Collisions))));
         code.Pop(Rdx);
-        code.Op(Alu.Add, Rdx, sizeof(BlockHeader));
         code.Mov(OfEntry(nameof(JumpEntry.Ops)), Rdx);
-        code.Pop(Rdx);
-        code.Mov(OfEntry(nameof(JumpEntry.Code)), Rdx);
         code.Mov(OfEntry(nameof(JumpEntry.Address)), Rax);
+        code.Pop(Rdi);
         code.Pop(Rsi);
         KeepPageBase(ref code);
         code.JmpMem(OfEntry(nameof(JumpEntry.Code)));
 
         code.BindHere(unknown);
+        code.Pop(Rdi);
         code.Pop(Rsi);
         code.Jmp(LeaveUnknown);
         code.BindHere(untranslated);
+        code.Pop(Rdi);
         code.Pop(Rsi);
         code.Jmp(leaveUntranslated);
+    }
+
+    /// <summary>Loads an entry of an index, at rsi, into rdx; equal: its offset is that of the address in rax. Uses rdi.</summary>
+    private static void CompareOffsets(ref X64Assembler code)
+    {
+        code.Mov(Rdx, new Mem(Rsi, 0));
+        code.Mov(Rdi, Rdx, wide: false);
+        code.Op(Alu.Xor, Rdi, Rax, wide: false);
+        code.Op(Alu.And, Rdi, (int)PhysicalMemory.PageSize - 1, wide: false);
     }
 
     private static Mem OfEntry(string field) => new(Rcx, (int)Marshal.OffsetOf<JumpEntry>(field));
