@@ -57,7 +57,7 @@ public sealed unsafe class BlockIndexTests : IDisposable
             Add(block * 256); // all hashed to one place while the index is small
         }
 
-        Assert.InRange(_bytes, 1, 16 * 4 * 8 * 2);
+        Assert.InRange(_bytes, 1, 16 * 16 * 8 * 2);
     }
 
     [Fact]

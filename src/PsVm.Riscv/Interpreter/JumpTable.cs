@@ -22,7 +22,7 @@ internal sealed unsafe class JumpTable
 
     // An idle clone's table takes as little as it can: a larger one comes when blocks were pushed out by others so often for each of its entries.
     // A page that pushes another out costs about a hundred times as much as a block that does.
-    private const int CollisionsPerEntry = 100, CollisionsPerPage = 4;
+    private const int CollisionsPerEntry = 100, CollisionsPerPage = 2;
     private const int PageSlots = 1024;
 
     private readonly JumpEntry* _entries;

@@ -26,7 +26,7 @@ internal unsafe struct BlockIndex
     /// <summary>What turns the address of a place into that of the one beside it: pairs of places are aligned.</summary>
     public const int Beside = sizeof(ulong);
 
-    private const int SmallSize = 16, LargeSize = (int)PhysicalMemory.PageSize / 2, PlacesPerBlock = 4;
+    private const int SmallSize = 16, LargeSize = (int)PhysicalMemory.PageSize / 2, PlacesPerBlock = 16;
 
     // An offset that no instruction has.
     private const ulong Empty = 1;
