@@ -70,8 +70,8 @@ public sealed class ProfileTests : IDisposable
     [Fact]
     public void Exits_are_counted_from_one_look_to_the_next()
     {
-        HartCodeExits before = new() { Limit = 5, Lookups = 7 }, now = new() { Limit = 6, Lookups = 17, Chain = 1 };
+        HartCodeExits before = new() { Limit = 5, Lookups = 7 }, now = new() { Limit = 6, Lookups = 17, Fault = 1 };
 
-        Assert.Equal(new HartCodeExits { Limit = 1, Lookups = 10, Chain = 1 }, now.Add(before, -1));
+        Assert.Equal(new HartCodeExits { Limit = 1, Lookups = 10, Fault = 1 }, now.Add(before, -1));
     }
 }
