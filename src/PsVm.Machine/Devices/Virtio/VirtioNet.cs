@@ -38,6 +38,11 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
     private const byte LastMode = 5; // no broadcasts
     private const int MostStale = 4096; // packets that came before the driver
 
+    // How often a driver announces itself to a back end that is there again. Linux tells of itself before it lets its link be up, so the first is lost
+    // where it had seen the link go. QEMU has five rounds, too.
+    private const int Rounds = 5;
+    private static readonly TimeSpan s_roundPause = TimeSpan.FromMilliseconds(100);
+
     private readonly VirtioPort _port;
     private readonly NetworkAdapter _adapter;
     private readonly ReceivedPackets _received = new();
@@ -52,7 +57,9 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
     private bool _announces; // the driver is to tell others of its address
     private bool _wasUp;
     private int _restarts; // of the back end that the driver has announced itself to
+    private int _rounds; // of announcements that are to follow the next
     private volatile bool _waits; // the back end has no room
+    private volatile bool _isDisposed;
 
     /// <param name="port">Its transport.</param>
     /// <param name="adapter">The adapter that it shows.</param>
@@ -137,7 +144,7 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
         }
 
         _received.Dispose();
-        (_features, _waits, _announces) = (0, false, false);
+        (_features, _waits, _announces, _rounds) = (0, false, false, 0);
         _driverAddress = _adapter.Address.Value; // which a driver that begins reads
     }
 
@@ -172,7 +179,11 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
         }
     }
 
-    public void Dispose() => _received.Dispose();
+    public void Dispose()
+    {
+        _isDisposed = true;
+        _received.Dispose();
+    }
 
     private bool Has(ulong feature) => (_features & feature) != 0;
 
@@ -188,6 +199,7 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
         {
             (_wasUp, _restarts) = (isUp, restarts);
             _announces |= isUp;
+            Volatile.Write(ref _rounds, isUp ? Rounds - 1 : 0);
             _port.NotifyConfigChanged();
         }
 
@@ -357,7 +369,24 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
     private byte HasAnnounced()
     {
         _announces = false;
+        if (_rounds > 0)
+        {
+            _rounds--;
+            _ = AnnounceLaterAsync();
+        }
+
         return Ok;
+    }
+
+    /// <summary>Has the driver announce itself once more, a moment later.</summary>
+    private async Task AnnounceLaterAsync()
+    {
+        await Task.Delay(s_roundPause).ConfigureAwait(false);
+        if (!_isDisposed && _adapter.IsConnected && Has(AnnounceFeature))
+        {
+            _announces = true;
+            _port.NotifyConfigChanged();
+        }
     }
 
     /// <summary>Whether a buffer's RAM is there; else it is brought, and the queue looked at again then.</summary>

@@ -69,6 +69,28 @@ public sealed class VirtioNetTests : IDisposable
     }
 
     [Fact]
+    public void A_driver_announces_itself_some_times_over_to_a_network_that_is_there_again()
+    {
+        Begin();
+        _network.Fault = "unplugged";
+        _network.Bring();
+        _network.Fault = null;
+        _network.Bring();
+
+        for (int round = 0; round < 5; round++)
+        {
+            Assert.True(SpinWait.SpinUntil(() => LinkStatus == 3, TimeSpan.FromSeconds(30)), $"round {round}");
+            _driver.AcknowledgeInterrupts();
+            Assert.Equal(0, Command(3, 0));
+            Assert.Equal(1ul, LinkStatus);
+        }
+
+        // A driver that begins anew owes nothing.
+        Begin();
+        Assert.Equal(1ul, LinkStatus);
+    }
+
+    [Fact]
     public void An_adapter_that_leads_nowhere_has_its_link_down_and_takes_what_is_sent()
     {
         NetworkAdapter nowhere = new(s_own, 1500, backend: null);
