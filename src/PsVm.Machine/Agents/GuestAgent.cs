@@ -101,6 +101,26 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     public async Task<IReadOnlyList<GuestNetworkInterface>> GetNetworkAsync(CancellationToken cancellation) =>
         AgentNetwork.Read(guest(), await AskAsync("guest-network-get-interfaces", null, cancellation).ConfigureAwait(false));
 
+    /// <summary>Gives an adapter's driver its address, by an agent that can do that at once.</summary>
+    /// <returns>False: this one cannot, or there is none; commands may do it.</returns>
+    public async Task<bool> TrySetAddressAsync(AdapterAddress adapter)
+    {
+        try
+        {
+            return await TryAskAsync("psvm-set-address", Write, CancellationToken.None).ConfigureAwait(false) is not null;
+        }
+        catch (GuestException)
+        {
+            return false; // commands say why
+        }
+
+        void Write(Utf8JsonWriter writer)
+        {
+            writer.WriteString("from", adapter.From.ToString());
+            writer.WriteString("to", adapter.To.ToString());
+        }
+    }
+
     /// <inheritdoc cref="AgentSession.AskAsync"/>
     public Task<JsonElement> AskAsync(string request, Action<Utf8JsonWriter>? arguments, CancellationToken cancellation) =>
         _session.AskAsync(request, arguments, Patience, cancellation);

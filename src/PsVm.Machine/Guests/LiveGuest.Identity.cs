@@ -27,7 +27,7 @@ internal sealed partial class LiveGuest
         {
             _identityState = GuestIdentityState.Pending;
             (GuestAgent? agent, CloneIdentity? identity) = (_agent, _identity);
-            _ = Task.Run(() => BecomeAsync(agent, identity, adapters));
+            _ = BecomeAsync(agent, identity, adapters); // asked for here, so that it comes before what the agent is asked for later
         }
     }
 
@@ -52,6 +52,11 @@ internal sealed partial class LiveGuest
         TimeSpan patience = identity is null ? s_addressPatience : s_identityPatience;
         try
         {
+            if (identity is null && await TrySetAddressesAsync(agent, adapters).ConfigureAwait(false))
+            {
+                return null;
+            }
+
             long began = Stopwatch.GetTimestamp();
             while (!await agent.AnswersAsync(CancellationToken.None).ConfigureAwait(false))
             {
@@ -74,5 +79,18 @@ internal sealed partial class LiveGuest
         {
             return failure.Message;
         }
+    }
+
+    private static async Task<bool> TrySetAddressesAsync(GuestAgent agent, AdapterAddress[] adapters)
+    {
+        foreach (AdapterAddress adapter in adapters.Where(adapter => adapter.IsToBeSet))
+        {
+            if (!await agent.TrySetAddressAsync(adapter).ConfigureAwait(false))
+            {
+                return false;
+            }
+        }
+
+        return true;
     }
 }

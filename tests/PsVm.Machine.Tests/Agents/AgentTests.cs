@@ -321,6 +321,25 @@ public sealed class AgentTests : AgentTest
         Assert.Equal(["guest-sync-delimited"], Asked);
     }
 
+    [Theory]
+    [InlineData("{\"return\": {}}\n", true)]
+    [InlineData(Unknown, false)]
+    [InlineData("{\"error\": {\"class\": \"GenericError\", \"desc\": \"cannot set the address: error 1\"}}\n", false)]
+    [InlineData("nonsense\n", false)]
+    public async Task An_adapters_address_is_set_in_one_request_by_who_can(string answer, bool isSet)
+    {
+        List<string> written = [];
+        Heard = written.Add;
+        Answer = (_, _) => answer;
+
+        Assert.Equal(isSet, await Agent.TrySetAddressAsync(new AdapterAddress(new(0x5254_0012_3456), new(0x5254_00ab_cdef))));
+
+        Assert.Equal(["guest-sync-delimited", "psvm-set-address"], Asked);
+        Assert.Contains("\"from\":\"52:54:00:12:34:56\",\"to\":\"52:54:00:ab:cd:ef\"", written[^1], StringComparison.Ordinal);
+        Port.SetOpen(false);
+        Assert.False(await Agent.TrySetAddressAsync(default));
+    }
+
     [Fact]
     public async Task An_agent_that_cannot_set_the_clock_is_no_error()
     {

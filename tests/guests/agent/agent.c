@@ -4,7 +4,8 @@
  *   psvm-agent PORT
  *
  * No libc, no allocation but for what commands print. What it knows is in the table at the end; beside qemu-ga's there are psvm-exec,
- * psvm-exec-status and psvm-exec-kill, with which a command takes one round trip, its output comes piece by piece, and it can be ended.
+ * psvm-exec-status and psvm-exec-kill, with which a command takes one round trip, its output comes piece by piece, and it can be ended, and
+ * psvm-set-address, since a clone's first command waits for the address of its network adapter, which commands of a shell take long for.
  * Source of the protocol: QEMU, docs/interop/qemu-ga.rst and qga/qapi-schema.json.
  */
 
@@ -1225,6 +1226,105 @@ static void network(char *arguments)
     end();
 }
 
+/* A change that the kernel is asked for: a message with one attribute, and its answer, a number. */
+static long change(int socket, u16 type, u16 flags, const void *body, u32 body_length, u16 attribute, const u8 *value, u32 value_length)
+{
+    static u8 answer[1024] __attribute__((aligned(8)));
+    struct { u32 length; u16 type, flags; u32 sequence, port; u8 rest[64]; } ask = { .type = type, .flags = flags | 5, .sequence = type };
+    u16 header[2] = { (u16)(4 + value_length), attribute };
+    long n;
+
+    ask.length = 16 + body_length + 4 + value_length;
+    memcpy(ask.rest, body, body_length);
+    memcpy(ask.rest + body_length, header, 4);
+    memcpy(ask.rest + body_length + 4, value, value_length);
+    n = SYS6(__NR_sendto, socket, &ask, ask.length, 0, 0, 0);
+    if (n >= 0)
+        n = SYS6(__NR_recvfrom, socket, answer, sizeof answer, 0, 0, 0);
+    return n < 0 ? n : n < 20 || *(u16 *)(answer + 4) != 2 ? -1 : *(int *)(answer + 16);
+}
+
+/* Six bytes in hexadecimal with colons between. 0: it is none. */
+static int hardware_of(const char *text, u8 *to)
+{
+    if (!text || length_of(text) != 17)
+        return 0;
+    for (int i = 0; i < 6; i++) {
+        char four[4] = { '0', '0', text[3 * i], text[3 * i + 1] };
+        u32 value = hex4(four);
+
+        if (value > 255 || (i < 5 && text[3 * i + 2] != ':'))
+            return 0;
+        to[i] = (u8)value;
+    }
+    return 1;
+}
+
+/* The address that IPv6 makes of one of hardware: fe80::/64, and EUI-64. */
+static void link_local_of(const u8 *hardware, u8 *to)
+{
+    memset(to, 0, 16);
+    to[0] = 0xfe;
+    to[1] = 0x80;
+    memcpy(to + 8, hardware, 3);
+    to[8] ^= 2;
+    to[11] = 0xff;
+    to[12] = 0xfe;
+    memcpy(to + 13, hardware + 3, 3);
+}
+
+/* Whether an interface is a device of the machine's, and none that was made of one and has its address. */
+static int is_device(const char *name)
+{
+    static const char before[] = "/sys/class/net/", behind[] = "/device";
+    char path[sizeof before + 16 + sizeof behind];
+    u64 n = length_of(name);
+
+    memcpy(path, before, sizeof before - 1);
+    memcpy(path + sizeof before - 1, name, n);
+    memcpy(path + sizeof before - 1 + n, behind, sizeof behind);
+    return SYS3(__NR_faccessat, AT_FDCWD, path, 0) == 0;
+}
+
+/* Gives the adapter that has one address another, and IPv6 the one that follows from it where it had the other. An adapter that is not there is none
+ * that has the wrong one. */
+static void set_address(char *arguments)
+{
+    char *from_text = member(arguments, "from"), *to_text = member(arguments, "to");
+    u8 from[6], to[6], from_ip[16], to_ip[16];
+    long socket, done = 0;
+
+    if (!hardware_of(text_of(from_text), from) || !hardware_of(text_of(to_text), to)) {
+        WRONG("expected two addresses of hardware, found something else", 0);
+        return;
+    }
+    link_local_of(from, from_ip);
+    link_local_of(to, to_ip);
+    interface_count = address_count = 0;
+    socket = SYS3(__NR_socket, 16, 3 | O_CLOEXEC, 0);
+    done = socket < 0 ? socket : dump((int)socket, 18);
+    for (int i = 0; done >= 0 && i < interface_count; i++) {
+        struct { u8 family, pad; u16 type; u32 index, flags, change; } link = { .index = interfaces[i].index };
+        struct { u8 family, prefix, flags, scope; u32 index; } address = { 10, 64, 0, 0, interfaces[i].index };
+        int same = interfaces[i].has_hardware;
+
+        for (int j = 0; j < 6; j++)
+            same &= interfaces[i].hardware[j] == from[j];
+        if (!same || !is_device(interfaces[i].name))
+            continue;
+        done = change((int)socket, 19, 0, &link, sizeof link, 1, to, 6);                               /* RTM_SETLINK, IFLA_ADDRESS */
+        if (done >= 0 && change((int)socket, 21, 0, &address, sizeof address, 2, from_ip, 16) >= 0)    /* RTM_DELADDR, IFA_LOCAL */
+            change((int)socket, 20, 0x600, &address, sizeof address, 2, to_ip, 16);                    /* RTM_NEWADDR, exclusive, create */
+        break;
+    }
+    if (socket >= 0)
+        SYS1(__NR_close, socket);
+    if (done < 0)
+        WRONG("cannot set the address", done);
+    else
+        answer_nothing();
+}
+
 /* The protocol */
 
 static void ping(char *arguments)
@@ -1269,6 +1369,7 @@ static const struct command { const char *name; void (*run)(char *arguments); in
     { "guest-file-write", file_write, 0 },
     { "guest-file-seek", file_seek, 0 },
     { "guest-file-flush", file_flush, 0 },
+    { "psvm-set-address", set_address, 0 },
     { "psvm-exec", psvm_exec, 0 },
     { "psvm-exec-status", psvm_exec_status, 0 },
     { "psvm-exec-kill", psvm_exec_kill, 0 },
