@@ -5,6 +5,10 @@ namespace PsVm.Riscv;
 /// <content>What a hart does between slices of instructions.</content>
 public sealed unsafe partial class Hart
 {
+    // Some microseconds, as long as locks are held whose holder runs: a thread of the host takes about as long to go from one hart to another.
+    // Source: KVM's pause loop exiting, which waits 4,096 cycles (ple_window).
+    private const int MostPauses = 50;
+
     /// <summary>What counts against budgets.</summary>
     private ulong Spent => State->Retired + _traps + _charged;
 
@@ -12,6 +16,7 @@ public sealed unsafe partial class Hart
     {
         // Traps count too: a handler that traps at once retires nothing, and must not hold the caller for ever.
         ulong begin = Spent;
+        State->Pauses = MostPauses;
         while (true)
         {
             ulong done = Spent - begin;
@@ -54,6 +59,11 @@ public sealed unsafe partial class Hart
                     {
                         _awaitsPage = false;
                         return HartExit.WaitForPage;
+                    }
+
+                    if (State->Pauses <= 0)
+                    {
+                        return HartExit.Pause;
                     }
 
                     if (State->Limit != 0)

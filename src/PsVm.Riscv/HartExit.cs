@@ -16,6 +16,12 @@ public enum HartExit
     WaitForStore,
 
     /// <summary>
+    /// The hart executed PAUSE over and over: it looks at something that another hart is to change, and is to run again soon, but others may run
+    /// first.
+    /// </summary>
+    Pause,
+
+    /// <summary>
     /// The next instruction needs a page that is not there yet (<see cref="Memory.IPageSource"/>): the hart is to run again when it may be.
     /// </summary>
     WaitForPage,

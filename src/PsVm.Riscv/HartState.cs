@@ -126,6 +126,9 @@ internal unsafe struct HartState
     /// <summary>Not 0: the mode the hart is in may use CBO.ZERO (menvcfg and senvcfg).</summary>
     public uint MayZeroBlocks;
 
+    /// <summary>How often PAUSE may be executed until the hart leaves its thread to others.</summary>
+    public int Pauses;
+
     /// <summary>Host addresses that translated code has checked and uses a few times more, within one block.</summary>
     public fixed ulong Reached[AccessGroups.MostAtOnce];
 

@@ -77,6 +77,9 @@ internal sealed class HartGroup
     /// <summary>It was stopped, no hart runs, and that is to be told.</summary>
     public bool IsToTellEnd => IsStopping && Running == 0 && !IsKept;
 
+    /// <inheritdoc cref="HartScheduler.IsAnyoneQueued"/>
+    public bool IsAnyoneQueued => _scheduler.IsAnyoneQueued;
+
     /// <summary>Has the harts that wait look again.</summary>
     public void Wake()
     {

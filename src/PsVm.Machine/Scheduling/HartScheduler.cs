@@ -46,6 +46,9 @@ internal sealed partial class HartScheduler : IDisposable
         }
     }
 
+    /// <summary>Some hart waits for a thread, as far as can be told without the gate: the answer may be a moment old.</summary>
+    public bool IsAnyoneQueued => !_queue.IsEmpty;
+
     /// <summary>Makes a hart that waits look again. Call after the change that it is to see.</summary>
     public void Wake(ScheduledHart hart)
     {

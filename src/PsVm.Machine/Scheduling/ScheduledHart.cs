@@ -39,6 +39,7 @@ internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart
     // About a millisecond of instructions: what the first slice, whose speed nobody knows, gets, and the bounds of the others. The least is for
     // guests whose every instruction is dear, such as a fence or a device access.
     private const double FirstBudget = 50_000, LeastBudget = 1_000, MostBudget = 10_000_000;
+    private const int MostTurns = 100; // some hundred microseconds
     private const double SliceTicks = TimeSpan.TicksPerMillisecond;
 
     /// <summary>
@@ -95,12 +96,12 @@ internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart
                 return SliceEnd.None;
         }
 
-        switch (hart.Run((ulong)_budget))
+        switch (RunHart())
         {
             case HartExit.WaitForInterrupt:
                 _waitExits++;
                 return SliceEnd.Wait;
-            case HartExit.WaitForStore:
+            case HartExit.WaitForStore or HartExit.Pause:
                 // Behind those that wait for the CPU: one of them may be about to store.
                 _waitExits++;
                 return SliceEnd.GoOn;
@@ -115,6 +116,18 @@ internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart
                 IsBusy = true;
                 return SliceEnd.GoOn;
         }
+    }
+
+    /// <summary>Runs it on where it only looks at something over and over, but nobody waits for the CPU.</summary>
+    private HartExit RunHart()
+    {
+        HartExit exit = hart.Run((ulong)_budget);
+        for (int turns = 1; exit == HartExit.Pause && turns < MostTurns && !group.IsAnyoneQueued; turns++)
+        {
+            exit = hart.Run((ulong)_budget);
+        }
+
+        return exit;
     }
 
     /// <summary>Accounts for a slice, and brings the next one nearer to a millisecond.</summary>

@@ -36,17 +36,16 @@ internal static class Decoder
     {
         bool full = IsFull(bits);
         Op op = Decode32(full ? bits : CompressedDecoder.Expand(bits & 0xffff), pageOffset);
-        op.Code = (Needs(op.Code) & ~isa) == 0 ? op.Code : op.Code == OpCode.Pause ? OpCode.Fence : OpCode.Illegal;
+        op.Code = (Needs(op.Code) & ~isa) == 0 ? op.Code : OpCode.Illegal;
         op.Offset = (ushort)pageOffset;
         op.Length = (byte)(full ? 4 : 2);
         return op;
     }
 
-    /// <summary>The extension of an operation, of those that a hart can be without; prefetches are ORI to x0 without theirs, too.</summary>
+    /// <summary>The extension of an operation, of those that a hart can be without; prefetches are ORI to x0, and PAUSE is a FENCE, without theirs.</summary>
     private static IsaExtensions Needs(OpCode code) => code switch
     {
         OpCode.CzeroEqz or OpCode.CzeroNez => IsaExtensions.Zicond,
-        OpCode.Pause => IsaExtensions.Zihintpause,
         OpCode.CboZero => IsaExtensions.Zicboz,
         >= OpCode.CboInval and <= OpCode.CboFlush => IsaExtensions.Zicbom,
         OpCode.WrsNto or OpCode.WrsSto => IsaExtensions.Zawrs,
@@ -140,7 +139,7 @@ internal static class Decoder
 
     private static OpCode DecodeFence(uint bits, uint rd, uint funct3) => (funct3, bits >> 20) switch
     {
-        (0, _) => bits == 0x0100000f ? OpCode.Pause : OpCode.Fence, // FENCE W, 0
+        (0, _) => bits == 0x0100000f ? OpCode.Pause : OpCode.Fence, // FENCE W, 0 orders nothing: a hint to any hart
         (1, _) => OpCode.FenceI,
         (2, 0) when rd == 0 => OpCode.CboInval,
         (2, 1) when rd == 0 => OpCode.CboClean,

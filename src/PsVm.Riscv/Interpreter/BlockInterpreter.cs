@@ -429,7 +429,13 @@ internal static unsafe class BlockInterpreter
 
                 case OpCode.CzeroEqz: x[op->Rd] = x[op->Rs2] == 0 ? 0 : x[op->Rs1]; break;
                 case OpCode.CzeroNez: x[op->Rd] = x[op->Rs2] != 0 ? 0 : x[op->Rs1]; break;
-                case OpCode.Pause: break;
+                case OpCode.Pause:
+                    if (--state->Pauses == 0)
+                    {
+                        state->Limit = 0;
+                    }
+
+                    break;
                 case OpCode.Fence: Interlocked.MemoryBarrier(); break;
 
                 case OpCode.Flw or OpCode.Fld or OpCode.Fsw or OpCode.Fsd:

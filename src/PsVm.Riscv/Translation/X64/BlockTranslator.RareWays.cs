@@ -97,6 +97,16 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
+    /// <summary>Has the hart leave at the next look at its limit, once it has paused often.</summary>
+    private void Pause()
+    {
+        _code.Pause();
+        _code.Op(Alu.Sub, Field(nameof(HartState.Pauses)), 1, wide: false);
+        byte* goOn = _code.Jcc(Cond.NotEqual);
+        _code.Op(Alu.And, Field(nameof(HartState.Limit)), 0);
+        _code.BindHere(goOn);
+    }
+
     /// <summary>Goes on after a rare way.</summary>
     private void ComeBack(Late late)
     {

@@ -138,6 +138,7 @@ internal unsafe ref partial struct BlockTranslator
                     _code.Mfence();
                     break;
                 case OpCode.Pause:
+                    Pause();
                     break;
                 case >= OpCode.Flw and <= OpCode.Fsd:
                     MoveFloat(op, index);

@@ -300,6 +300,12 @@ internal unsafe struct X64Assembler(byte* buffer)
         }
     }
 
+    public void Pause()
+    {
+        Byte(0xf3);
+        Byte(0x90);
+    }
+
     public void Mfence()
     {
         Byte(0x0f);
