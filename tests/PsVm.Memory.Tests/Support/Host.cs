@@ -169,7 +169,7 @@ internal sealed class HugePages : IDisposable
     {
         Host.NeedsRoot();
         Skip.IfNot(Directory.Exists(Pool), "the kernel has no huge pages of 2 MiB");
-        _lock = WaitForLock(System.IO.Path.Combine(System.IO.Path.GetTempPath(), "psvm-test-hugepages.lock"));
+        _lock = WaitForLock("/dev/shm/psvm-test-hugepages.lock"); // the host has one pool, whatever their TMPDIR is
         _before = Read("nr_hugepages");
         _inUse = _before - Free;
         Resize(count);
