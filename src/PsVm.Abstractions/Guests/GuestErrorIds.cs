@@ -124,6 +124,15 @@ public static class GuestErrorIds
     /// <summary>A disk that was given is not the one that the template was made with.</summary>
     public const string TemplateDiskMismatch = nameof(TemplateDiskMismatch);
 
+    /// <summary>A named port has a name that none can have, the agent's or another's, or there are too many.</summary>
+    public const string ConsolePortNameInvalid = nameof(ConsolePortNameInvalid);
+
+    /// <summary>The socket of a named port cannot be made, or the machine type has no device for ports.</summary>
+    public const string ConsolePortUnavailable = nameof(ConsolePortUnavailable);
+
+    /// <summary>A clone was asked for with a named port that its template's guest had not.</summary>
+    public const string ConsolePortMismatch = nameof(ConsolePortMismatch);
+
     // What network adapters lead to.
 
     /// <summary>A program that is to be started for a network adapter is not installed.</summary>

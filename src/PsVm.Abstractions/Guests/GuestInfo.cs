@@ -126,6 +126,9 @@ public sealed record GuestInfo
     /// <summary>Devices of it whose work other processes do (vhost-user).</summary>
     public IReadOnlyList<GuestVhostUser> VhostUser { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestVhostUser>([]);
 
+    /// <summary>Named ports of its console device, and the sockets by which programs of the host reach them.</summary>
+    public IReadOnlyList<GuestConsolePort> ConsolePorts { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestConsolePort>([]);
+
     /// <summary>Its network adapters.</summary>
     public IReadOnlyList<GuestNetworkAdapter> Networks { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestNetworkAdapter>([]);
 

@@ -25,6 +25,11 @@ public sealed record GuestOptions
     public IReadOnlyList<GuestVhostUserOptions> VhostUser { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestVhostUserOptions>([]);
 
     /// <summary>
+    /// Named ports of its console device, beside that of the agent. A template's clones have those that it was made with, each with a socket of its own.
+    /// </summary>
+    public IReadOnlyList<GuestConsolePortOptions> ConsolePorts { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestConsolePortOptions>([]);
+
+    /// <summary>
     /// Network adapters, behind all else in slots. Of a clone: what those of its template lead to now; one that is not among them is on the hub that the
     /// template's was on, or leads nowhere.
     /// </summary>

@@ -10,7 +10,8 @@ namespace PsVm.Machine.Devices;
 /// arrived.
 /// </remarks>
 /// <param name="name">What the guest knows it by.</param>
-internal sealed class ConsolePort(string name)
+/// <param name="keepsOutput">What the guest wrote before it closed its end stays: who reads has not asked for it, and may come later.</param>
+internal sealed class ConsolePort(string name, bool keepsOutput = false)
 {
     /// <summary>Most bytes that wait for the guest.</summary>
     public const int MostInput = 64 << 10;
@@ -184,7 +185,11 @@ internal sealed class ConsolePort(string name)
                 _isOpen = isOpen && !_isClosed;
                 Session += isOpen ? 1 : 0;
                 _input.Clear();
-                _output.Clear();
+                if (!keepsOutput)
+                {
+                    _output.Clear();
+                }
+
                 Tell();
                 if (_isOpen)
                 {

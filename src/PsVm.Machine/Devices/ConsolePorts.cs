@@ -15,7 +15,7 @@ internal sealed class ConsolePorts
     private volatile ConsolePort[] _all;
 
     /// <param name="names">Their names beside that of the agent's.</param>
-    public ConsolePorts(params IReadOnlyList<string> names) => _all = [.. names.Prepend(Agent).Select(name => new ConsolePort(name))];
+    public ConsolePorts(params IReadOnlyList<string> names) => _all = [.. names.Prepend(Agent).Select(Make)];
 
     /// <summary>All of them, by number, of which the first is 1.</summary>
     public IReadOnlyList<ConsolePort> All => _all;
@@ -39,10 +39,13 @@ internal sealed class ConsolePorts
         ConsolePort[] old = _all;
         if (!names.SequenceEqual(old.Select(port => port.Name)))
         {
-            _all = [.. names.Select(name => Find(name) ?? new ConsolePort(name))];
+            _all = [.. names.Select(name => Find(name) ?? Make(name))];
             Array.ForEach([.. old.Except(_all)], port => port.Close());
         }
     }
+
+    // The agent answers who asks it; what else guests write is for whoever reads it.
+    private static ConsolePort Make(string name) => new(name, keepsOutput: name != Agent);
 
     /// <summary>The board is gone.</summary>
     public void Close() => Array.ForEach(_all, port => port.Close());

@@ -2,6 +2,7 @@ using PsVm.Machine.Agents;
 using PsVm.Machine.Board;
 using PsVm.Machine.Board.Slots;
 using PsVm.Machine.Boot;
+using PsVm.Machine.Devices;
 using PsVm.Machine.Scheduling;
 using PsVm.Machine.Templates;
 using PsVm.Machine.Templates.Lazy;
@@ -45,6 +46,7 @@ internal sealed class GuestAssembler(
         CpuAccount.Check(options.CpuWeight, options.CpuLimit, options.Name);
         OwnMemoryAccount.Check(options.OwnMemoryLimit, options.Name);
         AgentIdentity.Check(options.Identity, options.Name);
+        PortSockets.Check(options.ConsolePorts, options.Name);
 
         LazyStarts.CheckOptions(options);
         options = LazyStarts.Resolve(options);
@@ -53,10 +55,11 @@ internal sealed class GuestAssembler(
         TemplateGeneration generation = options.Template is null ? default : TemplateGeneration.At(options.Template);
         TemplateSource? template = options.Template is null ? null : TemplateOptions.Open(options, generation);
         IReadOnlyList<GuestDevicePlan> slots = SlotPlan.Of(kinds(), options, template?.Template);
-        string usual = slots.Count > 0 ? MachineTypes.Virt13 : MachineTypes.Alias;
+        string usual = slots.Count > 0 || options.ConsolePorts.Count > 0 ? MachineTypes.Virt13 : MachineTypes.Alias;
         string machineType = ResolveMachineType(options.MachineType ?? template?.Template.MachineType ?? usual);
         template?.CheckNeeds(machineType);
         SlotPlan.CheckRoom(slots, MachineType.Get(machineType), options.Name);
+        CheckPorts(options, machineType);
         return new GuestAssembly(this, options, machineType, template, slots, generation);
     }
 
@@ -67,9 +70,21 @@ internal sealed class GuestAssembler(
     public (GuestOptions Options, IReadOnlyList<GuestDevicePlan> Slots) OpenWith(GuestOptions options)
     {
         string? machineType = options.MachineType == MachineTypes.Resolve(MachineTypes.Alias) ? null : options.MachineType;
-        bool hasDevices = options.Disks.Count + options.SharedFolders.Count + options.Networks.Count > 0;
+        bool hasDevices = options.Disks.Count + options.SharedFolders.Count + options.Networks.Count + options.ConsolePorts.Count > 0;
         GuestAssembly assembly = Open(options with { MachineType = hasDevices ? machineType : options.MachineType });
         return (assembly.Options, assembly.Slots);
+    }
+
+    private static void CheckPorts(GuestOptions options, string machineType)
+    {
+        if (options.ConsolePorts is [var first, ..] && !PortSockets.AreOf(MachineType.Get(machineType).Devices.Select(device => device.Kind)))
+        {
+            throw new GuestException(
+                GuestErrorIds.ConsolePortUnavailable,
+                $"Expected a machine type with a device for port '{first.Name}', found {machineType}, which has none.",
+                options.Name,
+                $"Leave out MachineType, or give {MachineTypes.Virt13}.");
+        }
     }
 
     /// <summary>What opens folders.</summary>
@@ -269,17 +284,19 @@ internal sealed class GuestAssembler(
         OwnMemoryAccount memory = previous?.OwnMemory ?? new OwnMemoryAccount(options.OwnMemoryLimit, options.OwnMemoryAction);
         RamConsumers.Check(slots, ram.Backends);
         GuestDevices devices = previous?.Devices.Share() ?? GuestDevices.Open(slots, host ?? _host);
+        PortSockets sockets = previous?.Sockets.Share() ?? new PortSockets(options.ConsolePorts);
         try
         {
             LiveGuest guest = new(
                 scheduler, account, memory, watch, code, Family(template), description, ram, filled, firmware, template, begin, again,
-                previous?.Console, devices, events);
+                previous?.Console, devices, sockets, events);
             clock.Restored();
             return guest;
         }
         catch
         {
             devices.Dispose();
+            sockets.Dispose();
             throw;
         }
     }

@@ -18,6 +18,7 @@ internal sealed partial class LiveGuest
 
     private void MeetAgent(GuestBoard board)
     {
+        _sockets.Connect(board.Ports, Name);
         _agent = board.Ports?.Find(ConsolePorts.Agent) is { } port ? new GuestAgent(port, () => Name) : null;
         _agent?.Watch();
     }

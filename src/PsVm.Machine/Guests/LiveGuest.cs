@@ -29,6 +29,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
     private readonly GuestMeter _meter;
     private readonly MemoryWatch _watch;
     private readonly OwnMemoryMeter _memory;
+    private readonly PortSockets _sockets;
 
     private GuestInfo _description;
     private bool _isDiscarded;
@@ -49,6 +50,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
     /// <param name="options">What it was made of, and can be made of again.</param>
     /// <param name="console">Its console; null: a new one.</param>
     /// <param name="devices">What is in its slots; it becomes the guest's when this returns.</param>
+    /// <param name="sockets">The sockets of its named ports; they become the guest's when this returns.</param>
     /// <param name="events">Who is told of its end.</param>
     public LiveGuest(
         HartScheduler scheduler,
@@ -66,6 +68,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         GuestOptions options,
         GuestConsole? console,
         GuestDevices devices,
+        PortSockets sockets,
         LifeEvents events)
     {
         _description = description;
@@ -75,6 +78,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         _identity = options.Identity;
         Console = console ?? new GuestConsole();
         Devices = devices;
+        _sockets = sockets;
         _code = code.OpenPart(family);
         (_scheduler, _template, _firmware) = (scheduler, template, firmware);
         GuestBoard board = MakeBoard();
@@ -119,6 +123,9 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
 
     /// <summary>Its balloon; null: it has none.</summary>
     public BalloonDevice? Balloon => Devices.All.OfType<BalloonDevice>().FirstOrDefault();
+
+    /// <summary>The sockets of its named ports; its next life goes on with them.</summary>
+    public PortSockets Sockets => _sockets;
 
     /// <summary>What it may have of the CPU, and has had; its next life goes on with it.</summary>
     public CpuAccount CpuAccount => _machine.Harts.Account;
@@ -209,7 +216,8 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         _code,
         Console,
         OnPowerRequest,
-        Devices.Slots(_ram));
+        Devices.Slots(_ram),
+        new ConsolePorts([.. Options.ConsolePorts.Select(port => port.Name)]));
 
     private HartGroup MakeHarts(GuestBoard board, CpuAccount account) =>
         new(_scheduler, account, board, OnSliceEnded, OnHartFailed, OnHartsEnded);
@@ -228,6 +236,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
                 IdentityState = _identityState,
                 Fill = _filled?.Info,
                 Balloon = Balloon?.Show(_description.Memory),
+                ConsolePorts = _sockets.Show(),
                 Networks = [.. Devices.All.OfType<NetworkInSlot>().Select(adapter => adapter.Show(_description.Name))],
                 VhostUser = [.. Devices.All.OfType<VhostUserInSlot>().Select(device => device.Show())],
             };
@@ -387,6 +396,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         _code.Dispose();
         _filled?.Dispose();
         Devices.Dispose();
+        _sockets.Dispose();
     }
 
     /// <summary>Asks all harts to stop; the first reason counts.</summary>

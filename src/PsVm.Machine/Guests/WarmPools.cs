@@ -193,6 +193,7 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
             { KeepIdentity: true } => nameof(options.KeepIdentity),
             { Disks.Count: > 0 } => nameof(options.Disks),
             { Networks.Count: > 0 } => nameof(options.Networks),
+            { ConsolePorts.Count: > 0 } => nameof(options.ConsolePorts),
             { SharedFolders.Count: > 0 } => nameof(options.SharedFolders),
             { NoReboot: true } => nameof(options.NoReboot),
             { DenyPrivateDiscard: true } => nameof(options.DenyPrivateDiscard),

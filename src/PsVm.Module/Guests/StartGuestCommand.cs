@@ -247,6 +247,16 @@ public sealed class StartGuestCommand : PsVmCmdlet
     public GuestVhostUserOptions[] VhostUser { get; set; } = [];
 
     /// <summary>
+    /// Named ports of the guest's console device (<c>/dev/virtio-ports/NAME</c>), which programs of the host reach by a Unix socket: names, or dictionaries
+    /// with Name and Path. A template's clones have those that it was made with.
+    /// </summary>
+    [Parameter]
+    [ValidateNotNullOrEmpty]
+    [ConsolePorts]
+    [ArgumentCompleter(typeof(NothingCompleter))]
+    public GuestConsolePortOptions[] ConsolePort { get; set; } = [];
+
+    /// <summary>
     /// Network adapters: <c>Hub</c>, <c>Hub:NAME</c>, <c>Passt</c> or <c>Tap:DEVICE</c>, or dictionaries with Backend, Name, Hub, Device, Mac, Mtu and
     /// Forward. A template's clones have those that it was made with, and this says what they lead to.
     /// </summary>
@@ -421,6 +431,7 @@ public sealed class StartGuestCommand : PsVmCmdlet
             Disks = ResolvePaths(Disk),
             SharedFolders = ResolvePaths(SharedFolder),
             VhostUser = Array.ConvertAll(VhostUser, device => device with { Socket = ResolvePath(device.Socket), Path = ResolvePath(device.Path) }),
+            ConsolePorts = Array.ConvertAll(ConsolePort, port => port with { Path = ResolvePath(port.Path) }),
             Networks = Network,
             NoReboot = NoReboot,
             CpuWeight = Counts(nameof(CpuWeight)) ? CpuWeight : null,
