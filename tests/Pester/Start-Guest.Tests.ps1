@@ -86,6 +86,26 @@ Describe 'Start-Guest' {
         Get-Guest one, two, three, clone | Remove-Guest -Force
     }
 
+    It 'gives a guest named ports with sockets of their own' {
+        $null = New-Item $TestDrive/ports -ItemType Directory
+        $web = Start-Guest web -Memory 32MB -ConsolePort com.example.0, @{ Name = 'b'; Path = "$TestDrive/ports/b.sock" }
+        $web.ConsolePorts.Name | Should -Be com.example.0, b
+        $web.ConsolePorts[1].Path | Should -Be "$TestDrive/ports/b.sock"
+        $web.ConsolePorts | ForEach-Object { Test-Path $_.Path | Should -BeTrue }
+        ($web | Format-List | Out-String) -replace ' +' | Should -Match 'ConsolePorts:com\.example\.0\('
+        (Get-ErrorOf { Start-Guest other -Memory 32MB -ConsolePort 'a b' -WhatIf }).Id | Should -Be ConsolePortNameInvalid
+        (Get-ErrorOf { Start-Guest other -Memory 32MB -ConsolePort a -MachineType virt-1.2 -WhatIf }).Id | Should -Be ConsolePortUnavailable
+        { Start-Guest other -ConsolePort @{ Path = './x' } } | Should -Throw '*its Name*'
+        { Start-Guest other -ConsolePort @{ Nam = 'x' } } | Should -Throw '*Name*'
+        $null = $web | Checkpoint-Guest -Path $TestDrive/ported
+        $clone = Start-Guest clone -Template $TestDrive/ported
+        $clone.ConsolePorts.Name | Should -Be com.example.0, b
+        $clone.ConsolePorts.Path | Where-Object { $_ -in $web.ConsolePorts.Path } | Should -BeNullOrEmpty
+        (Get-ErrorOf { Start-Guest wrong -Template $TestDrive/ported -ConsolePort c }).Id | Should -Be ConsolePortMismatch
+        $web, $clone | Remove-Guest -Force
+        Test-Path $web.ConsolePorts[1].Path | Should -BeFalse
+    }
+
     It 'starts virtiofsd for a guest, shows it, and ends it with the guest' {
         $daemon = (Get-Command virtiofsd, /usr/libexec/virtiofsd, /usr/lib/qemu/virtiofsd -ErrorAction Ignore | Select-Object -First 1).Path
         if (-not $daemon) { Set-ItResult -Skipped -Because 'virtiofsd is not installed'; return }

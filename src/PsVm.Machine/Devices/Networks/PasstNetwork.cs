@@ -127,6 +127,7 @@ internal sealed class PasstNetwork : INetworkBackend
         [
             "--fd", descriptor.ToString(CultureInfo.InvariantCulture), "--foreground", "--quiet", "--no-map-gw",
             "--mtu", _mtu.ToString(CultureInfo.InvariantCulture), .. of(isUdp: false), .. udp.Length == 0 ? ["--udp-ports", "none"] : udp,
+            .. HostResolvers.Arguments(),
         ];
     }
 
