@@ -12,6 +12,26 @@ internal static unsafe class BlockDecoder
     /// <summary>The longest block, with its <see cref="OpCode.End"/>.</summary>
     public const int MaxOps = 128;
 
+    /// <summary>Operations of the block of an instruction that crosses the end of its page: it, and the end.</summary>
+    public const int CrossingOps = 2;
+
+    /// <summary>Where an instruction begins that crosses the end of its page.</summary>
+    public const int CrossingOffset = (int)PhysicalMemory.PageSize - 2;
+
+    /// <summary>Whether a block is that of an instruction that crosses the end of its page, and so holds on the next page, too.</summary>
+    public static bool Crosses(Op* ops) => ops->Offset + ops->Length > (int)PhysicalMemory.PageSize;
+
+    /// <summary>Decodes the block of an instruction that crosses the end of its page.</summary>
+    /// <param name="ops">Room for <see cref="CrossingOps"/>.</param>
+    /// <param name="bits">The instruction.</param>
+    /// <param name="isa">The extensions that the hart has.</param>
+    public static void DecodeCrossing(Op* ops, uint bits, IsaExtensions isa)
+    {
+        ops[0] = Decoder.Decode(bits, CrossingOffset, isa);
+        ops[1] = new Op { Code = OpCode.End, Offset = (ushort)(CrossingOffset + ops[0].Length) };
+        Debug.Assert(Crosses(ops), "it has four bytes");
+    }
+
     /// <summary>Decodes a block; gives the number of operations: one, its end, where the first instruction crosses the end of the page.</summary>
     /// <param name="ops">Room for <see cref="MaxOps"/>.</param>
     /// <param name="page">The page's first byte.</param>

@@ -167,6 +167,14 @@ internal sealed unsafe class BlockCache : IDisposable
         }
     }
 
+    /// <summary>As <see cref="AddJump"/>, of a block from <see cref="GetCrossing"/>.</summary>
+    public void AddCrossing(ulong address, Op* ops, long page, long next)
+    {
+        BlockHeader* header = BlockHeader.Of(ops);
+        byte* code = header->Code is null ? Space.NotTranslated : header->Code;
+        _current!.AddCrossing(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page }, next);
+    }
+
     /// <summary>The block at an address in a page that the table in use knows; null: it has to be looked for.</summary>
     public Op* FindJump(ulong address) => _current!.Find(address, Space.NotTranslated);
 
@@ -275,8 +283,24 @@ internal sealed unsafe class BlockCache : IDisposable
     public Op* Get(byte* host, long page, out bool newCodePage)
     {
         int offset = (int)((nint)host & ((int)PhysicalMemory.PageSize - 1));
-        Debug.Assert((offset & 1) == 0 && (ulong)page < (ulong)_codePages.Length * 64, "a half-word of a page of RAM");
-        byte* content = host - offset;
+        Debug.Assert((offset & 1) == 0, "a half-word");
+        return TryKnow(host - offset, page, out newCodePage) is { } known ? Space.FindBlock(known, offset) : null;
+    }
+
+    /// <summary>The block of an instruction that begins in the last half-word of one page and goes on in another; both are pages of code from then on.</summary>
+    /// <inheritdoc cref="Get"/>
+    public Op* GetCrossing(FetchedPage first, FetchedPage second, out bool newFirst, out bool newSecond)
+    {
+        newFirst = false;
+        return TryKnow((byte*)second.Host, second.Number, out newSecond) is { } rest && TryKnow((byte*)first.Host, first.Number, out newFirst) is { } known
+            ? Space.FindCrossing(known, rest)
+            : null;
+    }
+
+    /// <summary>The shared page that a page is equal to; null: the space has no room for it now.</summary>
+    private CodePage? TryKnow(byte* content, long page, out bool newCodePage)
+    {
+        Debug.Assert((ulong)page < (ulong)_codePages.Length * 64, "a page of RAM");
         newCodePage = !HasCode(page);
         if (newCodePage)
         {
@@ -298,8 +322,7 @@ internal sealed unsafe class BlockCache : IDisposable
         }
 
         known.Fences = _fences;
-        _found = known.Code;
-        return Space.FindBlock(known.Code, offset);
+        return _found = known.Code;
     }
 
     public void Dispose()

@@ -45,25 +45,66 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
             return null;
         }
 
-        bool crosses = (pc & PageMask) == PageMask - 1 && Decoder.IsFull(*(ushort*)host);
-        if (crosses || !page.IsWhole)
+        if ((pc & PageMask) == PageMask - 1 && Decoder.IsFull(*(ushort*)host))
+        {
+            return FindCrossing(pc);
+        }
+
+        if (!page.IsWhole)
         {
             return DecodeAlone(pc, *(ushort*)host);
         }
 
         Op* ops = blocks.Get(host, page.Number, out bool newCodePage);
+        NoteCode(page, newCodePage);
         if (ops is null)
         {
             return DecodeAlone(pc, *(ushort*)host); // until there is room again
         }
 
-        if (newCodePage)
+        blocks.AddJump(pc, ops, page.Number);
+        return ops;
+    }
+
+    /// <summary>The block of an instruction that goes on in the next page; null: fetching it failed.</summary>
+    private Op* FindCrossing(ulong pc)
+    {
+        const int HalfWord = 2;
+        if (mmu.FetchPointer(pc + HalfWord, out FetchedPage second) is null)
+        {
+            return null;
+        }
+
+        // Both are in the fetch table then, also where there was no room for the second and all were forgotten.
+        byte* host = mmu.FetchPointer(pc, out FetchedPage first);
+        if (host is null)
+        {
+            return null;
+        }
+
+        if (!first.IsWhole || !second.IsWhole)
+        {
+            return DecodeAlone(pc, *(ushort*)host);
+        }
+
+        Op* ops = blocks.GetCrossing(first, second, out bool newFirst, out bool newSecond);
+        NoteCode(first, newFirst);
+        NoteCode(second, newSecond);
+        if (ops is null)
+        {
+            return DecodeAlone(pc, *(ushort*)host);
+        }
+
+        blocks.AddCrossing(pc, ops, first.Number, second.Number);
+        return ops;
+    }
+
+    private void NoteCode(FetchedPage page, bool isNew)
+    {
+        if (isNew)
         {
             mmu.Tlb.ProtectHostPage((byte*)page.Host);
         }
-
-        blocks.AddJump(pc, ops, page.Number);
-        return ops;
     }
 
     /// <summary>The bits of the instruction at an address that was fetched before, for mtval.</summary>
@@ -80,8 +121,8 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
     }
 
     /// <summary>
-    /// An instruction that lies on two pages, or in a page that may not be fetched as a whole, is a block of its own: checked and decoded
-    /// anew each time, and never translated.
+    /// An instruction in a page that may not be fetched as a whole, or for which there is no room, is a block of its own: checked and decoded anew each time,
+    /// and never translated.
     /// </summary>
     private Op* DecodeAlone(ulong pc, uint bits)
     {

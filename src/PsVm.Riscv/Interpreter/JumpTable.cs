@@ -86,6 +86,17 @@ internal sealed unsafe class JumpTable
         Mark(block.Address >> PhysicalMemory.PageShift, block.Page);
     }
 
+    /// <summary>Remembers where the block of an instruction begins that goes on in the next page, and so is forgotten with that, too.</summary>
+    /// <param name="address">Its address.</param>
+    /// <param name="block">The block.</param>
+    /// <param name="next">Number of the page of RAM that it goes on in.</param>
+    public void AddCrossing(ulong address, JumpEntry block, long next)
+    {
+        Debug.Assert(CrossesPage(address), "the last half-word of a page");
+        Add(address, block);
+        Mark((address >> PhysicalMemory.PageShift) + 1, next);
+    }
+
     /// <summary>Remembers a page of which blocks may be found by its index.</summary>
     /// <returns>It knows more pages from now on: their mask is another one.</returns>
     public bool AddPage(ulong address, BlockIndex* index, long number)
@@ -168,6 +179,8 @@ internal sealed unsafe class JumpTable
         }
     }
 
+    private static bool CrossesPage(ulong address) => (address & (PhysicalMemory.PageSize - 1)) == BlockDecoder.CrossingOffset;
+
     private static bool IsIn(ulong[] pages, ulong page) => (pages[SlotOf(page) >> 6] >> (SlotOf(page) & 63) & 1) != 0;
 
     private static int SlotOf(ulong page) => (int)((page ^ (page >> 10)) & (PageSlots - 1));
@@ -205,7 +218,7 @@ internal sealed unsafe class JumpTable
         }
     }
 
-    /// <summary>Forgets the blocks in a virtual page, and those in a page of RAM.</summary>
+    /// <summary>Forgets the blocks in a virtual page, and those in a page of RAM; and all that may go on in another page, since it is not noted in which.</summary>
     private void ForgetIn(ulong virtualPage, long page)
     {
         Array.Clear(_virtual);
@@ -215,7 +228,7 @@ internal sealed unsafe class JumpTable
             for (ulong bits = _use->Bits[word]; bits != 0; bits &= bits - 1)
             {
                 JumpEntry* entry = _entries + (word * 64) + BitOperations.TrailingZeroCount(bits);
-                if (entry->Address >> PhysicalMemory.PageShift == virtualPage || entry->Page == page)
+                if (entry->Address >> PhysicalMemory.PageShift == virtualPage || entry->Page == page || CrossesPage(entry->Address))
                 {
                     entry->Address = JumpEntry.Empty;
                     _use->Bits[word] &= ~(bits & (0 - bits));

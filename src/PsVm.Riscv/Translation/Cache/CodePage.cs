@@ -47,6 +47,15 @@ internal sealed unsafe class CodePage
     /// <summary>Decoded blocks by offset.</summary>
     public Dictionary<int, nint> Blocks { get; } = [];
 
+    /// <summary>
+    /// Blocks of the instruction that begins in the last half-word, by what that is with the first half-word of the page that came next. Where that lies is for each guest's
+    /// page table to say, so no jump is bound to them. Null: there are none.
+    /// </summary>
+    public Dictionary<uint, nint>? Crossings { get; private set; }
+
+    /// <summary>The most of them.</summary>
+    public const int MostCrossings = 4;
+
     /// <summary>The blocks as translated code looks for them; null: there are none. Safe from any thread.</summary>
     public BlockIndex* Index
     {
@@ -72,6 +81,9 @@ internal sealed unsafe class CodePage
     /// <summary>Whether a page holds the same. Its content does not change, so this needs no lock.</summary>
     /// <remarks>Safety: the other page is a whole one of mapped RAM.</remarks>
     public bool Holds(byte* other) => new ReadOnlySpan<byte>(_bytes, Size).SequenceEqual(new ReadOnlySpan<byte>(other, Size));
+
+    /// <summary>Adds one to <see cref="Crossings"/>.</summary>
+    public void AddCrossing(uint bits, nint block) => (Crossings ??= []).Add(bits, block);
 
     /// <summary>Has its payer pay for more, or less when negative.</summary>
     public void Charge(CodeUse use)

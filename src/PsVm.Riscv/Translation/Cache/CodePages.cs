@@ -112,22 +112,46 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
     /// <summary>Adds a block to a page.</summary>
     public Op* AddBlock(CodePage page, int offset, ReadOnlySpan<Op> decoded)
     {
-        int bytes = BytesOf(decoded.Length);
-        var header = (BlockHeader*)NativeMemory.Alloc((nuint)bytes);
+        Op* ops = MakeBlock(page, decoded);
+        page.Index = BlockIndex.Add(page.Index, offset, BlockHeader.Of(ops), page.Blocks, out int more);
+        page.Blocks.Add(offset, (nint)ops);
+        ChargeDecoded(page, BytesOf(decoded.Length) + more);
+        return ops;
+    }
+
+    /// <summary>Adds the block of an instruction that goes on in the next page.</summary>
+    /// <param name="page">The page that it begins in.</param>
+    /// <param name="bits">The instruction.</param>
+    /// <param name="decoded">The block.</param>
+    public Op* AddCrossing(CodePage page, uint bits, ReadOnlySpan<Op> decoded)
+    {
+        Op* ops = MakeBlock(page, decoded);
+        page.AddCrossing(bits, (nint)ops);
+        ChargeDecoded(page, BytesOf(decoded.Length));
+        return ops;
+    }
+
+    private static Op* MakeBlock(CodePage page, ReadOnlySpan<Op> decoded)
+    {
+        var header = (BlockHeader*)NativeMemory.Alloc((nuint)BytesOf(decoded.Length));
         *header = new BlockHeader { Page = page.Id };
         Op* ops = (Op*)(header + 1);
         decoded.CopyTo(new Span<Op>(ops, decoded.Length));
-        if (ops[decoded.Length - 1].Code == OpCode.Ecall)
+        foreach (ref Op op in new Span<Op>(ops, decoded.Length))
         {
-            ops[decoded.Length - 1].Immediate = page.Id;
+            if (op.Code == OpCode.Ecall)
+            {
+                op.Immediate = page.Id;
+            }
         }
 
-        page.Index = BlockIndex.Add(page.Index, offset, header, page.Blocks, out int more);
-        bytes += more;
-        page.Blocks.Add(offset, (nint)ops);
+        return ops;
+    }
+
+    private void ChargeDecoded(CodePage page, int bytes)
+    {
         page.Charge(new CodeUse(bytes, 0));
         DecodedBytes += bytes;
-        return ops;
     }
 
     /// <summary>Adds a translation to a page.</summary>
@@ -160,7 +184,7 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
     /// <summary>Frees a page, with its blocks and translations.</summary>
     public void Free(CodePage page)
     {
-        foreach (nint ops in page.Blocks.Values)
+        foreach (nint ops in page.Blocks.Values.Concat(page.Crossings?.Values.AsEnumerable() ?? []))
         {
             NativeMemory.Free(BlockHeader.Of((Op*)ops));
         }

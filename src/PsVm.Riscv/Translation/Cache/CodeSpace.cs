@@ -216,6 +216,33 @@ internal sealed unsafe class CodeSpace : IDisposable
         }
     }
 
+    /// <summary>
+    /// The block of the instruction that begins in a page's last half-word and goes on in another page, decoded when it is not there yet; null: there is no room for
+    /// it now, or the page has been before too many others.
+    /// </summary>
+    public Op* FindCrossing(CodePage page, CodePage next)
+    {
+        lock (_gate)
+        {
+            _pages.Touch(page);
+            _pages.Touch(next);
+            uint bits = *(ushort*)(page.Bytes + BlockDecoder.CrossingOffset) | (uint)*(ushort*)next.Bytes << 16;
+            if (page.Crossings is { } others && others.TryGetValue(bits, out nint known))
+            {
+                return (Op*)known;
+            }
+
+            if (page.Crossings?.Count >= CodePage.MostCrossings || !Room.HasFor(CodePages.BytesOf(BlockDecoder.CrossingOps)) || page.IsLeaving)
+            {
+                return null;
+            }
+
+            Op* decoded = stackalloc Op[BlockDecoder.CrossingOps];
+            BlockDecoder.DecodeCrossing(decoded, bits, page.Isa);
+            return _pages.AddCrossing(page, bits, new ReadOnlySpan<Op>(decoded, BlockDecoder.CrossingOps));
+        }
+    }
+
     /// <summary>Asks for a block's translation. Whether it is there now; else the interpreter goes on.</summary>
     /// <param name="account">Whose hart asks.</param>
     /// <param name="ops">The block.</param>

@@ -197,7 +197,7 @@ internal sealed unsafe class Translator : IDisposable
     {
         BlockHeader* header = BlockHeader.Of(ops);
         CodePage page = _pages.Of(header);
-        if (page.IsLeaving || header->IsLoop != 0 || (header->Code is not null) != loop)
+        if (page.IsLeaving || header->IsLoop != 0 || (header->Code is not null) != loop || (loop && BlockDecoder.Crosses(ops)))
         {
             return;
         }
@@ -254,7 +254,7 @@ internal sealed unsafe class Translator : IDisposable
 
         byte* entry = _host.Place(place, length);
         _pages.AddCode(page, place, length, unit is not null);
-        BindJumps(page, ((Op*)(header + 1))->Offset, place, entry);
+        BindJumps(page, (Op*)(header + 1), place, entry);
         if (unit is not null)
         {
             header->IsLoop = 1;
@@ -270,8 +270,9 @@ internal sealed unsafe class Translator : IDisposable
     /// share the jump, and where the next page lies each of them decides with its page table; so every other jump is looked up, by the physical
     /// page and the mode. A page of code is freed as a whole, so a bound jump never outlives its target.
     /// </summary>
-    private void BindJumps(CodePage page, int offset, byte* place, byte* entry)
+    private void BindJumps(CodePage page, Op* ops, byte* place, byte* entry)
     {
+        int offset = BlockDecoder.Crosses(ops) ? -1 : ops->Offset; // what holds on the next page, too, is not bound to
         foreach ((int end, int target) in _host.Jumps)
         {
             byte* code = page.Blocks.TryGetValue(target, out nint known) ? BlockHeader.Of((Op*)known)->Code : null;
@@ -290,7 +291,10 @@ internal sealed unsafe class Translator : IDisposable
             }
         }
 
-        page.Unbound.Bind(offset, entry, _host);
+        if (offset >= 0)
+        {
+            page.Unbound.Bind(offset, entry, _host);
+        }
     }
 
     [Conditional("DEBUG")]
