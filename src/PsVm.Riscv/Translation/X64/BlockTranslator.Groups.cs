@@ -116,6 +116,18 @@ internal unsafe ref partial struct BlockTranslator
         return _code.Jcc(Cond.NotEqual);
     }
 
+    /// <summary>A load or store in the other way: small, not fast.</summary>
+    private void OneByOne(Op* op, int index)
+    {
+        _code.Lea(Rax, new Mem(Use(op->Rs1, Rax), (int)op->Immediate));
+        AccessByRoutine(op, index);
+        if (EndsAfterStoreIntoCode(op))
+        {
+            _code.Op(Alu.Cmp, Field(nameof(HartState.Limit)), 0);
+            AddLate(LateKind.Rest, _code.Jcc(Cond.Equal), null, op + 1, index + 1);
+        }
+    }
+
     private OtherWay OtherWayOf(AccessStretch stretch)
     {
         _otherWays ??= [];
@@ -142,27 +154,12 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    /// <summary>
-    /// Looks once more, also for what was pushed out of its place: then the access is done where it stands. That moves entries about, so amidst a stretch it is
-    /// done in the other way. The address is in rax, the size in rcx; both are kept, and rdx, when there is nothing.
-    /// </summary>
-    private void Recall(Late late, bool load)
-    {
-        CallOut(load ? _stubs.ProbeLoad : _stubs.ProbeStore);
-        if (OtherWayAround(late) is { } other)
-        {
-            other.Jumps.Add((late.Index, (nint)_code.Jcc(Cond.Equal)));
-        }
-        else
-        {
-            _code.Jcc(Cond.Equal, (byte*)late.Target);
-        }
-    }
-
     /// <summary>The other way, where an operation is amidst a stretch that may be done in one.</summary>
     private readonly OtherWay? OtherWayAround(Late late) => _oneByOne ? null : _otherWays?.Find(way => way.IsAmidst((nint)late.Op));
 
-    /// <summary>Goes on after a rare way that has called C#.</summary>
+    /// <summary>
+    /// Goes on after a rare way that has called C#, or moved entries of the TLB about: amidst a stretch, behind the operation in the other way.
+    /// </summary>
     private void GoOn(Late late, Cond? condition = null)
     {
         byte* target = late.Back;

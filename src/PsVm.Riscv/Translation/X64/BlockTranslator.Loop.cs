@@ -51,12 +51,16 @@ internal unsafe ref partial struct BlockTranslator
         if (loop.Unit.Loads)
         {
             loop.SlowLoad = _code.At;
+            CallOut(_stubs.RecallLoad);
+            Stubs.EmitReturnIfDone(ref _code);
             Stubs.EmitSlowLoad(ref _code, _map);
         }
 
         if (loop.Unit.Stores)
         {
             loop.SlowStore = _code.At;
+            CallOut(_stubs.RecallStore);
+            Stubs.EmitReturnIfDone(ref _code);
             Stubs.EmitSlowStore(ref _code, _map);
         }
 

@@ -68,8 +68,14 @@ internal unsafe ref partial struct BlockTranslator
 
     private void Load(Op* op, int index)
     {
+        if (_oneByOne)
+        {
+            OneByOne(op, index);
+            return;
+        }
+
         (int size, bool signed) = LoadShape(op->Code);
-        byte* miss = Reach(op, index, size, nameof(TlbEntry.Read), out Mem operand), found = _code.At;
+        byte* miss = Reach(op, index, size, nameof(TlbEntry.Read), out Mem operand);
         Reg target = Mapped(op->Rd) ?? Rax;
         _code.Load(target, operand, size, signed);
         if (op->Rd != Op.Sink)
@@ -77,13 +83,19 @@ internal unsafe ref partial struct BlockTranslator
             Define(op, target);
         }
 
-        AddMiss(LateKind.SlowAccess, miss, op, index, found);
+        AddMiss(LateKind.SlowAccess, miss, op, index);
     }
 
     private void Store(Op* op, int index)
     {
+        if (_oneByOne)
+        {
+            OneByOne(op, index);
+            return;
+        }
+
         int size = StoreSize(op->Code);
-        byte* miss = Reach(op, index, size, nameof(TlbEntry.Write), out Mem operand), found = _code.At;
+        byte* miss = Reach(op, index, size, nameof(TlbEntry.Write), out Mem operand);
         if (Mapped(op->Rs2) is { } value)
         {
             _code.Mov(operand, value, size);
@@ -94,14 +106,14 @@ internal unsafe ref partial struct BlockTranslator
             _code.Mov(operand, Rcx, size);
         }
 
-        AddMiss(LateKind.SlowAccess, miss, op, index, found);
+        AddMiss(LateKind.SlowAccess, miss, op, index);
     }
 
-    private void AddMiss(LateKind kind, byte* miss, Op* op, int index, byte* found = null)
+    private void AddMiss(LateKind kind, byte* miss, Op* op, int index)
     {
         if (miss is not null)
         {
-            AddLate(kind, miss, _code.At, op, index, (long)found);
+            AddLate(kind, miss, _code.At, op, index);
         }
     }
 
@@ -135,25 +147,28 @@ internal unsafe ref partial struct BlockTranslator
 
     private void SlowAccess(Late late)
     {
-        Op* op = late.Op;
+        AccessByRoutine(late.Op, late.Index);
+        ComeBack(late);
+    }
+
+    /// <summary>A load or store by what is called where the TLB does not answer, which looks there, too. The address is in rax.</summary>
+    private void AccessByRoutine(Op* op, int index)
+    {
         bool load = op->Code <= OpCode.Lwu;
         (int size, bool signed) = load ? LoadShape(op->Code) : (StoreSize(op->Code), false);
         _code.Mov(Rcx, size);
-        Recall(late, load);
         if (!load)
         {
             Read(Rdx, op->Rs2);
         }
 
         CallOut(_loop is null ? (load ? _stubs.SlowLoad : _stubs.SlowStore) : (load ? _loop.SlowLoad : _loop.SlowStore));
-        FaultIfFailed(op, late.Index);
+        FaultIfFailed(op, index);
         if (load && op->Rd != Op.Sink)
         {
             Reg target = Target(op);
             _code.Load(target, Field(nameof(HartState.LoadValue)), size, signed);
             Define(op, target);
         }
-
-        ComeBack(late);
     }
 }

@@ -75,8 +75,20 @@ internal sealed unsafe partial class Stubs
         });
         ProbeLoad = Emit((ref X64Assembler code) => EmitProbe(ref code, nameof(TlbEntry.Read)));
         ProbeStore = Emit((ref X64Assembler code) => EmitProbe(ref code, nameof(TlbEntry.Write)));
-        SlowLoad = Emit((ref X64Assembler code) => EmitSlowLoad(ref code, RegisterMap.Canonical));
-        SlowStore = Emit((ref X64Assembler code) => EmitSlowStore(ref code, RegisterMap.Canonical));
+        RecallLoad = Emit(EmitRecallLoad);
+        RecallStore = Emit(EmitRecallStore);
+        SlowLoad = Emit((ref X64Assembler code) =>
+        {
+            code.Call(RecallLoad);
+            EmitReturnIfDone(ref code);
+            EmitSlowLoad(ref code, RegisterMap.Canonical);
+        });
+        SlowStore = Emit((ref X64Assembler code) =>
+        {
+            code.Call(RecallStore);
+            EmitReturnIfDone(ref code);
+            EmitSlowStore(ref code, RegisterMap.Canonical);
+        });
         Interpret = Emit((ref X64Assembler code) => EmitInterpret(ref code, RegisterMap.Canonical));
         byte* callSystem = Emit((ref X64Assembler code) =>
             EmitCall(ref code, RegisterMap.Canonical, (nint)HostCalls.System, (ref X64Assembler code) => code.Mov(Rsi, Rcx)));
@@ -98,6 +110,8 @@ internal sealed unsafe partial class Stubs
     }
 
     private delegate void Body(ref X64Assembler code);
+
+    private delegate void BodyForSize(ref X64Assembler code, int size);
 
     /// <summary>Runs translated code: state, code.</summary>
     public delegate* unmanaged<HartState*, byte*, void> Enter { get; }
@@ -122,6 +136,14 @@ internal sealed unsafe partial class Stubs
     public byte* ProbeLoad { get; }
 
     public byte* ProbeStore { get; }
+
+    /// <summary>
+    /// What comes first in the routines of slow loads and stores: does one that the TLB answers after all; zero flag: done, as those leave it, else
+    /// all registers are kept.
+    /// </summary>
+    public byte* RecallLoad { get; }
+
+    public byte* RecallStore { get; }
 
     public byte* SlowLoad { get; }
 
@@ -172,6 +194,63 @@ internal sealed unsafe partial class Stubs
         code.Pop(Rdx);
         code.Pop(Rcx);
         code.Ret();
+    }
+
+    /// <summary>Ends a routine where the zero flag says that it is done.</summary>
+    public static void EmitReturnIfDone(ref X64Assembler code)
+    {
+        byte* goOn = code.Jcc(Cond.NotEqual);
+        code.Ret();
+        code.BindHere(goOn);
+    }
+
+    private void EmitRecallLoad(ref X64Assembler code)
+    {
+        code.Call(ProbeLoad);
+        byte* miss = code.Jcc(Cond.NotEqual);
+        code.Op(Alu.Add, Rdx, Rax);
+        BySize(ref code, (ref X64Assembler code, int size) => code.Load(Rdx, new Mem(Rdx, 0), size, signed: false));
+        code.Mov(BlockTranslator.Field(nameof(HartState.LoadValue)), Rdx);
+        code.Mov(Rax, 1);
+        code.Op(Alu.Cmp, Rax, Rax);
+        code.BindHere(miss);
+        code.Ret();
+    }
+
+    private void EmitRecallStore(ref X64Assembler code)
+    {
+        code.Push(Rdx);
+        code.Call(ProbeStore);
+        byte* miss = code.Jcc(Cond.NotEqual);
+        code.Op(Alu.Add, Rax, Rdx);
+        code.Pop(Rdx);
+        BySize(ref code, (ref X64Assembler code, int size) => code.Mov(new Mem(Rax, 0), Rdx, size));
+        code.Mov(Rax, 1);
+        code.Op(Alu.Cmp, Rax, Rax);
+        code.Ret();
+        code.BindHere(miss);
+        code.Pop(Rdx);
+        code.Ret();
+    }
+
+    /// <summary>What is to be done for the size in rcx.</summary>
+    private static void BySize(ref X64Assembler code, BodyForSize body)
+    {
+        byte** ends = stackalloc byte*[3];
+        for (int i = 0; i < 3; i++)
+        {
+            code.Op(Alu.Cmp, Rcx, 1 << i, wide: false);
+            byte* other = code.Jcc(Cond.NotEqual);
+            body(ref code, 1 << i);
+            ends[i] = code.Jmp();
+            code.BindHere(other);
+        }
+
+        body(ref code, sizeof(ulong));
+        for (int i = 0; i < 3; i++)
+        {
+            code.BindHere(ends[i]);
+        }
     }
 
     /// <summary>The place of the address in rax among so many of the TLB.</summary>
