@@ -9,7 +9,10 @@ using OpCode = PsVm.Riscv.Decoding.OpCode;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>Writes every translation that is made to a file: the guest's instructions, and the host's that they became.</summary>
+/// <summary>
+/// Writes every translation that is made to a file: the guest's operations, with the groups of accesses that are checked as one, and the host's
+/// instructions that they became.
+/// </summary>
 /// <param name="path">The file; one that is there is replaced.</param>
 internal sealed unsafe class CodeDump(string path) : IDisposable
 {
@@ -54,11 +57,13 @@ internal sealed unsafe class CodeDump(string path) : IDisposable
 
     private void WriteGuest(Op* op)
     {
-        for (; ; op++)
+        AccessGroups? groups = AccessGroups.Of(op, &BlockTranslator.CallsInterpreter);
+        for (int index = 0; ; index++, op++)
         {
+            string group = groups?[index] is { } of ? $"  group {of.First} of {of.Bytes} bytes, at {groups.OffsetOf(index)}" : string.Empty;
             _out.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"  {op->Offset:x3}  {op->Code.ToString().ToLowerInvariant()} rd={op->Rd} rs1={op->Rs1} rs2={op->Rs2} imm={op->Immediate}"));
+                $"  {op->Offset:x3}  {op->Code.ToString().ToLowerInvariant()} rd={op->Rd} rs1={op->Rs1} rs2={op->Rs2} imm={op->Immediate}{group}"));
             if (PsVm.Riscv.Decoding.Decoder.IsLast(op->Code))
             {
                 return;

@@ -59,7 +59,7 @@ internal unsafe ref partial struct BlockTranslator
         or >= OpCode.SextB and <= OpCode.ZextH or OpCode.Mul or OpCode.Mulw;
 
     /// <summary>Whether an operation may be the interpreter's each time: all but those that are known to be done in line.</summary>
-    private static bool CallsInterpreter(Op* op)
+    public static bool CallsInterpreter(Op* op)
     {
         OpCode code = op->Code >= OpCode.FaddD && op->Code < OpCode.Csrrw ? op->Code - (OpCode.FaddD - OpCode.FaddS) : op->Code;
         return code switch

@@ -31,6 +31,12 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         Reg target = Target(op);
+        if (immediate == 0)
+        {
+            Copy(op, op->Rs1);
+            return;
+        }
+
         if (Mapped(op->Rs1) is { } source && source != target)
         {
             _code.Lea(target, new Mem(source, immediate));
@@ -38,10 +44,7 @@ internal unsafe ref partial struct BlockTranslator
         else
         {
             Read(target, op->Rs1);
-            if (immediate != 0)
-            {
-                _code.Op(Alu.Add, target, immediate);
-            }
+            _code.Op(Alu.Add, target, immediate);
         }
 
         Define(op, target);
@@ -67,20 +70,56 @@ internal unsafe ref partial struct BlockTranslator
         Define(op, target);
     }
 
-    private void Binary(Op* op, Alu alu, bool commutes, bool word = false)
+    /// <summary>Puts a guest register's value into the one that an operation writes.</summary>
+    private void Copy(Op* op, int from, bool word = false)
+    {
+        if (word)
+        {
+            Reg target = Target(op);
+            _code.Extend(target, Use(from, Rax), 4, signed: true);
+            Define(op, target);
+        }
+        else if (Mapped(op->Rd) is { } mapped)
+        {
+            Read(mapped, from);
+        }
+        else
+        {
+            _code.Mov(Slot(op->Rd), Use(from, Rax));
+        }
+    }
+
+    /// <summary>An operation of which one operand may be x0, with which it copies the other.</summary>
+    private void BinaryOrCopy(Op* op, Alu alu, bool word = false)
+    {
+        if (op->Rs1 == 0 || op->Rs2 == 0)
+        {
+            Copy(op, op->Rs1 == 0 ? op->Rs2 : op->Rs1, word);
+        }
+        else if (alu == Alu.Add && !word && Mapped(op->Rs1) is { } first && Mapped(op->Rs2) is { } second
+            && Mapped(op->Rd) is { } target && target != first && target != second)
+        {
+            _code.Lea(target, new Mem(first, 0, second));
+        }
+        else
+        {
+            Binary(op, alu, word);
+        }
+    }
+
+    private void Binary(Op* op, Alu alu, bool word = false)
     {
         (byte first, byte second) = (op->Rs1, op->Rs2);
         Reg target = Target(op);
         if (Mapped(second) == target && first != second)
         {
-            if (commutes)
+            if (alu == Alu.Sub)
             {
-                (first, second) = (second, first);
+                _code.Do(Unary.Neg, target, wide: !word);
+                alu = Alu.Add;
             }
-            else
-            {
-                target = Rax;
-            }
+
+            (first, second) = (second, first);
         }
 
         Read(target, first, wide: !word);
