@@ -117,6 +117,9 @@ public sealed class Guest : IEquatable<Guest>
     /// <inheritdoc cref="GuestInfo.VhostUser"/>
     public IReadOnlyList<GuestVhostUser> VhostUser => Refresh().VhostUser;
 
+    /// <inheritdoc cref="GuestInfo.ConsolePorts"/>
+    public IReadOnlyList<GuestConsolePort> ConsolePorts => Refresh().ConsolePorts;
+
     /// <inheritdoc cref="GuestInfo.Networks"/>
     public IReadOnlyList<GuestNetworkAdapter> Networks => Refresh().Networks;
 
