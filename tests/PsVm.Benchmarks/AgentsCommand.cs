@@ -24,7 +24,7 @@ internal static class AgentsCommand
     {
         Arguments arguments = new(words);
         CloneOptions options = new(arguments);
-        int commands = arguments.Number("--commands", 500);
+        int commands = Math.Max(arguments.Number("--commands", 500), options.Count); // one in each clone at least
         NetworkBackend? network = arguments.TextOrNull("--network") is { } backend ? Enum.Parse<NetworkBackend>(backend, ignoreCase: true) : null;
         arguments.Done();
 
