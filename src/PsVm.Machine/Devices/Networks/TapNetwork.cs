@@ -4,19 +4,25 @@ using PsVm.Memory.Native;
 
 namespace PsVm.Machine.Devices.Networks;
 
-/// <summary>A TAP device of the host that is there already. What a guest leaves to others is left to the host's kernel. Safe from any thread.</summary>
+/// <summary>
+/// A TAP device of the host that is there already, and is taken again where it was removed and made anew. What a guest leaves to others is left to the
+/// host's kernel. Safe from any thread.
+/// </summary>
 internal sealed class TapNetwork : INetworkBackend
 {
     private const int LongestName = 15; // IFNAMSIZ
     private const int IsTap = 2, HasSeveralQueues = 0x100; // IFF_TAP, IFF_MULTI_QUEUE
     private const int IsUp = 1; // IFF_UP
 
-    private readonly string _device;
-    private readonly TapDescriptor _tap;
-    private readonly Readiness _readiness;
+    private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(500);
+
+    private readonly Lock _gate = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly string _name, _device;
+    private volatile Attached? _attached; // null: the device has gone
     private volatile string? _fault;
-    private volatile bool _isGone;
     private volatile Action? _ready;
+    private int _restarts;
 
     /// <summary>Takes a device.</summary>
     /// <param name="name">The adapter's name, for messages.</param>
@@ -24,31 +30,8 @@ internal sealed class TapNetwork : INetworkBackend
     /// <exception cref="GuestException">It cannot be had.</exception>
     public TapNetwork(string name, string device)
     {
-        int flags = Look(name, device);
-        Errno error = TapDescriptor.TryOpen(device, (flags & HasSeveralQueues) != 0, out TapDescriptor? tap);
-        if (error != 0)
-        {
-            throw Refusal(name, device, error);
-        }
-
-        (_device, _tap) = (device, tap!);
-        try
-        {
-            _readiness = new Readiness(_tap.Handle, OnReady);
-        }
-        catch (IOException failure)
-        {
-            _tap.Dispose();
-            throw new GuestException(
-                GuestErrorIds.NetworkProgramFailed, $"Network adapter '{name}': expected to wait for TAP device '{device}', but {failure.Message}.", name,
-                "See to the limit of open files (ulimit -n).", failure);
-        }
-
-        _readiness.Arm(reads: true, writes: false);
-        if ((Number(PathOf(device, "flags")) & IsUp) == 0)
-        {
-            GoDown();
-        }
+        (_name, _device) = (name, device);
+        Begin();
     }
 
     /// <inheritdoc/>
@@ -60,6 +43,9 @@ internal sealed class TapNetwork : INetworkBackend
     /// <inheritdoc/>
     public string? Fault => _fault;
 
+    /// <inheritdoc/>
+    public int Restarts => Volatile.Read(ref _restarts);
+
     /// <summary>Looks whether there is such a device, and takes nothing.</summary>
     /// <param name="name">The adapter's name, for messages.</param>
     /// <param name="device">The device's.</param>
@@ -69,21 +55,21 @@ internal sealed class TapNetwork : INetworkBackend
     /// <inheritdoc/>
     public bool TrySend(ReadOnlySpan<byte> packet)
     {
-        if (_fault is not null)
+        if (_fault is not null || _attached is not { } attached)
         {
             return true;
         }
 
-        switch (TryWrite(packet))
+        switch (TryWrite(attached.Tap, packet))
         {
             case Errno.EAGAIN:
-                _readiness.Arm(reads: false, writes: true);
+                attached.Readiness.Arm(reads: false, writes: true);
                 return false;
             case Errno.EBADFD or Errno.ENODEV or Errno.EBADF:
-                Go();
+                Go(attached);
                 return true;
             case Errno.EIO:
-                GoDown();
+                GoDown(attached);
                 return true;
             default:
                 return true; // it is sent, or the kernel says that it makes no sense
@@ -93,13 +79,13 @@ internal sealed class TapNetwork : INetworkBackend
     /// <inheritdoc/>
     public int TryReceive(Span<byte> packet)
     {
-        while (!_isGone)
+        while (_attached is { } attached)
         {
             Errno error;
             int count;
             try
             {
-                error = _tap.TryRead(packet, out count);
+                error = attached.Tap.TryRead(packet, out count);
             }
             catch (ObjectDisposedException)
             {
@@ -113,13 +99,13 @@ internal sealed class TapNetwork : INetworkBackend
 
             if (error == Errno.EAGAIN)
             {
-                _readiness.Arm(reads: true, writes: false);
+                attached.Readiness.Arm(reads: true, writes: false);
                 return 0;
             }
 
             if (error != Errno.EINTR)
             {
-                Go();
+                Go(attached);
             }
         }
 
@@ -129,9 +115,13 @@ internal sealed class TapNetwork : INetworkBackend
     /// <inheritdoc/>
     public void Dispose()
     {
-        (_isGone, _ready) = (true, null);
-        _readiness.Dispose();
-        _tap.Dispose();
+        _stop.Cancel();
+        lock (_gate)
+        {
+            _ready = null;
+            _attached?.Dispose();
+            _attached = null;
+        }
     }
 
     private static string PathOf(string device, string file) => $"/sys/class/net/{device}/{file}";
@@ -199,11 +189,76 @@ internal sealed class TapNetwork : INetworkBackend
         }
     }
 
-    private Errno TryWrite(ReadOnlySpan<byte> packet)
+    /// <summary>Takes the device, which is there.</summary>
+    /// <exception cref="GuestException">It cannot be had.</exception>
+    private void Begin()
+    {
+        int flags = Look(_name, _device);
+        Errno error = TapDescriptor.TryOpen(_device, (flags & HasSeveralQueues) != 0, out TapDescriptor? tap);
+        if (error != 0)
+        {
+            throw Refusal(_name, _device, error);
+        }
+
+        Attached attached;
+        try
+        {
+            attached = new Attached(tap!, new Readiness(tap!.Handle, OnReady));
+        }
+        catch (IOException failure)
+        {
+            tap!.Dispose();
+            throw new GuestException(
+                GuestErrorIds.NetworkProgramFailed, $"Network adapter '{_name}': expected to wait for TAP device '{_device}', but {failure.Message}.", _name,
+                "See to the limit of open files (ulimit -n).", failure);
+        }
+
+        lock (_gate)
+        {
+            if (_stop.IsCancellationRequested)
+            {
+                attached.Dispose();
+                return;
+            }
+
+            (_attached, _fault) = (attached, null);
+        }
+
+        attached.Readiness.Arm(reads: true, writes: false);
+        if ((Number(PathOf(_device, "flags")) & IsUp) == 0)
+        {
+            GoDown(attached);
+        }
+    }
+
+    /// <summary>Takes the device again as soon as it is there again and can be had.</summary>
+    private async Task BeginAgainAsync()
+    {
+        while (!_stop.IsCancellationRequested)
+        {
+            await Task.Delay(s_look, _stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                if (!_stop.IsCancellationRequested && Directory.Exists(PathOf(_device, string.Empty)))
+                {
+                    Begin();
+                    Interlocked.Increment(ref _restarts);
+                    _ready?.Invoke();
+                    return;
+                }
+            }
+            catch (GuestException refused)
+            {
+                SetFault($"TAP device '{_device}' has gone, and cannot be had again: {refused.Message.TrimEnd('.')}");
+            }
+        }
+    }
+
+    private static Errno TryWrite(TapDescriptor tap, ReadOnlySpan<byte> packet)
     {
         try
         {
-            return _tap.TryWrite(packet);
+            return tap.TryWrite(packet);
         }
         catch (ObjectDisposedException)
         {
@@ -212,20 +267,27 @@ internal sealed class TapNetwork : INetworkBackend
     }
 
     /// <summary>A device that is down takes nothing, and has no room until it is up.</summary>
-    private void GoDown()
+    private void GoDown(Attached attached)
     {
         SetFault($"TAP device '{_device}' is down: ip link set {_device} up");
-        _readiness.Arm(reads: false, writes: true);
+        attached.Readiness.Arm(reads: false, writes: true);
     }
 
-    private void Go()
+    private void Go(Attached attached)
     {
-        if (!_isGone)
+        lock (_gate)
         {
-            _isGone = true;
-            _readiness.Dispose();
-            SetFault($"TAP device '{_device}' has gone");
+            if (_attached != attached)
+            {
+                return;
+            }
+
+            _attached = null;
         }
+
+        attached.Dispose();
+        SetFault($"TAP device '{_device}' has gone");
+        _ = BeginAgainAsync();
     }
 
     private void SetFault(string? fault)
@@ -240,11 +302,25 @@ internal sealed class TapNetwork : INetworkBackend
 
     private void OnReady()
     {
-        if (!_isGone)
+        if (_attached is not null)
         {
             _fault = null; // where it is not up, the next packet tells
         }
 
         _ready?.Invoke();
+    }
+
+    /// <summary>A device that is open.</summary>
+    private sealed class Attached(TapDescriptor tap, Readiness readiness) : IDisposable
+    {
+        public TapDescriptor Tap => tap;
+
+        public Readiness Readiness => readiness;
+
+        public void Dispose()
+        {
+            readiness.Dispose();
+            tap.Dispose();
+        }
     }
 }

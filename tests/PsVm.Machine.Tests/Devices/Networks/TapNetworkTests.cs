@@ -82,6 +82,29 @@ public sealed class TapNetworkTests : IDisposable
     }
 
     [SkippableFact]
+    public void One_that_goes_and_is_made_again_is_taken_again()
+    {
+        Make();
+        using TapNetwork network = new("net0", _device);
+        byte[] packet = new byte[INetworkBackend.MostPacket];
+        IpCommand.Run("link", "delete", _device);
+        Assert.True(SpinWait.SpinUntil(() => network.TryReceive(packet) == 0 && network.Fault is not null, s_patience));
+
+        // Something else of the name is told, and not taken.
+        Assert.Equal(0, IpCommand.Run("tuntap", "add", "dev", _device, "mode", "tun").ExitCode);
+        Assert.True(SpinWait.SpinUntil(() => network.Fault?.Contains("which is a TUN device", StringComparison.Ordinal) == true, s_patience), network.Fault);
+        Assert.Equal(0, network.Restarts);
+        IpCommand.Run("link", "delete", _device);
+
+        int told = 0;
+        network.Ready = () => Interlocked.Increment(ref told);
+        Make();
+        Assert.True(SpinWait.SpinUntil(() => network.Restarts == 1 && network.Fault is null && told > 0, s_patience), network.Fault);
+        Assert.True(SpinWait.SpinUntil(() => network.TrySend(TestFrames.Tcp(isIpv4: true, 100, 0)) && network.Fault is null && Counter("rx_packets") > 0, s_patience));
+        Assert.True(SpinWait.SpinUntil(() => network.TryReceive(packet) > 0, s_patience));
+    }
+
+    [SkippableFact]
     public void One_that_somebody_has_is_an_error()
     {
         Make();
