@@ -7,7 +7,7 @@ namespace PsVm.Benchmarks;
 /// <summary>Tells where a guest's time goes, from its start to a text and then from each of its workloads to the next.</summary>
 internal static class ProfileCommand
 {
-    private const string Name = "profile", WorkloadPrefix = "B ";
+    private const string Name = "profile", WorkloadPrefix = "B ", BeginPrefix = "A ";
 
     private static readonly TimeSpan s_betweenSamples = TimeSpan.FromMilliseconds(1);
 
@@ -65,6 +65,11 @@ internal static class ProfileCommand
                 {
                     return line;
                 }
+
+                if (prefix == WorkloadPrefix && line.StartsWith(BeginPrefix, StringComparison.Ordinal))
+                {
+                    Forget();
+                }
             }
 
             return null;
@@ -76,6 +81,13 @@ internal static class ProfileCommand
             TimeSpan cpu = host.Get(Name).CpuTime;
             Console.Write(new ProfileReport(stretch, HartProfile.TakeAll(), cpu - _cpu).ToText(symbols, top));
             _cpu = cpu;
+        }
+
+        /// <summary>Counts nothing of what was done since the stretch before: a workload was prepared.</summary>
+        private void Forget()
+        {
+            _ = HartProfile.TakeAll();
+            _cpu = host.Get(Name).CpuTime;
         }
     }
 }
