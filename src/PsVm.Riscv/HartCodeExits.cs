@@ -21,7 +21,7 @@ public sealed record HartCodeExits
     /// <summary>System instructions, for which the interpreter is called.</summary>
     public long SystemInstructions { get; init; }
 
-    /// <summary>Block starts that the jump table did not know, from both tiers.</summary>
+    /// <summary>Block starts that neither the jump table nor the index of a known page had, from both tiers.</summary>
     public long Lookups { get; init; }
 
     /// <summary>These and others, or these without others, of a time before.</summary>
