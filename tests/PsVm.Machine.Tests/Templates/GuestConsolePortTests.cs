@@ -76,9 +76,9 @@ public sealed class GuestConsolePortTests : TemplateTest
         const string find = "port=/dev/$(grep -l com.example.0 /sys/class/virtio-ports/*/name | cut -d/ -f5)";
 
         // More than all that waits on the way.
-        Run(guest, $"{find}; (dd if=/dev/zero bs=64k count=32 2>/dev/null | tr '\\0' 'x' >$port; echo written >/tmp/done) & true");
+        Run(guest, $"{find}; (dd if=/dev/zero bs=64k count=24 2>/dev/null | tr '\\0' 'x' >$port; echo written >/tmp/done) & true");
         GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t") });
-        Assert.Equal(2 << 20, Count(Host.Get(guest).ConsolePorts[0].Path, 2 << 20));
+        Assert.Equal(24 << 16, Count(Host.Get(guest).ConsolePorts[0].Path, 24 << 16));
         Assert.True(SpinWait.SpinUntil(() => Run(guest, "cat /tmp/done 2>/dev/null") == "written", Patience));
 
         // A clone of a guest that is in the midst of it goes on with a socket of its own; what was on its way is its template's guest's.
