@@ -43,6 +43,8 @@ internal static class CompareCommand
         Comparison comparison = Comparison.Of(ours, peers, warm);
         Console.Write(comparison);
         ComparedClones.Print(options, append => StartPeer(qemu, options, append, limit), ticks, ours[^1], peers[^1]);
+        string load = File.ReadAllText("/proc/loadavg").Split(' ')[1];
+        Console.WriteLine($"\nThreads that ran or waited to on the host, mean of the last five minutes: {load}.");
         return comparison.Failures.Count == 0;
     }
 
