@@ -19,7 +19,14 @@ internal sealed class DeviceTarget : FuzzTarget
     private readonly FuzzBoard _other = new(harts: 2, firmware: true, (RamSize, false));
     private readonly Dictionary<string, byte[]> _fresh;
 
-    public DeviceTarget() => _fresh = Devices(_board).ToDictionary(part => part.Name, part => SavedState.Of(part.Part));
+    public DeviceTarget()
+    {
+        _fresh = Devices(_board).ToDictionary(part => part.Name, part => SavedState.Of(part.Part));
+        foreach (Hart hart in _board.Board.Harts)
+        {
+            hart.SelectContext(); // as before its first instruction, of which there is none here
+        }
+    }
 
     public override unsafe void Run(Dice dice)
     {
