@@ -76,13 +76,13 @@ public sealed class WorkloadTests : IDisposable
         return initrd;
     }
 
-    /// <summary>The lines on the console of a guest that has powered itself off.</summary>
     /// <summary>What each workload's line says that it ended with, by its name.</summary>
     private static Dictionary<string, string> Checksums(IEnumerable<string> lines) => lines
         .Where(line => line.StartsWith("B ", StringComparison.Ordinal))
         .Select(line => line.Trim().Split(' '))
         .ToDictionary(words => words[1], words => words[3]);
 
+    /// <summary>The lines on the console of a guest that has powered itself off.</summary>
     private static string[] RunGuest(string kernel, string initrd, string arguments, int harts, bool translate)
     {
         using MemoryBackends backends = new();

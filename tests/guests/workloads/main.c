@@ -83,7 +83,8 @@ static void report(const char *name, const char *kind, double began, uint64_t ch
 
 static int run(const char *name, const char *program, uint64_t percent)
 {
-    const char *kind = strrchr(program, '-');
+    const char *folder = strrchr(program, '/');
+    const char *kind = strrchr(folder ? folder : program, '-');
     kind = kind ? kind : "";
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         if (strcmp(all[i].name, name) == 0) {
