@@ -42,13 +42,13 @@ Describe '-AsJob' {
         $null = Start-Guest -Name db -Memory 32MB
         $job = Get-Guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60 -AsJob
         @($job) | Should -HaveCount 1
-        ($job | Receive-Job -Wait -AutoRemoveJob).Name | Should -Be web, db
+        ($job | Wait-Job | Receive-Job -Wait -AutoRemoveJob).Name | Should -Be web, db
         Get-Job | Should -BeNullOrEmpty
     }
 
     It 'makes a template in the background' {
         $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
-        $template = Checkpoint-Guest web ./t -AsJob | Receive-Job -Wait -AutoRemoveJob
+        $template = Checkpoint-Guest web ./t -AsJob | Wait-Job | Receive-Job -Wait -AutoRemoveJob
         $template | Should -BeOfType PsVm.GuestTemplate
         Test-GuestTemplate $template | Should -BeTrue
         $guest.State | Should -Be Running
@@ -73,7 +73,7 @@ Describe '-AsJob' {
         $job = & $Command
         @($job) | Should -HaveCount 1
         $job | Should -BeOfType PsVm.Module.Hosting.GuestJob
-        $found = $job | Receive-Job -Wait -AutoRemoveJob
+        $found = $job | Wait-Job | Receive-Job -Wait -AutoRemoveJob
         @($found) | Should -HaveCount 1
         $found.GetType().FullName | Should -Be $Type
         (Get-Command $Cmdlet).OutputType.Name | Should -Be $Type, PsVm.Module.Hosting.GuestJob
@@ -84,7 +84,7 @@ Describe '-AsJob' {
         Copy-GuestTemplate ./t ./copy -AsJob -WhatIf | Should -BeNullOrEmpty
         (Get-ErrorOf { Copy-GuestTemplate ./none ./copy -AsJob -WhatIf }).Id | Should -Be TemplateNotFound
         './copy' | Should -Not -Exist
-        $null = Copy-GuestTemplate ./t ./copy -AsJob -Verbose 4>$null | Receive-Job -Wait -AutoRemoveJob
+        $null = Copy-GuestTemplate ./t ./copy -AsJob -Verbose 4>$null | Wait-Job | Receive-Job -Wait -AutoRemoveJob
         Test-GuestTemplate ./copy | Should -BeTrue
     }
 
