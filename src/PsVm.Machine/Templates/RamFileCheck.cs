@@ -98,13 +98,26 @@ internal static class RamFileCheck
         return isMade || (DigestOf(part) is { } digest && VerifiedFiles.Contains(file, digest));
     }
 
+    /// <summary>Opens the file of a part, and sees to it that it has the content that was recorded.</summary>
+    /// <exception cref="GuestException">It is not what was recorded.</exception>
+    public static SafeFileHandle OpenChecked(TemplatePart part, bool verify, CancellationToken cancellation)
+    {
+        SafeFileHandle opened = Open(part, part.File);
+        try
+        {
+            CheckContent(part, part.File, opened, verify, cancellation);
+            return opened;
+        }
+        catch
+        {
+            opened.Dispose();
+            throw;
+        }
+    }
+
     /// <summary>What a start finds out about the file of a part.</summary>
     /// <exception cref="GuestException">It is not what was recorded.</exception>
-    public static void Check(TemplatePart part, bool verify, CancellationToken cancellation)
-    {
-        using SafeFileHandle opened = Open(part, part.File);
-        CheckContent(part, part.File, opened, verify, cancellation);
-    }
+    public static void Check(TemplatePart part, bool verify, CancellationToken cancellation) => OpenChecked(part, verify, cancellation).Dispose();
 
     /// <summary>Compares what can be seen of a file without reading it, where any copy must be alike.</summary>
     private static void CheckFace(TemplatePart part, string file, FileIdentity? found)

@@ -131,8 +131,7 @@ internal sealed class TemplateChain
         IReadOnlyList<LayerFile> layers = HoldLayers(block, verify: false, cancellation);
         try
         {
-            using SafeFileHandle file = RamFileCheck.Open(below, below.File);
-            RamFileCheck.CheckContent(below, below.File, file, verify: false, cancellation);
+            using SafeFileHandle file = RamFileCheck.OpenChecked(below, verify: false, cancellation);
             for (int layer = 0; layer <= layers.Count; layer++)
             {
                 (SafeFileHandle source, long shift) = layer == 0 ? (file, below.Offset) : (layers[layer - 1].Handle, 0);

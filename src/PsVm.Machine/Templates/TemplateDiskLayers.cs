@@ -10,10 +10,7 @@ namespace PsVm.Machine.Templates;
 /// <param name="template">The template.</param>
 internal sealed class TemplateDiskLayers(GuestTemplate template)
 {
-    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(50);
-
-    private readonly object _gate = new();
-    private readonly DiskLayer?[] _open = new DiskLayer?[template.Disks.Count];
+    private readonly TemplateFiles<DiskLayer> _files = new(template.Disks.Count);
 
     /// <summary>What was written over a disk, held for the caller.</summary>
     /// <param name="disk">The disk, as the template describes it.</param>
@@ -24,34 +21,9 @@ internal sealed class TemplateDiskLayers(GuestTemplate template)
     public DiskLayer? Hold(TemplateDisk disk, bool verify, CancellationToken cancellation)
     {
         int index = template.Disks.ToList().FindIndex(other => other.Name == disk.Name);
-        if (index < 0 || template.Disks[index].Written is not { } written)
-        {
-            return null;
-        }
-
-        while (!Monitor.TryEnter(_gate, s_patience))
-        {
-            cancellation.ThrowIfCancellationRequested(); // whoever has it may be reading all of a copy
-        }
-
-        try
-        {
-            if (_open[index] is { } open && open.TryHold())
-            {
-                if (!verify && open.Identity is { } now && RamFileCheck.IsKnown(written, now))
-                {
-                    return open;
-                }
-
-                open.Dispose();
-            }
-
-            return _open[index] = Open(written, template.Disks[index].Identity.Size, verify, cancellation);
-        }
-        finally
-        {
-            Monitor.Exit(_gate);
-        }
+        return index < 0 || template.Disks[index].Written is not { } written
+            ? null
+            : _files.Hold(index, written, file => Take(file, written, template.Disks[index].Identity.Size), verify, cancellation);
     }
 
     /// <summary>Finds out what a start would find out about all of them.</summary>
@@ -64,19 +36,8 @@ internal sealed class TemplateDiskLayers(GuestTemplate template)
         }
     }
 
-    private static DiskLayer Open(TemplateDiskFile written, long size, bool verify, CancellationToken cancellation)
+    private static DiskLayer Take(SafeFileHandle file, TemplateDiskFile written, long size)
     {
-        SafeFileHandle file = RamFileCheck.Open(written, written.File);
-        try
-        {
-            RamFileCheck.CheckContent(written, written.File, file, verify, cancellation);
-        }
-        catch
-        {
-            file.Dispose();
-            throw;
-        }
-
         DiskFile taken = DiskFile.Take(file, written.File);
         try
         {

@@ -174,8 +174,7 @@ internal sealed class TemplateMerge(string path, CompressOptions options, Folder
         List<(TemplatePart, SafeFileHandle)> copied = [];
         foreach (TemplatePart disk in TemplatePart.Of(template).Where(part => part.IsDisk))
         {
-            using SafeFileHandle from = RamFileCheck.Open(disk, disk.File);
-            RamFileCheck.CheckContent(disk, disk.File, from, verify: false, cancellation);
+            using SafeFileHandle from = RamFileCheck.OpenChecked(disk, verify: false, cancellation);
             SafeFileHandle to = folder.CreateFile(disk.Name);
             if (!SparseFile.TryClone(from, to))
             {

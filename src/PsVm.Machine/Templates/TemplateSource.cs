@@ -1,5 +1,4 @@
 using System.Collections.Concurrent;
-using Microsoft.Win32.SafeHandles;
 using PsVm.Machine.Board;
 using PsVm.Memory;
 using PsVm.Memory.Files;
@@ -26,13 +25,12 @@ internal sealed class TemplateSource
     /// <summary>Most bytes that a machine state may have.</summary>
     public const int MostStateBytes = 1 << 28;
 
-    private static readonly TimeSpan s_patience = TimeSpan.FromMilliseconds(50);
     private static readonly ConcurrentDictionary<string, TemplateSource> s_kept = new();
 
     private readonly string _manifestPath, _statePath;
     private readonly FileIdentity? _manifest;
     private readonly FileIdentity? _state;
-    private readonly LayerFile?[] _layers;
+    private readonly TemplateFiles<LayerFile> _layers;
     private TemplateChain? _chain;
     private string? _machineType;
 
@@ -45,7 +43,7 @@ internal sealed class TemplateSource
         State = MachineState.Read(_statePath, TemplateFile.ReadAll(_statePath, MostStateBytes), Template.Id);
         Check(Template, State);
         Changes = State.ReadChanges(Template);
-        _layers = new LayerFile?[Template.RamBlocks.Count];
+        _layers = new TemplateFiles<LayerFile>(Template.RamBlocks.Count);
         DiskLayers = new TemplateDiskLayers(Template);
     }
 
@@ -141,10 +139,7 @@ internal sealed class TemplateSource
         }
     }
 
-    /// <summary>
-    /// The open file of a block of a differential template, held for the caller: all who map it have one descriptor. It is opened when nobody
-    /// has it, or when the file changed since.
-    /// </summary>
+    /// <summary>The open file of a block of a differential template, held for the caller: all who map it have one descriptor.</summary>
     /// <param name="index">Number of the block.</param>
     /// <param name="verify">Read it in any case.</param>
     /// <param name="cancellation">Gives up.</param>
@@ -153,40 +148,7 @@ internal sealed class TemplateSource
     public LayerFile HoldLayer(int index, bool verify, CancellationToken cancellation)
     {
         TemplateRamBlock block = Template.RamBlocks[index];
-        while (!Monitor.TryEnter(_layers, s_patience))
-        {
-            cancellation.ThrowIfCancellationRequested(); // whoever has it may be reading all of a copy
-        }
-
-        try
-        {
-            if (_layers[index] is { } open && open.TryHold())
-            {
-                if (!verify && open.Identity is { } now && RamFileCheck.IsKnown(block, now))
-                {
-                    return open;
-                }
-
-                open.Release();
-            }
-
-            SafeFileHandle file = RamFileCheck.Open(block, block.File);
-            try
-            {
-                RamFileCheck.CheckContent(block, block.File, file, verify, cancellation);
-            }
-            catch
-            {
-                file.Dispose();
-                throw;
-            }
-
-            return _layers[index] = LayerFile.Take(file, block.File, block.Size);
-        }
-        finally
-        {
-            Monitor.Exit(_layers);
-        }
+        return _layers.Hold(index, block, file => LayerFile.Take(file, block.File, block.Size), verify, cancellation);
     }
 
     /// <summary>A template that this version's board can continue.</summary>

@@ -5,15 +5,12 @@ namespace PsVm.Memory.Files;
 
 /// <summary>
 /// An open file with ranges of a block of guest RAM in their places, one descriptor for all blocks that map it. It is locked as RAM files
-/// are, so that nobody writes it. Safe to use from several threads.
+/// are, so that nobody writes it.
 /// </summary>
-/// <remarks>Whoever opens it holds it; it is closed when the last holder has released it.</remarks>
-public sealed class LayerFile
+public sealed class LayerFile : HeldFile
 {
-    private readonly Lock _gate = new();
     private readonly SafeFileHandle _file;
     private readonly RamFileLock _lock;
-    private int _holders = 1;
 
     private LayerFile(SafeFileHandle file, string path, RamFileLock taken)
     {
@@ -28,8 +25,8 @@ public sealed class LayerFile
     /// <summary>The open file, while it is held.</summary>
     public SafeFileHandle Handle => _file;
 
-    /// <summary>Which file it is, as it is now; null: it cannot be looked at.</summary>
-    public FileIdentity? Identity => FileFacts.Identify(Fd);
+    /// <inheritdoc/>
+    public override FileIdentity? Identity => FileFacts.Identify(Fd);
 
     /// <summary>It is on a file system that may not answer.</summary>
     internal bool IsServed { get; private init; }
@@ -57,34 +54,10 @@ public sealed class LayerFile
         return new LayerFile(file, path, wanted) { IsServed = FileFacts.Of(fd).FileSystem?.IsServed == true };
     }
 
-    /// <summary>Holds it too, unless it is closed.</summary>
-    public bool TryHold()
-    {
-        lock (_gate)
-        {
-            _holders += _holders > 0 ? 1 : 0;
-            return _holders > 0;
-        }
-    }
-
-    /// <summary>Holds it no more.</summary>
-    public void Release()
-    {
-        lock (_gate)
-        {
-            if (--_holders == 0)
-            {
-                _file.Dispose();
-            }
-        }
-    }
-
     /// <summary>Whether its lock forbids another one of its file.</summary>
-    internal bool IsLockedAgainst(FileIdentity file, RamFileLock wanted)
-    {
-        lock (_gate)
-        {
-            return _holders > 0 && _lock.ConflictsWith(wanted) && Identity is { } own && own.IsSameFile(file);
-        }
-    }
+    internal bool IsLockedAgainst(FileIdentity file, RamFileLock wanted) =>
+        IsOpenAnd(() => _lock.ConflictsWith(wanted) && Identity is { } own && own.IsSameFile(file));
+
+    /// <inheritdoc/>
+    protected override void Close() => _file.Dispose();
 }

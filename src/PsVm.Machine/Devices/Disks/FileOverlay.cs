@@ -1,6 +1,4 @@
 using System.Buffers;
-using System.Numerics;
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using Mono.Unix.Native;
 using PsVm.Memory;
@@ -16,7 +14,7 @@ namespace PsVm.Machine.Devices.Disks;
 /// </summary>
 internal sealed class FileOverlay : IDiskOverlay
 {
-    private const int BlockSize = IDiskOverlay.BlockSize, PageWords = OverlayHeader.Size / sizeof(ulong);
+    private const int BlockSize = IDiskOverlay.BlockSize;
 
     private static readonly byte[] s_zeros = new byte[64 << 10];
 
@@ -24,7 +22,7 @@ internal sealed class FileOverlay : IDiskOverlay
     private readonly DiskImageReader _image;
     private readonly Lock _adding = new(); // one at a time adds blocks, since it may need what of the block the image has
     private readonly Lock _flushing = new();
-    private readonly ulong[] _bits;
+    private readonly OverlayBitmap _bitmap;
     private readonly bool[] _changed; // pages of the bitmap that the file does not have yet
     private OverlayHeader _header;
     private long _count;
@@ -33,7 +31,7 @@ internal sealed class FileOverlay : IDiskOverlay
     private FileOverlay(DiskFile file, OverlayHeader header, DiskImageReader image)
     {
         (_file, _header, _image) = (file, header, image);
-        _bits = new ulong[header.BitmapPages * PageWords];
+        _bitmap = new OverlayBitmap(header);
         _changed = new bool[header.BitmapPages];
     }
 
@@ -41,7 +39,7 @@ internal sealed class FileOverlay : IDiskOverlay
     public long Bytes => Volatile.Read(ref _count) * BlockSize;
 
     /// <inheritdoc/>
-    public long OwnBytes => (long)_bits.Length * sizeof(ulong);
+    public long OwnBytes => _bitmap.Length / 8;
 
     /// <inheritdoc/>
     public FilePermissions? Mode => _file.Mode;
@@ -110,28 +108,7 @@ internal sealed class FileOverlay : IDiskOverlay
     }
 
     /// <inheritdoc/>
-    public bool Read(long offset, Span<byte> to, bool now)
-    {
-        while (!to.IsEmpty)
-        {
-            (bool isHere, int count) = Piece(offset, to.Length);
-            Span<byte> piece = to[..count];
-            if (!isHere ? !_image(offset, piece, now) : now && !_file.TryReadNow(_header.DataOffset + offset, piece))
-            {
-                return false;
-            }
-
-            if (isHere && !now)
-            {
-                _file.Read(_header.DataOffset + offset, piece);
-            }
-
-            to = to[count..];
-            offset += count;
-        }
-
-        return true;
-    }
+    public bool Read(long offset, Span<byte> to, bool now) => _bitmap.Read(_file, offset, to, now, _image);
 
     /// <inheritdoc/>
     public bool TryWriteNow(long offset, ReadOnlySpan<byte> from) => false;
@@ -140,7 +117,7 @@ internal sealed class FileOverlay : IDiskOverlay
     public void Write(long offset, ReadOnlySpan<byte> from)
     {
         // Blocks that are here stay here: who finds them all needs nobody else.
-        if (Piece(offset, from.Length) == (true, from.Length))
+        if (_bitmap.Piece(offset, from.Length) == (true, from.Length))
         {
             Put(offset, from);
             return;
@@ -203,7 +180,7 @@ internal sealed class FileOverlay : IDiskOverlay
         long end = offset + length == _header.DiskSize ? _header.DiskSize : (offset + length) / BlockSize * BlockSize;
         for (long at = (offset + BlockSize - 1) / BlockSize * BlockSize; at < end;)
         {
-            (bool isHere, int count) = Piece(at, (int)Math.Min(end - at, int.MaxValue / 2));
+            (bool isHere, int count) = _bitmap.Piece(at, (int)Math.Min(end - at, int.MaxValue / 2));
             if (isHere)
             {
                 _ = _file.TryPunch(_header.DataOffset + at, count);
@@ -232,7 +209,7 @@ internal sealed class FileOverlay : IDiskOverlay
                 {
                     if (Interlocked.Exchange(ref _changed[page], false))
                     {
-                        pages.Add((page, MemoryMarshal.AsBytes(_bits.AsSpan(page * PageWords, PageWords)).ToArray()));
+                        pages.Add((page, _bitmap.PageOf(page).ToArray()));
                     }
                 }
 
@@ -257,19 +234,7 @@ internal sealed class FileOverlay : IDiskOverlay
     }
 
     /// <inheritdoc/>
-    public long[] Blocks()
-    {
-        List<long> blocks = [];
-        for (int word = 0; word < _bits.Length; word++)
-        {
-            for (ulong bits = Volatile.Read(ref _bits[word]); bits != 0; bits &= bits - 1)
-            {
-                blocks.Add((word * 64L) + BitOperations.TrailingZeroCount(bits));
-            }
-        }
-
-        return [.. blocks];
-    }
+    public long[] Blocks() => [.. _bitmap.Numbers()];
 
     /// <inheritdoc/>
     public bool TryShare(PageRange range, SafeFileHandle target, long offset) =>
@@ -286,7 +251,7 @@ internal sealed class FileOverlay : IDiskOverlay
             }
 
             // Bits first: a block without its bit is the image's, a bit without its block would be zeros.
-            _bits.AsSpan().Clear();
+            _bitmap.Clear();
             _changed.AsSpan().Fill(true);
             Volatile.Write(ref _count, 0);
             Volatile.Write(ref _isWritten, true);
@@ -359,17 +324,17 @@ internal sealed class FileOverlay : IDiskOverlay
             throw Invalid(_file, $"{ByteSize.ToExactText(_file.Identity.Size)} of {ByteSize.ToExactText(_header.FileSize)}: it was cut off");
         }
 
-        _file.Read(OverlayHeader.Size, MemoryMarshal.AsBytes(_bits.AsSpan()));
+        _file.Read(OverlayHeader.Size, _bitmap.Bytes);
         long blocks = _header.BlockCount;
-        for (long beyond = blocks; beyond < _bits.Length * 64L; beyond++)
+        for (long beyond = blocks; beyond < _bitmap.Length; beyond++)
         {
-            if (IsHere(beyond))
+            if (_bitmap.Has(beyond))
             {
                 throw Invalid(_file, $"block {beyond} of a disk of {blocks}");
             }
         }
 
-        _count = _bits.Sum(word => (long)BitOperations.PopCount(word));
+        _count = _bitmap.Count;
     }
 
     private void WriteHeader(OverlayHeader header)
@@ -390,9 +355,9 @@ internal sealed class FileOverlay : IDiskOverlay
     {
         for (long block = start / BlockSize; block * BlockSize < end; block++)
         {
-            if (!IsHere(block))
+            if (!_bitmap.Has(block))
             {
-                Interlocked.Or(ref _bits[block / 64], 1ul << (int)(block % 64));
+                _bitmap.Add(block);
                 Volatile.Write(ref _changed[block / OverlayHeader.BlocksPerPage], true);
                 Volatile.Write(ref _count, _count + 1);
             }
@@ -400,19 +365,4 @@ internal sealed class FileOverlay : IDiskOverlay
 
         Volatile.Write(ref _isWritten, true);
     }
-
-    /// <summary>What lies together from a place on: here, or in the image.</summary>
-    private (bool IsHere, int Count) Piece(long offset, int most)
-    {
-        bool isHere = IsHere(offset / BlockSize);
-        int count = Math.Min(most, BlockSize - (int)(offset % BlockSize));
-        while (count < most && IsHere((offset + count) / BlockSize) == isHere)
-        {
-            count = Math.Min(most, count + BlockSize);
-        }
-
-        return (isHere, count);
-    }
-
-    private bool IsHere(long block) => (Volatile.Read(ref _bits[block / 64]) >> (int)(block % 64) & 1) != 0;
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
 using PsVm.Memory.Copying;
 using PsVm.Memory.Mapping;
@@ -12,14 +11,14 @@ internal sealed class LayerWriter(SafeFileHandle file, OverlayHeader header)
 {
     private const int BlockSize = IDiskOverlay.BlockSize;
 
-    private readonly ulong[] _bits = new ulong[header.BitmapPages * (OverlayHeader.Size / sizeof(ulong))];
+    private readonly OverlayBitmap _bitmap = new(header);
     private bool _cannotShare;
 
     /// <summary>Blocks that are there.</summary>
     public long Count { get; private set; }
 
     /// <summary>Whether a block is there.</summary>
-    public bool Has(long block) => (_bits[block / 64] >> (int)(block % 64) & 1) != 0;
+    public bool Has(long block) => _bitmap.Has(block);
 
     /// <summary>Takes blocks whose bytes are given; of the disk's last block there may be a part only.</summary>
     /// <param name="block">Number of the first, none of which is there.</param>
@@ -55,14 +54,14 @@ internal sealed class LayerWriter(SafeFileHandle file, OverlayHeader header)
     {
         RandomAccess.SetLength(file, DiskLayer.FileSizeOf(header));
         RandomAccess.Write(file, header.ToBytes(), 0);
-        SparseFile.WriteNonZero(file, MemoryMarshal.AsBytes(_bits.AsSpan()), OverlayHeader.Size, punch: false);
+        SparseFile.WriteNonZero(file, _bitmap.Bytes, OverlayHeader.Size, punch: false);
     }
 
     private void Add(long block, int count)
     {
         for (long end = block + count; block < end; block++)
         {
-            _bits[block / 64] |= 1ul << (int)(block % 64);
+            _bitmap.Add(block);
             Count++;
         }
     }
