@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Management.Automation;
 
 namespace PsVm.Module.Completion;
@@ -8,32 +7,42 @@ namespace PsVm.Module.Completion;
 /// <c>@{ Backend = 'Passt'; Forward = '8080:80' }</c>, as rows, or as adapters of guests.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property)]
-internal sealed class NetworksAttribute : ArgumentTransformationAttribute
+internal sealed class NetworksAttribute() : OptionsAttribute<GuestNetworkOptions>(
+    "network adapter",
+    nameof(GuestNetworkOptions.Backend),
+    nameof(GuestNetworkOptions.Name),
+    nameof(GuestNetworkOptions.Hub),
+    nameof(GuestNetworkOptions.Device),
+    nameof(GuestNetworkOptions.Mac),
+    nameof(GuestNetworkOptions.Mtu),
+    nameof(GuestNetworkOptions.Forward))
 {
-    private static readonly string[] s_properties =
-    [
-        nameof(GuestNetworkOptions.Backend), nameof(GuestNetworkOptions.Name), nameof(GuestNetworkOptions.Hub), nameof(GuestNetworkOptions.Device),
-        nameof(GuestNetworkOptions.Mac), nameof(GuestNetworkOptions.Mtu), nameof(GuestNetworkOptions.Forward),
-    ];
+    /// <inheritdoc/>
+    private protected override GuestNetworkOptions Empty { get; } = new() { Backend = default };
 
     /// <inheritdoc/>
-    public override object Transform(EngineIntrinsics engineIntrinsics, object? inputData)
+    private protected override GuestNetworkOptions Of(object? value) => value switch
     {
-        object? value = Unwrapped(inputData);
-        return (value is IList several ? several.Cast<object?>() : [value]).Select(item => ToOptions(Unwrapped(item))).ToArray();
-    }
-
-    private static object? Unwrapped(object? value) => value is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : value;
-
-    private static GuestNetworkOptions ToOptions(object? value) => value switch
-    {
-        GuestNetworkOptions options => options,
         GuestNetworkAdapter { Options: { } options } => options with { Mac = null }, // no two adapters have the same
         string { Length: > 0 } text => OfText(text),
-        IDictionary pairs => Of(pairs.Cast<DictionaryEntry>().Select(pair => ($"{pair.Key}", pair.Value))),
-        PSObject row => Of(row.Properties.Select(property => (property.Name, (object?)property.Value))),
         _ => throw NotOne($"{value}"),
     };
+
+    /// <inheritdoc/>
+    private protected override GuestNetworkOptions With(GuestNetworkOptions options, string property, object? value) => property switch
+    {
+        nameof(options.Backend) => options with { Backend = Arguments.NetworkBackend.Parse($"{value}").Value },
+        nameof(options.Name) => options with { Name = TextOf(value) },
+        nameof(options.Hub) => options with { Hub = TextOf(value) },
+        nameof(options.Device) => options with { Device = TextOf(value) },
+        nameof(options.Mac) => options with { Mac = TextOf(value) },
+        nameof(options.Mtu) => options with { Mtu = TextOf(value) is null ? null : LanguagePrimitives.ConvertTo<int>(value) },
+        _ => options with { Forward = LanguagePrimitives.ConvertTo<string[]>(value) ?? [] },
+    };
+
+    /// <inheritdoc/>
+    private protected override string? Missing(GuestNetworkOptions options, IReadOnlySet<string> said) =>
+        said.Contains(nameof(options.Backend)) ? null : "its Backend, Hub, Passt or Tap";
 
     private static GuestNetworkOptions OfText(string text)
     {
@@ -55,40 +64,6 @@ internal sealed class NetworksAttribute : ArgumentTransformationAttribute
         }
     }
 
-    private static GuestNetworkOptions Of(IEnumerable<(string Name, object? Value)> properties)
-    {
-        bool hasBackend = false;
-        GuestNetworkOptions options = new() { Backend = default };
-        foreach ((string name, object? given) in properties)
-        {
-            object? value = Unwrapped(given);
-            string? text = $"{value}" is { Length: > 0 } some ? some : null;
-            hasBackend |= name.Equals(nameof(options.Backend), StringComparison.OrdinalIgnoreCase);
-            try
-            {
-                options = s_properties.FirstOrDefault(property => property.Equals(name, StringComparison.OrdinalIgnoreCase)) switch
-                {
-                    nameof(options.Backend) => options with { Backend = Arguments.NetworkBackend.Parse(text ?? string.Empty).Value },
-                    nameof(options.Name) => options with { Name = text },
-                    nameof(options.Hub) => options with { Hub = text },
-                    nameof(options.Device) => options with { Device = text },
-                    nameof(options.Mac) => options with { Mac = text },
-                    nameof(options.Mtu) => options with { Mtu = text is null ? null : LanguagePrimitives.ConvertTo<int>(value) },
-                    nameof(options.Forward) => options with { Forward = LanguagePrimitives.ConvertTo<string[]>(value) ?? [] },
-                    _ => throw Wrong($"of a network adapter {string.Join(", ", s_properties)}, found '{VisibleText.Of(name)}'.{NearestName.Hint(name, s_properties)}"),
-                };
-            }
-            catch (Exception wrong) when (wrong is ArgumentException or PSInvalidCastException)
-            {
-                throw new ArgumentTransformationMetadataException($"{name} of a network adapter: {wrong.Message}");
-            }
-        }
-
-        return hasBackend ? options : throw Wrong("of a network adapter its Backend, Hub, Passt or Tap, found none");
-    }
-
     private static ArgumentTransformationMetadataException NotOne(string found) => Wrong(
         $"a network adapter such as 'Hub', 'Hub:lan', 'Passt', 'Tap:tap0' or @{{ Backend = 'Passt'; Forward = '8080:80' }}, found '{VisibleText.Of(found)}'");
-
-    private static ArgumentTransformationMetadataException Wrong(string what) => new($"Expected {what.TrimEnd('.')}.");
 }

@@ -1,4 +1,3 @@
-using System.Collections;
 using System.Management.Automation;
 
 namespace PsVm.Module.Completion;
@@ -8,72 +7,48 @@ namespace PsVm.Module.Completion;
 /// <c>@{ Kind = 'FileSystem'; Tag = 'src'; Path = './src' }</c>, or as rows.
 /// </summary>
 [AttributeUsage(AttributeTargets.Property)]
-internal sealed class VhostUserAttribute : ArgumentTransformationAttribute
+internal sealed class VhostUserAttribute() : OptionsAttribute<GuestVhostUserOptions>(
+    "device",
+    nameof(GuestVhostUserOptions.Kind),
+    nameof(GuestVhostUserOptions.Tag),
+    nameof(GuestVhostUserOptions.Socket),
+    nameof(GuestVhostUserOptions.Path),
+    nameof(GuestVhostUserOptions.Format),
+    nameof(GuestVhostUserOptions.ReadOnly),
+    nameof(GuestVhostUserOptions.Daemon),
+    nameof(GuestVhostUserOptions.Arguments))
 {
     private const string FileSystem = "fs:", Block = "block:";
 
-    private static readonly string[] s_properties =
-    [
-        nameof(GuestVhostUserOptions.Kind), nameof(GuestVhostUserOptions.Tag), nameof(GuestVhostUserOptions.Socket), nameof(GuestVhostUserOptions.Path),
-        nameof(GuestVhostUserOptions.Format), nameof(GuestVhostUserOptions.ReadOnly), nameof(GuestVhostUserOptions.Daemon),
-        nameof(GuestVhostUserOptions.Arguments),
-    ];
+    /// <inheritdoc/>
+    private protected override GuestVhostUserOptions Empty { get; } = new() { Kind = default };
 
     /// <inheritdoc/>
-    public override object Transform(EngineIntrinsics engineIntrinsics, object? inputData)
+    private protected override GuestVhostUserOptions Of(object? value) => value switch
     {
-        object? value = Unwrapped(inputData);
-        return (value is IList several ? several.Cast<object?>() : [value]).Select(item => ToOptions(Unwrapped(item))).ToArray();
-    }
-
-    private static object? Unwrapped(object? value) => value is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : value;
-
-    private static GuestVhostUserOptions ToOptions(object? value) => value switch
-    {
-        GuestVhostUserOptions options => options,
         string text when text.StartsWith(FileSystem, StringComparison.OrdinalIgnoreCase) && text.Length > FileSystem.Length =>
             new GuestVhostUserOptions { Kind = VhostUserKind.FileSystem, Socket = text[FileSystem.Length..] },
         string text when text.StartsWith(Block, StringComparison.OrdinalIgnoreCase) && text.Length > Block.Length =>
             new GuestVhostUserOptions { Kind = VhostUserKind.Block, Socket = text[Block.Length..] },
-        IDictionary pairs => Of(pairs.Cast<DictionaryEntry>().Select(pair => ($"{pair.Key}", pair.Value))),
-        PSObject row => Of(row.Properties.Select(property => (property.Name, (object?)property.Value))),
         _ => throw Wrong(
             "a device such as 'fs:/run/fs.sock', 'block:/run/disk.sock' or @{ Kind = 'FileSystem'; Tag = 'src'; Path = './src' }, "
             + $"found '{VisibleText.Of($"{value}")}'"),
     };
 
-    private static GuestVhostUserOptions Of(IEnumerable<(string Name, object? Value)> properties)
+    /// <inheritdoc/>
+    private protected override GuestVhostUserOptions With(GuestVhostUserOptions options, string property, object? value) => property switch
     {
-        bool hasKind = false;
-        GuestVhostUserOptions options = new() { Kind = default };
-        foreach ((string name, object? given) in properties)
-        {
-            object? value = Unwrapped(given);
-            string? text = value is FileSystemInfo file ? file.FullName : $"{value}" is { Length: > 0 } some ? some : null;
-            hasKind |= name.Equals(nameof(options.Kind), StringComparison.OrdinalIgnoreCase);
-            try
-            {
-                options = s_properties.FirstOrDefault(property => property.Equals(name, StringComparison.OrdinalIgnoreCase)) switch
-                {
-                    nameof(options.Kind) => options with { Kind = Arguments.VhostUserKind.Parse(text ?? string.Empty).Value },
-                    nameof(options.Tag) => options with { Tag = text },
-                    nameof(options.Socket) => options with { Socket = text },
-                    nameof(options.Path) => options with { Path = text },
-                    nameof(options.Format) => options with { Format = text },
-                    nameof(options.ReadOnly) => options with { ReadOnly = LanguagePrimitives.ConvertTo<bool>(value) },
-                    nameof(options.Daemon) => options with { Daemon = text },
-                    nameof(options.Arguments) => options with { Arguments = LanguagePrimitives.ConvertTo<string[]>(value) ?? [] },
-                    _ => throw Wrong($"of a device {string.Join(", ", s_properties)}, found '{VisibleText.Of(name)}'.{NearestName.Hint(name, s_properties)}"),
-                };
-            }
-            catch (Exception wrong) when (wrong is ArgumentException or PSInvalidCastException)
-            {
-                throw new ArgumentTransformationMetadataException($"{name} of a device: {wrong.Message}");
-            }
-        }
+        nameof(options.Kind) => options with { Kind = Arguments.VhostUserKind.Parse(PathOf(value) ?? string.Empty).Value },
+        nameof(options.Tag) => options with { Tag = PathOf(value) },
+        nameof(options.Socket) => options with { Socket = PathOf(value) },
+        nameof(options.Path) => options with { Path = PathOf(value) },
+        nameof(options.Format) => options with { Format = PathOf(value) },
+        nameof(options.ReadOnly) => options with { ReadOnly = LanguagePrimitives.ConvertTo<bool>(value) },
+        nameof(options.Daemon) => options with { Daemon = PathOf(value) },
+        _ => options with { Arguments = LanguagePrimitives.ConvertTo<string[]>(value) ?? [] },
+    };
 
-        return hasKind ? options : throw Wrong("of a device its Kind, FileSystem or Block, found none");
-    }
-
-    private static ArgumentTransformationMetadataException Wrong(string what) => new($"Expected {what.TrimEnd('.')}.");
+    /// <inheritdoc/>
+    private protected override string? Missing(GuestVhostUserOptions options, IReadOnlySet<string> said) =>
+        said.Contains(nameof(options.Kind)) ? null : "its Kind, FileSystem or Block";
 }
