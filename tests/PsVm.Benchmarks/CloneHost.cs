@@ -81,6 +81,21 @@ internal sealed class CloneHost : IDisposable
     /// <exception cref="BenchmarkException">It does not.</exception>
     public void WaitForTick(int number) => _host.WaitFor(Name(number), _options.Tick);
 
+    /// <summary>Starts clones, from number 0 on; returns once all have ticked.</summary>
+    /// <exception cref="BenchmarkException">One does not tick.</exception>
+    public void StartTicking(int count)
+    {
+        for (int number = 0; number < count; number++)
+        {
+            StartClone(number);
+        }
+
+        for (int number = 0; number < count; number++)
+        {
+            WaitForTick(number);
+        }
+    }
+
     /// <summary>Ticks of a clone so far.</summary>
     public int Ticks(int number)
     {

@@ -87,16 +87,7 @@ internal static class ClonesCommand
     private static long ProcessGrowth(CloneHost host, int count)
     {
         long before = CloneHost.ProcessOwnBytes();
-        for (int number = 0; number < count; number++)
-        {
-            host.StartClone(number);
-        }
-
-        for (int number = 0; number < count; number++)
-        {
-            host.WaitForTick(number);
-        }
-
+        host.StartTicking(count);
         host.Suspend(0, count);
         long growth = CloneHost.ProcessOwnBytes() - before - host.OwnRamBytes(0, count);
         return growth / count;

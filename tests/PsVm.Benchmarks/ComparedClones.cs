@@ -35,16 +35,7 @@ internal static class ComparedClones
         Write($"\n| CPU ms | QEMU | PsVm, a clone |\n|---|---:|---:|\n| start of a process by a shell, one a second | {there:F2} | {here:F2} |\n");
 
         long ownBefore = CloneHost.ProcessOwnBytes();
-        for (int number = 0; number < Clones; number++)
-        {
-            host.StartClone(number);
-        }
-
-        for (int number = 0; number < Clones; number++)
-        {
-            host.WaitForTick(number);
-        }
-
+        host.StartTicking(Clones);
         host.Suspend(0, Clones);
         long own = (CloneHost.ProcessOwnBytes() - ownBefore) / Clones;
         long ram = host.OwnRamBytes(0, Clones) / Clones;

@@ -62,6 +62,33 @@ internal sealed class ExtensionMachine : IDisposable
         return value;
     }
 
+    /// <summary>
+    /// Runs this hart and another on one host thread, by a program at <see cref="Code"/> in which they take turns: a0 is where it stands whose turn it is,
+    /// a2 the hart's number and a3 the other's, a4 the turns it has had, of a5.
+    /// </summary>
+    /// <param name="turns">How many each is to have.</param>
+    /// <param name="most">Instructions that both may take for that together, so that neither spins.</param>
+    /// <param name="onExit">Told why a hart has left the thread.</param>
+    public void RunInTurns(ulong turns, long most, Action<HartExit> onExit)
+    {
+        using var other = new Hart(1, Machine.Memory, Machine, Machine, isa: IsaProfile.Full);
+        Hart[] harts = [Hart, other];
+        foreach (Hart hart in harts)
+        {
+            hart.Pc = Code;
+            hart[A0] = Data;
+            (hart[A2], hart[A3], hart[A5]) = ((ulong)hart.Id, 1 - (ulong)hart.Id, turns);
+        }
+
+        for (int round = 0; round < 10_000 && harts.Any(hart => hart[A4] != turns); round++)
+        {
+            Array.ForEach(harts, hart => onExit(hart.Run(10_000)));
+        }
+
+        Assert.All(harts, hart => Assert.Equal(turns, hart[A4]));
+        Assert.True(harts.Sum(hart => (long)hart.InstructionsRetired) < most, "they spun");
+    }
+
     public void Dispose()
     {
         Machine.Dispose();

@@ -56,9 +56,7 @@ public class PauseTests
     [InlineData(Tier.Translator)]
     public void TwoHartsTakeTurnsWithoutSpinning(Tier tier)
     {
-        const ulong Turns = 200;
         using var machine = new ExtensionMachine(tier);
-        using var other = new Hart(1, machine.Machine.Memory, machine.Machine, machine.Machine, isa: IsaProfile.Full);
         machine.Machine.Program(
             Code,
             Ld(A1, A0, 0), // loop: a1 = whose turn
@@ -68,20 +66,7 @@ public class PauseTests
             Addi(A4, A4, 1),
             Bne(A4, A5, -20),
             Jal(Zero, 0));
-        Hart[] harts = [machine.Hart, other];
-        foreach (Hart hart in harts)
-        {
-            hart.Pc = Code;
-            hart[A0] = Data;
-            (hart[A2], hart[A3], hart[A5]) = ((ulong)hart.Id, 1 - (ulong)hart.Id, Turns);
-        }
 
-        for (int round = 0; round < 10_000 && harts.Any(hart => hart[A4] != Turns); round++)
-        {
-            Array.ForEach(harts, hart => hart.Run(10_000));
-        }
-
-        Assert.All(harts, hart => Assert.Equal(Turns, hart[A4]));
-        Assert.True(harts.Sum(hart => (long)hart.InstructionsRetired) < 200_000, "they spun");
+        machine.RunInTurns(turns: 200, most: 200_000, _ => { });
     }
 }

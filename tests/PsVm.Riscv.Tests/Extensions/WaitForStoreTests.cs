@@ -103,7 +103,6 @@ public class WaitForStoreTests
     {
         const ulong Turns = 200;
         using var machine = new ExtensionMachine(tier);
-        using var other = new Hart(1, machine.Machine.Memory, machine.Machine, machine.Machine, isa: IsaProfile.Full);
         int loop = 0, wait = 8, mine = 16;
         machine.Machine.Program(
             Code,
@@ -115,24 +114,11 @@ public class WaitForStoreTests
             Addi(A4, A4, 1),
             Bne(A4, A5, loop - mine - 8),
             Jal(Zero, 0));
-        Hart[] harts = [machine.Hart, other];
-        foreach (Hart hart in harts)
-        {
-            hart.Pc = Code;
-            hart[A0] = Data;
-            (hart[A2], hart[A3], hart[A5]) = ((ulong)hart.Id, 1 - (ulong)hart.Id, Turns);
-        }
 
         long waits = 0;
-        for (int round = 0; round < 10_000 && harts.Any(hart => hart[A4] != Turns); round++)
-        {
-            // Each runs until it has to wait, as on one host thread.
-            waits += harts.Count(hart => hart.Run(10_000) == HartExit.WaitForStore);
-        }
+        machine.RunInTurns(Turns, most: 100_000, exit => waits += exit == HartExit.WaitForStore ? 1 : 0);
 
-        Assert.All(harts, hart => Assert.Equal(Turns, hart[A4]));
         Assert.True(waits >= (long)Turns, $"{waits} waits for {Turns} turns");
-        Assert.True(harts.Sum(hart => (long)hart.InstructionsRetired) < 100_000, "they spun");
     }
 
     private static uint Reserve(int width) => Atomic(2, width, A1, A0, 0);

@@ -54,12 +54,7 @@ public sealed class DetachedDeviceTests
         byte[] config = [.. Enumerable.Range(0, 60).Select(value => (byte)value)];
         using FakeVhostDaemon daemon = new();
         using VhostFrontEnd frontEnd = new(daemon, VhostTraits.Block, "d", TimeSpan.FromSeconds(30));
-        using VirtioSlot slot = new((ram, port) =>
-        {
-            VhostBoard board = new(port, ram.Memory.Physical, []);
-            frontEnd.Attach(board);
-            return new VhostUserDevice(frontEnd, board, "d");
-        });
+        using VirtioSlot slot = SlotOf(frontEnd);
         VirtioDriver driver = new(slot.Device, slot.Ram);
         VirtioRing ring = driver.Start(8);
         daemon.Wait(VhostRequest.SetQueueEnabled);
@@ -98,12 +93,7 @@ public sealed class DetachedDeviceTests
     {
         using FakeVhostDaemon daemon = new();
         using VhostFrontEnd frontEnd = new(daemon, VhostTraits.Block, "d", TimeSpan.FromSeconds(30));
-        using VirtioSlot slot = new((ram, port) =>
-        {
-            VhostBoard board = new(port, ram.Memory.Physical, []);
-            frontEnd.Attach(board);
-            return new VhostUserDevice(frontEnd, board, "d");
-        });
+        using VirtioSlot slot = SlotOf(frontEnd);
         new VirtioDriver(slot.Device, slot.Ram).Start(8);
         daemon.Wait(VhostRequest.SetQueueEnabled);
         slot.Device.Pause();
@@ -118,4 +108,11 @@ public sealed class DetachedDeviceTests
         frontEnd.HoldBack(false);
         daemon.Wait(VhostRequest.SetQueueEnabled, 2);
     }
+
+    private static VirtioSlot SlotOf(VhostFrontEnd frontEnd) => new((ram, port) =>
+    {
+        VhostBoard board = new(port, ram.Memory.Physical, []);
+        frontEnd.Attach(board);
+        return new VhostUserDevice(frontEnd, board, "d");
+    });
 }
