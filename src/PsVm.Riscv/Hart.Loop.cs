@@ -10,7 +10,7 @@ public sealed unsafe partial class Hart
     private const int MostPauses = 50;
 
     /// <summary>What counts against budgets.</summary>
-    private ulong Spent => State->Retired + _traps + _charged;
+    private ulong Spent => State->Retired + State->Traps + _charged;
 
     private HartExit RunBlocks(ulong maxInstructions)
     {

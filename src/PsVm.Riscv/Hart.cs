@@ -29,7 +29,6 @@ public sealed unsafe partial class Hart : IDisposable
     private readonly long[] _codeExits = new long[s_codeExits];
     private long _systemInstructions;
     private uint _requests;
-    private ulong _traps;
     private ulong _charged;
     private bool _running;
     private long _runs;
@@ -115,7 +114,7 @@ public sealed unsafe partial class Hart : IDisposable
     public bool HasWakeup => Csrs.HasWakeup;
 
     /// <summary>Traps taken since it was made.</summary>
-    internal ulong Traps => _traps;
+    internal ulong Traps => State->Traps;
 
     /// <summary>Why it left translated code, and how often. Safe from any thread.</summary>
     public HartCodeExits CodeExits => new()
@@ -346,7 +345,7 @@ public sealed unsafe partial class Hart : IDisposable
         using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Trap);
         HartProfile.CountTrap(Profile, cause);
         State->Pc = Csrs.EnterTrap(cause, value, pc);
-        _traps++;
+        State->Traps++;
         ulong limit = Volatile.Read(ref State->Limit);
         if (limit != 0)
         {

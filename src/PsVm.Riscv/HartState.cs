@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using PsVm.Riscv.Csr;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Interpreter;
+using PsVm.Riscv.Memory;
 using PsVm.Riscv.Mmu;
 using PsVm.Riscv.Translation.Units;
 
@@ -41,6 +42,9 @@ internal unsafe struct HartState
 
     /// <summary>The TLB that data accesses use now (by mode, SUM and MPRV).</summary>
     public TlbEntry* DataTlb;
+
+    /// <summary>What of an address, shifted, is the offset of its entry in a TLB, in bytes; the same for all.</summary>
+    public ulong TlbMask;
 
     /// <summary>Where blocks begin, by virtual address, for the mode the hart is in.</summary>
     public JumpEntry* Jumps;
@@ -129,11 +133,20 @@ internal unsafe struct HartState
     /// <summary>How often PAUSE may be executed until the hart leaves its thread to others.</summary>
     public int Pauses;
 
+    /// <summary>Traps taken since the hart was made.</summary>
+    public ulong Traps;
+
     /// <summary>Host addresses that translated code has checked and uses a few times more, within one block.</summary>
     public fixed ulong Reached[AccessGroups.MostAtOnce];
 
     /// <summary>Instructions have even addresses, and an entry has 32 bytes.</summary>
     public const int JumpScale = 16;
+
+    /// <summary>The place in the TLB in use for an address.</summary>
+    /// <remarks>Safety: the mask is of whole entries and of no more than a TLB has.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public readonly TlbEntry* EntryOf(ulong address) =>
+        (TlbEntry*)((byte*)DataTlb + ((address >> (PhysicalMemory.PageShift - Tlb.EntryShift)) & TlbMask));
 
     /// <summary>The place in the jump table for the block at an address.</summary>
     /// <remarks>Safety: masks are of whole entries and of no more than the table has.</remarks>

@@ -63,6 +63,65 @@ public class LockStepPagingTests
         }
     }
 
+    /// <summary>More pages than a TLB has places at first, some of which change places without a fence in each round, until it has grown twice.</summary>
+    [SkippableTheory]
+    [InlineData(1, 2000)]
+    [InlineData(1, 30)]
+    [InlineData(3, 50_000)]
+    public void TlbsGrowAtTheSameInstruction(int threshold, int maxBudget)
+    {
+        const ulong Round = 1024;
+        Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");
+        using CodeCache decoded = new(TranslatorOptions.Off), translated = new(new TranslatorOptions { Threshold = threshold });
+        using TestMachine reference = Machine(decoded), subject = Machine(translated);
+        var lockStep = new LockStep(reference.Hart, subject.Hart, maxBudget);
+        int sizes = 0;
+        for (int round = 0; round < 16; round++)
+        {
+            int before = reference.Hart.Mmu.Tlb.Size;
+            LockStepDifference? difference = lockStep.Run(Round * 5);
+            Assert.True(difference is null, $"round {round}: {difference}");
+            Assert.Equal(reference.Hart.Mmu.Tlb.Size, subject.Hart.Mmu.Tlb.Size);
+            sizes += reference.Hart.Mmu.Tlb.Size != before ? 1 : 0;
+        }
+
+        Assert.Equal(2, sizes);
+        Assert.True(reference.Ram.SequenceEqual(subject.Ram), "memory differs");
+
+        static TestMachine Machine(CodeCache code)
+        {
+            var machine = new TestMachine(code: code) { FixedTime = 0 };
+            machine.WriteRam(Tables + (2 * 8), Entry(TestMachine.RamBase, V | R | W | X | A | D)); // 1 GiB as it is
+            machine.WriteRam(Tables + (1 * 8), Entry(Tables + 0x1000, V));
+            for (ulong page = 0; page < Round; page++)
+            {
+                machine.WriteRam(Tables + 0x1000 + (page / 512 * 8), Entry(Leaves + (page / 512 * 4096), V));
+                machine.WriteRam(Leaves + (page * 8), Entry(Pages + (page * 4096), V | R | W | A | D));
+                machine.WriteRam(Pages + (page * 4096), page * 0x9e37_79b9);
+            }
+
+            machine.Program(
+                TestMachine.RamBase,
+                Ld(A1, A0, 0),
+                Add(A4, A4, A1),
+                Sd(A4, A0, 8),
+                Add(A0, A0, A3),
+                Bne(A0, A2, -16),
+                Ld(A1, A5, 0), // two pages change places
+                Ld(A6, A5, 64),
+                Sd(A6, A5, 0),
+                Sd(A1, A5, 64),
+                Addi(A5, A5, 8),
+                Add(A0, A7, Zero),
+                Jal(Zero, -44));
+            machine.Hart.TryWriteCsr(Satp, 8ul << 60 | Tables >> 12);
+            machine.Hart.Mode = PrivilegeMode.Supervisor;
+            (machine.Hart[A0], machine.Hart[A7], machine.Hart[A2]) = (Window, Window, Window + (Round * 4096));
+            (machine.Hart[A3], machine.Hart[A5]) = (4096, Leaves);
+            return machine;
+        }
+    }
+
     private static TestMachine Machine(CodeCache code, int program)
     {
         var dice = new Dice(77, program);

@@ -27,7 +27,7 @@ internal static unsafe class AtomicInterpreter
     {
         HartState* state = hart.State;
         ulong address = state->X[op->Rs1];
-        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+        TlbEntry* entry = state->EntryOf(address);
         ulong tag = (address & (ulong)(sizeof(T) - 1)) == 0 ? address & ~(PhysicalMemory.PageSize - 1) : TlbEntry.Invalid - 1;
         if (code == OpCode.LrW)
         {

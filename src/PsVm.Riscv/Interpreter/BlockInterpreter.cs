@@ -171,7 +171,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Lb:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Read == (address & PageMask))
                         {
                             x[op->Rd] = (ulong)*(sbyte*)(address + entry->Addend);
@@ -191,7 +191,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Lh:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Read == ((address + 1) & PageMask))
                         {
                             x[op->Rd] = (ulong)*(short*)(address + entry->Addend);
@@ -211,7 +211,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Lw:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Read == ((address + 3) & PageMask))
                         {
                             x[op->Rd] = (ulong)*(int*)(address + entry->Addend);
@@ -231,7 +231,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Ld:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Read == ((address + 7) & PageMask))
                         {
                             x[op->Rd] = *(ulong*)(address + entry->Addend);
@@ -251,7 +251,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Lbu:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Read == (address & PageMask))
                         {
                             x[op->Rd] = *(byte*)(address + entry->Addend);
@@ -271,7 +271,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Lhu:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Read == ((address + 1) & PageMask))
                         {
                             x[op->Rd] = *(ushort*)(address + entry->Addend);
@@ -291,7 +291,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Lwu:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Read == ((address + 3) & PageMask))
                         {
                             x[op->Rd] = *(uint*)(address + entry->Addend);
@@ -311,7 +311,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Sb:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Write == (address & PageMask))
                         {
                             *(byte*)(address + entry->Addend) = (byte)x[op->Rs2];
@@ -327,7 +327,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Sh:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Write == ((address + 1) & PageMask))
                         {
                             *(ushort*)(address + entry->Addend) = (ushort)x[op->Rs2];
@@ -343,7 +343,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Sw:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Write == ((address + 3) & PageMask))
                         {
                             *(uint*)(address + entry->Addend) = (uint)x[op->Rs2];
@@ -359,7 +359,7 @@ internal static unsafe class BlockInterpreter
                 case OpCode.Sd:
                     {
                         ulong address = x[op->Rs1] + (ulong)op->Immediate;
-                        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+                        TlbEntry* entry = state->EntryOf(address);
                         if (entry->Write == ((address + 7) & PageMask))
                         {
                             *(ulong*)(address + entry->Addend) = x[op->Rs2];

@@ -40,7 +40,7 @@ internal static unsafe class FloatInterpreter
         ulong address = state->X[op->Rs1] + (ulong)op->Immediate;
         int size = op->Code is OpCode.Flw or OpCode.Fsw ? 4 : 8;
         ulong tag = (address + (ulong)size - 1) & ~(PhysicalMemory.PageSize - 1);
-        TlbEntry* entry = state->DataTlb + Tlb.Index(address);
+        TlbEntry* entry = state->EntryOf(address);
         ulong host = address + entry->Addend;
         bool done = true;
         switch (op->Code)

@@ -39,7 +39,7 @@ internal sealed unsafe partial class HartMmu(
     public bool IsOverdue { get; private set; }
 
     /// <summary>The translations that accesses use without coming here.</summary>
-    public Tlb Tlb { get; } = new();
+    public Tlb Tlb { get; } = new(state);
 
     /// <summary>Where the hart's time goes; null: it is not profiled.</summary>
     public HartProfile? Profile { get; init; }
@@ -239,7 +239,7 @@ internal sealed unsafe partial class HartMmu(
     private static bool CrossesPage(ulong address, int size) => (address & PageMask) + (ulong)size > PhysicalMemory.PageSize;
 
     /// <summary>Where an address's page is in RAM, whose entry has come back to its place.</summary>
-    private byte* Recalled(ulong address) => (byte*)(address + (state->DataTlb + Tlb.Index(address))->Addend);
+    private byte* Recalled(ulong address) => (byte*)(address + state->EntryOf(address)->Addend);
 
     private void LoadFrom(byte* host, int size) => state->LoadValue = size switch
     {
@@ -401,21 +401,22 @@ internal sealed unsafe partial class HartMmu(
     private void Remember(ulong address, ulong physical, PhysicalMemory.Region region, long page, ulong permissions, PrivilegeMode mode)
     {
         ulong tag = address & ~PageMask;
-        TlbEntry* first = Tlb.Use(Context(mode)), entry = first + Tlb.Index(address);
-        Tlb.Push(first, address);
         bool MayKeep(ulong permission, Access access) =>
             (permissions & permission) == permission && Pmp.AllowsWholePage(physical, access, mode);
 
-        entry->Read = MayKeep(Pte.Readable, Access.Load) ? tag : TlbEntry.Invalid;
         bool unnoticed = !region.ReadOnly && !blocks.HasCode(page) && !memory.WantsToKnowWriteTo(page);
-        entry->Write = unnoticed && MayKeep(Pte.Writable | Pte.Dirty, Access.Store) ? tag : TlbEntry.Invalid;
-        Debug.Assert(entry->Write == TlbEntry.Invalid || !region.ReadOnly, "nothing stores to read-only RAM unchecked");
+        TlbEntry entry = new()
+        {
+            Read = MayKeep(Pte.Readable, Access.Load) ? tag : TlbEntry.Invalid,
+            Write = unnoticed && MayKeep(Pte.Writable | Pte.Dirty, Access.Store) ? tag : TlbEntry.Invalid,
+            Addend = (ulong)region.Host + ((physical & ~PageMask) - region.Base) - tag,
+        };
+        Debug.Assert(entry.Write == TlbEntry.Invalid || !region.ReadOnly, "nothing stores to read-only RAM unchecked");
+        Tlb.Put(Tlb.Use(Context(mode)), address, entry);
         if ((++_lookups % LookupsPerLook) == 0 && LongestRun != 0)
         {
             LookAtTime();
         }
-
-        entry->Addend = (ulong)region.Host + ((physical & ~PageMask) - region.Base) - tag;
     }
 
     private void LookAtTimeOfDevices()

@@ -27,33 +27,63 @@ internal struct TlbEntry
 
 /// <summary>
 /// The software TLBs: one for each way in which a data access can be checked. User mode, and supervisor mode that may reach user pages, have theirs
-/// for each address space. Supervisor mode else has one for all, since its pages are global as a rule. Behind the entries, which have one place each, are
-/// a few more: what is pushed out of its place goes there, and comes back in exchange when it is looked for.
+/// for each address space. Supervisor mode else has one for all, since its pages are global as a rule. Before the entries, which have one place each, are
+/// a few more: what is pushed out of its place goes there, and comes back in exchange when it is looked for. All grow together while a guest pushes
+/// entries out at a rate at which it would go through all of them between a few traps.
 /// </summary>
 /// <remarks>
-/// Safety: the entries are this object's until it is disposed of, after its hart's last run; contexts are of the constants below, indexes
-/// come from <see cref="Index"/>.
+/// Safety: the entries are this object's until it is disposed of, after its hart's last run, and stay where they are when the TLBs grow; contexts are of
+/// the constants below, indexes of no more places than there is room for.
+/// Source: QEMU's softmmu resizes its TLBs by their use, too (accel/tcg/cputlb.c).
 /// </remarks>
 internal sealed unsafe class Tlb : IDisposable
 {
-    public const int Size = 256;
+    /// <summary>Places at first, and at most: of 32 MiB.</summary>
+    public const int FirstSize = 128, MostSize = 8192;
 
-    /// <summary>Places for entries that were pushed out, behind the <see cref="Size"/> others: as many of those share one.</summary>
+    /// <summary>Places for entries that were pushed out, before the others: as many of those share one.</summary>
     public const int Victims = 32;
 
     /// <summary>Bytes of an entry, as a power of two.</summary>
     public const int EntryShift = 5;
 
     public const int Machine = 0, Supervisor = 1;
-    private const int Count = 2 + (2 * AddressSpaces.Count), All = Size + Victims;
+    private const int Count = 2 + (2 * AddressSpaces.Count), All = Victims + MostSize;
+
+    // So many times they grow, which takes so many pushes within so many traps. Traps, because both tiers agree on their number.
+    private const int Growth = 4, PushesToGrow = 2048;
+    private const ulong TrapsPerLook = 16;
 
     private static readonly nuint s_bytes = (nuint)(Count * All * sizeof(TlbEntry));
 
-    // Most harts never run in machine mode.
+    private readonly HartState* _state;
+
+    // Most harts never run in machine mode, nor need most of the places: those take no memory.
     private readonly TlbEntry* _entries = (TlbEntry*)HostPages.Map(s_bytes);
 
     // One bit for each context that may hold a translation; the others do not.
     private uint _used;
+
+    // Pushes since there had been so many traps.
+    private int _pushes;
+    private ulong _trapsThen;
+
+    // Once there are many places: a bit by which pages are known that have no tag for stores anywhere.
+    private HostPageFilter? _stored;
+
+    /// <param name="state">The hart's state, which has the number of places and of traps.</param>
+    public Tlb(HartState* state)
+    {
+        _state = state;
+        Size = FirstSize;
+    }
+
+    /// <summary>Places of each TLB.</summary>
+    public int Size
+    {
+        get => (int)(_state->TlbMask >> EntryShift) + 1;
+        private set => _state->TlbMask = (ulong)(value - 1) << EntryShift;
+    }
 
     /// <summary>The TLB of user mode in an address space.</summary>
     public static int User(int space) => Supervisor + 1 + (2 * space);
@@ -68,9 +98,9 @@ internal sealed unsafe class Tlb : IDisposable
         if ((_used >> context & 1) == 0)
         {
             _used |= 1u << context;
-            foreach (int place in (ReadOnlySpan<int>)[0, Size - 1, Size, All - 1])
+            foreach (int place in (ReadOnlySpan<int>)[-Victims, -1, 0, Size - 1])
             {
-                first[place].Read = first[place].Write = TlbEntry.Invalid;
+                Forget(first + place);
             }
         }
 
@@ -91,7 +121,7 @@ internal sealed unsafe class Tlb : IDisposable
     {
         if ((_used >> context & 1) != 0)
         {
-            NativeMemory.Fill(At(context), All * (nuint)sizeof(TlbEntry), 0xff);
+            NativeMemory.Fill(At(context) - Victims, (nuint)((Victims + Size) * sizeof(TlbEntry)), 0xff);
             _used &= ~(1u << context);
         }
     }
@@ -101,14 +131,24 @@ internal sealed unsafe class Tlb : IDisposable
     {
         if ((_used >> context & 1) != 0)
         {
-            TlbEntry* entry = At(context) + Index(address), victim = Victim(At(context), address);
-            entry->Read = entry->Write = victim->Read = victim->Write = TlbEntry.Invalid;
+            Forget(Place(At(context), address));
+            Forget(Victim(At(context), address));
         }
     }
 
     /// <summary>Makes stores to a host page take the slow path.</summary>
     public void ProtectHostPage(byte* page)
     {
+        if (_stored is { } stored)
+        {
+            if (!stored.MayHave((ulong)page))
+            {
+                return;
+            }
+
+            stored.Clear();
+        }
+
         for (int context = 0; context < Count; context++)
         {
             if ((_used >> context & 1) == 0)
@@ -116,18 +156,27 @@ internal sealed unsafe class Tlb : IDisposable
                 continue;
             }
 
-            for (TlbEntry* entry = At(context); entry < At(context) + All; entry++)
+            for (TlbEntry* entry = At(context) - Victims; entry < At(context) + Size; entry++)
             {
-                if (entry->Write != TlbEntry.Invalid && entry->Write + entry->Addend == (ulong)page)
+                if (entry->Write == TlbEntry.Invalid)
+                {
+                    continue;
+                }
+
+                if (entry->Write + entry->Addend == (ulong)page)
                 {
                     entry->Write = TlbEntry.Invalid;
+                }
+                else
+                {
+                    _stored?.Add(entry->Write + entry->Addend);
                 }
             }
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static uint Index(ulong address) => (uint)(address >> PhysicalMemory.PageShift) & (Size - 1);
+    /// <summary>The place of an address's entry in one TLB.</summary>
+    public TlbEntry* Place(TlbEntry* first, ulong address) => first + Index(address);
 
     /// <summary>
     /// Exchanges the entry in an address's place for the one that was pushed out of it, if that allows the access; false: it does not. Translated code has
@@ -136,9 +185,9 @@ internal sealed unsafe class Tlb : IDisposable
     /// <param name="first">The TLB.</param>
     /// <param name="address">The address, of an access that does not cross a page.</param>
     /// <param name="access">A load or a store.</param>
-    public static bool TryRecall(TlbEntry* first, ulong address, Access access)
+    public bool TryRecall(TlbEntry* first, ulong address, Access access)
     {
-        TlbEntry* entry = first + Index(address), victim = Victim(first, address);
+        TlbEntry* entry = Place(first, address), victim = Victim(first, address);
         if ((access == Access.Store ? victim->Write : victim->Read) != (address & ~(PhysicalMemory.PageSize - 1)))
         {
             return false;
@@ -148,29 +197,72 @@ internal sealed unsafe class Tlb : IDisposable
         return true;
     }
 
-    /// <summary>Makes room in an address's place for an entry: what is there of another page is kept, and nothing else of this page.</summary>
-    public static void Push(TlbEntry* first, ulong address)
+    /// <summary>Puts an entry into its place: what is there of another page is kept, and nothing else of this page.</summary>
+    public void Put(TlbEntry* first, ulong address, TlbEntry added)
     {
-        TlbEntry* entry = first + Index(address), victim = Victim(first, address);
+        TlbEntry* entry = Place(first, address), victim = Victim(first, address);
         ulong tag = address & ~(PhysicalMemory.PageSize - 1);
         ulong old = entry->Read != TlbEntry.Invalid ? entry->Read : entry->Write;
         if (old != TlbEntry.Invalid && old != tag && Index(old) == Index(address)) // or it was never written
         {
             *victim = *entry;
+            if (IsTooSmall())
+            {
+                Grow();
+                entry = Place(first, address);
+            }
         }
         else if (victim->Read == tag || victim->Write == tag)
         {
-            victim->Read = victim->Write = TlbEntry.Invalid;
+            Forget(victim);
+        }
+
+        *entry = added;
+        if (added.Write != TlbEntry.Invalid)
+        {
+            _stored?.Add(added.Write + added.Addend);
         }
     }
 
     public void Dispose() => HostPages.Unmap(_entries, s_bytes);
 
-    private static TlbEntry* Victim(TlbEntry* first, ulong address) => first + Size + (Index(address) & (Victims - 1));
+    private static void Forget(TlbEntry* entry) => entry->Read = entry->Write = TlbEntry.Invalid;
+
+    private bool IsTooSmall()
+    {
+        if (_state->Traps - _trapsThen > TrapsPerLook)
+        {
+            (_pushes, _trapsThen) = (0, _state->Traps);
+        }
+
+        return ++_pushes > PushesToGrow && Size < MostSize;
+    }
+
+    /// <summary>Gives each TLB more places, which are empty.</summary>
+    private void Grow()
+    {
+        uint used = _used;
+        FlushAll();
+        Size = Math.Min(Size * Growth, MostSize);
+        _pushes = 0;
+        (_stored ??= new HostPageFilter()).Clear();
+        for (int context = 0; context < Count; context++)
+        {
+            if ((used >> context & 1) != 0)
+            {
+                Use(context);
+            }
+        }
+    }
+
+    private uint Index(ulong address) => (uint)(address >> PhysicalMemory.PageShift) & (uint)(Size - 1);
+
+    private static TlbEntry* Victim(TlbEntry* first, ulong address) =>
+        first - Victims + ((uint)(address >> PhysicalMemory.PageShift) & (Victims - 1));
 
     private TlbEntry* At(int context)
     {
         Debug.Assert(context is >= 0 and < Count, "one of the contexts");
-        return _entries + (context * All);
+        return _entries + (context * All) + Victims;
     }
 }

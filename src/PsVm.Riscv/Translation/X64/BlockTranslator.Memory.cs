@@ -29,7 +29,7 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         _code.Rorx(Rcx, Rax, PhysicalMemory.PageShift - Tlb.EntryShift, wide: false);
-        _code.Op(Alu.And, Rcx, (Tlb.Size - 1) << Tlb.EntryShift, wide: false);
+        _code.Op(Alu.And, Rcx, Field(nameof(HartState.TlbMask)), wide: false);
         if (size == 1 || aligned)
         {
             _code.Mov(Rdx, Rax);

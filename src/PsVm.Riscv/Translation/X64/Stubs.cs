@@ -162,19 +162,21 @@ internal sealed unsafe partial class Stubs
     /// </summary>
     private static void EmitProbe(ref X64Assembler code, string tag)
     {
-        const int Half = 16, Victims = Tlb.Size << Tlb.EntryShift;
+        const int Half = 16, Victims = -(Tlb.Victims << Tlb.EntryShift);
         int tagOffset = (int)Marshal.OffsetOf<TlbEntry>(tag);
         code.Push(Rcx);
         code.Push(Rdx);
         code.Lea(Rdx, new Mem(Rax, -1, Rcx));
         code.Op(Alu.And, Rdx, -(int)PhysicalMemory.PageSize);
-        Entry(ref code, Rcx, Tlb.Size);
+        Entry(ref code, Rcx);
         code.Op(Alu.Cmp, Rdx, new Mem(Rcx, tagOffset));
         byte* there = code.Jcc(Cond.Equal);
-        Entry(ref code, Rcx, Tlb.Victims);
+        code.Rorx(Rcx, Rax, PhysicalMemory.PageShift - Tlb.EntryShift, wide: false);
+        code.Op(Alu.And, Rcx, (Tlb.Victims - 1) << Tlb.EntryShift, wide: false);
+        code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.DataTlb)));
         code.Op(Alu.Cmp, Rdx, new Mem(Rcx, Victims + tagOffset));
         byte* miss = code.Jcc(Cond.NotEqual);
-        Entry(ref code, Rdx, Tlb.Size);
+        Entry(ref code, Rdx);
         for (int offset = 0; offset < 1 << Tlb.EntryShift; offset += Half)
         {
             code.Sse(0, BlockTranslator.MoveLoad, 0, new Mem(Rcx, Victims + offset));
@@ -253,11 +255,11 @@ internal sealed unsafe partial class Stubs
         }
     }
 
-    /// <summary>The place of the address in rax among so many of the TLB.</summary>
-    private static void Entry(ref X64Assembler code, Reg to, int places)
+    /// <summary>The place of the address in rax in the TLB.</summary>
+    private static void Entry(ref X64Assembler code, Reg to)
     {
         code.Rorx(to, Rax, PhysicalMemory.PageShift - Tlb.EntryShift, wide: false);
-        code.Op(Alu.And, to, (places - 1) << Tlb.EntryShift, wide: false);
+        code.Op(Alu.And, to, BlockTranslator.Field(nameof(HartState.TlbMask)), wide: false);
         code.Op(Alu.Add, to, BlockTranslator.Field(nameof(HartState.DataTlb)));
     }
 
