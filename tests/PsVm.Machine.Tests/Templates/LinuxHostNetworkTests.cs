@@ -54,6 +54,27 @@ public sealed class LinuxHostNetworkTests : TemplateTest
         Assert.Equal("another program has it", Machine.Devices.Networks.PortForward.TryParse($"{forwarded}:80")!.WhyNot());
     }
 
+    /// <summary>On hosts that let no ordinary user ping, PasstNetworkTests do it where they make a network of their own.</summary>
+    [SkippableFact]
+    public void By_passt_a_guest_pings_where_the_host_lets_ordinary_users()
+    {
+        string range = File.ReadAllText("/proc/sys/net/ipv4/ping_group_range").Trim();
+        Skip.IfNot(range.Split('\t') is ["0", var last] && long.Parse(last, CultureInfo.InvariantCulture) >= 65534, $"net.ipv4.ping_group_range is {range}");
+        string host = $"198.18.{Random.Shared.Next(1, 250)}.1";
+        (int code, string said) = IpCommand.Run("addr", "add", $"{host}/32", "dev", "lo");
+        Skip.If(code != 0, $"no address can be given to the host: {said.Trim()}");
+        try
+        {
+            string guest = BootOrSkip(new GuestNetworkOptions { Backend = NetworkBackend.Passt }, "");
+            WaitForAddress(guest);
+            Assert.Contains("3 packets received", Run(guest, $"ping -c 3 -W 60 -s 1000 {host}"), StringComparison.Ordinal);
+        }
+        finally
+        {
+            IpCommand.Run("addr", "del", $"{host}/32", "dev", "lo");
+        }
+    }
+
     [SkippableFact]
     public async Task A_passt_that_is_killed_is_started_anew_and_the_guest_goes_on()
     {

@@ -17,12 +17,14 @@ public sealed class LinuxNetworkTests : TemplateTest
         string two = Boot(OptionsOrSkip("10.1.0.2"));
 
         Assert.Contains("1 packets received", Run(two, "ping -c 1 -W 60 10.1.0.1"), StringComparison.Ordinal);
+        Assert.Contains("1 packets received", Run(one, "ping -c 1 -W 60 -s 4000 10.1.0.2"), StringComparison.Ordinal); // in three fragments
         string sum = Serve(one, Size);
         Assert.Equal(sum, Run(two, "wget -q -O - http://10.1.0.1/data | md5sum | cut -c1-32"));
         Assert.Equal(sum, Run(two, "ethtool -K eth0 tso off 2>/dev/null; wget -q -O - http://10.1.0.1/data | md5sum | cut -c1-32"));
 
         GuestNetworkAdapter sender = Host.Get(one).Networks[0], receiver = Host.Get(two).Networks[0];
         Assert.True(sender.SentBytes >= 2L * Size * MiB && receiver.ReceivedBytes >= 2L * Size * MiB, $"{sender.SentBytes}, {receiver.ReceivedBytes}");
+        Assert.Equal((0, 0), (sender.SentSpoofed, receiver.SentSpoofed));
         Assert.True(sender.SentPackets < sender.SentBytes / 1500, "segments are left to others");
         Assert.Equal("", Complaints(two));
     }

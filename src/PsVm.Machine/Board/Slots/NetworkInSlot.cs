@@ -95,6 +95,7 @@ internal sealed class NetworkInSlot(string name, GuestNetworkOptions? options, N
             SentBytes = counts.SentBytes,
             ReceivedDropped = counts.ReceivedDropped,
             SentDropped = counts.SentDropped,
+            SentSpoofed = counts.SentSpoofed,
             Options = options,
         };
     }

@@ -9,8 +9,9 @@ namespace PsVm.Machine.Devices.Networks;
 /// </summary>
 /// <remarks>
 /// Then the servers that such a resolver asks itself are told, where it says which they are. Where it does not, the guest may ask the resolver at
-/// <see cref="Forwarded"/>, by UDP and for names only, but passt (of 2023-03, Debian 12) tells it of no server. Source: passt(1), systemd-resolved(8),
-/// NetworkManager.conf(5).
+/// <see cref="Forwarded"/>, for names only. passt forwards what is sent there, but tells of no server then (nor would it forward to a resolver on a loopback
+/// address if it were told to name one: Debian 12's), so its answers are made to name that one (<see cref="DhcpAnswer"/>). Source: passt(1),
+/// systemd-resolved(8), NetworkManager.conf(5).
 /// </remarks>
 internal static class HostResolvers
 {
@@ -25,21 +26,25 @@ internal static class HostResolvers
     // Those that systemd-resolved and NetworkManager ask.
     private static readonly string[] s_behind = ["/run/systemd/resolve/resolv.conf", "/run/NetworkManager/no-stub-resolv.conf"];
 
-    /// <summary>What passt is to be told of them.</summary>
+    /// <summary>What passt, and guests, are to be told of them.</summary>
     /// <param name="read">Gives the text of a file; null: it is not there.</param>
-    /// <returns>Arguments; none: passt finds out by itself.</returns>
-    public static IReadOnlyList<string> Arguments(Func<string, string?>? read = null)
+    public static ResolverPlan Plan(Func<string, string?>? read = null)
     {
         read ??= Read;
         IPAddress[] own = Servers(read(Own));
         if (own.Length == 0 || !own.All(IPAddress.IsLoopback))
         {
-            return [];
+            return new([], null); // passt finds out by itself
         }
 
         IPAddress[] behind = [.. s_behind.Select(file => Servers(read(file)).Where(server => !IPAddress.IsLoopback(server)).ToArray())
             .FirstOrDefault(servers => servers.Length > 0) ?? []];
-        return behind.Length > 0 ? [.. behind.SelectMany(server => (string[])["--dns", server.ToString()])] : ["--dns-forward", Forwarded];
+        if (behind.Length > 0)
+        {
+            return new([.. behind.SelectMany(server => (string[])["--dns", server.ToString()])], null);
+        }
+
+        return own.Any(IsIpv4) ? new(["--dns-forward", Forwarded], IPAddress.Parse(Forwarded)) : new([], null); // passt forwards within a family alone
     }
 
     /// <summary>The servers of a text, as many of each kind as count; those of a link alone, which have a scope, are none of a guest's.</summary>
@@ -51,8 +56,10 @@ internal static class HostResolvers
                 .Where(words => words is ["nameserver", _, ..]).Select(words => IPAddress.TryParse(words[1], out IPAddress? server) ? server : null)
                 .OfType<IPAddress>().Where(server => !server.IsIPv6LinkLocal),
         ];
-        return [.. all.GroupBy(server => server.AddressFamily == AddressFamily.InterNetwork).SelectMany(kind => kind.Distinct().Take(Most))];
+        return [.. all.GroupBy(IsIpv4).SelectMany(kind => kind.Distinct().Take(Most))];
     }
+
+    private static bool IsIpv4(IPAddress server) => server.AddressFamily == AddressFamily.InterNetwork;
 
     private static string? Read(string file)
     {
@@ -68,3 +75,8 @@ internal static class HostResolvers
         }
     }
 }
+
+/// <summary>What is told of DNS servers.</summary>
+/// <param name="Arguments">Arguments of passt's; none: it finds out by itself.</param>
+/// <param name="Offered">The server that guests are told of where passt tells of none; null: none.</param>
+internal readonly record struct ResolverPlan(IReadOnlyList<string> Arguments, IPAddress? Offered);

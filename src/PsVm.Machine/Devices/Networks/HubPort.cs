@@ -2,7 +2,8 @@ namespace PsVm.Machine.Devices.Networks;
 
 /// <summary>
 /// An adapter's place on a segment. What is for its address alone goes to it alone, what is for several goes to all. The hub learns nothing: an
-/// adapter has the address that the host gave it, and what it sends with that of another adapter is dropped.
+/// adapter has the address that the host gave it, and what it sends with any other is dropped and counted. A clone that goes on with its template's
+/// address has that, too, until its guest sets its own, unless another adapter has it.
 /// </summary>
 /// <remarks>
 /// <para>
@@ -30,10 +31,11 @@ internal sealed class HubPort : INetworkBackend, IThreadPoolWorkItem
     private int _bytes;
     private bool _isWaiting = true; // the adapter found nothing, and is to be told
     private bool _isGone;
-    private long _received, _sent;
+    private long _received, _sent, _spoofed;
+    private ulong _driverAddress;
 
     internal HubPort(NetworkHubs hubs, HubSegment segment, MacAddress address, Action<HubPort> leave) =>
-        (_hubs, _segment, Address, _leave) = (hubs, segment, address, leave);
+        (_hubs, _segment, Address, _leave, _driverAddress) = (hubs, segment, address, leave, address.Value);
 
     /// <summary>The adapter's address.</summary>
     public MacAddress Address { get; }
@@ -41,8 +43,11 @@ internal sealed class HubPort : INetworkBackend, IThreadPoolWorkItem
     /// <summary>Packets for the adapter that found no room.</summary>
     public long ReceivedDropped => Interlocked.Read(ref _received);
 
-    /// <summary>Packets of the adapter's that nobody gets: with another's address, or for nobody here.</summary>
-    public long SentDropped => Interlocked.Read(ref _sent);
+    /// <summary>Packets of the adapter's that nobody gets: with an address that is not its own, or for nobody here.</summary>
+    public long SentDropped => Interlocked.Read(ref _sent) + SentSpoofed;
+
+    /// <summary>Those with an address that is not its own.</summary>
+    public long SentSpoofed => Interlocked.Read(ref _spoofed);
 
     /// <summary>Bytes that wait for the adapter.</summary>
     public int Waiting
@@ -78,6 +83,12 @@ internal sealed class HubPort : INetworkBackend, IThreadPoolWorkItem
     public string? Fault => null;
 
     /// <inheritdoc/>
+    public MacAddress DriverAddress
+    {
+        set => Volatile.Write(ref _driverAddress, value.Value);
+    }
+
+    /// <inheritdoc/>
     public bool TrySend(ReadOnlySpan<byte> packet)
     {
         if (packet.Length is < INetworkBackend.HeaderSize + LeastFrame or > INetworkBackend.MostPacket)
@@ -88,9 +99,9 @@ internal sealed class HubPort : INetworkBackend, IThreadPoolWorkItem
 
         ReadOnlySpan<byte> frame = packet[INetworkBackend.HeaderSize..];
         MacAddress to = MacAddress.Read(frame), from = MacAddress.Read(frame[MacAddress.Size..]);
-        if (from.IsGroup || (from != Address && _hubs.IsTaken(from)))
+        if (from != Address && !IsDrivers(from))
         {
-            Interlocked.Increment(ref _sent);
+            Interlocked.Increment(ref _spoofed);
             return true;
         }
 
@@ -183,6 +194,9 @@ internal sealed class HubPort : INetworkBackend, IThreadPoolWorkItem
 
         _leave(this);
     }
+
+    /// <summary>Whether it is what the driver takes for the adapter's address, and nobody's.</summary>
+    private bool IsDrivers(MacAddress from) => !from.IsGroup && from.Value == Volatile.Read(ref _driverAddress) && !_hubs.IsTaken(from);
 
     private static int CostOf(HubPacket packet) => Math.Max(LeastCost, packet.Bytes.Length);
 

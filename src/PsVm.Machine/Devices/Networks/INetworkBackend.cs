@@ -24,6 +24,12 @@ internal interface INetworkBackend : IDisposable
     /// <summary>How often what it leads to has begun anew, and has forgotten the guest's addresses: the guest is to announce them.</summary>
     int Restarts => 0;
 
+    /// <summary>What the driver takes for the adapter's address, whenever that changes: the template's, in a clone, until somebody there sets it.</summary>
+    MacAddress DriverAddress
+    {
+        set { }
+    }
+
     /// <summary>Sends a packet. One that makes no sense is dropped and counts as sent.</summary>
     /// <param name="packet">Header and frame.</param>
     /// <returns>False: there is no room now.</returns>

@@ -23,7 +23,14 @@ internal sealed class NetworkAdapter(MacAddress address, int mtu, INetworkBacken
     public MacAddress DriverAddress
     {
         get => new(Volatile.Read(ref _driverAddress));
-        set => Volatile.Write(ref _driverAddress, value.Value);
+        set
+        {
+            Volatile.Write(ref _driverAddress, value.Value);
+            if (backend is not null)
+            {
+                backend.DriverAddress = value;
+            }
+        }
     }
 
     /// <summary>Told why what it leads to has failed, each time; on any thread.</summary>
@@ -39,7 +46,8 @@ internal sealed class NetworkAdapter(MacAddress address, int mtu, INetworkBacken
         Interlocked.Read(ref _sentPackets),
         Interlocked.Read(ref _sentBytes),
         Interlocked.Read(ref _receivedDropped) + ((backend as HubPort)?.ReceivedDropped ?? 0),
-        Interlocked.Read(ref _sentDropped) + ((backend as HubPort)?.SentDropped ?? 0));
+        Interlocked.Read(ref _sentDropped) + ((backend as HubPort)?.SentDropped ?? 0),
+        (backend as HubPort)?.SentSpoofed ?? 0);
 
     /// <summary>Tells of what it leads to, where that has another fault than when this was asked last.</summary>
     public void TellOfFault()
@@ -76,4 +84,4 @@ internal sealed class NetworkAdapter(MacAddress address, int mtu, INetworkBacken
 
 /// <summary>What an adapter has counted.</summary>
 internal readonly record struct AdapterCounts(
-    long ReceivedPackets, long ReceivedBytes, long SentPackets, long SentBytes, long ReceivedDropped, long SentDropped);
+    long ReceivedPackets, long ReceivedBytes, long SentPackets, long SentBytes, long ReceivedDropped, long SentDropped, long SentSpoofed);

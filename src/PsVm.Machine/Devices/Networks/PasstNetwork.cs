@@ -25,6 +25,7 @@ internal sealed class PasstNetwork : INetworkBackend
     private readonly string _name, _program;
     private readonly int _mtu;
     private readonly IReadOnlyList<PortForward> _forwards;
+    private readonly Func<string, string?>? _files;
     private volatile PasstSession? _session;
     private ChildProgram? _child;
     private long _beganAt;
@@ -38,10 +39,11 @@ internal sealed class PasstNetwork : INetworkBackend
     /// <param name="mtu">Most bytes of a packet of IP, which the guest is told.</param>
     /// <param name="forwards">Ports of the host that lead to the guest's.</param>
     /// <param name="program">passt, by its name or path.</param>
+    /// <param name="files">Gives the text of a file that says which DNS servers there are; null: the host's.</param>
     /// <exception cref="GuestException">It cannot be had.</exception>
-    public PasstNetwork(string name, int mtu, IReadOnlyList<PortForward> forwards, string program = UsualProgram)
+    public PasstNetwork(string name, int mtu, IReadOnlyList<PortForward> forwards, string program = UsualProgram, Func<string, string?>? files = null)
     {
-        (_name, _mtu, _forwards, _program) = (name, mtu, forwards, program);
+        (_name, _mtu, _forwards, _program, _files) = (name, mtu, forwards, program, files);
         Begin();
     }
 
@@ -118,7 +120,7 @@ internal sealed class PasstNetwork : INetworkBackend
     }
 
     /// <summary>Its arguments. A guest never gets at what listens on the host's loopback addresses, which passt would let it by the gateway's.</summary>
-    private string[] Arguments(int descriptor)
+    private string[] Arguments(int descriptor, ResolverPlan resolvers)
     {
         string[] of(bool isUdp) => [.. _forwards.Where(forward => forward.IsUdp == isUdp).SelectMany(forward =>
             (string[])[isUdp ? "--udp-ports" : "--tcp-ports", forward.ToPasst()])];
@@ -127,7 +129,7 @@ internal sealed class PasstNetwork : INetworkBackend
         [
             "--fd", descriptor.ToString(CultureInfo.InvariantCulture), "--foreground", "--quiet", "--no-map-gw",
             "--mtu", _mtu.ToString(CultureInfo.InvariantCulture), .. of(isUdp: false), .. udp.Length == 0 ? ["--udp-ports", "none"] : udp,
-            .. HostResolvers.Arguments(),
+            .. resolvers.Arguments,
         ];
     }
 
@@ -135,6 +137,7 @@ internal sealed class PasstNetwork : INetworkBackend
     private void Begin()
     {
         string program = Find(_name, _program);
+        ResolverPlan resolvers = HostResolvers.Plan(_files);
         ChildProgram? child = null;
         PasstSession? session = null;
         try
@@ -143,9 +146,9 @@ internal sealed class PasstNetwork : INetworkBackend
             using (its)
             {
                 PasstSession? begun = null;
-                begun = session = new PasstSession(ours, () => _ready?.Invoke(), why => Lost(begun!, why));
+                begun = session = new PasstSession(ours, () => _ready?.Invoke(), why => Lost(begun!, why), resolvers.Offered);
                 child = ChildProgram.Start(
-                    program, Arguments((int)its.Handle.DangerousGetHandle()), its.Handle, () => begun.Lose("it has ended"));
+                    program, Arguments((int)its.Handle.DangerousGetHandle(), resolvers), its.Handle, () => begun.Lose("it has ended"));
             }
 
             WaitUntilItHasBegun(child);

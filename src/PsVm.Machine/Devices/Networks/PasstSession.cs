@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Net;
 using System.Runtime.InteropServices;
 using PsVm.Memory.Native;
 
@@ -25,6 +26,7 @@ internal sealed class PasstSession : IDisposable
     private readonly Readiness _readiness;
     private readonly Action _ready;
     private readonly Action<string> _lost;
+    private readonly IPAddress? _resolver;
     private readonly byte[] _usual = new byte[UsualRoom];
     private byte[] _received; // it, or a larger one while it takes that
     private readonly byte[] _unsent = new byte[PrefixSize + MostFrame]; // of the last frame
@@ -37,10 +39,11 @@ internal sealed class PasstSession : IDisposable
     /// <param name="socket">This end of the connection, its own from here on.</param>
     /// <param name="ready">Called when there may be a frame, or room, again.</param>
     /// <param name="lost">Called once, when the connection is of no use any more, with the reason; it is short.</param>
+    /// <param name="resolver">The DNS server that a guest is told of whom passt tells of none; null: none.</param>
     /// <exception cref="IOException">The process has too many open files; the socket is disposed of.</exception>
-    public PasstSession(StreamSocket socket, Action ready, Action<string> lost)
+    public PasstSession(StreamSocket socket, Action ready, Action<string> lost, IPAddress? resolver = null)
     {
-        (_socket, _ready, _lost, _received) = (socket, ready, lost, _usual);
+        (_socket, _ready, _lost, _resolver, _received) = (socket, ready, lost, resolver, _usual);
         try
         {
             _readiness = new Readiness(socket.Handle, OnReady);
@@ -226,6 +229,7 @@ internal sealed class PasstSession : IDisposable
         received.Slice(PrefixSize, (int)size).CopyTo(packet[INetworkBackend.HeaderSize..]);
         _receivedStart += PrefixSize + (int)size;
         length = INetworkBackend.HeaderSize + (int)size;
+        length = _resolver is null ? length : DhcpAnswer.AddServer(packet, length, _resolver);
         return true;
     }
 

@@ -18,13 +18,17 @@ public sealed class HostResolversTests
     [InlineData("nameserver\t127.0.0.53 # stub\r\n", "nameserver 127.0.0.1\nnameserver 192.0.2.2\nnameserver fe80::1%eth0\nnameserver none\n", null, "--dns 192.0.2.2")]
     [InlineData("nameserver 127.0.0.53\n", "nameserver 192.0.2.1\nnameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nnameserver 192.0.2.4\n", null,
         "--dns 192.0.2.1 --dns 192.0.2.2 --dns 192.0.2.3")]
-    [InlineData("nameserver 127.0.0.53\n", null, null, "--dns-forward 169.254.53.53")]
-    [InlineData("nameserver 127.0.0.53\n", "nameserver 127.0.0.1\n", "", "--dns-forward 169.254.53.53")]
+    [InlineData("nameserver 127.0.0.53\n", null, null, "--dns-forward 169.254.53.53 and told")]
+    [InlineData("nameserver 127.0.0.53\n", "nameserver 127.0.0.1\n", "", "--dns-forward 169.254.53.53 and told")]
+    [InlineData("nameserver ::1\n", null, null, "")]
     public void Servers_behind_a_resolver_on_a_loopback_address_are_told(string? own, string? resolved, string? manager, string expected)
     {
         Dictionary<string, string?> files = new() { [Own] = own, [Resolved] = resolved, [Manager] = manager };
 
-        Assert.Equal(expected, string.Join(' ', HostResolvers.Arguments(file => files[file])));
+        ResolverPlan plan = HostResolvers.Plan(file => files[file]);
+
+        Assert.Equal(expected, string.Join(' ', plan.Offered is null ? plan.Arguments : [.. plan.Arguments, "and told"]));
+        Assert.True(plan.Offered is null || plan.Offered.ToString() == HostResolvers.Forwarded);
     }
 
     [SkippableTheory]
@@ -33,7 +37,7 @@ public sealed class HostResolversTests
     public void Passt_takes_them(string? resolved, string expected)
     {
         Skip.IfNot(File.Exists("/usr/bin/passt"), "passt is not installed");
-        IReadOnlyList<string> arguments = HostResolvers.Arguments(file => file == Own ? "nameserver 127.0.0.53\n" : file == Resolved ? resolved : null);
+        IReadOnlyList<string> arguments = HostResolvers.Plan(file => file == Own ? "nameserver 127.0.0.53\n" : file == Resolved ? resolved : null).Arguments;
         string folder = Directory.CreateTempSubdirectory("psvm-passt-").FullName;
         try
         {

@@ -6,7 +6,7 @@ namespace PsVm.Machine.Tests.Devices.Networks;
 /// <summary>Segments of a host: who gets what, and what nobody gets.</summary>
 public sealed class HubTests : IDisposable
 {
-    private static readonly MacAddress s_all = new(0xffff_ffff_ffff);
+    private static readonly MacAddress s_all = new(0xffff_ffff_ffff), s_nobodys = new(0x0200_0000_0001);
 
     private readonly NetworkHubs _hubs = new();
     private readonly List<HubPort> _ports = [];
@@ -64,22 +64,40 @@ public sealed class HubTests : IDisposable
     }
 
     [Fact]
-    public void Nobody_sends_with_the_address_of_another_adapter_on_whatever_segment()
+    public void Nobody_sends_with_an_address_that_is_not_the_adapters_on_whatever_segment()
     {
         (HubPort a, HubPort b, HubPort c, HubPort elsewhere) = (Join("lan"), Join("lan"), Join("lan"), Join("other"));
 
-        foreach (MacAddress from in new[] { b.Address, elsewhere.Address, s_all, new MacAddress(b.Address.Value | (1ul << 40)) })
+        foreach (MacAddress from in new[] { b.Address, elsewhere.Address, s_all, new MacAddress(b.Address.Value | (1ul << 40)), s_nobodys })
         {
             Assert.True(a.TrySend(Frames.Packet(c.Address, from, "me?")));
             Assert.True(a.TrySend(Frames.Packet(s_all, from, "me?")));
         }
 
         Assert.Equal([null, null], new[] { b, c }.Select(Frames.TextOf));
-        Assert.Equal(8, a.SentDropped);
+        Assert.Equal((10, 10), (a.SentDropped, a.SentSpoofed));
+        a.TrySend(Frames.Packet(elsewhere.Address, a.Address, "over there"));
+        Assert.Equal((11, 10, 0), (a.SentDropped, a.SentSpoofed, c.SentSpoofed));
+    }
 
-        // One that nobody has is a clone's that goes on with its template's.
-        a.TrySend(Frames.Packet(c.Address, new MacAddress(0x0200_0000_0001), "clone"));
-        Assert.Equal("clone", Frames.TextOf(c));
+    [Fact]
+    public void A_clone_that_goes_on_with_the_address_of_its_template_has_that_too_until_it_sets_its_own_or_another_has_it()
+    {
+        (HubPort clone, HubPort peer) = (Join("lan"), Join("lan"));
+        NetworkAdapter adapter = new(clone.Address, 1500, clone) { DriverAddress = s_nobodys };
+
+        clone.TrySend(Frames.Packet(peer.Address, s_nobodys, "as the template"));
+        clone.TrySend(Frames.Packet(peer.Address, clone.Address, "as itself"));
+        Assert.Equal(["as the template", "as itself"], new[] { peer, peer }.Select(Frames.TextOf));
+
+        Assert.True(_hubs.TryTake(s_nobodys));
+        clone.TrySend(Frames.Packet(peer.Address, s_nobodys, "as another"));
+        _hubs.GiveBack(s_nobodys);
+        Assert.Equal((null, 1), (Frames.TextOf(peer), adapter.Counts.SentSpoofed));
+
+        adapter.DriverAddress = clone.Address;
+        clone.TrySend(Frames.Packet(peer.Address, s_nobodys, "as the template"));
+        Assert.Equal((null, 2, 2), (Frames.TextOf(peer), adapter.Counts.SentSpoofed, adapter.Counts.SentDropped));
     }
 
     [Fact]

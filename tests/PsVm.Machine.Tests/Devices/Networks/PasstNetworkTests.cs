@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Net;
 using System.Net.Sockets;
 using PsVm.Machine.Devices.Networks;
+using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests.Devices.Networks;
 
@@ -108,6 +109,47 @@ public sealed class PasstNetworkTests
         Assert.Contains("it ended with exit code 2: ", error.Message, StringComparison.Ordinal);
     }
 
+    [SkippableFact]
+    public void A_guest_is_told_of_the_hosts_resolver_on_a_loopback_address_and_gets_its_answers()
+    {
+        const string stub = "nameserver 127.0.0.53\n";
+        using HostNamespace host = HostNamespace.MakeOrSkip(stub);
+        using Socket resolver = host.MakeSocket(SocketType.Dgram);
+        resolver.Bind(new IPEndPoint(IPAddress.Parse("127.0.0.53"), 53));
+        resolver.ReceiveTimeout = (int)s_patience.TotalMilliseconds;
+        using PasstNetwork network = StartOrSkip(host, file => file == "/etc/resolv.conf" ? stub : null);
+
+        byte[] answer = Ask(network);
+        IPAddress told = new(Option(answer, 6));
+        Assert.Equal((HostResolvers.Forwarded, true), (told.ToString(), HasRightSum(answer)));
+        Assert.Equal(5, Option(answer, 53)[0]);
+
+        Assert.True(network.TrySend(ToHost(answer, told, protocol: 17, [.. Ports(5353, 53), 0, 13, 0, 0, .. "hello"u8])));
+        EndPoint from = new IPEndPoint(IPAddress.Any, 0);
+        byte[] got = new byte[100];
+        Assert.Equal("hello"u8.ToArray(), got[..resolver.ReceiveFrom(got, ref from)]);
+        resolver.SendTo("there"u8, from);
+        byte[] back = Receive(network, protocol: 17);
+        Assert.Equal(told, new IPAddress(back.AsSpan(Header + 14 + 12, 4)));
+        Assert.Equal("there"u8.ToArray(), back[^5..]);
+    }
+
+    [SkippableFact]
+    public void A_guest_pings_the_host_where_ordinary_users_may()
+    {
+        using HostNamespace host = HostNamespace.MakeOrSkip("nameserver 192.0.2.53\n");
+        using PasstNetwork network = StartOrSkip(host, _ => null);
+        byte[] request = [8, 0, 0, 0, 0x12, 0x34, 0, 1, .. "what comes back"u8];
+        BinaryPrimitives.WriteUInt16BigEndian(request.AsSpan(2), (ushort)~TestFrames.Sum(request));
+
+        Assert.True(network.TrySend(ToHost(Ask(network), IPAddress.Parse(HostNamespace.OtherAddress), protocol: 1, request)));
+
+        byte[] reply = Receive(network, protocol: 1)[(Header + 14 + 20)..];
+        Assert.Equal(((byte)0, "what comes back"), (reply[0], System.Text.Encoding.ASCII.GetString(reply[8..])));
+        Assert.Equal(request[4..8], reply[4..8]);
+        Assert.Equal(0xffff, TestFrames.Sum(reply));
+    }
+
     private static PasstNetwork StartOrSkip(params PortForward[] forwards)
     {
         try
@@ -119,6 +161,46 @@ public sealed class PasstNetworkTests
             throw new SkipException(missing.Message);
         }
     }
+
+    private static PasstNetwork StartOrSkip(HostNamespace host, Func<string, string?> files)
+    {
+        Skip.IfNot(File.Exists("/usr/bin/passt"), "passt is not installed");
+        return new PasstNetwork("net0", PasstNetwork.UsualMtu, [], host.Wrap("/usr/bin/passt"), files);
+    }
+
+    private static byte[] Ports(ushort from, ushort to) => [(byte)(from >> 8), (byte)from, (byte)(to >> 8), (byte)to];
+
+    /// <summary>A packet to an address of the host's, from who got an answer of DHCP.</summary>
+    private static byte[] ToHost(byte[] answer, IPAddress to, byte protocol, byte[] payload)
+    {
+        byte[] packet = new byte[Header + 14 + 20 + payload.Length];
+        Span<byte> frame = packet.AsSpan(Header), ip = frame[14..];
+        answer.AsSpan(Header + 6, 6).CopyTo(frame); // who answered is the gateway
+        s_mac.CopyTo(frame[6..]);
+        BinaryPrimitives.WriteUInt16BigEndian(frame[12..], 0x0800);
+        (ip[0], ip[8], ip[9]) = (0x45, 64, protocol);
+        BinaryPrimitives.WriteUInt16BigEndian(ip[2..], (ushort)ip.Length);
+        answer.AsSpan(Header + 14 + 20 + 8 + 16, 4).CopyTo(ip[12..]);
+        to.TryWriteBytes(ip[16..], out _);
+        BinaryPrimitives.WriteUInt16BigEndian(ip[10..], (ushort)~TestFrames.Sum(ip[..20]));
+        payload.CopyTo(ip[20..]);
+        return packet;
+    }
+
+    private static byte[] Receive(PasstNetwork network, byte protocol)
+    {
+        byte[] packet = new byte[INetworkBackend.MostPacket];
+        int length = 0;
+        Assert.True(
+            SpinWait.SpinUntil(
+                () => (length = network.TryReceive(packet)) > Header + 14 + 20 && packet[Header + 12] == 8 && packet[Header + 14 + 9] == protocol, s_patience),
+            network.Fault);
+        return packet[..length];
+    }
+
+    private static bool HasRightSum(byte[] packet) => TestFrames.Sum(packet.AsSpan(Header + 14, 20)) == 0xffff
+        && BinaryPrimitives.ReadUInt16BigEndian(packet.AsSpan(Header + 14 + 2)) == packet.Length - Header - 14
+        && BinaryPrimitives.ReadUInt16BigEndian(packet.AsSpan(Header + 14 + 24)) == packet.Length - Header - 14 - 20;
 
     private static ushort FreePort()
     {

@@ -120,7 +120,7 @@ public sealed class VirtioNetTests : IDisposable
 
         Assert.Equal(["hello", "hello"], _network.Sent.Select(sent => Frames.TextOf(sent)));
         Assert.All(_network.Sent, sent => Assert.Equal(packet, sent));
-        Assert.Equal(new AdapterCounts(0, 0, 2, 2 * (packet.Length - Header), 0, 0), _adapter.Counts);
+        Assert.Equal(new AdapterCounts(0, 0, 2, 2 * (packet.Length - Header), 0, 0, 0), _adapter.Counts);
     }
 
     [Fact]
