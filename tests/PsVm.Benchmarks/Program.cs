@@ -7,6 +7,7 @@ const string Usage = """
     profile  where the time of a guest goes: tier, reason, function; for its boot and each of its workloads
     clones   start of clones of a template, one at a time, and what each takes
     chain    starts from a chain of differential templates, and from the chain merged
+    warming  clones that start a process at each tick: what each tick costs, from a clone's first on
     fleet    many clones at once
     checkpoint  how long a guest stands still for its checkpoint while it writes
     pages    which pages a clone makes its own
@@ -52,6 +53,9 @@ try
             return 0;
         case ["chain", .. string[] rest]:
             ChainCommand.Chain(rest);
+            return 0;
+        case ["warming", .. string[] rest]:
+            WarmingCommand.Run(rest);
             return 0;
         case ["fleet", .. string[] rest]:
             FleetCommand.Fleet(rest);
