@@ -56,6 +56,14 @@ public sealed class CodeCache : IDisposable
     /// <exception cref="ObjectDisposedException">The cache is gone.</exception>
     public CodeCache OpenPart(string? family) => new(this, family);
 
+    /// <summary>
+    /// Has a family share what this part's guest has decoded and translated, and the guest with it, for as long as there is room: the guest is what they were
+    /// made of. The latest family has it, and only while no other guest has needed the one before.
+    /// </summary>
+    /// <param name="family">What they have in common.</param>
+    /// <returns>False: the family is there already, or the guest shares with others.</returns>
+    public bool TryLeaveTo(string family) => _isPart && !Volatile.Read(ref _isClosed) && Space.TryLeaveTo(Account, family);
+
     /// <summary>Gives up what the cache, or the part, holds; harts that still run keep what they use.</summary>
     public void Dispose()
     {

@@ -60,6 +60,71 @@ public class CodeShareTests
         Assert.Equal((1, 1), (code.Usage.TranslatedBlocks, code.Usage.SharedPages));
     }
 
+    [SkippableTheory]
+    [InlineData("web", false, true)]
+    [InlineData("web", true, true)]
+    [InlineData("db", false, false)]
+    public void WhatAGuestLeavesToAFamilyItsGuestsRunAndNoOthers(string family, bool isGone, bool isShared)
+    {
+        Skip.IfNot(HostBackEnd.IsSupported, "this host runs no translated code");
+        using CodeCache code = new(s_atFirstSight);
+        using CodeCache source = code.OpenPart(null);
+        using (TestMachine guest = Counting(source))
+        {
+            guest.Hart.Run(1000);
+            Assert.True(source.TryLeaveTo("web"));
+            guest.Hart.Run(1000);
+        }
+
+        if (isGone)
+        {
+            source.Dispose();
+        }
+
+        using CodeCache part = code.OpenPart(family);
+        using TestMachine clone = Counting(part);
+        clone.Hart.Run(1000);
+
+        Assert.Equal(isShared ? (1, 1) : (2, 0), (code.Usage.TranslatedBlocks, code.Usage.SharedPages));
+        Assert.Equal(500ul, clone.Hart[A0]);
+    }
+
+    [Fact]
+    public void OnlyTheLatestFamilyHasWhatAGuestLeft()
+    {
+        using CodeCache code = new(TranslatorOptions.Off);
+        using CodeCache source = code.OpenPart(null);
+        using TestMachine guest = Counting(source);
+        guest.Hart.Run(10);
+        Assert.True(source.TryLeaveTo("first"));
+        Assert.True(source.TryLeaveTo("second"));
+
+        using CodeCache first = code.OpenPart("first"), second = code.OpenPart("second");
+
+        Assert.NotSame(source.Account.Scope, first.Account.Scope);
+        Assert.Same(source.Account.Scope, second.Account.Scope);
+    }
+
+    [Fact]
+    public void WhatOthersShareAlreadyStaysTheirs()
+    {
+        using CodeCache code = new(TranslatorOptions.Off);
+        using CodeCache source = code.OpenPart(null), web = code.OpenPart("web");
+        Assert.False(web.TryLeaveTo("db"));
+        Assert.False(source.TryLeaveTo("web"));
+        Assert.True(source.TryLeaveTo("db"));
+        using (CodeCache clone = code.OpenPart("db"))
+        {
+            Assert.False(source.TryLeaveTo("later")); // its clone does not come to share with those of another template
+            Assert.False(clone.TryLeaveTo("later"));
+        }
+
+        Assert.True(source.TryLeaveTo("later"));
+        source.Dispose();
+        Assert.False(source.TryLeaveTo("latest"));
+        Assert.False(code.TryLeaveTo("all")); // the whole cache is no guest's
+    }
+
     [Theory]
     [InlineData(null)]
     [InlineData("web")]

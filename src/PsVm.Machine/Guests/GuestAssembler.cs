@@ -309,7 +309,7 @@ internal sealed class GuestAssembler(
     /// <summary>Who a guest may share code with; null: nobody.</summary>
     /// <param name="template">The template that it starts from; null: it boots.</param>
     private string? Family(TemplateSource? template) =>
-        sharing == CodeSharing.Host ? nameof(CodeSharing.Host) : template?.Template.Id.ToString();
+        sharing == CodeSharing.Host ? nameof(CodeSharing.Host) : template is null ? null : LiveGuest.FamilyOf(template.Template);
 
     private static GuestInfo Describe(GuestOptions options, LiveGuest? previous, GuestRam ram, string boot) => new()
     {

@@ -296,6 +296,7 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
         LiveGuest found = Find(guest);
         found.AwaitFilled(progress, cancellation);
         GuestTemplate template = make(found);
+        found.LeaveCodeTo(template);
         _events.NoteCheckpoint(found.Description, template);
         return template;
     }

@@ -21,11 +21,35 @@ public sealed class CodeFamilyTests : TemplateTest
     public void Clones_share_the_code_of_their_template_and_of_no_other()
     {
         GuestTemplate web = MakeTemplate("web"), database = MakeTemplate("database");
-        PagesSharedWith(Host, () => Use(web));
-        long sameAgain = PagesSharedWith(Host, () => Use(web));
-        long ofAnother = PagesSharedWith(Host, () => Use(database));
+        using MemoryBackends backends = new();
+        using GuestHost host = new(backends); // here no guest has left its code to a template
+        Use(host, web);
+        long sameAgain = PagesSharedWith(host, () => Use(host, web));
+        long ofAnother = PagesSharedWith(host, () => Use(host, database));
 
         Assert.True(sameAgain > ofAnother, $"{sameAgain} pages of the same template, {ofAnother} of another");
+    }
+
+    [Fact]
+    public void The_first_clone_runs_what_the_guest_had_decoded_that_its_template_was_made_of()
+    {
+        string source = Boot(new GuestOptions { Memory = Memory });
+        Ask(source, "check", "check: ");
+        GuestTemplate template = Make(source, new CheckpointOptions { Path = At("web") });
+        End(source);
+        long here = DecodedBy(Host);
+        using MemoryBackends backends = new();
+        using GuestHost another = new(backends);
+        long elsewhere = DecodedBy(another);
+
+        Assert.True(here < elsewhere / 2, $"{here} bytes decoded where the guest had run, {elsewhere} elsewhere");
+
+        long DecodedBy(GuestHost host)
+        {
+            long before = host.MeasureTranslation().DecodedBytes;
+            Use(host, template);
+            return host.MeasureTranslation().DecodedBytes - before;
+        }
     }
 
     [Fact]
@@ -81,11 +105,12 @@ public sealed class CodeFamilyTests : TemplateTest
         Assert.NotNull(host.MeasureTranslation().Unavailable);
     }
 
-    private void Use(GuestTemplate template)
+    private static void Use(GuestHost host, GuestTemplate template)
     {
-        string clone = Clone(template);
-        Ask(clone, "check", "check: ");
-        Host.Suspend(clone);
+        string clone = host.Start(new GuestOptions { Template = template.Path }, CancellationToken.None).Name;
+        host.WriteConsole(clone, "check\r");
+        Assert.True(host.WaitForText(clone, "check: ", Patience, CancellationToken.None));
+        host.Suspend(clone);
     }
 
     private static long PagesSharedWith(GuestHost host, Action use)

@@ -49,6 +49,23 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
         return new CodeAccount(scope);
     }
 
+    /// <summary>Has a family share from now on what one guest alone has shared with nobody; whether it may.</summary>
+    public bool TryLeaveTo(CodeScope scope, string family)
+    {
+        if (!scope.CanGoTo || !_families.TryAdd(family, scope))
+        {
+            return false;
+        }
+
+        if (scope.Family is { } before)
+        {
+            _families.Remove(before);
+        }
+
+        scope.GoTo(family);
+        return true;
+    }
+
     /// <summary>Nobody needs a family any more that has no guests and no pages.</summary>
     public void ForgetIfEmpty(CodeScope scope)
     {

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 
 namespace PsVm.Riscv.Translation.Cache;
 
@@ -23,8 +24,10 @@ internal abstract class CodePayer
 /// <param name="family">What those who share it have in common; null: it is one guest's alone.</param>
 internal sealed class CodeScope(string? family) : CodePayer
 {
+    private readonly bool _isGuests = family is null;
+
     /// <summary>What those who share it have in common; null: it is one guest's alone.</summary>
-    public string? Family => family;
+    public string? Family { get; private set; } = family;
 
     /// <summary>All pages of the scope, by a hash of their content.</summary>
     public Dictionary<int, List<CodePage>> ByContent { get; } = [];
@@ -37,6 +40,19 @@ internal sealed class CodeScope(string? family) : CodePayer
 
     /// <inheritdoc/>
     public override int Guests => Accounts;
+
+    /// <summary>
+    /// Whether a family may have it from now on: it began as one guest's alone, and nobody but that guest has it open. What is a family's already no other
+    /// guests come to share.
+    /// </summary>
+    public bool CanGoTo => _isGuests && Accounts == 1;
+
+    /// <summary>Makes it a family's.</summary>
+    public void GoTo(string heir)
+    {
+        Debug.Assert(CanGoTo, "guests that do not know each other share no code");
+        Family = heir;
+    }
 }
 
 /// <summary>One guest's part of a scope: it pays for the pages that it alone has needed so far. Guarded by its space.</summary>

@@ -109,6 +109,15 @@ internal sealed unsafe class CodeSpace : IDisposable
         }
     }
 
+    /// <inheritdoc cref="CodeCache.TryLeaveTo"/>
+    public bool TryLeaveTo(CodeAccount account, string family)
+    {
+        lock (_gate)
+        {
+            return !_disposed && _pages.TryLeaveTo(account.Scope, family);
+        }
+    }
+
     /// <summary>
     /// Closes what <see cref="OpenAccount"/> opened; its harts are gone. What a family has translated stays for the next of it.
     /// </summary>
