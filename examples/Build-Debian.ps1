@@ -74,7 +74,7 @@ $first, $base = "$Path/root.first", "$Path/root.base"
 $root, $template = ($NoNetwork ? ($base, "$Path/template.alone") : ("$Path/root.img", "$Path/template"))
 $network = $NoNetwork ? @{} : @{ Network = @{ Backend = 'Passt' } }
 $machine = @{
-    MachineType = 'virt-1.3'
+    MachineType = 'virt-1.4'
     Memory      = $Memory
     Kernel      = "$Path/Image"
     Initrd      = "$Path/initramfs.cpio"

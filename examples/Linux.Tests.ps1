@@ -25,7 +25,7 @@ BeforeAll {
         Import-Module ([IO.Path]::Combine($PSScriptRoot, '..', 'output', 'PsVm'))
     }
 
-    $boot = @{ Kernel = "$Linux/Image"; Initrd = "$Linux/initramfs.cpio"; CommandLine = 'console=ttyS0 quiet'; MachineType = 'virt-1.3' }
+    $boot = @{ Kernel = "$Linux/Image"; Initrd = "$Linux/initramfs.cpio"; CommandLine = 'console=ttyS0 quiet'; MachineType = 'virt-1.4' }
     $booted = Start-Guest -Memory 128MB @boot | Wait-Guest -ForAgent -Timeout 300
     $template = $booted | Checkpoint-Guest "$TestDrive/template"
     $booted | Remove-Guest -Force

@@ -69,4 +69,7 @@ public enum IsaExtensions
 
     /// <summary>The supervisor's own timer comparator.</summary>
     Sstc = 1 << 19,
+
+    /// <summary>A page table entry that becomes valid is seen without a fence.</summary>
+    Svvptc = 1 << 20,
 }

@@ -14,7 +14,7 @@ Describe 'Add-GuestDisk' {
         $disk.Guest, $disk.Name, $disk.Path, $disk.EffectiveMode | Should -Be web, disk0, $image, ReadWrite
         (Get-ErrorOf { Start-Guest other -Memory 32MB -Disk $image }).Id | Should -Be DiskInUse
         $null = Start-Guest web | Wait-Guest -ForText GUEST-UP -Timeout 60
-        (Get-Guest web).MachineType | Should -Be virt-1.3
+        (Get-Guest web).MachineType | Should -Be virt-1.4
         (Get-GuestDisk web).Name | Should -Be disk0
         Stop-Guest web -Force
         (Add-GuestDisk web @{ Path = New-TestImage "$TestDrive/2.img"; Overlay = "$TestDrive/2.overlay" }, (New-TestImage "$TestDrive/3.img")).Name |

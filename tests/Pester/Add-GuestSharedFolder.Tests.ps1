@@ -14,7 +14,7 @@ Describe 'Add-GuestSharedFolder' {
         $shared.Guest, $shared.Tag, $shared.Path, $shared.ReadOnly | Should -Be web, folder0, $folder, $false
         (Add-GuestSharedFolder web "${folder}:code:ro", @{ Path = $folder; Tag = 'c' }).Tag | Should -Be code, c
         $null = Start-Guest web | Wait-Guest -ForText GUEST-UP -Timeout 60
-        (Get-Guest web).MachineType | Should -Be virt-1.3
+        (Get-Guest web).MachineType | Should -Be virt-1.4
         (Get-GuestSharedFolder web).ReadOnly | Should -Be $false, $true, $false
     }
 

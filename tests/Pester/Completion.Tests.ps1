@@ -88,7 +88,7 @@ Describe 'Completion' {
         @{ Line = 'New-MemoryBackend -FileAccessMode '; Values = 'Auto ReadOnly ReadWrite' }
         @{ Line = 'New-MemoryBackend -DiscardPolicy '; Values = 'Auto Deny PunchHole RestoreTemplate ZeroOverlay' }
         @{ Line = 'Wait-Guest web-1 -State '; Values = 'Failed Panicked Running Stopped Suspended' }
-        @{ Line = 'Start-Guest -MachineType '; Values = 'virt virt-1.0 virt-1.1 virt-1.2 virt-1.3' }
+        @{ Line = 'Start-Guest -MachineType '; Values = 'virt virt-1.0 virt-1.1 virt-1.2 virt-1.3 virt-1.4' }
     ) {
         (Complete $Line).CompletionText -join ' ' | Should -Be $Values
     }

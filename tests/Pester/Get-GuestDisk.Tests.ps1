@@ -43,7 +43,7 @@ Describe 'Start-Guest -Disk' {
         $null = Start-Guest one -Memory 32MB -Disk (& $Make)
         $disk = Get-GuestDisk one
         $disk.Name, $disk.Path | Should -Be disk0, $image
-        (Get-Guest one).MachineType | Should -Be virt-1.3
+        (Get-Guest one).MachineType | Should -Be virt-1.4
     }
 
     It 'refuses <Text>' -ForEach @(

@@ -45,7 +45,7 @@ Describe 'Start-Guest -SharedFolder' {
         $null = Start-Guest one -Memory 32MB -SharedFolder (& $Make)
         $shared = Get-GuestSharedFolder one
         $shared.Tag, $shared.ReadOnly, $shared.Path | Should -Be $Tag, $ReadOnly, $folder
-        (Get-Guest one).MachineType | Should -Be virt-1.3
+        (Get-Guest one).MachineType | Should -Be virt-1.4
     }
 
     It 'refuses <Text>' -ForEach @(

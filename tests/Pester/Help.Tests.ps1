@@ -122,7 +122,7 @@ BeforeAll {
         'linux agents'     = 'if (-not (Test-Path $agents)) {
             $boot = @{ Kernel = "$env:PSVM_LINUX_GUEST/Image"; Initrd = "$env:PSVM_LINUX_GUEST/initramfs.cpio" }
             $boot.CommandLine = "console=ttyS0"
-            $g = Start-Guest linux -Memory 128MB -MachineType virt-1.3 @boot | Wait-Guest -ForPattern "^~ # " -Timeout 120
+            $g = Start-Guest linux -Memory 128MB -MachineType virt-1.4 @boot | Wait-Guest -ForPattern "^~ # " -Timeout 120
             for ($i = 0; $g.Agent -ne "Answers" -and $i -lt 600; $i++) { Start-Sleep -Milliseconds 100 }
             $null = $g | Checkpoint-Guest $agents
             Remove-Guest linux -Force }

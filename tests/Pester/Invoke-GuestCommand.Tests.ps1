@@ -8,7 +8,7 @@ BeforeAll {
             return $false
         }
 
-        $g = Start-Guest linux -Memory 128MB -MachineType virt-1.3 -Kernel "$linux/Image" -Initrd "$linux/initramfs.cpio" -CommandLine 'console=ttyS0 quiet' |
+        $g = Start-Guest linux -Memory 128MB -MachineType virt-1.4 -Kernel "$linux/Image" -Initrd "$linux/initramfs.cpio" -CommandLine 'console=ttyS0 quiet' |
             Wait-Guest -ForAgent -Timeout 300
         $g.Agent | Should -Be Answers
         $null = $g | Checkpoint-Guest "$TestDrive/agents"
@@ -166,6 +166,6 @@ Describe 'A guest without an agent' {
         Get-GuestNetwork old @quiet
         Copy-GuestItem old:/a ./b @quiet
         $problems.FullyQualifiedErrorId -replace ',.*' | Should -Be (@('GuestAgentMissing') * 3)
-        $problems.ErrorDetails.RecommendedAction | Should -Match 'virt-1.3.*apt install qemu-guest-agent'
+        $problems.ErrorDetails.RecommendedAction | Should -Match 'virt-1.4.*apt install qemu-guest-agent'
     }
 }

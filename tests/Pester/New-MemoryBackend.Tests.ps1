@@ -196,6 +196,6 @@ Describe 'New-MemoryBackend' {
     }
 
     It 'completes machine types' {
-        (TabExpansion2 'New-MemoryBackend -MachineType virt-').CompletionMatches.CompletionText | Should -Be virt-1.0, virt-1.1, virt-1.2, virt-1.3
+        (TabExpansion2 'New-MemoryBackend -MachineType virt-').CompletionMatches.CompletionText | Should -Be virt-1.0, virt-1.1, virt-1.2, virt-1.3, virt-1.4
     }
 }

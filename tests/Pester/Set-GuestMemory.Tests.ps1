@@ -31,7 +31,7 @@ Describe 'Set-GuestMemory' {
     It 'is shown by the guest, and the guest is refused where its RAM may not be discarded' {
         $web = Start-Guest web -Memory 32MB -Balloon
         "$($web.Balloon)" | Should -Be '0 B'
-        $web.MachineType | Should -Be virt-1.3
+        $web.MachineType | Should -Be virt-1.4
         ($web | Format-List | Out-String) -replace ' +' | Should -Match 'Balloon:0B,0Bgivenback,nodriver'
         (Measure-Guest web).Balloon.Target | Should -Be 32MB
         $null = New-MemoryBackend $TestDrive/ram.img 32MB -Share | Remove-MemoryBackend

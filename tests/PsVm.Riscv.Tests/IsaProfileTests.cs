@@ -14,7 +14,7 @@ public class IsaProfileTests
 
     [Fact]
     public void TheFullProfileIsNamedInCanonicalOrder() => Assert.Equal(
-        "rv64imafdc_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zawrs_zfa_zba_zbb_zbs_sstc", IsaProfile.Full.Isa);
+        "rv64imafdc_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zawrs_zfa_zba_zbb_zbs_sstc_svvptc", IsaProfile.Full.Isa);
 
     [Fact]
     public void NamesLeadBackToTheProfile()

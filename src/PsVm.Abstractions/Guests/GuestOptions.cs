@@ -54,8 +54,8 @@ public sealed record GuestOptions
     /// <summary>Number of harts; null: one, or the template's.</summary>
     public int? Harts { get; init; }
 
-    /// <summary><c>virt</c>, <c>virt-1.0</c>, <c>virt-1.1</c>, <c>virt-1.2</c> or <c>virt-1.3</c>; null: <c>virt</c>, the
-    /// template's, or <c>virt-1.3</c> for a guest that boots with something in its slots.</summary>
+    /// <summary><c>virt</c>, <c>virt-1.0</c>, <c>virt-1.1</c>, <c>virt-1.2</c>, <c>virt-1.3</c> or <c>virt-1.4</c>; null: <c>virt</c>, the
+    /// template's, or <c>virt-1.4</c> for a guest that boots with something in its slots.</summary>
     public string? MachineType { get; init; }
 
     /// <inheritdoc cref="MemoryBackendOptions.DenyPrivateDiscard"/>

@@ -14,7 +14,7 @@ internal static class AgentErrors
         GuestErrorIds.GuestAgentMissing,
         $"Expected guest '{guest}' to have a port for an agent, found machine type {machineType}, which has none.",
         guest,
-        $"Start the guest with -MachineType virt-1.3 or newer. {GetOne}");
+        $"Start the guest with -MachineType virt-1.4. {GetOne}");
 
     public static GuestException Absent(string guest) => new(
         GuestErrorIds.GuestAgentMissing,

@@ -13,6 +13,12 @@ namespace PsVm.Machine.Board;
 /// <param name="Devices">Its devices, the busiest first: the bus looks in this order.</param>
 internal sealed record MachineType(string Name, IsaProfile Isa, IReadOnlyList<DevicePlacement> Devices)
 {
+    // Named one by one: what harts come to know later is not that of versions which are there.
+    private static readonly IsaProfile s_isaOf12 = new(IsaProfile.Base.Extensions | IsaExtensions.Zicbom | IsaExtensions.Zicbop | IsaExtensions.Zicboz
+        | IsaExtensions.Zicond | IsaExtensions.Zihintpause | IsaExtensions.Zawrs | IsaExtensions.Zfa);
+
+    private static readonly IsaProfile s_isaOf14 = new(s_isaOf12.Extensions | IsaExtensions.Svvptc);
+
     private static readonly DevicePlacement[] s_first =
     [
         new("uart", Uart.Kind, 0x1000_0000, 10),
@@ -39,8 +45,9 @@ internal sealed record MachineType(string Name, IsaProfile Isa, IReadOnlyList<De
     [
         new(MachineTypes.Virt10, IsaProfile.Base, s_first),
         new(MachineTypes.Virt11, IsaProfile.Base, s_first),
-        new(MachineTypes.Virt12, IsaProfile.Full, s_withPanic),
-        new(MachineTypes.Virt13, IsaProfile.Full, s_withVirtio),
+        new(MachineTypes.Virt12, s_isaOf12, s_withPanic),
+        new(MachineTypes.Virt13, s_isaOf12, s_withVirtio),
+        new(MachineTypes.Virt14, s_isaOf14, s_withVirtio),
     ];
 
     /// <summary>Names of the devices of any version.</summary>

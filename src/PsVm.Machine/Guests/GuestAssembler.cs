@@ -55,7 +55,7 @@ internal sealed class GuestAssembler(
         TemplateGeneration generation = options.Template is null ? default : TemplateGeneration.At(options.Template);
         TemplateSource? template = options.Template is null ? null : TemplateOptions.Open(options, generation);
         IReadOnlyList<GuestDevicePlan> slots = SlotPlan.Of(kinds(), options, template?.Template);
-        string usual = slots.Count > 0 || options.ConsolePorts.Count > 0 ? MachineTypes.Virt13 : MachineTypes.Alias;
+        string usual = slots.Count > 0 || options.ConsolePorts.Count > 0 ? MachineTypes.WithSlots : MachineTypes.Alias;
         string machineType = ResolveMachineType(options.MachineType ?? template?.Template.MachineType ?? usual);
         template?.CheckNeeds(machineType);
         SlotPlan.CheckRoom(slots, MachineType.Get(machineType), options.Name);
@@ -83,7 +83,7 @@ internal sealed class GuestAssembler(
                 GuestErrorIds.ConsolePortUnavailable,
                 $"Expected a machine type with a device for port '{first.Name}', found {machineType}, which has none.",
                 options.Name,
-                $"Leave out MachineType, or give {MachineTypes.Virt13}.");
+                $"Leave out MachineType, or give {MachineTypes.WithSlots}.");
         }
     }
 

@@ -19,7 +19,13 @@ public static class MachineTypes
     /// <summary>For memory as <see cref="Virt11"/>.</summary>
     public const string Virt13 = "virt-1.3";
 
-    private static readonly string[] s_versions = [Virt10, Virt11, Virt12, Virt13];
+    /// <summary>For memory as <see cref="Virt11"/>.</summary>
+    public const string Virt14 = "virt-1.4";
+
+    /// <summary>The version of a guest that boots with devices in slots, where none is named.</summary>
+    public const string WithSlots = Virt14;
+
+    private static readonly string[] s_versions = [Virt10, Virt11, Virt12, Virt13, Virt14];
 
     /// <summary>The versioned names, oldest first.</summary>
     public static IReadOnlyList<string> Versions { get; } = s_versions.AsReadOnly();

@@ -155,7 +155,7 @@ public sealed class LinuxAgentTests : TemplateTest
         GuestException error = await Assert.ThrowsAsync<GuestException>(() => Shell(guest, "true"));
 
         Assert.Equal(GuestErrorIds.GuestAgentMissing, error.ErrorId);
-        Assert.Contains("-MachineType virt-1.3", error.RecommendedAction, StringComparison.Ordinal);
+        Assert.Contains("-MachineType virt-1.4", error.RecommendedAction, StringComparison.Ordinal);
         Assert.Equal(GuestAgentState.NoPort, Host.Get(guest).Agent);
         Assert.Null(Host.Get(guest).ClockSetAt);
     }
@@ -163,7 +163,7 @@ public sealed class LinuxAgentTests : TemplateTest
     [Fact]
     public async Task A_guest_in_which_no_program_opens_the_port_is_told_of_agents()
     {
-        string guest = Boot(new GuestOptions { Memory = Memory, MachineType = "virt-1.3" });
+        string guest = Boot(new GuestOptions { Memory = Memory, MachineType = "virt-1.4" });
 
         GuestException error = await Assert.ThrowsAsync<GuestException>(() => Shell(guest, "true"));
 
@@ -282,7 +282,7 @@ public sealed class LinuxAgentTests : TemplateTest
             File.ReadAllBytes(linux.Initrd).AsSpan().IndexOf("bin/psvm-agent"u8) >= 0, $"no agent in {linux.Initrd}: tests/guests/get-linux.sh packs it");
         string guest = Boot(new GuestOptions
         {
-            Memory = 128 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet", MachineType = "virt-1.3",
+            Memory = 128 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet", MachineType = "virt-1.4",
         });
         Assert.True(SpinWait.SpinUntil(() => Host.Get(guest).Agent == GuestAgentState.Answers, Patience), $"{Host.Get(guest).Agent}");
         return guest;

@@ -48,6 +48,13 @@ public sealed class MachineTypeTests
         Assert.Equal(IsaProfile.Base, type.Isa);
     }
 
+    [Theory]
+    [InlineData("virt-1.2", "")]
+    [InlineData("virt-1.3", "")]
+    [InlineData("virt-1.4", "_svvptc")]
+    public void Versions_since_1_2_have_the_instructions_that_they_came_with(string name, string more) => Assert.Equal(
+        "rv64imafdc_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zawrs_zfa_zba_zbb_zbs_sstc" + more, MachineType.Get(name).Isa.Isa);
+
     [Fact]
     public void A_board_with_virtio_has_the_slots_of_QEMUs()
     {
@@ -59,6 +66,7 @@ public sealed class MachineTypeTests
         Assert.Equal(Enumerable.Range(1, 8), slots.SelectMany(slot => slot.Interrupts));
         DeviceTree tree = new(BoardDeviceTree.Build(new BoardDescription(type, 1, [], "", null, new byte[16])));
         Assert.Equal(["virtio,mmio"], tree.Texts("/soc/virtio_mmio@10003000/compatible"));
+        Assert.Equal(type.Devices, MachineType.Get("virt-1.4").Devices);
         Assert.Equal(new AddressRange(0x1000_3000, 0x1000), tree.Reg("/soc/virtio_mmio@10003000"));
         Assert.Equal([3], tree.Cells("/soc/virtio_mmio@10003000/interrupts"));
     }

@@ -10,7 +10,7 @@ public sealed class BalloonTests : TemplateTest
     public void A_guest_with_a_balloon_is_of_the_machine_type_with_slots_and_a_clone_has_one_too()
     {
         string guest = Boot(new GuestOptions { Memory = Memory, Balloon = true });
-        Assert.Equal("virt-1.3", Host.Get(guest).MachineType);
+        Assert.Equal("virt-1.4", Host.Get(guest).MachineType);
         GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t") });
         Assert.Equal(["balloon"], template.Slots);
         Assert.Empty(Machine.Templates.GuestTemplates.Test(template.Path).Errors);

@@ -190,6 +190,7 @@ public sealed class GuestHostTests : ProgramGuestTest
     [Theory]
     [InlineData("virt-1.2", "")]
     [InlineData("virt-1.3", "")]
+    [InlineData("virt-1.4", "")]
     [InlineData("virt-1.2", "Kernel panic - not syncing: gone")]
     [InlineData("virt-1.3", "\u001b[2Jgone")]
     public void A_kernel_that_panics_makes_its_guest_panicked_which_shows_its_last_lines_and_runs_no_more(string machineType, string lastLine)

@@ -11,7 +11,7 @@ public sealed class GuestSharedFoldersTests : TemplateTest
         string with = Boot(Sharing(Folder("a"), Folder("b")));
         string without = Boot(new GuestOptions { Memory = Memory });
 
-        Assert.Equal(("virt-1.3", "virt-1.1"), (Host.Get(with).MachineType, Host.Get(without).MachineType));
+        Assert.Equal(("virt-1.4", "virt-1.1"), (Host.Get(with).MachineType, Host.Get(without).MachineType));
         Assert.Equal([("folder0", At("a")), ("folder1", At("b"))], Host.SharedFolders.Get(with).Select(folder => (folder.Tag, folder.Path!)));
         Assert.Empty(Host.SharedFolders.Get(without));
     }

@@ -17,7 +17,7 @@ public sealed class VhostUserTests : TemplateTest
         Assert.Equal(
             new GuestVhostUser { Tag = "d", Kind = VhostUserKind.Block, Path = At("socket"), Connected = true },
             Assert.Single(Host.Get(guest).VhostUser));
-        Assert.Equal("virt-1.3", Host.Get(guest).MachineType);
+        Assert.Equal("virt-1.4", Host.Get(guest).MachineType);
         Assert.Equal(GuestErrorIds.CheckpointDeviceExternal, ErrorOf(() => Host.CheckCheckpoint(guest, new CheckpointOptions { Path = At("t") })));
         Assert.Equal(GuestErrorIds.CheckpointDeviceExternal, ErrorOf(() => Make(guest, new CheckpointOptions { Path = At("t") })));
 

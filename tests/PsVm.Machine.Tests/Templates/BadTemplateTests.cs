@@ -101,6 +101,20 @@ public sealed class BadTemplateTests : TemplateTest
         AssertRefused(template, error, "");
     }
 
+    [Fact]
+    public void A_machine_without_the_templates_instructions_is_refused_and_one_with_more_is_not()
+    {
+        string newer = Boot(new GuestOptions { Memory = Memory, MachineType = "virt-1.4" }), older = Boot(new GuestOptions { Memory = Memory, MachineType = "virt-1.3" });
+        GuestTemplate ofNewer = Make(newer, new CheckpointOptions { Path = At("newer") }), ofOlder = Make(older, new CheckpointOptions { Path = At("older") });
+
+        GuestException error = Assert.Throws<GuestException>(() => Clone(new GuestOptions { Template = ofNewer.Path, MachineType = "virt-1.3" }));
+
+        Assert.Equal(GuestErrorIds.TemplateIsaMismatch, error.ErrorId);
+        Assert.EndsWith("found virt-1.3 without svvptc.", error.Message, StringComparison.Ordinal);
+        Check(Clone(new GuestOptions { Template = ofOlder.Path, MachineType = "virt-1.4" }));
+        Assert.Equal("virt-1.3", Host.Get(Clone(ofOlder)).MachineType);
+    }
+
     [Theory]
     [InlineData(int.MinValue)]
     [InlineData(-1)]

@@ -12,7 +12,7 @@ public sealed class GuestConsolePortTests : TemplateTest
         string guest = Boot(Ported(new GuestConsolePortOptions { Name = "com.example.0" }, new GuestConsolePortOptions { Name = "b", Path = At("b.sock") }));
 
         GuestInfo info = Host.Get(guest);
-        Assert.Equal(("virt-1.3", "com.example.0, b"), (info.MachineType, string.Join(", ", info.ConsolePorts)));
+        Assert.Equal(("virt-1.4", "com.example.0, b"), (info.MachineType, string.Join(", ", info.ConsolePorts)));
         string own = info.ConsolePorts[0].Path, folder = Path.GetDirectoryName(own)!;
         Assert.Equal(("com.example.0", At("b.sock")), (Path.GetFileName(own), info.ConsolePorts[1].Path));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(folder));

@@ -11,7 +11,7 @@ public sealed class GuestDiskTests : TemplateTest
         string with = Boot(Disked(Image("a"), Image("b")));
         string without = Boot(new GuestOptions { Memory = Memory });
 
-        Assert.Equal(("virt-1.3", "virt-1.1"), (Host.Get(with).MachineType, Host.Get(without).MachineType));
+        Assert.Equal(("virt-1.4", "virt-1.1"), (Host.Get(with).MachineType, Host.Get(without).MachineType));
         Assert.Equal([("disk0", At("a"), (long)Size), ("disk1", At("b"), Size)], Host.GetDisks(with).Select(disk => (disk.Name, disk.Path, disk.Size)));
         Assert.Empty(Host.GetDisks(without));
     }
@@ -115,7 +115,7 @@ public sealed class GuestDiskTests : TemplateTest
         // What is recorded is the image as it was.
         File.SetLastWriteTimeUtc(image, DateTime.UtcNow.AddHours(-1));
         Assert.Equal(GuestErrorIds.TemplateDiskMismatch, Refused(Cloned(template, image)));
-        Assert.Equal(GuestErrorIds.TemplateDiskMissing, Refused(new GuestOptions { Template = MakeTemplate("bare").Path, Disks = [new GuestDiskOptions { Path = image }], MachineType = "virt-1.3" }));
+        Assert.Equal(GuestErrorIds.TemplateDiskMissing, Refused(new GuestOptions { Template = MakeTemplate("bare").Path, Disks = [new GuestDiskOptions { Path = image }], MachineType = "virt-1.4" }));
     }
 
     private static IEnumerable<string> GuestTemplates(string path) => PsVm.Machine.Templates.GuestTemplates.Test(path).Errors.Select(error => error.Id);

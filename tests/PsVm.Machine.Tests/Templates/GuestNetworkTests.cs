@@ -13,7 +13,7 @@ public sealed class GuestNetworkTests : TemplateTest
         string guest = Boot(Networked(Hub(), Hub("lan") with { Name = "back", Mac = "52-54-00-AB-CD-EF", Mtu = 9000 }));
         string other = Boot(Networked(Hub()));
 
-        Assert.Equal("virt-1.3", Host.Get(guest).MachineType);
+        Assert.Equal("virt-1.4", Host.Get(guest).MachineType);
         Assert.Equal(
             [("net0", "default", 1500, true), ("back", "lan", 9000, true)],
             Host.Get(guest).Networks.Select(adapter => (adapter.Name, adapter.Network, adapter.Mtu, adapter.Connected)));

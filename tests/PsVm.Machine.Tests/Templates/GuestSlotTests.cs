@@ -33,7 +33,7 @@ public sealed class GuestSlotTests : TemplateTest
     {
         (_first.Asked, _second.Asked) = (["a", "b"], ["c"]);
         string guest = Boot(new GuestOptions { Memory = Memory });
-        Assert.Equal("virt-1.3", Host.Get(guest).MachineType);
+        Assert.Equal("virt-1.4", Host.Get(guest).MachineType);
         Assert.Equal(["a", "b", "c"], _made);
 
         Host.Stop(guest);

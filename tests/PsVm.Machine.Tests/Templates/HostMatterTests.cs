@@ -18,7 +18,7 @@ public sealed class HostMatterTests : TemplateTest
         get
         {
             TheoryData<FileAccessMode, DiscardPolicy, string, bool> data = [];
-            foreach (string machineType in new[] { "virt", "virt-1.0", "virt-1.1", "virt-1.2", "virt-1.3" })
+            foreach (string machineType in new[] { "virt", "virt-1.0", "virt-1.1", "virt-1.2", "virt-1.3", "virt-1.4" })
             {
                 foreach (FileAccessMode mode in Enum.GetValues<FileAccessMode>())
                 {

@@ -1,3 +1,5 @@
+using PsVm.Memory.Options;
+
 namespace PsVm.Machine.Tests.Templates;
 
 /// <summary>Debian's drivers on the virtio devices.</summary>
@@ -24,6 +26,18 @@ public sealed class LinuxVirtioTests : TemplateTest
         Assert.Equal("", Complaints(clones[0]));
     }
 
+    [SkippableTheory]
+    [InlineData("virt-1.3", false)]
+    [InlineData("virt-1.4", true)]
+    public void The_kernel_counts_on_new_pages_without_a_fence_where_the_machine_says_so(string machineType, bool knows)
+    {
+        string guest = BootOrSkip(machineType);
+
+        Assert.Equal(knows ? "yes" : "no", Run(guest, "grep -q _svvptc /proc/cpuinfo && echo yes || echo no"));
+        Assert.Equal("8388608", Run(guest, "head -c 8388608 /dev/zero >/tmp/x; wc -c </tmp/x"));
+        Assert.Equal("", Complaints(guest));
+    }
+
     [SkippableFact]
     public void A_driver_can_leave_and_come_again()
     {
@@ -48,14 +62,14 @@ public sealed class LinuxVirtioTests : TemplateTest
         Assert.Equal("", Complaints(clone, "virtio_console.*(rror|ail)"));
     }
 
-    private string BootOrSkip()
+    private string BootOrSkip(string machineType = MachineTypes.WithSlots)
     {
         LinuxGuest linux = LinuxGuest.GetOrSkip();
         string modules = Path.Combine(Path.GetDirectoryName(linux.Kernel)!, "modules");
         Skip.IfNot(Directory.Exists(modules), $"no {modules}: tests/guests/get-linux.sh fetches them");
         return Boot(new GuestOptions
         {
-            Memory = 128 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet", MachineType = "virt-1.3",
+            Memory = 128 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet", MachineType = machineType,
         });
     }
 }

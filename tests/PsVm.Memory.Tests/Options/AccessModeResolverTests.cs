@@ -102,6 +102,6 @@ public sealed class AccessModeResolverTests
     {
         var resolution = AccessModeResolver.Resolve(new() { MachineType = "virt-9" }, false, false);
         Assert.Equal(MemoryErrorIds.UnknownMachineType, resolution.Error!.Id);
-        Assert.Contains("virt, virt-1.0, virt-1.1, virt-1.2 or virt-1.3", resolution.Reason, StringComparison.Ordinal);
+        Assert.Contains("virt, virt-1.0, virt-1.1, virt-1.2, virt-1.3 or virt-1.4", resolution.Reason, StringComparison.Ordinal);
     }
 }

@@ -35,7 +35,7 @@ internal static class SlotPlan
                 GuestErrorIds.GuestSlotsMissing,
                 $"Expected at most {slots} devices in slots of a guest of machine type {machine.Name}, found {plans.Count}: {Roles(plans)}.",
                 guest,
-                slots == 0 ? $"Leave out MachineType, or give {MachineTypes.Virt13}." : "Leave some out.");
+                slots == 0 ? $"Leave out MachineType, or give {MachineTypes.WithSlots}." : "Leave some out.");
         }
     }
 
