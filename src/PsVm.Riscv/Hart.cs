@@ -392,16 +392,38 @@ public sealed unsafe partial class Hart : IDisposable
     /// <summary>Points loads, stores and jumps to the tables of the mode in force, and notes what that mode may do.</summary>
     internal void SelectContext()
     {
-        if (Csrs.Mode == PrivilegeMode.Supervisor)
+        PrivilegeMode mode = Csrs.Mode;
+        (State->UserContext, State->SupervisorContext) = (default, default);
+        if (mode == PrivilegeMode.Machine)
+        {
+            Use(MakeContext(mode));
+            return;
+        }
+
+        // The tables of a mode that it never runs in take no memory.
+        if (mode == PrivilegeMode.User || Blocks.HasJumps(BlockCache.UserJumps(Mmu.AddressSpace)))
+        {
+            State->UserContext = MakeContext(PrivilegeMode.User);
+        }
+
+        if (mode == PrivilegeMode.Supervisor || Blocks.HasJumps(BlockCache.SupervisorJumps))
         {
             State->SupervisorTlb = Mmu.Tlb.Use(Tlb.Supervisor);
             State->UserMemoryTlb = Mmu.Tlb.Use(Tlb.SupervisorUserMemory(Mmu.AddressSpace));
+            State->SupervisorContext = MakeContext(PrivilegeMode.Supervisor);
         }
 
-        State->DataTlb = Mmu.Tlb.Use(Mmu.Context(Csrs.DataMode));
-        Blocks.SelectJumps(BlockCache.JumpsOf(Csrs.Mode, Mmu.AddressSpace));
-        State->MayZeroBlocks = Csrs.MayZeroBlocks ? 1u : 0;
+        Use(mode == PrivilegeMode.User ? State->UserContext : State->SupervisorContext);
     }
+
+    private HartContext MakeContext(PrivilegeMode mode) => Blocks.ContextOf(BlockCache.JumpsOf(mode, Mmu.AddressSpace)) with
+    {
+        DataTlb = Mmu.Tlb.Use(Mmu.Context(mode == PrivilegeMode.Machine ? Csrs.DataMode : mode)),
+        MayZeroBlocks = Csrs.MayZeroBlocks(mode) ? 1u : 0,
+        Mode = (ulong)mode,
+    };
+
+    private void Use(in HartContext context) => *(HartContext*)&State->Jumps = context;
 
     /// <summary>How often the interpreter runs a block before it asks for a translation.</summary>
     internal int TranslationThreshold { get; }

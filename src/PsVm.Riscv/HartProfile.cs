@@ -7,7 +7,7 @@ namespace PsVm.Riscv;
 /// <see cref="SwitchName"/> is set before the first hart is made; the just-in-time compiler leaves out what is off.
 /// </summary>
 /// <param name="hart">The hart.</param>
-internal sealed class HartProfile(Hart hart)
+internal sealed unsafe class HartProfile(Hart hart)
 {
     /// <summary>The name of the <see cref="AppContext"/> switch.</summary>
     public const string SwitchName = "PsVm.Riscv.Profile";
@@ -20,6 +20,7 @@ internal sealed class HartProfile(Hart hart)
     private readonly Lock _gate = new();
     private readonly long[] _counts = new long[Enum.GetValues<HartWork>().Length];
     private readonly Dictionary<ulong, long> _traps = [];
+    private readonly ulong[] _taken = new ulong[16];
     private Dictionary<HartSample, long> _samples = [];
     private int _work;
     private int _asked;
@@ -142,6 +143,16 @@ internal sealed class HartProfile(Hart hart)
             foreach ((ulong cause, long times) in _traps)
             {
                 sum.Traps[cause] = sum.Traps.GetValueOrDefault(cause) + times;
+            }
+
+            for (int cause = 0; cause < _taken.Length; cause++)
+            {
+                ulong taken = hart.State->TrapsByCause[cause];
+                if (taken != _taken[cause])
+                {
+                    sum.Traps[(ulong)cause] = sum.Traps.GetValueOrDefault((ulong)cause) + (long)(taken - _taken[cause]);
+                    _taken[cause] = taken;
+                }
             }
 
             _samples = [];

@@ -40,13 +40,10 @@ internal unsafe struct HartState
     /// <summary>The block loop ends when <see cref="Retired"/> has come this far; other threads set it to 0.</summary>
     public ulong Limit;
 
-    /// <summary>The TLB that data accesses use now (by mode, SUM and MPRV).</summary>
-    public TlbEntry* DataTlb;
-
     /// <summary>What of an address, shifted, is the offset of its entry in a TLB, in bytes; the same for all.</summary>
     public ulong TlbMask;
 
-    /// <summary>Where blocks begin, by virtual address, for the mode the hart is in.</summary>
+    /// <summary>Where blocks begin, by virtual address, for the mode the hart is in. From here to <see cref="Mode"/>: a <see cref="HartContext"/>.</summary>
     public JumpEntry* Jumps;
 
     /// <summary>What of an address, times <see cref="JumpScale"/>, is the offset of its entry there, in bytes.</summary>
@@ -61,8 +58,38 @@ internal unsafe struct HartState
     /// <summary>Which entries of <see cref="Jumps"/> are in use.</summary>
     public JumpUse* JumpUse;
 
-    /// <summary>The TLB of supervisor mode in the address space in use, while that is the mode; and with access to user pages.</summary>
+    /// <summary>The TLB that data accesses use now (by mode, SUM and MPRV).</summary>
+    public TlbEntry* DataTlb;
+
+    /// <summary>The number of the table that <see cref="Jumps"/> is.</summary>
+    public int JumpTable;
+
+    /// <summary>Not 0: the mode the hart is in may use CBO.ZERO (menvcfg and senvcfg).</summary>
+    public uint MayZeroBlocks;
+
+    /// <summary>The <see cref="PrivilegeMode"/> that the hart is in.</summary>
+    public uint Mode;
+
+    /// <summary>
+    /// What comes in place of the above where translated code goes to user or supervisor mode by itself, in the address space in use, while one of them is
+    /// the mode. Empty: C# has to see to that.
+    /// </summary>
+    public HartContext UserContext, SupervisorContext;
+
+    /// <summary>The TLB of supervisor mode in the address space in use, where <see cref="SupervisorContext"/> is known; and with access to user pages.</summary>
     public TlbEntry* SupervisorTlb, UserMemoryTlb;
+
+    /// <summary>Traps taken since the hart was made.</summary>
+    public ulong Traps;
+
+    /// <summary>Of those that translated code took by itself, how many there were by their cause, while harts are profiled.</summary>
+    public fixed ulong TrapsByCause[16];
+
+    /// <summary>stvec.</summary>
+    public ulong Stvec;
+
+    /// <summary>medeleg.</summary>
+    public ulong Medeleg;
 
     /// <summary>mstatus, but for FS.</summary>
     public ulong Status;
@@ -124,17 +151,8 @@ internal unsafe struct HartState
     /// </summary>
     public uint InterruptDue;
 
-    /// <summary>The <see cref="PrivilegeMode"/> that the hart is in.</summary>
-    public uint Mode;
-
-    /// <summary>Not 0: the mode the hart is in may use CBO.ZERO (menvcfg and senvcfg).</summary>
-    public uint MayZeroBlocks;
-
     /// <summary>How often PAUSE may be executed until the hart leaves its thread to others.</summary>
     public int Pauses;
-
-    /// <summary>Traps taken since the hart was made.</summary>
-    public ulong Traps;
 
     /// <summary>Host addresses that translated code has checked and uses a few times more, within one block.</summary>
     public fixed ulong Reached[AccessGroups.MostAtOnce];
@@ -152,6 +170,38 @@ internal unsafe struct HartState
     /// <remarks>Safety: masks are of whole entries and of no more than the table has.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly JumpEntry* JumpOf(ulong pc) => (JumpEntry*)((byte*)Jumps + ((pc * JumpScale) & JumpMask));
+}
+
+/// <summary>What a mode has of a hart's state, in its order.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal unsafe struct HartContext
+{
+    /// <inheritdoc cref="HartState.Jumps"/>
+    public JumpEntry* Jumps;
+
+    /// <inheritdoc cref="HartState.JumpMask"/>
+    public ulong JumpMask;
+
+    /// <inheritdoc cref="HartState.JumpPages"/>
+    public JumpPage* JumpPages;
+
+    /// <inheritdoc cref="HartState.JumpPageMask"/>
+    public ulong JumpPageMask;
+
+    /// <inheritdoc cref="HartState.JumpUse"/>
+    public JumpUse* JumpUse;
+
+    /// <inheritdoc cref="HartState.DataTlb"/>
+    public TlbEntry* DataTlb;
+
+    /// <inheritdoc cref="HartState.JumpTable"/>
+    public int JumpTable;
+
+    /// <inheritdoc cref="HartState.MayZeroBlocks"/>
+    public uint MayZeroBlocks;
+
+    /// <inheritdoc cref="HartState.Mode"/>
+    public ulong Mode;
 }
 
 /// <summary>Why translated code left.</summary>

@@ -19,8 +19,17 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     /// <summary>The bit of SUM.</summary>
     public const int SumShift = 18;
 
-    private const ulong Mie = 1ul << 3, Spie = 1ul << 5, Mpie = 1ul << 7, Spp = 1ul << 8, Mpp = 3ul << MppShift;
-    private const ulong Mprv = 1ul << 17, Sum = 1ul << SumShift, Tvm = 1ul << 20, Tw = 1ul << 21, Tsr = 1ul << 22;
+    /// <summary>SIE before the trap, and whether that came from supervisor mode.</summary>
+    public const ulong Spie = 1ul << 5, Spp = 1ul << 8;
+
+    /// <summary>Loads and stores of machine mode are checked as those of MPP's.</summary>
+    public const ulong Mprv = 1ul << 17;
+
+    /// <summary>SRET in supervisor mode traps.</summary>
+    public const ulong Tsr = 1ul << 22;
+
+    private const ulong Mie = 1ul << 3, Mpie = 1ul << 7, Mpp = 3ul << MppShift;
+    private const ulong Sum = 1ul << SumShift, Tvm = 1ul << 20, Tw = 1ul << 21;
     private const ulong FsMask = 3ul << FsShift, StateDirty = 1ul << 63;
     private const int MppShift = 11;
     private const ulong WritableStatus = Sie | Mie | Spie | Mpie | Spp | Mpp | Mprv | Sum | Mxr | Tvm | Tw | Tsr;
@@ -52,8 +61,8 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     private readonly RetiredCounter _cycle = new(), _instret = new();
     private readonly ulong _writableEnvironment = FenceOfIoImpliesMemory
         | (isa.Has(IsaExtensions.Zicbom) ? BlockInvalidate | BlockClean : 0) | (isa.Has(IsaExtensions.Zicboz) ? BlockZero : 0);
-    private ulong _medeleg, _mideleg, _mie, _mtvec, _mcounteren, _menvcfg, _mcountinhibit, _mscratch, _mepc, _mcause, _mtval;
-    private ulong _stvec, _scounteren, _senvcfg, _satp;
+    private ulong _mideleg, _mie, _mtvec, _mcounteren, _menvcfg, _mcountinhibit, _mscratch, _mepc, _mcause, _mtval;
+    private ulong _scounteren, _senvcfg, _satp;
     private readonly PendingInterrupts _interrupts = new(clock);
 
     /// <summary>The mode the hart runs in.</summary>
@@ -92,13 +101,13 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     public bool TrapsVirtualMemory => (state->Status & Tvm) != 0;
 
     /// <summary>CBO.INVAL is enabled in the mode the hart runs in.</summary>
-    public bool MayInvalidateBlocks => (Environment & BlockInvalidate) != 0;
+    public bool MayInvalidateBlocks => (Environment(Mode) & BlockInvalidate) != 0;
 
     /// <summary>CBO.CLEAN and CBO.FLUSH are enabled in the mode the hart runs in.</summary>
-    public bool MayCleanBlocks => (Environment & BlockClean) != 0;
+    public bool MayCleanBlocks => (Environment(Mode) & BlockClean) != 0;
 
-    /// <summary>CBO.ZERO is enabled in the mode the hart runs in.</summary>
-    public bool MayZeroBlocks => (Environment & BlockZero) != 0;
+    /// <summary>CBO.ZERO is enabled in a mode.</summary>
+    public bool MayZeroBlocks(PrivilegeMode mode) => (Environment(mode) & BlockZero) != 0;
 
     /// <summary>mtimecmp of the ACLINT.</summary>
     public ulong MachineTimerCompare { get => _interrupts.MachineTimerCompare; set => _interrupts.MachineTimerCompare = value; }
@@ -163,11 +172,11 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     {
         ulong code = cause & ~ExceptionCause.Interrupt;
         bool interrupt = code != cause;
-        bool delegated = ((interrupt ? _mideleg : _medeleg) >> (int)code & 1) != 0;
+        bool delegated = ((interrupt ? _mideleg : state->Medeleg) >> (int)code & 1) != 0;
         ulong vector;
         if (delegated && Mode != PrivilegeMode.Machine)
         {
-            (state->Scause, state->Stval, state->Sepc, vector) = (cause, value, pc, _stvec);
+            (state->Scause, state->Stval, state->Sepc, vector) = (cause, value, pc, state->Stvec);
             SetStatus(Spie, (state->Status & Sie) != 0);
             SetStatus(Sie, false);
             SetStatus(Spp, Mode == PrivilegeMode.Supervisor);
@@ -246,7 +255,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
             > CsrNumber.Instret and <= CsrNumber.HpmCounterLast => 0,
             CsrNumber.Sstatus => Status & (SupervisorStatus | FsMask | UserXlen | StateDirty),
             CsrNumber.Sie => _mie & _mideleg,
-            CsrNumber.Stvec => _stvec,
+            CsrNumber.Stvec => state->Stvec,
             CsrNumber.Scounteren => _scounteren,
             CsrNumber.Senvcfg => _senvcfg,
             CsrNumber.Sscratch => state->Sscratch,
@@ -258,7 +267,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
             CsrNumber.Satp => _satp,
             CsrNumber.Mstatus => Status,
             CsrNumber.Misa => Isa,
-            CsrNumber.Medeleg => _medeleg,
+            CsrNumber.Medeleg => state->Medeleg,
             CsrNumber.Mideleg => _mideleg,
             CsrNumber.Mie => _mie,
             CsrNumber.Mtvec => _mtvec,
@@ -310,7 +319,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
                 _mie = (_mie & ~_mideleg) | (value & _mideleg);
                 effect = CsrEffect.Interrupts;
                 break;
-            case CsrNumber.Stvec: _stvec = TrapVector(value); break;
+            case CsrNumber.Stvec: state->Stvec = TrapVector(value); break;
             case CsrNumber.Scounteren: _scounteren = (uint)value; break;
             case CsrNumber.Senvcfg:
                 _senvcfg = WriteEnvironment(_senvcfg, value, _writableEnvironment);
@@ -335,7 +344,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
                 effect = WriteStatus(value, WritableStatus);
                 break;
             case CsrNumber.Misa: break;
-            case CsrNumber.Medeleg: _medeleg = value & DelegableExceptions; break;
+            case CsrNumber.Medeleg: state->Medeleg = value & DelegableExceptions; break;
             case CsrNumber.Mideleg:
                 _mideleg = value & SupervisorInterrupts;
                 effect = CsrEffect.Interrupts;
@@ -413,8 +422,8 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     /// <summary>The supervisor's timer is stimecmp (Sstc).</summary>
     private bool HasTimerCompare => (_menvcfg & TimerCompareEnable) != 0;
 
-    /// <summary>What menvcfg and senvcfg enable in the mode the hart runs in.</summary>
-    private ulong Environment => Mode switch
+    /// <summary>What menvcfg and senvcfg enable in a mode.</summary>
+    private ulong Environment(PrivilegeMode mode) => mode switch
     {
         PrivilegeMode.Machine => ulong.MaxValue,
         PrivilegeMode.Supervisor => _menvcfg,

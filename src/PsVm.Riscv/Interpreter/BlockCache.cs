@@ -40,7 +40,6 @@ internal sealed unsafe class BlockCache : IDisposable
 
     // Made when they are first used.
     private readonly JumpTable?[] _jumps = new JumpTable?[JumpTables];
-    private JumpTable? _current;
 
     // Whose block was found last.
     private CodePage? _found;
@@ -93,15 +92,22 @@ internal sealed unsafe class BlockCache : IDisposable
         _ => MachineJumps,
     };
 
-    /// <summary>Has jumps look into a table of block starts from now on.</summary>
-    public void SelectJumps(int table)
+    /// <summary>Whether jumps have looked into a table.</summary>
+    public bool HasJumps(int table) => _jumps[table] is not null;
+
+    /// <summary>What there is of a table in the context of who looks into it.</summary>
+    public HartContext ContextOf(int table)
     {
-        _current = _jumps[table] ??= MakeJumps(table);
-        _state->Jumps = _current.Entries;
-        _state->JumpMask = _current.Mask;
-        _state->JumpPages = _current.Pages;
-        _state->JumpPageMask = _current.PageMask;
-        _state->JumpUse = _current.Use;
+        JumpTable jumps = _jumps[table] ??= MakeJumps(table);
+        return new HartContext
+        {
+            Jumps = jumps.Entries,
+            JumpMask = jumps.Mask,
+            JumpPages = jumps.Pages,
+            JumpPageMask = jumps.PageMask,
+            JumpUse = jumps.Use,
+            JumpTable = table,
+        };
     }
 
     /// <summary>Whether the page holds instructions that are cached.</summary>
@@ -156,14 +162,15 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <param name="page">Number of its page of RAM.</param>
     public void AddJump(ulong address, Op* ops, long page)
     {
-        Debug.Assert(_current is not null && _state->Jumps == _current.Entries, "jumps look into the table in use");
+        JumpTable table = Current;
+        Debug.Assert(_state->Jumps == table.Entries, "jumps look into the table in use");
         BlockHeader* header = BlockHeader.Of(ops);
         byte* code = header->Code is null ? Space.NotTranslated : header->Code;
-        _current.Add(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page });
+        table.Add(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page });
         BlockIndex* index = _found is null ? null : _found.Index;
-        if (index is not null && _current.AddPage(address, index, page))
+        if (index is not null && table.AddPage(address, index, page))
         {
-            _state->JumpPageMask = _current.PageMask;
+            NoteGrowth(table);
         }
     }
 
@@ -172,11 +179,11 @@ internal sealed unsafe class BlockCache : IDisposable
     {
         BlockHeader* header = BlockHeader.Of(ops);
         byte* code = header->Code is null ? Space.NotTranslated : header->Code;
-        _current!.AddCrossing(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page }, next);
+        Current.AddCrossing(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page }, next);
     }
 
     /// <summary>The block at an address in a page that the table in use knows; null: it has to be looked for.</summary>
-    public Op* FindJump(ulong address) => _current!.Find(address, Space.NotTranslated);
+    public Op* FindJump(ulong address) => Current.Find(address, Space.NotTranslated);
 
     /// <summary>
     /// FENCE.I: each page is compared with what was decoded from it before a block of it runs again, for harts, other processes and
@@ -233,9 +240,9 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>Forgets the pages that the space has sent away. Must not be called while a block runs.</summary>
     public void KeepUp()
     {
-        if (_current is not null && _current.TryGrow())
+        if (_jumps[_state->JumpTable] is { } table && table.TryGrow())
         {
-            _state->JumpMask = _current.Mask;
+            NoteGrowth(table);
         }
 
         long generation = _room.Generation;
@@ -329,6 +336,22 @@ internal sealed unsafe class BlockCache : IDisposable
     {
         Space.Detach(this);
         HostPages.Unmap(_jumpRoom, s_jumpBytes);
+    }
+
+    /// <summary>The table in use, which translated code may have put in the place of another.</summary>
+    private JumpTable Current => _jumps[_state->JumpTable]!;
+
+    /// <summary>The table in use has become larger.</summary>
+    private void NoteGrowth(JumpTable table)
+    {
+        (_state->JumpMask, _state->JumpPageMask) = (table.Mask, table.PageMask);
+        foreach (nint context in (ReadOnlySpan<nint>)[(nint)(&_state->UserContext), (nint)(&_state->SupervisorContext)])
+        {
+            if (((HartContext*)context)->Jumps == table.Entries)
+            {
+                (((HartContext*)context)->JumpMask, ((HartContext*)context)->JumpPageMask) = (table.Mask, table.PageMask);
+            }
+        }
     }
 
     private JumpTable MakeJumps(int table)

@@ -87,6 +87,7 @@ internal static unsafe class HostCalls
     private static byte Failed(Hart hart, Exception failure)
     {
         hart.Failure = failure;
+        hart.State->TrapCause = ExceptionCause.PageAwaited; // of none that translated code takes by itself
         return 0;
     }
 }

@@ -235,24 +235,33 @@ internal unsafe ref partial struct BlockTranslator
         JumpOut(_stubs.LeaveAtLimit);
     }
 
-    /// <summary>A system instruction is the interpreter's, which is called for it; then it goes on where that says.</summary>
+    /// <summary>A system instruction is the interpreter's, which is called for it, but for what stubs do of traps; then it goes on where that says.</summary>
     private void CallSystem(Op* op, int retired)
     {
         Count(retired);
         ToCanonical();
-        _code.Mov(Rcx, (long)op);
-        CallOut(_stubs.System);
-        _buffer.BindLater(_code.Jcc(Cond.Equal), _stubs.LeaveAtPc);
         long next = op->Offset + op->Length;
         if (op->Code <= OpCode.Csrrci && next <= PageMask)
         {
+            _code.Mov(Rcx, (long)op);
+            CallOut(_stubs.System);
+            _buffer.BindLater(_code.Jcc(Cond.Equal), _stubs.LeaveAtPc);
             AddLate(LateKind.Chain, _code.PatchableJmp(), null, null, 0, next);
+            return;
         }
-        else
+
+        if (op->Code == OpCode.Ecall)
         {
-            _code.Mov(Rax, Field(nameof(HartState.Pc)));
-            JumpOut(_stubs.Lookup);
+            PageOffset(Rax, op->Offset);
         }
+
+        _code.Mov(Rcx, (long)op);
+        JumpOut(op->Code switch
+        {
+            OpCode.Ecall => _stubs.EnvironmentCall,
+            OpCode.Sret => _stubs.Return,
+            _ => _stubs.SystemJump,
+        });
     }
 
     /// <summary>Leaves the rest of the block, from an operation on, to the interpreter.</summary>

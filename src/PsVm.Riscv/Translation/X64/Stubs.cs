@@ -63,15 +63,16 @@ internal sealed unsafe partial class Stubs
             code.Mov(BlockTranslator.Field(nameof(HartState.NextOp)), Rcx);
             code.Jmp(leaveMidBlock);
         });
-        Fault = Emit((ref X64Assembler code) =>
-        {
-            code.Op(Alu.Add, R15, Rcx);
-            code.Jmp(leaveAtFault);
-        });
         Lookup = Emit((ref X64Assembler code) =>
         {
             EmitLookup(ref code);
             code.Jmp(FindInPage);
+        });
+        byte* enterTrap = Emit(EmitEnterTrap);
+        Fault = Emit((ref X64Assembler code) =>
+        {
+            code.Op(Alu.Add, R15, Rcx);
+            EmitFault(ref code, leaveAtFault, enterTrap);
         });
         ProbeLoad = Emit((ref X64Assembler code) => EmitProbe(ref code, nameof(TlbEntry.Read)));
         ProbeStore = Emit((ref X64Assembler code) => EmitProbe(ref code, nameof(TlbEntry.Write)));
@@ -107,6 +108,15 @@ internal sealed unsafe partial class Stubs
             code.Mov(BlockTranslator.Field(nameof(HartState.CodeExit)), (int)CodeExit.Limit);
             code.Jmp(leave);
         });
+        SystemJump = Emit((ref X64Assembler code) =>
+        {
+            code.Call(System);
+            code.Jcc(Cond.Equal, LeaveAtPc);
+            code.Mov(Rax, BlockTranslator.Field(nameof(HartState.Pc)));
+            code.Jmp(Lookup);
+        });
+        Return = Emit((ref X64Assembler code) => EmitReturn(ref code, SystemJump));
+        EnvironmentCall = Emit((ref X64Assembler code) => EmitEnvironmentCall(ref code, SystemJump, enterTrap));
     }
 
     private delegate void Body(ref X64Assembler code);
@@ -155,6 +165,15 @@ internal sealed unsafe partial class Stubs
     public byte* System { get; }
 
     public byte* LeaveAtPc { get; }
+
+    /// <summary>A system instruction, its operation in rcx, which the interpreter executes; goes on where that says.</summary>
+    public byte* SystemJump { get; }
+
+    /// <summary>SRET, its operation in rcx.</summary>
+    public byte* Return { get; }
+
+    /// <summary>ECALL, its operation in rcx, its address in rax.</summary>
+    public byte* EnvironmentCall { get; }
 
     /// <summary>
     /// A routine: looks an address in rax, and as many bytes as rcx says, up in the TLB, be it among the victims (as <see cref="Tlb.TryRecall"/>); zero
