@@ -167,6 +167,17 @@ public sealed unsafe class TlbTests : IDisposable
     }
 
     [Fact]
+    public void WhoLooksIntoAnEmptyOneFindsNothingWhenItHasGrown()
+    {
+        TlbEntry* other = _tlb.Use(Tlb.Supervisor);
+        _tlb.Flush(Tlb.Supervisor);
+        PushOut(2 * Some);
+        Assert.NotEqual(Tlb.FirstSize, _tlb.Size);
+        Assert.Equal(TlbEntry.Invalid, _tlb.Place(other, 0)->Read);
+        Assert.Equal(TlbEntry.Invalid, _tlb.Place(other, ulong.MaxValue)->Read);
+    }
+
+    [Fact]
     public void PagesThatGetCodeAreFoundAmongMany()
     {
         PushOut(2 * Some);

@@ -19,14 +19,8 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     /// <summary>The bit of SUM.</summary>
     public const int SumShift = 18;
 
-    /// <summary>SIE before the trap, and whether that came from supervisor mode.</summary>
-    public const ulong Spie = 1ul << 5, Spp = 1ul << 8;
-
-    /// <summary>Loads and stores of machine mode are checked as those of MPP's.</summary>
-    public const ulong Mprv = 1ul << 17;
-
-    /// <summary>SRET in supervisor mode traps.</summary>
-    public const ulong Tsr = 1ul << 22;
+    /// <summary>Other bits that traps and SRET go by, or change.</summary>
+    public const ulong Spie = 1ul << 5, Spp = 1ul << 8, Mprv = 1ul << 17, Tsr = 1ul << 22;
 
     private const ulong Mie = 1ul << 3, Mpie = 1ul << 7, Mpp = 3ul << MppShift;
     private const ulong Sum = 1ul << SumShift, Tvm = 1ul << 20, Tw = 1ul << 21;

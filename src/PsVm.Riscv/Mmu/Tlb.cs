@@ -64,6 +64,9 @@ internal sealed unsafe class Tlb : IDisposable
     // One bit for each context that may hold a translation; the others do not.
     private uint _used;
 
+    // One bit for each context that accesses may look into, whether or not it holds a translation.
+    private uint _looked;
+
     // Pushes since there had been so many traps.
     private int _pushes;
     private ulong _trapsThen;
@@ -98,10 +101,8 @@ internal sealed unsafe class Tlb : IDisposable
         if ((_used >> context & 1) == 0)
         {
             _used |= 1u << context;
-            foreach (int place in (ReadOnlySpan<int>)[-Victims, -1, 0, Size - 1])
-            {
-                Forget(first + place);
-            }
+            _looked |= 1u << context;
+            ForgetEnds(first);
         }
 
         return first;
@@ -228,6 +229,15 @@ internal sealed unsafe class Tlb : IDisposable
 
     private static void Forget(TlbEntry* entry) => entry->Read = entry->Write = TlbEntry.Invalid;
 
+    /// <summary>Forgets what would not be as good as invalid where it was never written.</summary>
+    private void ForgetEnds(TlbEntry* first)
+    {
+        foreach (int place in (ReadOnlySpan<int>)[-Victims, -1, 0, Size - 1])
+        {
+            Forget(first + place);
+        }
+    }
+
     private bool IsTooSmall()
     {
         if (_state->Traps - _trapsThen > TrapsPerLook)
@@ -251,6 +261,10 @@ internal sealed unsafe class Tlb : IDisposable
             if ((used >> context & 1) != 0)
             {
                 Use(context);
+            }
+            else if ((_looked >> context & 1) != 0)
+            {
+                ForgetEnds(At(context));
             }
         }
     }
