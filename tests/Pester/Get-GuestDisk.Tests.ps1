@@ -16,7 +16,7 @@ Describe 'Get-GuestDisk' {
         (Get-GuestDisk bare) | Should -BeNullOrEmpty
         $first, $second = Get-GuestDisk web
         $first.EffectiveMode, $first.Overlay, $first.Size | Should -Be ReadWrite, None, 1MB
-        $second.EffectiveMode, $second.Overlay, $second.OverlayBytes | Should -Be ReadOnly, Memory, 0
+        $second.EffectiveMode, $second.Overlay, $second.OverlayBytes, $second.TemplateBytes | Should -Be ReadOnly, Memory, 0, 0
         $second.Reason | Should -Match overlay
     }
 

@@ -52,6 +52,16 @@ internal sealed class PortSocket : IDisposable
     /// <summary>The socket's path.</summary>
     public string Path { get; }
 
+    /// <summary>Why a socket could not be made at a path; null: it could.</summary>
+    public static string? WhyNot(string path)
+    {
+        string folder = System.IO.Path.GetDirectoryName(path) ?? "/";
+        return !Directory.Exists(folder) ? $"no folder '{folder}'"
+            : Syscall.access(folder, AccessModes.W_OK | AccessModes.X_OK) != 0 ? $"a folder '{folder}' that this user may not write to"
+            : Syscall.lstat(path, out _) == 0 && !IsLeft(path) ? "something else there, or a socket that a program listens at"
+            : null;
+    }
+
     /// <summary>It as it is now.</summary>
     public GuestConsolePort Show() => new() { Name = Name, Path = Path, Open = Now().Port is { IsOpen: true }, Connected = _isConnected };
 
@@ -82,7 +92,7 @@ internal sealed class PortSocket : IDisposable
         {
             _listener.Bind(place);
         }
-        catch (SocketException taken) when (taken.SocketErrorCode == SocketError.AddressAlreadyInUse && IsLeft(place))
+        catch (SocketException taken) when (taken.SocketErrorCode == SocketError.AddressAlreadyInUse && IsLeft(Path))
         {
             _ = Syscall.unlink(Path);
             _listener.Bind(place);
@@ -90,17 +100,18 @@ internal sealed class PortSocket : IDisposable
     }
 
     /// <summary>Whether a process that was killed has left the socket.</summary>
-    private bool IsLeft(UnixDomainSocketEndPoint place)
+    private static bool IsLeft(string path)
     {
-        if (Syscall.lstat(Path, out Stat stat) != 0 || (stat.st_mode & FilePermissions.S_IFMT) != FilePermissions.S_IFSOCK)
+        if (Syscall.lstat(path, out Stat stat) != 0 || (stat.st_mode & FilePermissions.S_IFMT) != FilePermissions.S_IFSOCK)
         {
             return false;
         }
 
-        using Socket caller = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
+        // Of another type, so that who listens there notices nothing: it is looked at after whether anybody has the socket.
+        using Socket caller = new(AddressFamily.Unix, SocketType.Dgram, ProtocolType.Unspecified);
         try
         {
-            caller.Connect(place);
+            caller.Connect(new UnixDomainSocketEndPoint(path));
             return false;
         }
         catch (SocketException none)

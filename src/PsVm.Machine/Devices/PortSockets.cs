@@ -12,10 +12,11 @@ namespace PsVm.Machine.Devices;
 internal sealed class PortSockets(IReadOnlyList<GuestConsolePortOptions> wanted) : IDisposable
 {
     private const int LongestPath = 107; // of a socket: unix(7)
+    private const string AnotherPath = "Name a path for it where nothing is, in a folder that this user may write to.";
 
     private readonly Lock _gate = new();
     private readonly List<PortSocket> _sockets = [];
-    private string? _folder;
+    private SocketFolder? _folder;
     private int _lives = 1;
 
     /// <summary>Checks what is asked for, as far as that can be known without making a socket.</summary>
@@ -43,6 +44,23 @@ internal sealed class PortSockets(IReadOnlyList<GuestConsolePortOptions> wanted)
         }
     }
 
+    /// <summary>Finds out whether the sockets that are asked for could be made, and makes none.</summary>
+    /// <param name="wanted">What was asked for.</param>
+    /// <param name="has">The names of the ports that the board has.</param>
+    /// <param name="guest">The guest's name, for errors.</param>
+    /// <exception cref="GuestException">One that was asked for is not there, or a socket could not be made.</exception>
+    public static void CheckMake(IReadOnlyList<GuestConsolePortOptions> wanted, IReadOnlyList<string> has, string? guest)
+    {
+        CheckHas(wanted, has, guest);
+        foreach (GuestConsolePortOptions port in wanted)
+        {
+            if (port.Path is { } path && (wanted.First(one => one.Path == path) != port ? "it given for two ports" : PortSocket.WhyNot(path)) is { } why)
+            {
+                throw Unavailable(port.Name, path, why, AnotherPath, null);
+            }
+        }
+    }
+
     /// <summary>A board's ports are the guest's from now on; those that have no socket get one.</summary>
     /// <param name="ports">The ports; null: the board has none.</param>
     /// <param name="guest">The guest's name, for errors.</param>
@@ -52,16 +70,7 @@ internal sealed class PortSockets(IReadOnlyList<GuestConsolePortOptions> wanted)
         lock (_gate)
         {
             IReadOnlyList<ConsolePort> all = [.. (ports?.All ?? []).Where(port => port.Name != ConsolePorts.Agent)];
-            if (wanted.FirstOrDefault(asked => all.All(port => port.Name != asked.Name)) is { } missing)
-            {
-                throw new GuestException(
-                    GuestErrorIds.ConsolePortMismatch,
-                    $"Expected the ports that the guest of the template had ({(all.Count == 0 ? "none" : string.Join(", ", all.Select(port => port.Name)))}), "
-                    + $"found '{missing.Name}' asked for.",
-                    guest,
-                    "Leave it out: a clone has the ports of its template, each with a socket of its own.");
-            }
-
+            CheckHas(wanted, [.. all.Select(port => port.Name)], guest);
             foreach (ConsolePort port in all)
             {
                 PortSocket? socket = _sockets.Find(socket => socket.Name == port.Name);
@@ -106,15 +115,26 @@ internal sealed class PortSockets(IReadOnlyList<GuestConsolePortOptions> wanted)
             }
 
             _sockets.ForEach(socket => socket.Dispose());
-            if (_folder is not null)
-            {
-                _ = Mono.Unix.Native.Syscall.rmdir(_folder);
-            }
+            _folder?.Dispose();
         }
     }
 
     /// <summary>Whether a machine has a device for ports.</summary>
     public static bool AreOf(IEnumerable<DeviceKind> devices) => devices.Contains(VirtioConsole.Kind);
+
+    private static void CheckHas(IReadOnlyList<GuestConsolePortOptions> wanted, IReadOnlyList<string> has, string? guest)
+    {
+        if (wanted.FirstOrDefault(asked => !has.Contains(asked.Name)) is { } missing)
+        {
+            throw new GuestException(
+                GuestErrorIds.ConsolePortMismatch,
+                $"Expected the ports that the guest of the template had ({Listed(has)}), found '{missing.Name}' asked for.",
+                guest,
+                "Leave it out: a clone has the ports of its template, each with a socket of its own.");
+        }
+    }
+
+    private static string Listed(IReadOnlyList<string> names) => names.Count == 0 ? "none" : string.Join(", ", names);
 
     private PortSocket Make(string name)
     {
@@ -123,15 +143,15 @@ internal sealed class PortSockets(IReadOnlyList<GuestConsolePortOptions> wanted)
         {
             if (path.Length == 0)
             {
-                _folder ??= Directory.CreateTempSubdirectory("psvm-ports-").FullName; // this user's alone
-                path = Path.Combine(_folder, name);
+                _folder ??= SocketFolder.Make();
+                path = Path.Combine(_folder.Path, name);
             }
 
             return new PortSocket(name, path);
         }
         catch (Exception failure) when (failure is SocketException or IOException or UnauthorizedAccessException or ArgumentException)
         {
-            throw Unavailable(name, path, failure.Message.TrimEnd('.'), "Name a path for it where nothing is, in a folder that this user may write to.", failure);
+            throw Unavailable(name, path, failure.Message.TrimEnd('.'), AnotherPath, failure);
         }
     }
 

@@ -87,6 +87,15 @@ internal sealed class GuestAssembler(
         }
     }
 
+    private static void CheckPorts(GuestOptions options, TemplateSource? template)
+    {
+        if (options.ConsolePorts.Count > 0)
+        {
+            IReadOnlyList<string> has = template is null ? [.. options.ConsolePorts.Select(port => port.Name)] : GuestTemplates.PortsOf(template);
+            PortSockets.CheckMake(options.ConsolePorts, has, options.Name);
+        }
+    }
+
     /// <summary>What opens folders.</summary>
     public FolderKind Folders => kinds().OfType<FolderKind>().First();
 
@@ -109,6 +118,7 @@ internal sealed class GuestAssembler(
         if (life == LifeBefore.None)
         {
             GuestDevices.Check(slots, HostOf(options, template, cancellation) with { OnlyLooks = true });
+            CheckPorts(options, template);
         }
 
         CheckConsumers(options, template, slots);

@@ -55,6 +55,9 @@ internal sealed class HeldFolder : IDisposable
         return error is 0 or Errno.EEXIST ? TryEnter(name, out error) : null;
     }
 
+    /// <summary>Whether it belongs to the user that this process runs as.</summary>
+    public bool IsOwn => _identity.st_uid == Syscall.geteuid();
+
     /// <summary>Whether a name is this folder's now.</summary>
     public bool IsAt(string path) => Syscall.lstat(path, out Stat named) == 0 && IsSame(named, _identity);
 

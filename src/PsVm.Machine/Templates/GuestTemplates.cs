@@ -238,7 +238,10 @@ public static class GuestTemplates
         TryRestore(source, ram.Memory);
     }
 
-    private static void TryRestore(TemplateSource source, GuestMemory memory)
+    /// <summary>The names of the ports that a template's guest had, that of the agent's not among them.</summary>
+    internal static IReadOnlyList<string> PortsOf(TemplateSource source) => TryRestore(source, new GuestMemory([]));
+
+    private static IReadOnlyList<string> TryRestore(TemplateSource source, GuestMemory memory)
     {
         MachineState.Identity machine = source.State.ReadIdentity();
         using CodeCache code = new(TranslatorOptions.Off);
@@ -247,6 +250,7 @@ public static class GuestTemplates
         MachineType type = MachineType.Get(source.Template.MachineType);
         using GuestBoard board = new(type, memory, machine.Harts, environment, code, console, Ignore, SlotPlan.Show(source.Template));
         source.State.Restore(board, source.Template.Devices);
+        return [.. (board.Ports?.All ?? []).Select(port => port.Name).Where(name => name != ConsolePorts.Agent)];
 
         static void Ignore(PowerRequest request, uint code)
         {

@@ -115,6 +115,22 @@ public sealed class PortSocketTests : IDisposable
     }
 
     [Fact]
+    public void Who_would_have_its_socket_takes_nothing_of_it()
+    {
+        _port.SetOpen(true);
+        _port.Put("waits"u8);
+        for (int i = 0; i < 20; i++)
+        {
+            Assert.NotNull(PortSocket.WhyNot(At("p")));
+            Assert.Throws<SocketException>(() => new PortSocket("p", At("p")));
+        }
+
+        Assert.False(_socket.Show().Connected);
+        using Socket program = Connect();
+        Assert.Equal("waits"u8.ToArray(), Receive(program, 5));
+    }
+
+    [Fact]
     public void It_goes_on_with_the_port_of_the_guests_next_life()
     {
         using Socket program = Connect();
@@ -145,6 +161,8 @@ public sealed class PortSocketTests : IDisposable
         Assert.Equal("text", File.ReadAllText(At("file")));
 
         Leave(At("left"));
+        Assert.Null(PortSocket.WhyNot(At("left")));
+        Assert.True(File.Exists(At("left")));
         using (PortSocket again = new("p", At("left")))
         {
             Connect("left").Dispose();

@@ -45,8 +45,10 @@ public sealed class GuestConsolePortTests : TemplateTest
         Assert.Equal(At("a.sock"), Host.Get(named).ConsolePorts[0].Path);
 
         GuestOptions other = new() { Template = template.Path, ConsolePorts = [new GuestConsolePortOptions { Name = "other" }] };
+        Assert.Equal(GuestErrorIds.ConsolePortMismatch, ErrorOf(() => Host.CheckStart(other)));
         Assert.Equal(GuestErrorIds.ConsolePortMismatch, ErrorOf(() => Clone(other)));
         GuestOptions taken = new() { Template = template.Path, ConsolePorts = [new GuestConsolePortOptions { Name = "a", Path = At("a.sock") }] };
+        Assert.Equal(GuestErrorIds.ConsolePortUnavailable, ErrorOf(() => Host.CheckStart(taken)));
         Assert.Equal(GuestErrorIds.ConsolePortUnavailable, ErrorOf(() => Clone(taken)));
         Assert.Equal(4, Host.List().Count);
         Assert.Empty(PsVm.Machine.Templates.GuestTemplates.Test(template.Path, verify: true).Errors);
@@ -60,6 +62,39 @@ public sealed class GuestConsolePortTests : TemplateTest
         Assert.Equal(GuestErrorIds.ConsolePortUnavailable, ErrorOf(() => Clone(Ported(new GuestConsolePortOptions { Name = "a", Path = At("none/a") }))));
         Assert.Equal(GuestErrorIds.ConsolePortNameInvalid, ErrorOf(() => Host.CheckStart(Ported(new GuestConsolePortOptions { Name = "a b" }))));
         Assert.Empty(Host.List());
+    }
+
+    [Fact]
+    public void What_is_foretold_of_sockets_is_what_becomes_of_them_and_makes_none()
+    {
+        File.WriteAllText(At("file"), "text");
+        string guest = Boot(Ported(new GuestConsolePortOptions { Name = "a", Path = At("a.sock") }));
+        GuestConsolePortOptions[][] wrong =
+        [
+            [new() { Name = "a", Path = At("a.sock") }],
+            [new() { Name = "a", Path = At("file") }],
+            [new() { Name = "a", Path = At("none/a.sock") }],
+            [new() { Name = "a", Path = At("file/a.sock") }],
+            [new() { Name = "a", Path = At("b.sock") }, new() { Name = "b", Path = At("b.sock") }],
+        ];
+        foreach (GuestConsolePortOptions[] ports in wrong)
+        {
+            Assert.Equal(GuestErrorIds.ConsolePortUnavailable, ErrorOf(() => Host.CheckStart(Ported(ports))));
+            Assert.Equal(GuestErrorIds.ConsolePortUnavailable, ErrorOf(() => Boot(Ported(ports))));
+            Assert.False(File.Exists(At("b.sock")));
+        }
+
+        GuestOptions good = Ported(new GuestConsolePortOptions { Name = "a", Path = At("b.sock") }, new GuestConsolePortOptions { Name = "b" });
+        Host.CheckStart(good);
+        Assert.False(File.Exists(At("b.sock")));
+        End(Boot(good));
+
+        // What the guest has already is no obstacle to its next life.
+        Host.Stop(guest);
+        Host.CheckStartAgain(guest);
+        Host.StartAgain(guest, CancellationToken.None);
+        Host.CheckRestart(guest);
+        Assert.Equal("text", File.ReadAllText(At("file")));
     }
 
     [SkippableFact]

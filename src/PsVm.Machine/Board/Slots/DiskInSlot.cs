@@ -59,6 +59,8 @@ internal sealed class DiskInSlot(string role, GuestDiskOptions options, DiskAcce
             Overlay = access.Overlay,
             OverlayBytes = disk.OverlayBytes,
             OverlayPath = options.OverlayPath,
+            TemplateBytes = disk.Layer?.Bytes ?? 0,
+            TemplatePath = disk.Layer?.Path,
             ReadBytes = read,
             WrittenBytes = written,
             Failures = failures,

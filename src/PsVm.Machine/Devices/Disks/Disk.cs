@@ -53,6 +53,9 @@ internal sealed class Disk : IDisposable
     /// <summary>The threads that wait for it.</summary>
     public DiskThreads Threads { get; } = new();
 
+    /// <summary>What a template's guest had written over the image; null: nothing, or little.</summary>
+    public DiskLayer? Layer => _layer;
+
     /// <summary>The image; null: there is none.</summary>
     public DiskFile? Image => _image;
 

@@ -18,10 +18,14 @@ internal sealed class DiskLayer : HeldFile, IDisposable
     private readonly OverlayHeader _header;
     private readonly OverlayBitmap _bitmap;
 
-    private DiskLayer(DiskFile file, OverlayHeader header, OverlayBitmap bitmap) => (_file, _header, _bitmap) = (file, header, bitmap);
+    private DiskLayer(DiskFile file, OverlayHeader header, OverlayBitmap bitmap, long bytes) =>
+        (_file, _header, _bitmap, Bytes) = (file, header, bitmap, bytes);
 
     /// <summary>The path that it was opened by.</summary>
     public string Path => _file.Path;
+
+    /// <summary>Bytes of the blocks that are here.</summary>
+    public long Bytes { get; }
 
     /// <inheritdoc/>
     public override FileIdentity? Identity => _file.Now;
@@ -63,7 +67,7 @@ internal sealed class DiskLayer : HeldFile, IDisposable
         file.Read(OverlayHeader.Size, bitmap.Bytes);
         (long count, long last) = (bitmap.Count, bitmap.Last);
         return count * BlockSize == bytes && last < header.BlockCount
-            ? new DiskLayer(file, header, bitmap)
+            ? new DiskLayer(file, header, bitmap, bytes)
             : throw new InvalidDataException($"{count} blocks up to number {last}, expected {bytes / BlockSize} of {header.BlockCount}");
     }
 

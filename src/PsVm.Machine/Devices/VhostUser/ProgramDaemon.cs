@@ -16,7 +16,7 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
 
     private readonly Lock _gate = new();
     private ChildProgram? _child;
-    private string? _folder;
+    private SocketFolder? _folder;
 
     /// <inheritdoc/>
     public string Name => $"{Path.GetFileName(program)} for {what}";
@@ -77,15 +77,7 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
         lock (_gate)
         {
             End();
-            try
-            {
-                Directory.Delete(_folder ?? string.Empty, recursive: true);
-            }
-            catch (Exception left) when (left is IOException or ArgumentException)
-            {
-                // It was never started, or a folder without use is left in the one for temporary files.
-            }
-
+            _folder?.Dispose();
             _folder = null;
         }
     }
@@ -97,8 +89,8 @@ internal sealed class ProgramDaemon(string program, Func<string, IReadOnlyList<s
             End();
 
             // One place for all of a device's daemons: Debian's virtiofsd leaves a file in /run/virtiofsd for each.
-            _folder ??= Directory.CreateTempSubdirectory("psvm-vhost-").FullName;
-            string socket = Path.Combine(_folder, "socket");
+            _folder ??= SocketFolder.Make();
+            string socket = Path.Combine(_folder.Path, "socket");
             File.Delete(socket);
             try
             {
