@@ -60,6 +60,12 @@ internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart
     /// <summary>Where it is. Under the scheduler's gate.</summary>
     public HartPlace Place { get; set; }
 
+    /// <summary>Its place in the <see cref="RunQueue"/>: what its guest had had of the CPU when its turn began, whether it had slept, and the turn's number.</summary>
+    public (double VirtualTime, bool IsBusy, long Arrival) Turn { get; set; }
+
+    /// <summary>Host CPU time that it has had in its turn, in ticks of <see cref="TimeSpan"/>. Under the scheduler's gate.</summary>
+    public long TurnTicks { get; set; }
+
     /// <summary>A signal came since it was taken from the queue. Under the scheduler's gate.</summary>
     public bool Signalled { get; set; }
 

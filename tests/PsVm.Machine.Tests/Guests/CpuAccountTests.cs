@@ -11,7 +11,9 @@ public sealed class CpuAccountTests : IDisposable
     private static readonly long s_millisecond = Stopwatch.Frequency / 1_000;
 
     private readonly HartScheduler _scheduler = new(threads: 1);
-    private readonly RunQueue _queue = new();
+    private const int Crowd = 16;
+
+    private readonly RunQueue _queue = new(Crowd);
     private readonly List<BareMachine> _machines = [];
 
     public void Dispose()
@@ -78,6 +80,70 @@ public sealed class CpuAccountTests : IDisposable
         _queue.Change(changed, 300, null);
         had = Run(slices: 400, _ => Slice);
         Assert.InRange(had[changed] / (double)had[other], 2.8, 3.2);
+    }
+
+    [Fact]
+    public void Short_work_is_done_in_one_turn_where_many_wait()
+    {
+        List<HartGroup> guests = [.. Enumerable.Range(0, 2 * Crowd).Select(_ => Queue(new CpuAccount()))];
+        List<HartGroup> ran = [];
+        Run(slices: 12 * Crowd, guest =>
+        {
+            ran.Add(guest);
+            return Slice;
+        });
+
+        // Ten slices of the first, ten of the second and so on, in the order in which they came.
+        Assert.Equal(guests.SelectMany(guest => Enumerable.Repeat(guest, 10)).Take(ran.Count), ran);
+    }
+
+    [Fact]
+    public void Turns_are_slices_where_few_wait()
+    {
+        List<HartGroup> guests = [.. Enumerable.Range(0, Crowd).Select(_ => Queue(new CpuAccount()))];
+        List<HartGroup> ran = [];
+        Run(slices: 3 * Crowd, guest =>
+        {
+            ran.Add(guest);
+            return Slice;
+        });
+
+        Assert.Equal([.. guests, .. guests, .. guests], ran);
+    }
+
+    [Theory]
+    [InlineData(1, 100)]
+    [InlineData(3, 2_000)]
+    public void A_crowd_runs_in_proportion_to_weights_as_well(int harts, int heavy)
+    {
+        HartGroup favoured = Queue(new CpuAccount(heavy), harts);
+        List<HartGroup> others = [.. Enumerable.Range(0, 2 * Crowd).Select(_ => Queue(new CpuAccount()))];
+        Dictionary<HartGroup, long> had = Run(slices: 30_000, _ => Slice);
+
+        double share = had[favoured] / (double)others.Average(guest => had[guest]);
+        Assert.InRange(share, 0.95 * heavy / CpuAccount.DefaultWeight, 1.05 * heavy / CpuAccount.DefaultWeight);
+        Assert.True(others.Max(guest => had[guest]) - others.Min(guest => had[guest]) <= 2 * RunQueue.LongTurn, "no more than a turn apart");
+    }
+
+    [Fact]
+    public void Who_wakes_in_a_crowd_runs_next_for_a_turn()
+    {
+        for (int guest = 0; guest < 2 * Crowd; guest++)
+        {
+            Queue(new CpuAccount());
+        }
+
+        Run(slices: 1_003, _ => Slice);
+        HartGroup late = Queue(new CpuAccount());
+        List<HartGroup> ran = [];
+        Run(slices: 20, guest =>
+        {
+            ran.Add(guest);
+            return Slice;
+        });
+
+        Assert.Equal(Enumerable.Repeat(late, 10), ran[..10]);
+        Assert.NotEqual(late, ran[10]);
     }
 
     [Theory]
@@ -230,8 +296,9 @@ public sealed class CpuAccountTests : IDisposable
             ScheduledHart hart = _queue.Take()!;
             long ticks = ticksOf(hart.Group);
             hart.Group.Account.Charge(ticks, 0);
+            hart.TurnTicks += ticks;
             had[hart.Group] = had.GetValueOrDefault(hart.Group) + ticks;
-            _queue.Add(hart);
+            _queue.AddAgain(hart);
         }
 
         return had;
