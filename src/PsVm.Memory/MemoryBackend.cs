@@ -23,6 +23,7 @@ public sealed class MemoryBackend : IDisposable
     private readonly OpenedBackend _opened;
     private readonly RamMapping _mapping;
     private readonly Discarder _discarder;
+    private bool _discardBegan;
     private readonly BackendFile _file;
     private readonly BackendLease _lease;
     private readonly RamUsers _users;
@@ -56,6 +57,9 @@ public sealed class MemoryBackend : IDisposable
     /// Raised when bytes of the memory, from an offset on, may have become others by a discard, also by one that failed or was refused.
     /// </summary>
     public event Action<long, long>? Discarded;
+
+    /// <summary>A discard has begun, whatever came of it.</summary>
+    public bool DiscardBegan => Volatile.Read(ref _discardBegan);
 
     /// <summary>Unique among live backends, but for <see cref="MemoryBackends.DefaultRamId"/>, which each guest may have one of.</summary>
     public string Id => Outcome.Id;
@@ -404,6 +408,7 @@ public sealed class MemoryBackend : IDisposable
     /// <summary>Does a discard and tells of it, whatever comes of it.</summary>
     private T Told<T>(long offset, long length, Func<T> discard)
     {
+        Volatile.Write(ref _discardBegan, true);
         try
         {
             return discard();

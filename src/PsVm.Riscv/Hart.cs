@@ -237,6 +237,22 @@ public sealed unsafe partial class Hart : IDisposable
     /// <summary>Asks for FENCE.I on this hart before its next block. Safe from any thread.</summary>
     public void RequestInstructionFence() => Request(InstructionFenceRequest);
 
+    /// <summary>
+    /// Has the hart know the code that guests of its family begin with, as if it had come to each of those pages now: nobody has written its RAM since it
+    /// was mapped. Before it runs first.
+    /// </summary>
+    /// <param name="content">What the RAM holds: equal for guests of the family whose RAM holds the same.</param>
+    /// <param name="isUnwritten">Whether nobody has written the RAM up to now.</param>
+    /// <remarks>Of several harts one may write what another knows, and need not say so; so this is for those that are alone.</remarks>
+    public void BeginWithFamily(string content, Func<bool> isUnwritten)
+    {
+        if (_memory.IsOnly(this) && _memory is { IsPrivate: true, IsFilled: false }
+            && Blocks.Space.FindInitial(Blocks.Account, content, _memory, Isa.Extensions, isUnwritten) is { } initial)
+        {
+            Blocks.BeginWith(initial);
+        }
+    }
+
     /// <summary>Asks for a full SFENCE.VMA on this hart before its next block. Safe from any thread.</summary>
     public void RequestAddressFence() => RequestAddressFence(0, ulong.MaxValue, asid: null);
 

@@ -1,4 +1,6 @@
+using System.Globalization;
 using PsVm.Memory;
+using PsVm.Riscv;
 
 namespace PsVm.Machine.Board;
 
@@ -66,10 +68,7 @@ internal sealed class GuestRam : IDisposable
         }
     }
 
-    /// <summary>
-    /// Tells harts from now on of what is discarded; until this is disposed, which is before the harts are. What was discarded before they
-    /// ran cannot be code that they know.
-    /// </summary>
+    /// <summary>Tells harts from now on of what is discarded, and of whether something was before; until this is disposed, which is before the harts are.</summary>
     public void TellOfDiscards()
     {
         for (int i = 0; i < Backends.Count; i++)
@@ -85,7 +84,32 @@ internal sealed class GuestRam : IDisposable
             backend.Discarded += tell;
             _subscriptions.Add(() => backend.Discarded -= tell);
         }
+
+        if (WasDiscarded)
+        {
+            Memory.Physical.NotifyAllWritten(); // maybe after a hart was given code to begin with
+        }
     }
+
+    /// <summary>
+    /// Has a hart that was just made know the code that clones of its template begin with. Until discards are told of, those that have begun are
+    /// looked for.
+    /// </summary>
+    public void BeginWithFamily(Hart hart)
+    {
+        if (!WasDiscarded && ContentOf(Files) is { } content)
+        {
+            hart.BeginWithFamily(content, () => !WasDiscarded);
+        }
+    }
+
+    /// <summary>What RAM holds that nobody has written: files, as they were then. Null: that cannot be told.</summary>
+    private static string? ContentOf(IReadOnlyList<MappedFile> files) => files.All(file => file.Identity is { ChangedNanoseconds: not 0 })
+        ? string.Join(' ', files.Select(file => file.Identity is { } id
+            ? string.Create(CultureInfo.InvariantCulture, $"{id.Device}:{id.Inode}:{id.Size}:{id.ModifiedNanoseconds}:{id.ChangedNanoseconds}") : null))
+        : null;
+
+    private bool WasDiscarded => Backends.Any(backend => backend.DiscardBegan);
 
     /// <summary>Takes harts away, of which nobody tells anything meanwhile.</summary>
     public void WhileNobodyTells(Action takeAway)

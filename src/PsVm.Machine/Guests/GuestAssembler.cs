@@ -253,6 +253,7 @@ internal sealed class GuestAssembler(
                 previous!.Console.Cut(); // all else has succeeded; what the template's guest had been typed comes next
             }
 
+            ram.BeginWithFamily(board.Harts[0]);
             source.State.Restore(board, source.Template.Devices, reset?.KeepIdentity ?? options.KeepIdentity);
         }
     }

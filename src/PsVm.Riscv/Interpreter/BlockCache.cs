@@ -41,6 +41,9 @@ internal sealed unsafe class BlockCache : IDisposable
     // Made when they are first used.
     private readonly JumpTable?[] _jumps = new JumpTable?[JumpTables];
 
+    // What its family begins with. Those are known, too, whose bit is set and that are not among the others.
+    private Dictionary<long, CodePage>? _initial;
+
     // Whose block was found last.
     private CodePage? _found;
     private long _fences;
@@ -108,6 +111,20 @@ internal sealed unsafe class BlockCache : IDisposable
             JumpUse = jumps.Use,
             JumpTable = table,
         };
+    }
+
+    /// <summary>Knows pages of its RAM from the start, which have not been written: as if each had been looked up now.</summary>
+    public void BeginWith(InitialPages initial)
+    {
+        Debug.Assert(_pages.Count == 0 && _initial is null && _fences == 0, "before the hart's first block");
+        Debug.Assert(initial.Bits.Length <= _codePages.Length, "RAM with the same content has as many pages");
+        _initial = initial.Pages;
+        for (int word = 0; word < initial.Bits.Length; word++)
+        {
+            Volatile.Write(ref _codePages[word], initial.Bits[word]);
+        }
+
+        Interlocked.MemoryBarrier(); // who writes a page either sees that it holds code, or has done so before it was asked whether anybody had
     }
 
     /// <summary>Whether the page holds instructions that are cached.</summary>
@@ -253,6 +270,14 @@ internal sealed unsafe class BlockCache : IDisposable
 
         ForgetJumps();
         _found = null;
+        foreach ((long page, CodePage code) in _initial ?? [])
+        {
+            if (code.IsLeaving && !_pages.ContainsKey(page))
+            {
+                _codePages[page >> 6] &= ~(1ul << (int)(page & 63));
+            }
+        }
+
         foreach ((long page, KnownPage known) in _pages)
         {
             if (known.Code.IsLeaving)
@@ -313,6 +338,17 @@ internal sealed unsafe class BlockCache : IDisposable
         {
             _codePages[page >> 6] |= 1ul << (int)(page & 63);
             Interlocked.MemoryBarrier(); // who writes the page either sees that it holds code, or is seen below
+        }
+
+        if (!newCodePage && _initial is not null && !_pages.ContainsKey(page))
+        {
+            CodePage begun = _initial[page];
+            if (_fences == 0)
+            {
+                return _found = begun;
+            }
+
+            _pages.Add(page, new KnownPage { Code = begun });
         }
 
         ref KnownPage known = ref CollectionsMarshal.GetValueRefOrAddDefault(_pages, page, out bool exists);

@@ -21,8 +21,8 @@ internal sealed unsafe class JumpTable
     public const int SmallSize = 512;
 
     // An idle clone's table takes as little as it can: a larger one comes when blocks were pushed out by others so often for each of its entries.
-    // A page that pushes another out costs about a hundred times as much as a block that does.
-    private const int CollisionsPerEntry = 100, CollisionsPerPage = 2;
+    // A page that pushes another out costs several hundred times as much as a block that does, and a clone that begins to work pays for each.
+    private const int CollisionsPerEntry = 100, PagesPerCollision = 4;
     private const int PageSlots = 1024;
 
     private readonly JumpEntry* _entries;
@@ -104,12 +104,10 @@ internal sealed unsafe class JumpTable
         ulong page = address >> PhysicalMemory.PageShift;
         JumpPage* before = _pages + (page & (ulong)(_pageCount - 1));
         bool grows = before->Tag != page && before->Index is not null && before->Tag != JumpPage.Empty
-            && ++_pageCollisions >= CollisionsPerPage * _pageCount && _pageCount < _largestPageCount;
+            && ++_pageCollisions >= _pageCount / PagesPerCollision && _pageCount < _largestPageCount;
         if (grows)
         {
-            ForgetPages();
-            _pageCount *= 4;
-            _pageCollisions = 0;
+            GrowPages();
         }
 
         int slot = (int)(page & (ulong)(_pageCount - 1));
@@ -215,6 +213,28 @@ internal sealed unsafe class JumpTable
             }
 
             _usedPages[word] = 0;
+        }
+    }
+
+    /// <summary>Has room for four times as many pages. Those that it knows go to where they are looked for then: none that is there is another's.</summary>
+    private void GrowPages()
+    {
+        int before = _pageCount;
+        _pageCount *= 4;
+        _pageCollisions = 0;
+        for (int slot = 0; slot < before; slot++)
+        {
+            int to = (int)(_pages[slot].Tag & (ulong)(_pageCount - 1));
+            if ((_usedPages[slot >> 6] >> (slot & 63) & 1) == 0 || to == slot)
+            {
+                continue;
+            }
+
+            Debug.Assert(to >= before && (_usedPages[to >> 6] >> (to & 63) & 1) == 0, "nothing was there when there was less room");
+            _pages[to] = _pages[slot];
+            _usedPages[to >> 6] |= 1ul << (to & 63);
+            _pages[slot].Tag = JumpPage.Empty;
+            _usedPages[slot >> 6] &= ~(1ul << (slot & 63));
         }
     }
 

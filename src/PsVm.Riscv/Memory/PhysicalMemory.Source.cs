@@ -11,6 +11,9 @@ public sealed unsafe partial class PhysicalMemory
     /// <param name="source">Is asked; set before a hart has run. Null: all pages are there.</param>
     public void FillFrom(IPageSource? source) => Volatile.Write(ref _source, source);
 
+    /// <summary>Some pages may be still to come.</summary>
+    internal bool IsFilled => Volatile.Read(ref _source) is not null;
+
     /// <summary>Whether all RAM of a range is there. Does not wait: what is not is asked for. Addresses that are no RAM do not count.</summary>
     /// <param name="address">First address.</param>
     /// <param name="length">Bytes.</param>

@@ -164,6 +164,9 @@ public sealed unsafe partial class PhysicalMemory
     /// <summary>As <see cref="NotifyWritten(ulong, ulong)"/>, for all RAM: anything may be another now.</summary>
     public void NotifyAllWritten() => Array.ForEach(_harts, hart => hart.RequestInstructionFence());
 
+    /// <summary>Whether no other hart is there.</summary>
+    internal bool IsOnly(Hart hart) => _harts is [var only] && only == hart;
+
     /// <summary>Whether a hart has decoded instructions of a page, by its number. Safe from any thread.</summary>
     internal bool HasCode(long page)
     {
@@ -197,6 +200,20 @@ public sealed unsafe partial class PhysicalMemory
             if (address - region.Base < region.Length)
             {
                 return region;
+            }
+        }
+
+        return null;
+    }
+
+    /// <summary>Host address of a page, by its number; null: there is none.</summary>
+    internal byte* HostOf(long page)
+    {
+        foreach (Region region in _regions)
+        {
+            if (page >= region.FirstPage && (ulong)(page - region.FirstPage) < region.Length >> PageShift)
+            {
+                return region.Host + ((page - region.FirstPage) << PageShift);
             }
         }
 

@@ -25,9 +25,11 @@ internal sealed class SharingTarget : FuzzTarget
         bool apart = dice.OneIn(4);
         using CodeCache one = shared.OpenPart("one"), other = shared.OpenPart(apart ? null : "one");
         using ProgramGuest victim = new(1, [0], one), attacker = new(1, [0], other);
+        bool begins = dice.OneIn(2);
         for (int programs = dice.OneIn(8) ? 10 : 1; programs > 0; programs--)
         {
-            RunProgram(dice, victim, attacker);
+            RunProgram(dice, victim, attacker, begins ? one : null);
+            begins = false;
         }
     }
 
@@ -37,13 +39,41 @@ internal sealed class SharingTarget : FuzzTarget
         _alone.Dispose();
     }
 
-    private void RunProgram(Dice dice, ProgramGuest victim, ProgramGuest attacker)
+    /// <summary>Has guests begin with what two have run that began so, of which each may have been attacked.</summary>
+    private void BeginWithFamily(Dice dice, CodeCache family, params ReadOnlySpan<ProgramGuest> guests)
+    {
+        const string content = "as the reference's";
+        for (int before = dice.Next(2, 4); before > 0; before--)
+        {
+            using ProgramGuest sibling = new(1, [0], family);
+            sibling.CopyFrom(_reference, 0);
+            for (int attacks = dice.Next(3); attacks > 0; attacks--)
+            {
+                Attack(dice, sibling);
+            }
+
+            sibling.Harts[0].Run((ulong)dice.Next(1, 800));
+        }
+
+        foreach (ProgramGuest guest in guests)
+        {
+            guest.Memory.IsPrivate = true;
+            guest.Harts[0].BeginWithFamily(content, () => true);
+        }
+    }
+
+    private void RunProgram(Dice dice, ProgramGuest victim, ProgramGuest attacker, CodeCache? family)
     {
         int kind = dice.OneIn(2) ? dice.Next(16) : dice.Next(8, 16), seed = dice.Next(int.MaxValue);
         _reference.Prepare(0, new Dice(seed, kind), kind);
         (int pointer, int value, int other) = WriteGadget(dice, _reference);
         victim.CopyFrom(_reference, 0);
         attacker.CopyFrom(_reference, 0);
+        if (family is not null)
+        {
+            BeginWithFamily(dice, family, victim, attacker);
+        }
+
         AimGadget(dice, attacker, pointer, value, other);
         PointAtTables(dice, attacker);
         if (!dice.OneIn(4))

@@ -75,8 +75,8 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
         }
     }
 
-    /// <summary>Notes that a page is in use.</summary>
-    public void Touch(CodePage page) => page.LastUse = ++_clock;
+    /// <summary>Notes that a page is in use. Safe from any thread.</summary>
+    public void Touch(CodePage page) => page.LastUse = Interlocked.Increment(ref _clock);
 
     /// <summary>The page of a scope that was seen at a number and holds the same as the one there now; null: its content has to be looked for.</summary>
     public static CodePage? FindAt(CodeScope scope, long number, byte* content, IsaExtensions isa) =>

@@ -38,6 +38,9 @@ internal sealed class CodeScope(string? family) : CodePayer
     /// <summary>Guests that have it open.</summary>
     public int Accounts { get; set; }
 
+    /// <summary>What its guests begin with.</summary>
+    public InitialPagesFinder Initial { get; } = new();
+
     /// <inheritdoc/>
     public override int Guests => Accounts;
 

@@ -177,6 +177,11 @@ internal sealed unsafe class CodeSpace : IDisposable
         {
             if (CodePages.FindAt(account.Scope, number, host, isa) is { } clones)
             {
+                if (clones.Payer != account && account.Scope.Family is not null)
+                {
+                    account.Scope.Initial.Note(clones);
+                }
+
                 return Share(clones, account);
             }
         }
@@ -202,6 +207,24 @@ internal sealed unsafe class CodeSpace : IDisposable
         }
     }
 
+    /// <summary>What a guest begins with, as far as its family knows; null: it shares with nobody, or nothing is known.</summary>
+    /// <param name="account">The guest's part.</param>
+    /// <param name="content">What its RAM holds: equal for all guests of the family whose RAM holds the same.</param>
+    /// <param name="memory">Its RAM, all of it there.</param>
+    /// <param name="isa">The extensions of its harts.</param>
+    /// <param name="isUnwritten">Whether nobody has written the RAM up to now.</param>
+    public InitialPages? FindInitial(CodeAccount account, string content, PhysicalMemory memory, IsaExtensions isa, Func<bool> isUnwritten)
+    {
+        lock (_gate)
+        {
+            InitialPages? found = account.Scope.Family is null
+                ? null
+                : account.Scope.Initial.Find(content, isa, page => memory.HostOf(page.Number) is not null and var host && page.Holds(host), isUnwritten);
+            _sharedPages += found?.Pages.Count ?? 0;
+            return found;
+        }
+    }
+
     /// <summary>A page that was there has one more who needs it. Under the gate.</summary>
     private CodePage Share(CodePage page, CodeAccount account)
     {
@@ -218,6 +241,14 @@ internal sealed unsafe class CodeSpace : IDisposable
     /// <summary>The block that begins at an offset of a page, decoded when it is not there yet; null: there is no room for it now.</summary>
     public Op* FindBlock(CodePage page, int offset)
     {
+        BlockIndex* index = page.Index;
+        BlockHeader* indexed = index is null ? null : BlockIndex.Find(index, offset);
+        if (indexed is not null)
+        {
+            _pages.Touch(page);
+            return (Op*)(indexed + 1);
+        }
+
         lock (_gate)
         {
             _pages.Touch(page);

@@ -1,0 +1,148 @@
+using PsVm.Riscv.Memory;
+using static PsVm.Riscv.Tests.Asm;
+
+namespace PsVm.Riscv.Tests;
+
+/// <summary>What harts of a family know of their RAM before they run.</summary>
+public sealed class InitialPagesTests : IDisposable
+{
+    private const ulong Code = TestMachine.RamBase, Next = Code + 4096;
+    private const string Content = "template";
+
+    private readonly CodeCache _code = new(new TranslatorOptions { Threshold = 1 });
+    private readonly List<IDisposable> _made = [];
+
+    [Fact]
+    public void TheThirdOfAFamilyBeginsWithWhatTwoHaveRunAtTheSamePlace()
+    {
+        bool[] knew = [.. Enumerable.Range(0, 3).Select(_ => Run(Begin()).Knew)];
+        Assert.Equal([false, false, true], knew);
+    }
+
+    [Fact]
+    public void WhatWasWrittenSinceRunsAsItIs()
+    {
+        Run(Begin());
+        Run(Begin());
+        TestMachine byHost = Begin();
+        Assert.True(byHost.Memory.Write(new GuestAddress(Code), BitConverter.GetBytes(Addi(A0, A0, 7))).IsDone);
+        Assert.Equal(7 * 50ul, Run(byHost).Guest.Hart[A0]);
+
+        // By the hart: a store that comes before it, in the next page.
+        TestMachine byItself = Begin().Program(Next, Sw(A2, A1, 0), Jalr(Zero, A1, 0));
+        (byItself.Hart.Pc, byItself.Hart[A1], byItself.Hart[A2]) = (Next, Code, Addi(A0, A0, 9));
+        Assert.True(byItself.Hart.Blocks.HasCode(0));
+        byItself.Hart.Run(102);
+        Assert.Equal(9 * 50ul, byItself.Hart[A0]);
+        Assert.Equal(50ul, Run(Begin()).Guest.Hart[A0]);
+    }
+
+    [Fact]
+    public void WhatGuestsHadWrittenNoneBeginsWith()
+    {
+        for (int i = 0; i < 2; i++)
+        {
+            TestMachine writer = Begin().Program(Next, Addi(A0, A0, 3), Jal(Zero, -4)); // no longer as it began
+            writer.Hart.Pc = Next;
+            Assert.Equal(150ul, Run(writer).Guest.Hart[A0]);
+        }
+
+        TestMachine fresh = Begin();
+        Assert.False(fresh.Hart.Blocks.HasCode(1));
+        fresh.Program(Next, Addi(A0, A0, 4), Jal(Zero, -4)).Hart.Pc = Next;
+        Assert.Equal(200ul, Run(fresh).Guest.Hart[A0]);
+    }
+
+    [Fact]
+    public void AFenceHasThemCompared()
+    {
+        Run(Begin());
+        Run(Begin());
+        TestMachine guest = Begin();
+        guest.Program(Code, Addi(A0, A0, 5)); // nobody is told
+        guest.Hart.RequestInstructionFence();
+        Assert.Equal(250ul, Run(guest).Guest.Hart[A0]);
+    }
+
+    [Fact]
+    public void PagesThatLeaveAreForgottenBeforeTheHartRuns()
+    {
+        using CodeCache code = new(TranslatorOptions.Off with { DecodedBytes = 1 << 20 });
+        Run(Begin(code: code));
+        Run(Begin(code: code));
+        TestMachine guest = Begin(code: code);
+        using TestMachine flood = CodeEvictionTests.Round(code, 1500, seed: 0);
+        flood.Hart.Run(4 * 1500 * 2);
+        Assert.NotEqual(0, code.Usage.EvictedPages);
+
+        Assert.Equal(50ul, Run(guest).Guest.Hart[A0]);
+        TestMachine later = Begin(code: code);
+        Assert.Equal(50ul, Run(later).Guest.Hart[A0]);
+    }
+
+    [Theory]
+    [InlineData("web", "other", true, 1, true)] // the same files, touched: they are looked at again
+    [InlineData("web", Content, false, 1, false)]
+    [InlineData("web", Content, true, 2, false)]
+    [InlineData("db", Content, true, 1, false)]
+    [InlineData(null, Content, true, 1, false)]
+    public void OnlyAHartThatIsAloneOnRamOfItsOwnBeginsSo(string? family, string content, bool isPrivate, int harts, bool knows)
+    {
+        Run(Begin());
+        Run(Begin());
+        TestMachine guest = Begin(family, content, isPrivate, harts: harts);
+        Assert.Equal(knows, guest.Hart.Blocks.HasCode(0));
+        Assert.Equal(50ul, Run(guest).Guest.Hart[A0]);
+    }
+
+    [Fact]
+    public void OtherRamBeginsWithNothingOfIt()
+    {
+        Run(Begin());
+        Run(Begin());
+        Assert.False(Begin(content: "another file", program: [Addi(A0, A0, 2), Jal(Zero, -4)]).Hart.Blocks.HasCode(0));
+    }
+
+    [Fact]
+    public void WhatIsSeenInRamThatWasWrittenMeanwhileIsNotBelieved()
+    {
+        Run(Begin());
+        Run(Begin());
+        Assert.False(Begin(isUnwritten: false).Hart.Blocks.HasCode(0));
+    }
+
+    public void Dispose()
+    {
+        Enumerable.Reverse(_made).ToList().ForEach(made => made.Dispose());
+        _code.Dispose();
+    }
+
+    private TestMachine Begin(
+        string? family = "web",
+        string content = Content,
+        bool isPrivate = true,
+        bool isUnwritten = true,
+        int harts = 1,
+        uint[]? program = null,
+        CodeCache? code = null)
+    {
+        CodeCache part = (code ?? _code).OpenPart(family);
+        TestMachine guest = new TestMachine(code: part).Program(Code, program ?? [Addi(A0, A0, 1), Jal(Zero, -4)]);
+        _made.AddRange([part, guest]);
+        for (int more = 1; more < harts; more++)
+        {
+            _made.Add(new Hart(more, guest.Memory, guest, guest, null, part));
+        }
+
+        guest.Memory.IsPrivate = isPrivate;
+        guest.Hart.BeginWithFamily(content, () => isUnwritten);
+        return guest;
+    }
+
+    private static (TestMachine Guest, bool Knew) Run(TestMachine guest)
+    {
+        bool knew = guest.Hart.Blocks.HasCode(0);
+        guest.Hart.Run(100);
+        return (guest, knew);
+    }
+}
