@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PsVm.Riscv.Interpreter;
 
 namespace PsVm.Riscv;
@@ -9,6 +10,12 @@ public sealed unsafe partial class Hart
     // Source: KVM's pause loop exiting, which waits 4,096 cycles (ple_window).
     private const int MostPauses = 50;
 
+    // Timers are looked at after a slice of so many instructions. What comes between slices takes half a microsecond, so they are long where
+    // instructions are cheap, as long as their time is a small part of a millisecond.
+    private const ulong LeastSlice = 20_000, MostSlice = 80_000;
+    private static readonly long s_shortSlice = Stopwatch.Frequency / 50_000, s_longSlice = Stopwatch.Frequency / 16_000;
+    private ulong _slice = LeastSlice;
+
     /// <summary>What counts against budgets.</summary>
     private ulong Spent => State->Retired + State->Traps + _charged;
 
@@ -17,10 +24,11 @@ public sealed unsafe partial class Hart
         // Traps count too: a handler that traps at once retires nothing, and must not hold the caller for ever.
         ulong begin = Spent;
         State->Pauses = MostPauses;
+        long sliceBegan = Stopwatch.GetTimestamp();
         while (true)
         {
             ulong done = Spent - begin;
-            State->Limit = State->Retired + Math.Min(maxInstructions - Math.Min(done, maxInstructions), Slice);
+            State->Limit = State->Retired + Math.Min(maxInstructions - Math.Min(done, maxInstructions), _slice);
             Interlocked.MemoryBarrier(); // a request that set Limit to 0 before this line is seen in the next ones
             Blocks.KeepUp();
             if (Volatile.Read(ref _requests) != 0 && ServeRequests())
@@ -69,11 +77,28 @@ public sealed unsafe partial class Hart
                     if (State->Limit != 0)
                     {
                         Sample();
+                        sliceBegan = EndSlice(sliceBegan);
                     }
 
                     break;
             }
         }
+    }
+
+    /// <summary>Makes the next slice as long as fits the time that this one took; gives when it begins.</summary>
+    private long EndSlice(long began)
+    {
+        long now = Stopwatch.GetTimestamp(), took = now - began;
+        if (took < s_shortSlice)
+        {
+            _slice = Math.Min(2 * _slice, MostSlice);
+        }
+        else if (took > s_longSlice)
+        {
+            _slice = Math.Max(_slice / 2, LeastSlice);
+        }
+
+        return now;
     }
 
     /// <summary>

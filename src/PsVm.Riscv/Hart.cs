@@ -16,8 +16,6 @@ namespace PsVm.Riscv;
 /// Safety: the state is allocated here and freed when the hart is disposed of, which must not run then; the RAM outlives it. /// </remarks>
 public sealed unsafe partial class Hart : IDisposable
 {
-    // Timers are looked at this often, in instructions: a fraction of a millisecond.
-    private const ulong Slice = 20_000;
     private static readonly int s_codeExits = Enum.GetValues<CodeExit>().Length;
 
     private const uint ExitRequest = 1, InstructionFenceRequest = 2, AddressFenceRequest = 4, SampleRequest = 8;
