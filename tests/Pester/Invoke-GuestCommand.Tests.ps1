@@ -80,7 +80,7 @@ Describe 'Invoke-GuestCommand' {
     }
 
     It 'runs as a job' {
-        $results = Invoke-GuestCommand web-* 'echo job' -AsJob | Wait-Job | Receive-Job -Wait -AutoRemoveJob
+        $results = Invoke-GuestCommand web-* 'echo job' -AsJob | Receive-Job -Wait -AutoRemoveJob
         $results.StdOut | Should -Be job, job
     }
 

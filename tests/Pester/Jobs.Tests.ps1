@@ -42,13 +42,13 @@ Describe '-AsJob' {
         $null = Start-Guest -Name db -Memory 32MB
         $job = Get-Guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60 -AsJob
         @($job) | Should -HaveCount 1
-        ($job | Wait-Job | Receive-Job -Wait -AutoRemoveJob).Name | Should -Be web, db
+        ($job | Receive-Job -Wait -AutoRemoveJob).Name | Should -Be web, db
         Get-Job | Should -BeNullOrEmpty
     }
 
     It 'makes a template in the background' {
         $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
-        $template = Checkpoint-Guest web ./t -AsJob | Wait-Job | Receive-Job -Wait -AutoRemoveJob
+        $template = Checkpoint-Guest web ./t -AsJob | Receive-Job -Wait -AutoRemoveJob
         $template | Should -BeOfType PsVm.GuestTemplate
         Test-GuestTemplate $template | Should -BeTrue
         $guest.State | Should -Be Running
@@ -73,7 +73,7 @@ Describe '-AsJob' {
         $job = & $Command
         @($job) | Should -HaveCount 1
         $job | Should -BeOfType PsVm.Module.Hosting.GuestJob
-        $found = $job | Wait-Job | Receive-Job -Wait -AutoRemoveJob
+        $found = $job | Receive-Job -Wait -AutoRemoveJob
         @($found) | Should -HaveCount 1
         $found.GetType().FullName | Should -Be $Type
         (Get-Command $Cmdlet).OutputType.Name | Should -Be $Type, PsVm.Module.Hosting.GuestJob
@@ -84,7 +84,7 @@ Describe '-AsJob' {
         Copy-GuestTemplate ./t ./copy -AsJob -WhatIf | Should -BeNullOrEmpty
         (Get-ErrorOf { Copy-GuestTemplate ./none ./copy -AsJob -WhatIf }).Id | Should -Be TemplateNotFound
         './copy' | Should -Not -Exist
-        $null = Copy-GuestTemplate ./t ./copy -AsJob -Verbose 4>$null | Wait-Job | Receive-Job -Wait -AutoRemoveJob
+        $null = Copy-GuestTemplate ./t ./copy -AsJob -Verbose 4>$null | Receive-Job -Wait -AutoRemoveJob
         Test-GuestTemplate ./copy | Should -BeTrue
     }
 
@@ -194,6 +194,61 @@ Describe '-AsJob' {
         [DisposedAtEnd]::Attach($job)
         Stop-Guest web -Force
         Wait-Until { [DisposedAtEnd]::IsDisposed }
+    }
+
+    # As Receive-Job -Wait -AutoRemoveJob does with a job that ends while it begins to wait.
+    It 'can be removed twice, by who sees that it has ended and by who is told' {
+        Add-Type -ReferencedAssemblies System.Management.Automation, System.Threading, System.Threading.Thread -TypeDefinition @'
+            using System;
+            using System.Management.Automation;
+            using System.Threading;
+
+            public static class RemovedTwice
+            {
+                public static volatile string Told;
+
+                public static void Attach(Job job, JobRepository jobs) => job.StateChanged += (_, change) =>
+                {
+                    if (change.JobStateInfo.State is JobState.Completed)
+                    {
+                        Thread thread = new(() =>
+                        {
+                            jobs.Remove(job);
+                            job.Dispose();
+                        });
+                        thread.Start();
+                        thread.Join();
+                        try
+                        {
+                            jobs.Remove(job);
+                            job.Dispose();
+                            Told = "removed";
+                        }
+                        catch (ArgumentException failure)
+                        {
+                            Told = failure.Message;
+                        }
+                    }
+                };
+            }
+'@
+        function Get-Repository { [CmdletBinding()] param() $PSCmdlet.JobRepository }
+        $job = Wait-Guest web -Timeout 60 -AsJob
+        [RemovedTwice]::Attach($job, (Get-Repository))
+        Stop-Guest web -Force
+        Wait-Until { [RemovedTwice]::Told }
+        [RemovedTwice]::Told | Should -Be removed
+        Wait-Until { -not (Get-Job) }
+    }
+
+    It 'is received, waited for and removed in one, whenever it ends' {
+        $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
+        foreach ($round in 1..100) {
+            $found = Wait-Guest web -ForText 'GUEST-UP' -AsJob | Receive-Job -Wait -AutoRemoveJob -ErrorAction Stop
+            $found.Name | Should -Be web
+        }
+
+        Wait-Until { -not (Get-Job) }
     }
 
     It 'is stopped and removed by Remove-Job -Force, which it is not without' {

@@ -16,20 +16,26 @@ public sealed class GuestJob : Job
     private readonly Lock _gate = new();
     private readonly Runspace _session = Runspace.DefaultRunspace;
     private readonly JobOutput _output;
+    private readonly JobRepository _jobs;
     private readonly TaskCompletionSource _stopTold = new();
     private readonly TaskCompletionSource _over = new();
     private Task _worker = Task.CompletedTask;
     private bool _isStopping;
     private bool _hasEnded;
+    private bool _isTelling; // those who wait of the end
+    private bool _isBack; // among the session's jobs, for one of them
 
-    /// <summary>Makes a job that has not begun.</summary>
+    /// <summary>Makes a job that has not begun, one of the session's from now on.</summary>
     /// <param name="invocation">What the operator typed.</param>
     /// <param name="confirmations">What the operator was asked about it, and said.</param>
-    internal GuestJob(InvocationInfo invocation, ConfirmationsAhead? confirmations)
+    /// <param name="jobs">The session's jobs.</param>
+    internal GuestJob(InvocationInfo invocation, ConfirmationsAhead? confirmations, JobRepository jobs)
         : base(invocation.Line.Trim())
     {
         PSJobTypeName = nameof(GuestJob);
         _output = new JobOutput(this, invocation.MyCommand.Name, confirmations);
+        _jobs = jobs;
+        jobs.Add(this);
     }
 
     /// <inheritdoc/>
@@ -91,6 +97,7 @@ public sealed class GuestJob : Job
             // Not for those who are told of its end: Receive-Job -AutoRemoveJob is, on the worker, and waits there for the thread that is here.
             RequestStop();
             WaitForWork();
+            StayForOthers();
             _session.StateChanged -= StopWithSession;
             _stopping.Dispose();
         }
@@ -145,6 +152,11 @@ public sealed class GuestJob : Job
             _stopTold.Task.Wait(); // no state comes after the last one
         }
 
+        lock (_gate)
+        {
+            _isTelling = true;
+        }
+
         _over.SetResult();
         try
         {
@@ -153,6 +165,54 @@ public sealed class GuestJob : Job
         catch (ObjectDisposedException)
         {
             // Disposed since its work was over: there is nobody to tell.
+        }
+
+        LeaveAtLast();
+    }
+
+    /// <summary>
+    /// Has a job that was removed at its end be among the session's jobs as long as its end is told. Receive-Job -Wait -AutoRemoveJob removes a job that ends
+    /// while it begins to wait, and once more where it is told of the end, and would say that it is not there.
+    /// </summary>
+    private void StayForOthers()
+    {
+        lock (_gate)
+        {
+            if (!_isTelling || Task.CurrentId == _worker.Id)
+            {
+                return;
+            }
+
+            try
+            {
+                _jobs.Add(this);
+                _isBack = true;
+            }
+            catch (ArgumentException)
+            {
+                // It is there still.
+            }
+        }
+    }
+
+    private void LeaveAtLast()
+    {
+        lock (_gate)
+        {
+            _isTelling = false;
+            if (!_isBack)
+            {
+                return;
+            }
+        }
+
+        try
+        {
+            _jobs.Remove(this);
+        }
+        catch (ArgumentException)
+        {
+            // Who was told of its end has removed it.
         }
     }
 

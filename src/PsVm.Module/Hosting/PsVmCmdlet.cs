@@ -211,8 +211,7 @@ public abstract class PsVmCmdlet : PSCmdlet, IDisposable
             }
         }
 
-        GuestJob job = new(MyInvocation, confirmations);
-        JobRepository.Add(job);
+        GuestJob job = new(MyInvocation, confirmations, JobRepository);
         job.Begin(_jobWorks, ModuleServices.Guests, Logged);
         WriteObject(job);
     }

@@ -9,6 +9,8 @@ namespace PsVm.Machine.Tests.Templates;
 /// backend and one of ROM, <c>virt-1.1</c> of one with two harts and default RAM, and <c>differential</c> of a clone of the latter.
 /// <c>version-2.zip</c> holds the first of format version 2: <c>alone</c> of a guest of two harts with a named backend and one of ROM,
 /// <c>middle</c> of a clone of it, and <c>top</c> of a clone of that one, both differential.
+/// <c>version-3.zip</c> holds what the code of commit acf553e made, format version 3, of which no disk has a file: <c>alone</c> of a guest of two harts with a disk
+/// under an overlay in memory and an adapter on a hub, <c>top</c> of a clone of it, differential, and the image of the disk.
 /// </remarks>
 public sealed class StoredTemplateTests : TemplateTest
 {
@@ -63,6 +65,31 @@ public sealed class StoredTemplateTests : TemplateTest
         Assert.Equal(check, Check(clone));
         Ask(clone, "touch 3", "touch: ");
         Check(Clone(Make(clone, new CheckpointOptions { Path = At("again"), Differential = true })));
+    }
+
+    [Theory]
+    [InlineData("alone", "check: ok pages=14 good=14 zero=0 bad=0 checksum=0x64f764bce016a293")]
+    [InlineData("top", "check: ok pages=14 good=14 zero=0 bad=0 checksum=0x64f764bce016a293")]
+    public void A_template_of_version_3_starts_and_answers(string name, string check)
+    {
+        Unpack("version-3.zip");
+        GuestOptions options = new() { Template = At(name), Disks = [new GuestDiskOptions { Path = At("disk.img") }] };
+
+        Assert.Empty(GuestTemplates.Test(At(name), verify: true).Errors);
+        GuestTemplate template = GuestTemplates.Read(At(name));
+        string clone = Clone(options);
+
+        Assert.Equal((3, 2, "virt-1.3"), (template.FormatVersion, template.Harts, template.MachineType));
+        Assert.Equal(["disk:root", "net:net0"], template.Slots);
+        GuestDisk disk = Assert.Single(Host.GetDisks(clone));
+        Assert.Equal(("root", 65536, DiskOverlay.Memory, 0, 0), (disk.Name, disk.Size, disk.Overlay, disk.OverlayBytes, disk.TemplateBytes));
+        Assert.Equal(("lan", true), (Host.Get(clone).Networks[0].Network, Host.Get(clone).Networks[0].Connected));
+        Assert.Equal(check, Check(clone));
+        Ask(clone, "touch 3", "touch: ");
+        Make(clone, new CheckpointOptions { Path = At("again"), Differential = true });
+        Check(Clone(options with { Template = At("again") }));
+        File.WriteAllBytes(At("disk.img"), new byte[65536]);
+        Assert.Equal(GuestErrorIds.TemplateDiskMismatch, ErrorOf(() => Clone(options)));
     }
 
     private void Unpack(string archive)
