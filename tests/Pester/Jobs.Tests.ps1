@@ -243,7 +243,7 @@ Describe '-AsJob' {
 
     It 'is received, waited for and removed in one, whenever it ends' {
         $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
-        foreach ($round in 1..100) {
+        foreach ($round in 1..25) {
             $found = Wait-Guest web -ForText 'GUEST-UP' -AsJob | Receive-Job -Wait -AutoRemoveJob -ErrorAction Stop
             $found.Name | Should -Be web
         }
