@@ -105,7 +105,7 @@ internal sealed class BackendLease(MemoryBackend backend, Action free)
     {
         if (_closed)
         {
-            throw MemoryBackends.NotFound(new(backend.Id), backend); // somebody removed it since it was found
+            throw LiveBackends.NotFound(new(backend.Id), backend); // somebody removed it since it was found
         }
 
         ThrowIfHeld("attached to a second guest");

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using Microsoft.Win32.SafeHandles;
 using PsVm.Memory.Discarding;
 using PsVm.Memory.Files;
@@ -21,15 +20,8 @@ public sealed class MemoryBackends : IDisposable
     // Blocks that one call allocates.
     private const long AllocationStep = 256L << 20;
 
-    // Names compare one way: so do those of guests and machine types.
-    private static readonly StringComparer Ids = StringComparer.OrdinalIgnoreCase;
-
     private readonly Lock _lock = new();
-    // In the order they were made; and by id, of which the default RAM of every guest has the same.
-    private readonly SortedDictionary<long, MemoryBackend> _live = [];
-    private readonly Dictionary<string, SortedDictionary<long, MemoryBackend>> _byId = new(Ids);
-    private readonly Dictionary<Guid, MemoryBackend> _byInstance = [];
-    private readonly HashSet<string> _reservedIds = new(Ids) { DefaultRamId };
+    private readonly LiveBackends _live = new();
     private readonly SharedDescriptors _descriptors = new();
     private readonly MappingBudget _budget;
     private readonly bool _isLinux;
@@ -37,8 +29,6 @@ public sealed class MemoryBackends : IDisposable
     private readonly Lazy<long> _memory = new(() => new AvailableMemory().Total());
     private MemoryBackendPolicy _policy;
     private long? _memoryReserve;
-    private long _generated;
-    private long _made;
 
     /// <summary>Makes an empty manager.</summary>
     /// <param name="readVariable">Reads environment variables; null: the process's.</param>
@@ -147,17 +137,14 @@ public sealed class MemoryBackends : IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         cancellation.ThrowIfCancellationRequested();
-        var id = ReserveId(options.Id);
+        var id = _live.Reserve(options.Id);
         try
         {
             return Build(id, options, progress, cancellation);
         }
         finally
         {
-            lock (_lock)
-            {
-                _reservedIds.Remove(id);
-            }
+            _live.Release(id);
         }
     }
 
@@ -219,12 +206,9 @@ public sealed class MemoryBackends : IDisposable
     {
         ArgumentNullException.ThrowIfNull(options);
         var errors = new List<BackendError>();
-        lock (_lock)
+        if (options.Id is { } id && _live.WhyUnusable(id) is { } unusable)
         {
-            if (options.Id is { } id && UnusableId(id) is { } unusable)
-            {
-                errors.Add(unusable);
-            }
+            errors.Add(unusable);
         }
 
         if (!_isLinux)
@@ -261,13 +245,7 @@ public sealed class MemoryBackends : IDisposable
     }
 
     /// <summary>The live backends, in the order they were made.</summary>
-    public IReadOnlyList<MemoryBackend> List()
-    {
-        lock (_lock)
-        {
-            return [.. _live.Values];
-        }
-    }
+    public IReadOnlyList<MemoryBackend> List() => _live.List();
 
     /// <summary>A live backend.</summary>
     /// <param name="wanted">Which one.</param>
@@ -275,45 +253,12 @@ public sealed class MemoryBackends : IDisposable
     /// There is none (<see cref="MemoryErrorIds.BackendNotFound"/>), or several guests have a default RAM
     /// (<see cref="MemoryErrorIds.AmbiguousId"/>).
     /// </exception>
-    public MemoryBackend Get(BackendReference wanted)
-    {
-        lock (_lock)
-        {
-            if (wanted.InstanceId is { } instance && _byInstance.TryGetValue(instance, out MemoryBackend? meant) && Ids.Equals(meant.Id, wanted.Id))
-            {
-                return meant;
-            }
-
-            List<MemoryBackend> named = Named(wanted);
-            List<MemoryBackend> found = wanted.InstanceId is null ? named : named.FindAll(b => b.InstanceId == wanted.InstanceId);
-            return found.Count switch
-            {
-                1 => found[0],
-                0 when named.Count > 0 => throw NotFound(wanted, named[0]),
-                0 => throw new MemoryBackendException(
-                    MemoryErrorIds.BackendNotFound,
-                    $"No backend has id '{wanted.Id}'; there are {_live.Count} backends.{NearestName.Hint(wanted.Id, _byId.Keys)}",
-                    wanted.Id,
-                    "List them with Get-MemoryBackend."),
-                _ => throw new MemoryBackendException(
-                    MemoryErrorIds.AmbiguousId,
-                    $"{found.Count} guests have a default RAM '{wanted.Id}': {Some(found)}.",
-                    wanted.Id,
-                    $"Say whose: '{found[0].Info.QualifiedId}', or give the object of one; Get-MemoryBackend lists them."),
-            };
-        }
-    }
+    public MemoryBackend Get(BackendReference wanted) => _live.Get(wanted);
 
     /// <summary>The live backend with an id.</summary>
     /// <param name="id">The id.</param>
     /// <returns>Null when there is none, or not just one.</returns>
-    public MemoryBackend? TryGet(string id)
-    {
-        lock (_lock)
-        {
-            return Named(new(id)) is [var only] ? only : null;
-        }
-    }
+    public MemoryBackend? TryGet(string id) => _live.TryGet(id);
 
     /// <summary>Unmaps and forgets a backend; its file stays.</summary>
     /// <param name="wanted">Which one.</param>
@@ -331,41 +276,7 @@ public sealed class MemoryBackends : IDisposable
         }
     }
 
-    internal static MemoryBackendException NotFound(BackendReference wanted, MemoryBackend now) => new(
-        MemoryErrorIds.BackendNotFound,
-        wanted.InstanceId is null || wanted.InstanceId == now.InstanceId
-            ? $"Expected backend '{wanted.Id}' to be live, found that it was removed."
-            : $"Expected the backend '{wanted.Id}' that was made first, found that it was removed and that another one has its id.",
-        wanted.Id,
-        "List the backends with Get-MemoryBackend.");
-
-    /// <summary>Backends of an id, or of a guest's id as in <c>web/ram.default</c>. Under the lock.</summary>
-    private List<MemoryBackend> Named(BackendReference wanted)
-    {
-        if (_byId.TryGetValue(wanted.Id, out var named))
-        {
-            return [.. named.Values];
-        }
-
-        return wanted.Id.Split(BackendReference.GuestSeparator, 2) is [var guest, var id] && _byId.TryGetValue(id, out var owned)
-            ? [.. owned.Values.Where(backend => Ids.Equals(backend.Info.Guest, guest))]
-            : [];
-    }
-
-    private static string Some(List<MemoryBackend> backends) =>
-        string.Join(", ", backends.Take(3).Select(backend => backend.Info.QualifiedId)) + (backends.Count > 3 ? " and others" : string.Empty);
-
-    internal void Forget(MemoryBackend backend)
-    {
-        lock (_lock)
-        {
-            _byInstance.Remove(backend.InstanceId);
-            if (_live.Remove(backend.Sequence) && _byId.TryGetValue(backend.Id, out var named) && named.Remove(backend.Sequence) && named.Count == 0)
-            {
-                _byId.Remove(backend.Id);
-            }
-        }
-    }
+    internal void Forget(MemoryBackend backend) => _live.Forget(backend);
 
     internal static MemoryBackendException ToException(BackendError error, string? target) =>
         new(error.Id, error.Message, target, error.RecommendedAction);
@@ -398,19 +309,7 @@ public sealed class MemoryBackends : IDisposable
 
             var discarder = new Discarder(id, opened, mapping, _budget);
             var backend = new MemoryBackend(this, opened, mapping, discarder, opened.ToOutcome(id, mapping, clock.Elapsed));
-            lock (_lock)
-            {
-                backend.Sequence = ++_made;
-                _live.Add(backend.Sequence, backend);
-                _byInstance.Add(backend.InstanceId, backend);
-                if (!_byId.TryGetValue(id, out var named))
-                {
-                    _byId[id] = named = [];
-                }
-
-                named.Add(backend.Sequence, backend);
-            }
-
+            _live.Add(backend);
             return backend;
         }
         catch
@@ -481,33 +380,6 @@ public sealed class MemoryBackends : IDisposable
             $"Of {ByteSize.ToExactText(options.Size)}, those from offset {offset} cannot be faulted in: {Errors.Describe(error)}.",
             null);
     }
-
-    private string ReserveId(string? asked)
-    {
-        lock (_lock)
-        {
-            if (asked is not null)
-            {
-                ThrowIfAny(UnusableId(asked), asked);
-                _reservedIds.Add(asked);
-                return asked;
-            }
-
-            string id;
-            do
-            {
-                id = string.Create(CultureInfo.InvariantCulture, $"ram{_generated++}");
-            }
-            while (UnusableId(id) is not null || !_reservedIds.Add(id));
-            return id;
-        }
-    }
-
-    private BackendError? UnusableId(string id) =>
-        Ids.Equals(id, DefaultRamId) ? new(MemoryErrorIds.ReservedId, $"Id '{id}' belongs to the default RAM of guests.", "Use another id.")
-        : _reservedIds.Contains(id) || _byId.ContainsKey(id)
-            ? new(MemoryErrorIds.DuplicateId, $"Another live backend has id '{id}'.", "Use another id, or remove that backend first.")
-        : null;
 
     private bool Denies(MemoryBackendOptions options) =>
         options.DenyPrivateDiscard || (Policy.DenyPrivateDiscard && !options.AllowPrivateDiscard);

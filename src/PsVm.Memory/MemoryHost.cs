@@ -74,7 +74,7 @@ public sealed class MemoryHost(MemoryBackends backends) : IMemoryHost
         }
         catch (ObjectDisposedException)
         {
-            throw MemoryBackends.NotFound(backend, found);
+            throw LiveBackends.NotFound(backend, found);
         }
     }
 }
