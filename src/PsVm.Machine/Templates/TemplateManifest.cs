@@ -69,11 +69,7 @@ internal sealed record TemplateManifest
         {
             Name = disk.Name,
             ReadOnly = disk.ReadOnly,
-            Inode = disk.Identity.Inode,
-            Device = disk.Identity.Device,
-            FileSize = disk.Identity.Size,
-            ModifiedNanoseconds = disk.Identity.ModifiedNanoseconds,
-            ChangedNanoseconds = disk.Identity.ChangedNanoseconds,
+            Identity = disk.Identity,
             Digest = disk.Digest,
             Written = disk.Written is null ? null : DiskFileManifest.From(disk.Written),
         })],
@@ -91,11 +87,7 @@ internal sealed record TemplateManifest
             ReadOnly = block.ReadOnly,
             File = block.InTemplate ? Path.GetFileName(block.File) : block.File,
             Offset = block.Offset,
-            Inode = block.Identity.Inode,
-            Device = block.Identity.Device,
-            FileSize = block.Identity.Size,
-            ModifiedNanoseconds = block.Identity.ModifiedNanoseconds,
-            ChangedNanoseconds = block.Identity.ChangedNanoseconds,
+            Identity = block.Identity,
             Digest = block.Digest,
             Sha256 = block.Sha256,
             ChangedBytes = block.ChangedBytes,
@@ -125,7 +117,7 @@ internal sealed record TemplateManifest
         {
             Name = disk.Name,
             ReadOnly = disk.ReadOnly,
-            Identity = new FileIdentity(disk.Device, disk.Inode, disk.FileSize, disk.ModifiedNanoseconds, disk.ChangedNanoseconds),
+            Identity = disk.Identity,
             Digest = disk.Digest,
             Written = disk.Written?.ToFile(folder),
         })],
@@ -145,8 +137,7 @@ internal sealed record TemplateManifest
             File = Path.Combine(folder, block.File),
             InTemplate = !Path.IsPathRooted(block.File),
             Offset = block.Offset,
-            Identity = new FileIdentity(
-                block.Device, block.Inode, block.FileSize, block.ModifiedNanoseconds, block.ChangedNanoseconds ?? 0),
+            Identity = block.Identity,
             Digest = block.Digest,
             Sha256 = block.Sha256,
             ChangedBytes = block.ChangedBytes,
@@ -190,8 +181,42 @@ internal sealed record TemplateManifest
     }
 }
 
+/// <summary>What says in <c>template.json</c> which file is meant.</summary>
+internal abstract record FileManifest
+{
+    /// <summary>Places of properties that stand behind these.</summary>
+    protected const int BehindIdentity = OfIdentity + 1;
+
+    private const int OfIdentity = 1;
+
+    [JsonRequired, JsonPropertyOrder(OfIdentity)]
+    public ulong Inode { get; init; }
+
+    [JsonRequired, JsonPropertyOrder(OfIdentity)]
+    public ulong Device { get; init; }
+
+    [JsonRequired, JsonPropertyOrder(OfIdentity)]
+    public long FileSize { get; init; }
+
+    [JsonRequired, JsonPropertyOrder(OfIdentity)]
+    public long ModifiedNanoseconds { get; init; }
+
+    /// <summary>Null: it is of version 1.</summary>
+    [JsonPropertyOrder(OfIdentity)]
+    public long? ChangedNanoseconds { get; init; }
+
+    /// <summary>All of these.</summary>
+    [JsonIgnore]
+    public FileIdentity Identity
+    {
+        get => new(Device, Inode, FileSize, ModifiedNanoseconds, ChangedNanoseconds ?? 0);
+        init => (Device, Inode, FileSize, ModifiedNanoseconds, ChangedNanoseconds) =
+            (value.Device, value.Inode, value.Size, value.ModifiedNanoseconds, value.ChangedNanoseconds);
+    }
+}
+
 /// <summary>A block of RAM in <c>template.json</c>.</summary>
-internal sealed record RamBlockManifest
+internal sealed record RamBlockManifest : FileManifest
 {
     public required string BackendId { get; init; }
 
@@ -203,62 +228,38 @@ internal sealed record RamBlockManifest
 
     public long Offset { get; init; }
 
-    public required ulong Inode { get; init; }
-
-    public required ulong Device { get; init; }
-
-    public required long FileSize { get; init; }
-
-    public required long ModifiedNanoseconds { get; init; }
-
-    public long? ChangedNanoseconds { get; init; }
-
+    [JsonPropertyOrder(BehindIdentity)]
     public string? Digest { get; init; }
 
+    [JsonPropertyOrder(BehindIdentity)]
     public string? Sha256 { get; init; }
 
+    [JsonPropertyOrder(BehindIdentity)]
     public long? ChangedBytes { get; init; }
 }
 
 /// <summary>A disk in <c>template.json</c>.</summary>
-internal sealed record DiskManifest
+internal sealed record DiskManifest : FileManifest
 {
     public required string Name { get; init; }
 
     public bool ReadOnly { get; init; }
 
-    public required ulong Inode { get; init; }
-
-    public required ulong Device { get; init; }
-
-    public required long FileSize { get; init; }
-
-    public required long ModifiedNanoseconds { get; init; }
-
-    public required long ChangedNanoseconds { get; init; }
-
+    [JsonPropertyOrder(BehindIdentity)]
     public string? Digest { get; init; }
 
+    [JsonPropertyOrder(BehindIdentity)]
     public DiskFileManifest? Written { get; init; }
 }
 
 /// <summary>The file of a disk in <c>template.json</c>.</summary>
-internal sealed record DiskFileManifest
+internal sealed record DiskFileManifest : FileManifest
 {
     public required string File { get; init; }
 
     public required long Bytes { get; init; }
 
-    public required ulong Inode { get; init; }
-
-    public required ulong Device { get; init; }
-
-    public required long FileSize { get; init; }
-
-    public required long ModifiedNanoseconds { get; init; }
-
-    public required long ChangedNanoseconds { get; init; }
-
+    [JsonPropertyOrder(BehindIdentity)]
     public required string Digest { get; init; }
 
     /// <summary>A file as it is written.</summary>
@@ -266,11 +267,7 @@ internal sealed record DiskFileManifest
     {
         File = Path.GetFileName(file.File),
         Bytes = file.Bytes,
-        Inode = file.Identity.Inode,
-        Device = file.Identity.Device,
-        FileSize = file.Identity.Size,
-        ModifiedNanoseconds = file.Identity.ModifiedNanoseconds,
-        ChangedNanoseconds = file.Identity.ChangedNanoseconds,
+        Identity = file.Identity,
         Digest = file.Digest,
     };
 
@@ -279,7 +276,7 @@ internal sealed record DiskFileManifest
     {
         File = Path.Combine(folder, File),
         Bytes = Bytes,
-        Identity = new FileIdentity(Device, Inode, FileSize, ModifiedNanoseconds, ChangedNanoseconds),
+        Identity = Identity,
         Digest = Digest,
     };
 }

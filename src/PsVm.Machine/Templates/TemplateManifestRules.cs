@@ -16,6 +16,7 @@ internal static class TemplateManifestRules
     private const int LongestRole = 64;
     private const string DiskRole = "disk:", NetworkRole = "net:";
     private const int LongestPath = 4096;
+    private const string NoTimeOfStatus = "no changedNanoseconds";
     private const string BadText = "blank, too long, or not a line that shows as it is";
 
     // The least that a block's size and place are multiples of, whatever page size its backend had.
@@ -130,6 +131,7 @@ internal static class TemplateManifestRules
         { File: var name } when Path.IsPathRooted(name) || !IsFileName(name) => $"the file '{name}', which is no name in the folder",
         { FileSize: var size } when size <= disk.FileSize || size % PageSize != 0 => $"fileSize {size}",
         { Bytes: var bytes } when bytes <= 0 || bytes % PageSize != 0 || bytes > file.FileSize => $"bytes {bytes}",
+        { ChangedNanoseconds: null } => NoTimeOfStatus,
         { ModifiedNanoseconds: < 0 } or { ChangedNanoseconds: < 0 } => "a time before 1970",
         { Digest: var digest } when !IsSha256(digest) => "a digest that is none",
         _ => null,
@@ -159,6 +161,7 @@ internal static class TemplateManifestRules
     private static string? FirstBroken(DiskManifest disk) => disk switch
     {
         { FileSize: var size } when size <= 0 || size % DiskFile.SectorSize != 0 => $"fileSize {size}",
+        { ChangedNanoseconds: null } => NoTimeOfStatus,
         { ModifiedNanoseconds: < 0 } or { ChangedNanoseconds: < 0 } => "a time before 1970",
         { Digest: { } digest } when !IsSha256(digest) => "a digest that is none",
         _ => null,
