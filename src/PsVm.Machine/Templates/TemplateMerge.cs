@@ -133,14 +133,15 @@ internal sealed class TemplateMerge(string path, CompressOptions options, Folder
         List<TemplateRamBlock> blocks = [];
         foreach ((TemplateRamBlock block, SafeFileHandle file) in top.Template.RamBlocks.Zip(files))
         {
+            string name = TemplatePart.RamName(blocks.Count);
             blocks.Add(block with
             {
-                File = Path.Combine(_target, $"ram{blocks.Count}.bin"),
+                File = Path.Combine(_target, name),
                 InTemplate = true,
                 Offset = 0,
                 Digest = RamDigest.Of(file, cancellation),
                 Sha256 = block.Sha256 is null ? null : TemplateFile.Sha256(file, hashed: null, cancellation),
-                Identity = MemoryBackends.Identify(file) ?? throw new IOException($"'ram{blocks.Count}.bin' cannot be looked at"),
+                Identity = MemoryBackends.Identify(file) ?? throw new IOException($"'{name}' cannot be looked at"),
                 ChangedBytes = parent is null ? null : ranges[blocks.Count].Sum(range => range.Length),
             });
         }
