@@ -274,6 +274,7 @@ public sealed unsafe partial class Hart : IDisposable
         {
             Debug.Assert(!Volatile.Read(ref _running), "a hart that runs is not disposed of");
             _disposed = true;
+            Profile?.End();
             _memory.Unregister(this);
             Mmu.Dispose();
             Blocks.Dispose();

@@ -15,7 +15,9 @@ internal sealed unsafe class HartProfile(Hart hart)
     /// <summary>Whether harts are profiled.</summary>
     public static readonly bool IsOn = AppContext.TryGetSwitch(SwitchName, out bool on) && on;
 
+    // With those that have ended guarded by itself.
     private static readonly List<HartProfile> s_all = [];
+    private static HartProfileCounts s_ofEnded = HartProfileCounts.None();
 
     private readonly Lock _gate = new();
     private readonly long[] _counts = new long[Enum.GetValues<HartWork>().Length];
@@ -30,13 +32,11 @@ internal sealed unsafe class HartProfile(Hart hart)
     private HartCodeExits _exits = new();
 
     /// <summary>The profile of a new hart; null: harts are not profiled.</summary>
-    public static HartProfile? TryMake(Hart hart)
-    {
-        if (!IsOn)
-        {
-            return null;
-        }
+    public static HartProfile? TryMake(Hart hart) => IsOn ? Make(hart) : null;
 
+    /// <summary>A profile of a hart, which <see cref="End"/>s before the hart does.</summary>
+    public static HartProfile Make(Hart hart)
+    {
         HartProfile made = new(hart);
         lock (s_all)
         {
@@ -61,16 +61,28 @@ internal sealed unsafe class HartProfile(Hart hart)
     /// <summary>What was counted and sampled since it was asked for last, of all harts together.</summary>
     public static HartProfileCounts TakeAll()
     {
-        var sum = new HartProfileCounts(new long[Enum.GetValues<HartWork>().Length], [], [], new HartCodeExits());
         lock (s_all)
         {
+            (HartProfileCounts sum, s_ofEnded) = (s_ofEnded, HartProfileCounts.None());
             foreach (HartProfile profile in s_all)
             {
                 sum = profile.TakeInto(sum);
             }
-        }
 
-        return sum;
+            return sum;
+        }
+    }
+
+    /// <summary>The hart is about to be no more: what is not taken yet is kept for who takes it next.</summary>
+    public void End()
+    {
+        lock (s_all)
+        {
+            if (s_all.Remove(this))
+            {
+                s_ofEnded = TakeInto(s_ofEnded);
+            }
+        }
     }
 
     /// <summary>From here to the end of the scope the hart's thread does some work.</summary>
@@ -216,4 +228,8 @@ internal sealed record HartProfileCounts(
     Dictionary<ulong, long> Traps,
     HartCodeExits Exits,
     ulong Instructions = 0,
-    long EmptyLookups = 0);
+    long EmptyLookups = 0)
+{
+    /// <summary>Nothing, to add to.</summary>
+    public static HartProfileCounts None() => new(new long[Enum.GetValues<HartWork>().Length], [], [], new HartCodeExits());
+}
