@@ -4,7 +4,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 static uint64_t sum(const uint64_t *words, uint64_t count)
@@ -25,19 +24,18 @@ int fill(uint64_t bytes)
 {
     uint64_t count = bytes / sizeof(uint64_t), half = 0;
     uint64_t *words = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    int ends[2], status;
-    if (words == MAP_FAILED || pipe(ends))
+    int ends[2];
+    if (words == MAP_FAILED)
         fail("mmap");
+    open_pipe(ends);
     write_words(words, count, 1);
-    pid_t child = fork();
-    if (child < 0)
-        fail("fork");
+    pid_t child = start_child();
     if (child == 0) {
         write_words(words, count / 2, 2);
         half = sum(words, count);
         _exit(write(ends[1], &half, sizeof half) != sizeof half);
     }
-    if (read(ends[0], &half, sizeof half) != sizeof half || waitpid(child, &status, 0) < 0 || status)
+    if (read(ends[0], &half, sizeof half) != sizeof half || wait_for_child(child))
         fail("child");
     printf("%016" PRIx64 " %016" PRIx64 "\n", half, sum(words, count));
     return 0;

@@ -46,13 +46,10 @@ uint64_t forks(uint64_t rounds)
 {
     uint64_t checksum = 0;
     while (rounds--) {
-        int status;
-        pid_t child = fork();
+        pid_t child = start_child();
         if (child == 0)
             _exit((int)(rounds & 0x7f));
-        if (child < 0 || waitpid(child, &status, 0) != child)
-            fail("fork");
-        checksum = mix(checksum, (uint64_t)WEXITSTATUS(status));
+        checksum = mix(checksum, (uint64_t)WEXITSTATUS(wait_for_child(child)));
     }
     return checksum;
 }
@@ -62,11 +59,10 @@ uint64_t processes(uint64_t rounds)
     char *arguments[] = {"workloads", "nothing", NULL}, *environment[] = {NULL};
     uint64_t checksum = 0;
     while (rounds--) {
-        int status;
         pid_t child;
-        if (posix_spawn(&child, "/proc/self/exe", NULL, NULL, arguments, environment) || waitpid(child, &status, 0) != child)
+        if (posix_spawn(&child, "/proc/self/exe", NULL, NULL, arguments, environment))
             fail("posix_spawn");
-        checksum = mix(checksum, (uint64_t)WEXITSTATUS(status) + 1);
+        checksum = mix(checksum, (uint64_t)WEXITSTATUS(wait_for_child(child)) + 1);
     }
     return checksum;
 }
@@ -75,13 +71,11 @@ uint64_t processes(uint64_t rounds)
 uint64_t switches(uint64_t rounds)
 {
     uint64_t checksum = 0;
-    int there[2], back[2], status;
+    int there[2], back[2];
     uint8_t byte = 0;
-    if (pipe(there) || pipe(back))
-        fail("pipe");
-    pid_t child = fork();
-    if (child < 0)
-        fail("fork");
+    open_pipe(there);
+    open_pipe(back);
+    pid_t child = start_child();
     if (child == 0) {
         close(there[1]);
         while (read(there[0], &byte, 1) == 1) {
@@ -98,8 +92,8 @@ uint64_t switches(uint64_t rounds)
         checksum = mix(checksum, byte);
     }
     close(there[1]);
-    if (waitpid(child, &status, 0) != child || status)
-        fail("waitpid");
+    if (wait_for_child(child))
+        fail("child");
     close(there[0]), close(back[0]), close(back[1]);
     return checksum;
 }

@@ -15,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
@@ -104,13 +103,10 @@ static int time_command(const char *name, char **command)
     uint64_t checksum = 0;
     size_t held = 0;
     ssize_t count;
-    int ends[2], status;
+    int ends[2];
     double began = begin(name, "");
-    if (pipe(ends))
-        fail("pipe");
-    pid_t child = fork();
-    if (child < 0)
-        fail("fork");
+    open_pipe(ends);
+    pid_t child = start_child();
     if (child == 0) {
         dup2(ends[1], STDOUT_FILENO);
         close(ends[0]);
@@ -128,9 +124,7 @@ static int time_command(const char *name, char **command)
     }
     for (size_t i = 0; i < held; i++)
         checksum = mix(checksum, ((unsigned char *)output)[i]);
-    if (waitpid(child, &status, 0) < 0)
-        fail("waitpid");
-    if (status)
+    if (wait_for_child(child))
         return 1;
     report(name, "", began, checksum);
     return 0;

@@ -58,17 +58,14 @@ uint64_t cow(uint64_t rounds)
     madvise(pages, PAGES * PAGE, MADV_NOHUGEPAGE);
     memset(pages, 1, PAGES * PAGE);
     while (rounds--) {
-        int status;
-        pid_t child = fork();
+        pid_t child = start_child();
         if (child == 0) {
             uint8_t sum = 0;
             for (uint64_t i = 0; i < PAGES; i++)
                 sum += (pages[i * PAGE] += (uint8_t)(i + rounds));
             _exit(sum & 0x7f);
         }
-        if (child < 0 || waitpid(child, &status, 0) != child)
-            fail("fork");
-        checksum = mix(checksum, (uint64_t)WEXITSTATUS(status) + pages[rounds % PAGES * PAGE]);
+        checksum = mix(checksum, (uint64_t)WEXITSTATUS(wait_for_child(child)) + pages[rounds % PAGES * PAGE]);
     }
     munmap(pages, PAGES * PAGE);
     return checksum;
@@ -80,12 +77,9 @@ uint64_t pipes(uint64_t rounds)
     static uint8_t block[BLOCK];
     uint64_t checksum = 0, got = 0;
     ssize_t count;
-    int ends[2], status;
-    if (pipe(ends))
-        fail("pipe");
-    pid_t child = fork();
-    if (child < 0)
-        fail("fork");
+    int ends[2];
+    open_pipe(ends);
+    pid_t child = start_child();
     if (child == 0) {
         close(ends[0]);
         while (rounds--) {
@@ -103,7 +97,7 @@ uint64_t pipes(uint64_t rounds)
         got += (uint64_t)count;
     }
     close(ends[0]);
-    if (waitpid(child, &status, 0) != child || status)
-        fail("waitpid");
+    if (wait_for_child(child))
+        fail("child");
     return mix(checksum, got);
 }

@@ -3,6 +3,7 @@
 #define WORKLOADS_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 typedef uint64_t workload(uint64_t rounds);
 
@@ -11,6 +12,11 @@ workload integer, sieve, chase, sha256, matmul_double, matmul_single, nbody_doub
 
 /* Ends the program with what failed and errno's text. */
 _Noreturn void fail(const char *what);
+
+/* A pipe, a process (0 in the child), and how one has ended, as waitpid says it; they fail as above. */
+void open_pipe(int ends[2]);
+pid_t start_child(void);
+int wait_for_child(pid_t child);
 
 /* Seconds by a clock that only goes forward. */
 double now(void);
