@@ -26,6 +26,9 @@ internal sealed class Arguments
         }
     }
 
+    /// <summary>Whether an option was given that nobody has asked for yet.</summary>
+    public bool Has(string name) => _values.ContainsKey(name);
+
     /// <summary>An option's value.</summary>
     /// <exception cref="ArgumentException">It is missing.</exception>
     public string Text(string name) => TextOrNull(name) ?? throw new ArgumentException($"Expected {name} VALUE, found none.");
