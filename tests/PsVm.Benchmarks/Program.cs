@@ -26,7 +26,7 @@ const string Usage = """
     vhost    a folder that virtiofsd shares with a guest, here and in QEMU in turn: long files, and many small ones
     disk     a disk's requests, one and 32 at a time, in turn with QEMU
     network  a guest's network by passt, both ways and by requests, in turn with QEMU
-    import   what Import-Module adds to the start of pwsh
+    import   what Import-Module adds to the start of pwsh, and the first guest to what a second takes
     docs/benchmarks.md has their options.
     """;
 
