@@ -157,6 +157,9 @@ internal unsafe struct HartState
     /// <summary>Host addresses that translated code has checked and uses a few times more, within one block.</summary>
     public fixed ulong Reached[AccessGroups.MostAtOnce];
 
+    /// <summary>Where values wait that translated code computes with and has no register for, within one run of operations.</summary>
+    public fixed ulong Spilled[ValueRun.MostSpilled];
+
     /// <summary>Instructions have even addresses, and an entry has 32 bytes.</summary>
     public const int JumpScale = 16;
 

@@ -23,7 +23,7 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>Finds the groups of the block in hand.</summary>
     private void FindGroups()
     {
-        (_groups, _held, _kept) = (AccessGroups.Of(_ops, &CallsInterpreter), null, []);
+        (_groups, _held, _kept) = (AccessGroups.Of(_ops, HasRuns ? &EndsRun : &CallsInterpreter), null, []);
         if (_groups is null)
         {
             return;
@@ -242,7 +242,7 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     /// <summary>A stretch that is written twice: where it is entered, by the index of the operation, and what is known where it begins.</summary>
-    private sealed class OtherWay(
+    public sealed class OtherWay(
         AccessStretch stretch, nint ops, bool unitIsOn, bool unitIsDirty, bool roundsToNearest, uint boxed)
     {
         public AccessStretch Stretch => stretch;

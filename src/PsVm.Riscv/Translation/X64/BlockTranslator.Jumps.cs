@@ -20,15 +20,7 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>A conditional branch; gives the last operation that is done with it.</summary>
     private Op* Branch(Op* op, int index)
     {
-        Cond condition = op->Code switch
-        {
-            OpCode.Beq => Cond.Equal,
-            OpCode.Bne => Cond.NotEqual,
-            OpCode.Blt => Cond.Less,
-            OpCode.Bge => Cond.GreaterOrEqual,
-            OpCode.Bltu => Cond.Below,
-            _ => Cond.AboveOrEqual,
-        };
+        Cond condition = ConditionOf(op->Code);
         int skipped = Skippable(op);
         if (skipped != 0)
         {
@@ -51,6 +43,16 @@ internal unsafe ref partial struct BlockTranslator
 
         return op;
     }
+
+    private static Cond ConditionOf(OpCode code) => code switch
+    {
+        OpCode.Beq => Cond.Equal,
+        OpCode.Bne => Cond.NotEqual,
+        OpCode.Blt => Cond.Less,
+        OpCode.Bge => Cond.GreaterOrEqual,
+        OpCode.Bltu => Cond.Below,
+        _ => Cond.AboveOrEqual,
+    };
 
     private void Compare(int register, int other)
     {
@@ -123,8 +125,12 @@ internal unsafe ref partial struct BlockTranslator
         _code.Cmov(taken, result, Rdx);
         _code.Set(taken, Rax);
         Define(first, result);
+        UncountIf(skipped);
+    }
 
-        // What is skipped does not count.
+    /// <summary>What is skipped does not count, where al is 1.</summary>
+    private void UncountIf(int skipped)
+    {
         _code.Extend(Rax, Rax, 1, signed: false);
         if (skipped == 3)
         {

@@ -34,6 +34,12 @@ internal unsafe ref partial struct BlockTranslator
 
         /// <summary>An operation that failed.</summary>
         Fault,
+
+        /// <summary>The taken way of a conditional branch of a run.</summary>
+        RunExit,
+
+        /// <summary>An access of a run that the TLB does not answer: what is left of the run is done otherwise.</summary>
+        RunMiss,
     }
 
     private void RareWays()
@@ -76,6 +82,15 @@ internal unsafe ref partial struct BlockTranslator
             case LateKind.SideExit:
                 _sideExits!.TryAdd((nint)late.Op, (nint)_code.At);
                 Jump(late.Target, late.Op->Offset, late.Index, isLast: false);
+                break;
+            case LateKind.RunExit:
+                Move(late.Moves!);
+                _sideExits!.TryAdd((nint)late.Op, (nint)_code.At);
+                Jump(late.Target, late.Op->Offset, late.Index, isLast: false);
+                break;
+            case LateKind.RunMiss:
+                Move(late.Moves!);
+                late.Way!.Jumps.Add((late.Index, (nint)_code.Jmp()));
                 break;
             case LateKind.Leave:
                 ToCanonical();
@@ -185,5 +200,11 @@ internal unsafe ref partial struct BlockTranslator
         public int Index { get; } = index;
 
         public long Target { get; } = target;
+
+        /// <summary>What has to be moved first, where a run is left.</summary>
+        public List<RunMove>? Moves { get; init; }
+
+        /// <summary>Where the rest of the run is done.</summary>
+        public OtherWay? Way { get; init; }
     }
 }

@@ -6,7 +6,7 @@ namespace PsVm.Riscv.Translation.X64;
 /// <content>Reading and writing guest registers.</content>
 internal unsafe ref partial struct BlockTranslator
 {
-    private readonly Reg? Mapped(int register) => _map.Integer(register);
+    private readonly Reg? Mapped(int register) => _operands is null ? _map.Integer(register) : _operands[register];
 
     /// <summary>A host register with the value: the guest register's own, or the scratch register.</summary>
     private Reg Use(int register, Reg scratch)

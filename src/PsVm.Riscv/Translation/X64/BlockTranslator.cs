@@ -50,6 +50,11 @@ internal unsafe ref partial struct BlockTranslator
     private OtherWay? _way;
     private Dictionary<nint, nint>? _sideExits, _faults;
 
+    // The run in hand, and where the operands of its value are while that is computed as if it were an operation of its own.
+    private RunState? _run;
+    private Reg?[]? _operands;
+    private int _notRunUntil;
+
     private BlockTranslator(Stubs stubs, TranslationBuffer buffer, RegisterMap map)
     {
         _stubs = stubs;
@@ -90,6 +95,7 @@ internal unsafe ref partial struct BlockTranslator
         _unitIsOn = _roundsToNearest = _loop is not null;
         _unitIsDirty = false;
         _boxed = _loop?.Unit.Boxed ?? 0;
+        _notRunUntil = 0;
         FindGroups();
         Operations(_ops, null);
     }
@@ -104,6 +110,12 @@ internal unsafe ref partial struct BlockTranslator
             _buffer.Reserve(_code.At);
             int index = (int)(op - _ops);
             BeginOther(index);
+            if (HasRuns && !_oneByOne && TryRun(index) is > 0 and var length)
+            {
+                op += length - 1;
+                continue;
+            }
+
             switch (op->Code)
             {
                 case OpCode.End:
