@@ -16,10 +16,12 @@ internal sealed unsafe class LoopUnit
         Blocks = blocks;
         _byOffset = blocks.ToDictionary(block => block.Offset);
         (long[] integers, long[] floats) = (new long[32], new long[32]);
+        UsesFloats = blocks.Any(block => HasFloats(block.Ops));
         uint singles = 0, otherWrites = 0;
         foreach (LoopBlock block in blocks)
         {
             long weight = 1L << (3 * Depth(block));
+            uint written = 0;
             for (Op* op = block.Ops; ; op++)
             {
                 bool counts = op - block.Ops <= block.LastInside;
@@ -30,13 +32,14 @@ internal sealed unsafe class LoopUnit
                 otherWrites |= operands.OtherWrites;
                 if (counts)
                 {
-                    Count(integers, operands.Reads, weight);
-                    Count(integers, operands.Writes, weight);
+                    // Without floating point the operations between are values, which need no place of a guest register.
+                    Count(integers, operands.Reads & ~written, weight);
+                    Count(integers, operands.Writes & ~written, weight);
+                    written |= UsesFloats ? 0 : operands.Writes;
                     Count(floats, operands.Singles | operands.Others, weight);
                     Count(floats, operands.BoxedWrites | operands.OtherWrites, weight);
                 }
 
-                UsesFloats |= op->Code is >= OpCode.Flw and <= OpCode.Fsd or >= OpCode.FaddS and < OpCode.Csrrw;
                 Loads |= op->Code is >= OpCode.Lb and <= OpCode.Lwu;
                 Stores |= op->Code is >= OpCode.Sb and <= OpCode.Sd;
                 Interprets |= op->Code is >= OpCode.Flw and < OpCode.Csrrw;
@@ -89,6 +92,18 @@ internal sealed unsafe class LoopUnit
     /// <summary>The block of the loop that begins at an offset of the page, or null.</summary>
     public LoopBlock? Find(long offset) =>
         offset is >= 0 and < (long)PhysicalMemory.PageSize ? _byOffset.GetValueOrDefault((int)offset) : null;
+
+    private static bool HasFloats(Op* op)
+    {
+        while (!Decoder.IsLast(op->Code) && !IsFloat(op->Code))
+        {
+            op++;
+        }
+
+        return IsFloat(op->Code);
+    }
+
+    private static bool IsFloat(OpCode code) => code is >= OpCode.Flw and <= OpCode.Fsd or >= OpCode.FaddS and < OpCode.Csrrw;
 
     private static void Count(long[] uses, uint registers, long weight)
     {

@@ -42,7 +42,7 @@ internal sealed unsafe partial class ValueRun
         for (int at = _values.Count - 1; at >= 0; at--)
         {
             Value value = _values[at];
-            value.IsNeeded |= value.Kind is ValueKind.Reach or ValueKind.Load or ValueKind.Store or ValueKind.Exit or ValueKind.Effect;
+            value.IsNeeded |= value.Kind is not (ValueKind.Input or ValueKind.Constant or ValueKind.Compute); // what is selected counts, too
             if (value.IsNeeded)
             {
                 NeedsOf(value);

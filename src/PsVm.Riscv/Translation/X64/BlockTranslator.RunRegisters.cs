@@ -46,9 +46,10 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    /// <summary>Whether an operand is best left in the state: it is there, and nobody computes with it later.</summary>
+    /// <summary>Whether an operand is best left in the state: it is there, and nobody computes with it later, or there is no register for it.</summary>
     private readonly bool IsBestInMemory(Value value) =>
-        _run!.RegisterOf(value) is null && value.Kind != ValueKind.Constant && value.NextUse(_run.At + 1) == int.MaxValue;
+        _run!.RegisterOf(value) is null && value.Kind != ValueKind.Constant
+        && (value.NextUse(_run.At + 1) == int.MaxValue || _run.Choose(value, _run.At, _run.Pinned) is null);
 
     /// <summary>A register for the result of the value in hand, when its operands may be overwritten only by the instruction that gives it.</summary>
     private Reg ResultBeside(Value value)

@@ -72,9 +72,10 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    private void Operate(Alu alu, Reg to, Value operand, bool wide)
+    /// <summary>Applies an operand to a register; where it is itself in one, which may have been taken for the result.</summary>
+    private void Operate(Alu alu, Reg to, Value operand, Reg? held, bool wide)
     {
-        if (_run!.RegisterOf(operand) is { } register)
+        if (held is { } register)
         {
             _code.Op(alu, to, register, wide);
         }
@@ -84,7 +85,7 @@ internal unsafe ref partial struct BlockTranslator
         }
         else
         {
-            _code.Op(alu, to, _run.PlaceOf(operand)!.Value, wide);
+            _code.Op(alu, to, _run!.PlaceOf(operand)!.Value, wide);
         }
     }
 
@@ -156,17 +157,18 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         Prepare(second, mayBeNumber: true);
+        Reg? held = _run!.RegisterOf(second);
         Reg result;
-        if (alu == Alu.Add && !Dies(first) && !IsBestInMemory(first) && first.Kind != ValueKind.Constant && _run!.RegisterOf(second) is { } other)
+        if (alu == Alu.Add && !Dies(first) && !IsBestInMemory(first) && first.Kind != ValueKind.Constant && held is { } added)
         {
             Reg one = InRegister(first);
             result = ResultOver(value);
-            _code.Lea(result, new Mem(one, 0, other), wide);
+            _code.Lea(result, new Mem(one, 0, added), wide);
         }
         else
         {
             result = ResultFrom(value, first);
-            Operate(alu, result, second, wide);
+            Operate(alu, result, second, held, wide);
         }
 
         if (!wide)
@@ -220,7 +222,7 @@ internal unsafe ref partial struct BlockTranslator
         else
         {
             Prepare(value.B, mayBeNumber: true);
-            Operate(Alu.Cmp, first, value.B, wide: !value.ComparesWords);
+            Operate(Alu.Cmp, first, value.B, _run!.RegisterOf(value.B), wide: !value.ComparesWords);
         }
 
         _code.Set(condition, Rax);

@@ -24,6 +24,8 @@ internal sealed class RegisterMap
     /// <summary>What holds between units of code: the registers that compilers use most.</summary>
     public static readonly RegisterMap Canonical = new([15, 14, 10, 13, 2, 11, 8, 12, 9], []);
 
+    private const int LeftToValues = 3;
+
     private const sbyte None = -1;
     private readonly sbyte[] _integers = new sbyte[33];
     private readonly sbyte[] _floats = new sbyte[32];
@@ -31,8 +33,10 @@ internal sealed class RegisterMap
     /// <summary>Puts registers into host registers, each into the one that the canonical map gives it, where it gives one.</summary>
     /// <param name="integers">Guest integer registers, as many as <see cref="MoreHosts"/> at most.</param>
     /// <param name="floats">Guest floating point registers, <see cref="FloatCount"/> at most.</param>
-    public RegisterMap(IReadOnlyList<int> integers, IReadOnlyList<int> floats)
+    /// <param name="hasMoreHosts">Whether r14 and r15 are to be had, however few guest registers there are.</param>
+    public RegisterMap(IReadOnlyList<int> integers, IReadOnlyList<int> floats, bool hasMoreHosts = false)
     {
+        HasMoreHosts = hasMoreHosts || integers.Count > Hosts.Length;
         Array.Fill(_integers, None);
         Array.Fill(_floats, None);
         List<Reg> free = [.. MoreHosts];
@@ -65,12 +69,18 @@ internal sealed class RegisterMap
         Displaced = [.. Canonical?.Integers.Where(register => Integer(register) != Canonical.Integer(register)) ?? []];
     }
 
-    /// <summary>The map of a loop: what it uses most is in host registers.</summary>
-    public static RegisterMap For(LoopUnit loop) =>
-        new([.. loop.IntegersByUse.Take(MoreHosts.Length)], [.. loop.FloatsByUse.Take(FloatCount)]);
+    /// <summary>
+    /// The map of a loop: what it uses most is in host registers. Where they are too few for all, runs of operations need some for their values.
+    /// </summary>
+    public static RegisterMap For(LoopUnit loop)
+    {
+        bool few = loop.IntegersByUse.Count > MoreHosts.Length;
+        int most = MoreHosts.Length - (few && !loop.UsesFloats ? LeftToValues : 0);
+        return new RegisterMap([.. loop.IntegersByUse.Take(most)], [.. loop.FloatsByUse.Take(FloatCount)], few);
+    }
 
     /// <summary>Whether r14 and r15 hold guest registers, too.</summary>
-    public bool HasMoreHosts => Integers.Length > Hosts.Length;
+    public bool HasMoreHosts { get; }
 
     /// <summary>Guest integer registers that live in host registers.</summary>
     public int[] Integers { get; }

@@ -25,7 +25,7 @@ internal sealed class RunState
     public RunState(ValueRun run, RegisterMap map, Func<Value, bool> clobbers)
     {
         (Run, _map) = (run, map);
-        Pool = map.HasMoreHosts ? RegisterMap.MoreHosts : [.. map.Integers.Select(register => map.Integer(register)!.Value)];
+        Pool = map.HasMoreHosts ? RegisterMap.MoreHosts : RegisterMap.Hosts;
         _clobbers = new int[run.Values.Count + 2];
         Array.Fill(_clobbers, int.MaxValue);
         for (int at = run.Values.Count - 1; at >= 0; at--)
