@@ -10,8 +10,8 @@ using OpCode = PsVm.Riscv.Decoding.OpCode;
 namespace PsVm.Benchmarks;
 
 /// <summary>
-/// Writes every translation that is made to a file: the guest's operations, with the groups of accesses that are checked as one, and the host's
-/// instructions that they became.
+/// Writes every translation that is made to a file: the guest's operations, with the groups of accesses that are checked as one, the values of
+/// the runs of loops, and the host's instructions that they became.
 /// </summary>
 /// <param name="path">The file; one that is there is replaced.</param>
 internal sealed unsafe class CodeDump(string path) : IDisposable
@@ -29,7 +29,7 @@ internal sealed unsafe class CodeDump(string path) : IDisposable
             $"{kind} page 0x{code.Page:x} offset 0x{first->Offset:x} code 0x{(nint)code.Code:x} {code.Length} bytes"));
         if (code.Loop is not { } loop)
         {
-            WriteGuest(first);
+            WriteGuest(first, &BlockTranslator.CallsInterpreter);
         }
         else
         {
@@ -38,7 +38,11 @@ internal sealed unsafe class CodeDump(string path) : IDisposable
             _out.WriteLine($"  floats in host registers: {string.Join(' ', map.Floats.Select(r => $"f{r}=xmm{map.Float(r)}"))}");
             foreach (LoopBlock block in loop.Blocks)
             {
-                WriteGuest(block.Ops);
+                WriteGuest(block.Ops, loop.UsesFloats ? &BlockTranslator.CallsInterpreter : &BlockTranslator.EndsRun);
+                foreach (ValueRun run in BlockTranslator.RunsOf(loop, block))
+                {
+                    WriteValues(run);
+                }
             }
         }
 
@@ -55,9 +59,22 @@ internal sealed unsafe class CodeDump(string path) : IDisposable
 
     public void Dispose() => _out.Dispose();
 
-    private void WriteGuest(Op* op)
+    private void WriteValues(ValueRun run)
     {
-        AccessGroups? groups = AccessGroups.Of(op, &BlockTranslator.CallsInterpreter);
+        foreach (Value value in run.Values.Where(value => value.IsNeeded && value.Kind != ValueKind.Constant))
+        {
+            _out.WriteLine($"    {value}{(value.NeedsAll || !value.IsWord || value.Kind == ValueKind.Input ? string.Empty : "  (word)")}");
+        }
+
+        IEnumerable<string> last = Enumerable.Range(1, 31)
+            .Where(register => run.Visible[register] is { } value && value != run.Input(register))
+            .Select(register => $"x{register}={(run.Visible[register]!.Kind == ValueKind.Constant ? run.Visible[register]!.Immediate : $"v{run.Visible[register]!.At}")}");
+        _out.WriteLine($"    {string.Join(' ', last)}");
+    }
+
+    private void WriteGuest(Op* op, delegate*<Op*, bool> ends)
+    {
+        AccessGroups? groups = AccessGroups.Of(op, ends);
         for (int index = 0; ; index++, op++)
         {
             string group = groups?[index] is { } of ? $"  group {of.First} of {of.Bytes} bytes, at {groups.OffsetOf(index)}" : string.Empty;

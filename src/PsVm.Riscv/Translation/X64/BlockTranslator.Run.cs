@@ -21,17 +21,58 @@ internal unsafe ref partial struct BlockTranslator
     private readonly bool HasRuns => _loop is not null && !_loop.Unit.UsesFloats;
 
     /// <summary>Whether no run or group reaches over an operation.</summary>
-    private static bool EndsRun(Op* op) => !ValueRun.Has(op->Code);
+    public static bool EndsRun(Op* op) => !ValueRun.Has(op->Code);
+
+    /// <summary>The runs of a loop's block, for who wants to see them.</summary>
+    public static List<ValueRun> RunsOf(LoopUnit loop, LoopBlock block)
+    {
+        List<ValueRun> runs = [];
+        if (loop.UsesFloats)
+        {
+            return runs;
+        }
+
+        AccessGroups? groups = AccessGroups.Of(block.Ops, &EndsRun);
+        for (int first = 0; !Decoder.IsLast(block.Ops[first].Code);)
+        {
+            int end = EndOfRun(block.Ops, first, loop);
+            if (end - first >= LeastRun)
+            {
+                runs.Add(new ValueRun(block.Ops, first, end, groups, HeldBy(RegisterMap.For(loop)), &Skippable));
+            }
+
+            first = Math.Max(end, first + 1);
+        }
+
+        return runs;
+    }
+
+    private static int EndOfRun(Op* ops, int first, LoopUnit loop)
+    {
+        int end = first;
+        while (!EndsRun(ops + end) && !GoesBack(ops + end, loop))
+        {
+            end += 1 + (ops[end].Code is >= OpCode.Beq and <= OpCode.Bgeu ? Skippable(ops + end) : 0);
+        }
+
+        return end;
+    }
+
+    private static uint HeldBy(RegisterMap map)
+    {
+        uint held = 0;
+        foreach (int register in map.Integers)
+        {
+            held |= 1u << register;
+        }
+
+        return held;
+    }
 
     /// <summary>Writes the run that begins at an operation; gives how many operations it has, 0: there is none.</summary>
     private int TryRun(int first)
     {
-        int end = first;
-        while (!EndsRun(_ops + end) && !GoesBack(_ops + end))
-        {
-            end += 1 + (_ops[end].Code is >= OpCode.Beq and <= OpCode.Bgeu ? Skippable(_ops + end) : 0);
-        }
-
+        int end = EndOfRun(_ops, first, _loop!.Unit);
         if (end - first < LeastRun || first < _notRunUntil)
         {
             return 0;
@@ -40,13 +81,7 @@ internal unsafe ref partial struct BlockTranslator
         (X64Assembler code, int late) = (_code, _late.Count);
         try
         {
-            uint held = 0;
-            foreach (int register in _map.Integers)
-            {
-                held |= 1u << register;
-            }
-
-            ValueRun run = new(_ops, first, end, _groups, held, &Skippable);
+            ValueRun run = new(_ops, first, end, _groups, HeldBy(_map), &Skippable);
             _run = new RunState(run, _map, UsesCounters);
             OtherWay way = new(new AccessStretch { First = first, Last = end - 1 }, (nint)_ops, _unitIsOn, _unitIsDirty, _roundsToNearest, _boxed);
             foreach (Value value in run.Values)
@@ -85,8 +120,8 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     /// <summary>Whether it is a branch back within the loop, whose taken way stands in line.</summary>
-    private readonly bool GoesBack(Op* op) =>
-        op->Code is >= OpCode.Beq and <= OpCode.Bgeu && op->Immediate <= op->Offset && _loop!.Unit.Find(op->Immediate) is not null;
+    private static bool GoesBack(Op* op, LoopUnit loop) =>
+        op->Code is >= OpCode.Beq and <= OpCode.Bgeu && op->Immediate <= op->Offset && loop.Find(op->Immediate) is not null;
 
     /// <summary>Whether the code for a value uses rcx and rdx.</summary>
     private static bool UsesCounters(Value value) => value.Kind switch
