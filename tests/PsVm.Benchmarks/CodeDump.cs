@@ -10,8 +10,8 @@ using OpCode = PsVm.Riscv.Decoding.OpCode;
 namespace PsVm.Benchmarks;
 
 /// <summary>
-/// Writes every translation that is made to a file: the guest's operations, with the groups of accesses that are checked as one, the values of
-/// the runs of loops, and the host's instructions that they became.
+/// Writes every translation that is made to a file: the guest's operations, with the groups of accesses that are checked as one, the
+/// values of the runs of loops, and the host's instructions that they became.
 /// </summary>
 /// <param name="path">The file; one that is there is replaced.</param>
 internal sealed unsafe class CodeDump(string path) : IDisposable
@@ -68,7 +68,7 @@ internal sealed unsafe class CodeDump(string path) : IDisposable
 
         IEnumerable<string> last = Enumerable.Range(1, 31)
             .Where(register => run.Visible[register] is { } value && value != run.Input(register))
-            .Select(register => $"x{register}={(run.Visible[register]!.Kind == ValueKind.Constant ? run.Visible[register]!.Immediate : $"v{run.Visible[register]!.At}")}");
+            .Select(register => $"x{register}={run.Visible[register]!.Name}");
         _out.WriteLine($"    {string.Join(' ', last)}");
     }
 

@@ -5,7 +5,7 @@ namespace PsVm.Riscv.Tests;
 
 /// <summary>
 /// Loops of random operations on almost all registers, in lock-step with the interpreter: more live values than the host has registers,
-/// rotations, words, copies, branches over little and out of the loop, accesses in groups and alone, some of which trap at the end of RAM, and
+/// rotations, words, copies, branches over little and more, accesses in groups and alone, some of which trap at the end of RAM, and
 /// stores into the loop itself. PSVM_TEST_SEED repeats a run, PSVM_RANDOM_RUNS says how many programs.
 /// </summary>
 public sealed class LockStepRunTests(ITestOutputHelper output) : IDisposable
@@ -13,7 +13,8 @@ public sealed class LockStepRunTests(ITestOutputHelper output) : IDisposable
     private const ulong Code = TestMachine.RamBase, Handler = Code + 0x7000, Data = Code + 0x10000, RamSize = 1 << 20;
     private const int Mtvec = 0x305, Mepc = 0x341;
 
-    // x31 is the handler's, x30 counts, x29 points to data, x28 walks off RAM, x27 to the code, x26 has an instruction and x25 what makes it another.
+    // x31 is the handler's, x30 counts, x29 points to data, x28 walks off RAM, x27 points to the code, x26 has an instruction and x25 what
+    // makes it another.
     private const int Mine = 25, Counter = 30, Base = 29, Edge = 28, Place = 27, Instruction = 26, Other = 25;
 
     private readonly CodeCache _decoded = new(TranslatorOptions.Off), _translated = new(new TranslatorOptions { Threshold = 1 });
@@ -113,6 +114,10 @@ public sealed class LockStepRunTests(ITestOutputHelper output) : IDisposable
     private static uint Shift(int opcode, int funct3, int upper, int rd, int rs1, int count) =>
         (uint)((upper | count) << 20 | rs1 << 15 | funct3 << 12 | rd << 7 | opcode);
 
+    private static uint Access(Dice dice, int loaded, int stored, int pointer, int reach) => dice.OneIn(2)
+        ? Load(dice.Next(7), loaded, pointer, dice.Next(-reach, reach))
+        : Store(dice.Next(4), stored, pointer, dice.Next(-reach, reach));
+
     private static void Item(Dice dice, List<uint> body)
     {
         (int rd, int rs1, int rs2) = (Register(dice), Any(dice), Any(dice));
@@ -126,7 +131,8 @@ public sealed class LockStepRunTests(ITestOutputHelper output) : IDisposable
                 break;
             case 4:
                 body.Add(Shift(0x13, 1, 0, rd, rs1, dice.Pick<int>([32, 48, 56, 40])));
-                body.Add(Shift(0x13, 5, dice.OneIn(2) ? 0x400 : 0, dice.OneIn(3) ? Register(dice) : rd, rd, dice.Pick<int>([32, 48, 56, 40])));
+                int to = dice.OneIn(3) ? Register(dice) : rd;
+                body.Add(Shift(0x13, 5, dice.OneIn(2) ? 0x400 : 0, to, rd, dice.Pick<int>([32, 48, 56, 40])));
                 break;
             case < 8:
                 body.Add(R(0x3b, dice.Pick<int>([0, 0, 1, 5]), 0, rd, rs1, rs2));
@@ -154,10 +160,10 @@ public sealed class LockStepRunTests(ITestOutputHelper output) : IDisposable
                 body.Add(Shift(0x13, dice.Pick<int>([2, 3, 4, 6, 7]), 0, rd, rs1, dice.Next(0, 4096)));
                 break;
             case 18:
-                body.Add(dice.OneIn(2) ? Load(dice.Next(7), rd, Edge, dice.Next(-16, 16)) : Store(dice.Next(4), rs1, Edge, dice.Next(-16, 16)));
+                body.Add(Access(dice, rd, rs1, Edge, 16));
                 break;
             case < 21:
-                body.Add(dice.OneIn(2) ? Load(dice.Next(7), rd, Base, dice.Next(-64, 64)) : Store(dice.Next(4), rs1, Base, dice.Next(-64, 64)));
+                body.Add(Access(dice, rd, rs1, Base, 64));
                 break;
             case 21:
                 body.Add(Branch(dice.Pick<int>([0, 1, 4, 5, 6, 7]), rs1, rs2, 8));

@@ -96,6 +96,9 @@ internal sealed class Value
     /// <summary>Whether it compares words: 32 bits tell.</summary>
     public bool ComparesWords => A!.IsWord && B!.IsWord;
 
+    /// <summary>What it is called where others use it.</summary>
+    public string Name => Kind == ValueKind.Constant ? $"{Immediate}" : $"v{At}";
+
     /// <summary>The place of the next that computes with it, from one place on.</summary>
     public int NextUse(int from)
     {
@@ -112,14 +115,13 @@ internal sealed class Value
     {
         ValueKind.Input => $"v{At} = x{Immediate}",
         ValueKind.Constant => $"v{At} = {Immediate}",
-        ValueKind.Exit => $"exit {Code} {Name(A)} {Name(B)}",
+        ValueKind.Exit => $"exit {Code} {NameOf(A)} {NameOf(B)}",
         ValueKind.Effect => $"{Code}",
-        ValueKind.Store => $"{Code} [{Name(A)} + {Immediate}] {Name(B)}",
-        ValueKind.Select => $"v{At} = {Code} {Name(A)} {Name(B)} ? {Name(Taken)} : {Name(Otherwise)}",
-        ValueKind.Load or ValueKind.Reach => $"v{At} = {(Kind == ValueKind.Load ? Code : Kind)} [{Name(A)} + {Immediate}]",
-        _ => $"v{At} = {Code} {Name(A)} {(B is null ? Immediate : Name(B))}",
+        ValueKind.Store => $"{Code} [{NameOf(A)} + {Immediate}] {NameOf(B)}",
+        ValueKind.Select => $"v{At} = {Code} {NameOf(A)} {NameOf(B)} ? {NameOf(Taken)} : {NameOf(Otherwise)}",
+        ValueKind.Load or ValueKind.Reach => $"v{At} = {(Kind == ValueKind.Load ? Code : Kind)} [{NameOf(A)} + {Immediate}]",
+        _ => $"v{At} = {Code} {NameOf(A)} {(B is null ? Immediate : NameOf(B))}",
     };
 
-    private static string Name(Value? value) => value is null ? string.Empty
-        : value.Kind == ValueKind.Constant ? $"{value.Immediate}" : $"v{value.At}";
+    private static string NameOf(Value? value) => value?.Name ?? string.Empty;
 }

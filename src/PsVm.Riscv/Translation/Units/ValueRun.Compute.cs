@@ -67,7 +67,8 @@ internal sealed unsafe partial class ValueRun
 
         bool isWord = code switch
         {
-            >= OpCode.Addiw and <= OpCode.Sraiw or OpCode.Slti or OpCode.Sltiu or >= OpCode.SextB and <= OpCode.ZextH or OpCode.Roriw => true,
+            >= OpCode.Addiw and <= OpCode.Sraiw or OpCode.Slti or OpCode.Sltiu or OpCode.Roriw => true,
+            >= OpCode.SextB and <= OpCode.ZextH => true,
             OpCode.Andi => immediate >= 0 || a.IsWord,
             OpCode.Xori or OpCode.Ori => a.IsWord,
             OpCode.Srli => immediate > WordBits,

@@ -17,8 +17,8 @@ internal sealed unsafe partial class ValueRun
     /// <summary>Whether an operation reads no more than the low 32 bits of its operands, whatever is needed of its result.</summary>
     public static bool ReadsWords(Value value) => value.Code switch
     {
-        OpCode.Addiw or OpCode.Slliw or OpCode.Srliw or OpCode.Sraiw or OpCode.Addw or OpCode.Subw or OpCode.Sllw or OpCode.Srlw or OpCode.Sraw
-            or OpCode.Mulw or OpCode.Roriw or OpCode.SextB or OpCode.SextH or OpCode.ZextH => true,
+        OpCode.Addiw or OpCode.Slliw or OpCode.Srliw or OpCode.Sraiw or OpCode.Addw or OpCode.Subw or OpCode.Sllw or OpCode.Srlw
+            or OpCode.Sraw or OpCode.Mulw or OpCode.Roriw or OpCode.SextB or OpCode.SextH or OpCode.ZextH => true,
         OpCode.AddUw => value.B!.Kind == ValueKind.Constant && value.B.Immediate == 0,
         OpCode.Andi => value.Immediate >= 0,
         OpCode.Slli => value.Immediate >= WordBits,
@@ -42,7 +42,9 @@ internal sealed unsafe partial class ValueRun
         for (int at = _values.Count - 1; at >= 0; at--)
         {
             Value value = _values[at];
-            value.IsNeeded |= value.Kind is not (ValueKind.Input or ValueKind.Constant or ValueKind.Compute); // what is selected counts, too
+
+            // What is selected is, too: its branch tells how much counts.
+            value.IsNeeded |= value.Kind is not (ValueKind.Input or ValueKind.Constant or ValueKind.Compute);
             if (value.IsNeeded)
             {
                 NeedsOf(value);

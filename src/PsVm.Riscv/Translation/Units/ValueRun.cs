@@ -4,8 +4,8 @@ namespace PsVm.Riscv.Translation.Units;
 
 /// <summary>
 /// A run: operations of a block that are done one after another, as values that are each assigned once. Copies are the same value, what
-/// constants give is a constant, rotations that are written as two shifts are one operation. Where the run may be left, by a branch or since
-/// an access may have to be done otherwise, it says which values the guest's registers have there.
+/// constants give is a constant, rotations that are written as two shifts are one operation. Where the run may be left, by a branch or
+/// since an access may have to be done otherwise, it says which values the guest's registers have there.
 /// </summary>
 internal sealed unsafe partial class ValueRun
 {
@@ -127,7 +127,8 @@ internal sealed unsafe partial class ValueRun
         Value access = Add(new Value
         {
             Kind = stores ? ValueKind.Store : ValueKind.Load, Code = op->Code, Index = index, A = address, B = stored, Immediate = offset,
-            Group = group, Visible = group is null ? Snapshot() : null, At = _values.Count, IsWord = op->Code is not (OpCode.Ld or OpCode.Lwu),
+            Group = group, Visible = group is null ? Snapshot() : null, At = _values.Count,
+            IsWord = op->Code is not (OpCode.Ld or OpCode.Lwu),
         });
         if (!stores && op->Rd != Op.Sink)
         {

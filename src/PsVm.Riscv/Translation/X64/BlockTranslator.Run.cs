@@ -6,12 +6,13 @@ using static PsVm.Riscv.Translation.X64.Reg;
 namespace PsVm.Riscv.Translation.X64;
 
 /// <content>
-/// Runs: operations of a loop's block that are one after another become values (<see cref="ValueRun"/>), which are in the guest's registers'
-/// places only where the run ends. Where it is left before, rare code brings them there first.
+/// Runs: operations of a loop's block that are one after another become values (<see cref="ValueRun"/>), which are in the guest's
+/// registers' places only where the run ends. Where it is left before, rare code brings them there first.
 /// </content>
 /// <remarks>
-/// Exactness: each access is done at its operation, in the program's order, and what the hart would do instead, a slow access, a fault, a store into code,
-/// is done by the other way, which begins with that very operation and with all registers as the guest has them. No C# is called within a run.
+/// Exactness: each access is done at its operation, in the program's order, and what the hart would do instead, a slow access, a fault, a
+/// store into code, is done by the other way, which begins with that very operation and with all registers as the guest has them. No C# is
+/// called within a run.
 /// </remarks>
 internal unsafe ref partial struct BlockTranslator
 {
@@ -83,7 +84,8 @@ internal unsafe ref partial struct BlockTranslator
         {
             ValueRun run = new(_ops, first, end, _groups, HeldBy(_map), &Skippable);
             _run = new RunState(run, _map, UsesCounters);
-            OtherWay way = new(new AccessStretch { First = first, Last = end - 1 }, (nint)_ops, _unitIsOn, _unitIsDirty, _roundsToNearest, _boxed);
+            AccessStretch all = new() { First = first, Last = end - 1 };
+            OtherWay way = new(all, (nint)_ops, _unitIsOn, _unitIsDirty, _roundsToNearest, _boxed);
             foreach (Value value in run.Values)
             {
                 _buffer.Reserve(_code.At);
@@ -163,7 +165,7 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    /// <summary>Looks into the TLB, as <see cref="Probe(Reg, int, int, string, bool)"/> does; where it has no entry, the rest is done in the other way.</summary>
+    /// <summary>Looks into the TLB; where it has no entry, the rest of the run is done in the other way.</summary>
     private void ProbeFor(Value value, int size, bool stores, OtherWay way)
     {
         Reg address = InRegister(value.A!);

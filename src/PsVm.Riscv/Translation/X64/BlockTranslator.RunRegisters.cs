@@ -4,8 +4,9 @@ using static PsVm.Riscv.Translation.X64.Reg;
 namespace PsVm.Riscv.Translation.X64;
 
 /// <content>
-/// The registers of a run: values are in host registers from where they are computed until nobody needs them; where there are too many, the one
-/// that is needed latest waits in the state. Where the run is left and where it ends, they are brought to where the guest's registers live.
+/// The registers of a run: values are in host registers from where they are computed until nobody needs them; where there are too many, the
+/// one that is needed latest waits in the state. Where the run is left and where it ends, they are brought to where the guest's registers
+/// live.
 /// </content>
 internal unsafe ref partial struct BlockTranslator
 {
@@ -46,12 +47,14 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    /// <summary>Whether an operand is best left in the state: it is there, and nobody computes with it later, or there is no register for it.</summary>
+    /// <summary>
+    /// Whether an operand is best left in the state: it is there, and nobody computes with it later, or there is no register for it.
+    /// </summary>
     private readonly bool IsBestInMemory(Value value) =>
         _run!.RegisterOf(value) is null && value.Kind != ValueKind.Constant
         && (value.NextUse(_run.At + 1) == int.MaxValue || _run.Choose(value, _run.At, _run.Pinned) is null);
 
-    /// <summary>A register for the result of the value in hand, when its operands may be overwritten only by the instruction that gives it.</summary>
+    /// <summary>A register for the result of the value in hand, other than those of its operands.</summary>
     private Reg ResultBeside(Value value)
     {
         Reg register = Take(value, _run!.At + 1, _run.Pinned);

@@ -70,7 +70,7 @@ internal sealed class RegisterMap
     }
 
     /// <summary>
-    /// The map of a loop: what it uses most is in host registers. Where they are too few for all, runs of operations need some for their values.
+    /// The map of a loop: what it uses most is in host registers. Where they are too few for all, some are left to the values of runs.
     /// </summary>
     public static RegisterMap For(LoopUnit loop)
     {

@@ -136,7 +136,7 @@ internal sealed class RunState
     /// <summary>Whether rcx and rdx stay as they are from a place until a value is needed for the last time.</summary>
     public bool StaysUntouched(Value value, int from) => _clobbers[Math.Min(from, _clobbers.Length - 1)] > value.LastUse;
 
-    /// <summary>Chooses a free register for a value, or null; the one it should end in first, then one that no other soon should be in.</summary>
+    /// <summary>Chooses a free register for a value, or null: the one it should end in, or one that no other soon should be in.</summary>
     /// <param name="value">The value.</param>
     /// <param name="from">The first place at which rcx and rdx have to stay as they are.</param>
     /// <param name="besides">Registers, as bits, that are not to be had.</param>
