@@ -61,7 +61,7 @@ internal sealed unsafe partial class ValueRun
         }
     }
 
-    private void NeedsOf(Value value)
+    private static void NeedsOf(Value value)
     {
         bool all = value.Kind switch
         {
