@@ -49,7 +49,14 @@ internal static class HartSnapshots
         hart.Pc = snapshot.Pc;
         hart.Mode = snapshot.Mode;
         hart.Mmu.FlushAll();
-        hart.Blocks.Fence();
+        if (hart.Runs == 0)
+        {
+            hart.Blocks.ForgetJumps(); // it knows at most what its family begins with, of which it is told when it is written
+        }
+        else
+        {
+            hart.Blocks.Fence();
+        }
     }
 
     private static T[] AsArray<T>(IReadOnlyList<T> values) => values as T[] ?? [.. values];

@@ -127,6 +127,9 @@ internal sealed unsafe class BlockCache : IDisposable
         Interlocked.MemoryBarrier(); // who writes a page either sees that it holds code, or has done so before it was asked whether anybody had
     }
 
+    /// <summary>Whether it runs what it began with unseen: no fence has come since.</summary>
+    public bool TrustsFamily => _initial is not null && _fences == 0;
+
     /// <summary>Whether the page holds instructions that are cached.</summary>
     public bool HasCode(long page) => (Volatile.Read(ref _codePages[page >> 6]) >> (int)(page & 63) & 1) != 0;
 
@@ -343,7 +346,7 @@ internal sealed unsafe class BlockCache : IDisposable
         if (!newCodePage && _initial is not null && !_pages.ContainsKey(page))
         {
             CodePage begun = _initial[page];
-            if (_fences == 0)
+            if (TrustsFamily)
             {
                 return _found = begun;
             }
