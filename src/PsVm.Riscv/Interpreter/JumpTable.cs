@@ -216,11 +216,11 @@ internal sealed unsafe class JumpTable
         }
     }
 
-    /// <summary>Has room for four times as many pages. Those that it knows go to where they are looked for then: none that is there is another's.</summary>
+    /// <summary>Has room for twice as many pages. Those that it knows go to where they are looked for then: none that is there is another's.</summary>
     private void GrowPages()
     {
         int before = _pageCount;
-        _pageCount *= 4;
+        _pageCount *= 2;
         _pageCollisions = 0;
         for (int slot = 0; slot < before; slot++)
         {

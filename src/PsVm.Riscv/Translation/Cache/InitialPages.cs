@@ -34,7 +34,7 @@ internal sealed class InitialPages(string content, IsaExtensions isa, Dictionary
 internal sealed class InitialPagesFinder
 {
     // The most pages that a start looks at, by which it takes a tenth of a millisecond longer at most; and that wait for the next.
-    private const int MostAtOnce = 128, MostCandidates = 4096;
+    private const int MostAtOnce = 32, MostCandidates = 4096;
 
     private readonly Queue<CodePage> _candidates = [];
     private InitialPages? _found;
