@@ -26,6 +26,16 @@ Describe 'Get-GuestTemplate' {
         Pop-Location
     }
 
+    It 'shows disks and networks of those that have some' {
+        $image = New-TestImage "$TestDrive/disk.img"
+        $null = Start-Guest disked -Memory 32MB -Disk @{ Path = $image; Overlay = 'Memory' } -Network Hub:lan, Hub
+        $shown = Checkpoint-Guest disked "$TestDrive/other/disked" | Format-List | Out-String -Width 200
+        $shown | Should -Match '(?m)^Disks +: disk0: 1 MiB$'
+        $shown | Should -Match '(?m)^Networks +: net0 on hub lan, net1 on hub default$'
+        $web | Format-List | Out-String | Should -Not -Match 'Disks|Networks'
+        Remove-Guest disked -Force
+    }
+
     It 'warns once a listing of what checkpoints that were cut short left' {
         $left = New-Item "$TestDrive/.web.$([guid]::NewGuid().ToString('N')).partial" -ItemType Directory
         $found = Get-GuestTemplate -Folder $TestDrive -WarningVariable warned -WarningAction SilentlyContinue

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mono.Unix.Native;
 
 namespace PsVm.Machine.Agents;
 
@@ -6,6 +7,7 @@ namespace PsVm.Machine.Agents;
 internal static class AgentErrors
 {
     private const int MostQuoted = 200;
+    private const string Found = ", found: ";
 
     private const string GetOne =
         "Install qemu-guest-agent in the guest (apt install qemu-guest-agent), or make its initramfs by tests/guests/get-linux.sh, which packs psvm-agent.";
@@ -47,7 +49,15 @@ internal static class AgentErrors
         "Have the command write less, or to a file that Copy-GuestItem fetches.");
 
     public static GuestException Refused(string guest, string request, string found) => new(
-        GuestErrorIds.GuestAgentRefused, $"Expected the agent of guest '{guest}' to do {request}, found: {Quote(found)}", guest);
+        GuestErrorIds.GuestAgentRefused, $"Expected the agent of guest '{guest}' to do {request}{Found}{Quote(found)}", guest);
+
+    public static GuestException NotOpened(string guest, string path, bool isRead, GuestException refused) => new(
+        GuestErrorIds.GuestAgentRefused,
+        $"Expected to open '{Quote(path)}' in guest '{guest}' to {(isRead ? "read" : "write")} it{Found}"
+        + Explain(refused.Message[(refused.Message.IndexOf(Found, StringComparison.Ordinal) + Found.Length)..]),
+        guest,
+        isRead ? "Give the path of a file that is there." : "Give the path of a file, in a folder that is there.",
+        refused);
 
     public static GuestException Unknown(string guest, string request) => new(
         GuestErrorIds.GuestAgentRefused,
@@ -63,6 +73,16 @@ internal static class AgentErrors
 
     public static GuestException CopyFailed(string guest, string expected, string found, string action, Exception? inner = null) => new(
         GuestErrorIds.GuestCopyFailed, $"Expected {expected}, found: {Quote(found)}", guest, action, inner);
+
+    /// <summary>What our agent says, with the name of the error that it ends with, which is a number of Linux's.</summary>
+    private static string Explain(string found)
+    {
+        const string error = "error ";
+        int at = found.LastIndexOf(error, StringComparison.Ordinal);
+        return at >= 0 && int.TryParse(found.AsSpan(at + error.Length), NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            ? $"{found} ({Stdlib.strerror((Errno)number)})"
+            : found;
+    }
 
     private static string Seconds(TimeSpan time) => $"{time.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture)} s";
 

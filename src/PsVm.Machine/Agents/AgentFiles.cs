@@ -27,7 +27,7 @@ internal static class AgentFiles
     {
         await using (file.ConfigureAwait(false))
         {
-            long handle = await OpenAsync(agent, guestPath, "w", cancellation).ConfigureAwait(false);
+            long handle = await OpenAsync(agent, guest, guestPath, "w", cancellation).ConfigureAwait(false);
             long copied = 0;
             try
             {
@@ -73,7 +73,7 @@ internal static class AgentFiles
     public static async Task<long> FetchAsync(
         GuestAgent agent, string guest, string guestPath, HostPlace place, long most, CancellationToken cancellation)
     {
-        long handle = await OpenAsync(agent, guestPath, "r", cancellation).ConfigureAwait(false);
+        long handle = await OpenAsync(agent, guest, guestPath, "r", cancellation).ConfigureAwait(false);
         try
         {
             using HostFile file = OnHost(guest, place.Shown, () => new HostFile(place));
@@ -118,17 +118,24 @@ internal static class AgentFiles
         }
     }
 
-    private static async Task<long> OpenAsync(GuestAgent agent, string path, string mode, CancellationToken cancellation)
+    private static async Task<long> OpenAsync(GuestAgent agent, string guest, string path, string mode, CancellationToken cancellation)
     {
-        JsonElement answer = await agent.AskAsync(
-            "guest-file-open",
-            writer =>
-            {
-                writer.WriteString("path", path);
-                writer.WriteString("mode", mode);
-            },
-            cancellation).ConfigureAwait(false);
-        return AgentNumbers.Of(agent, answer);
+        try
+        {
+            JsonElement answer = await agent.AskAsync(
+                "guest-file-open",
+                writer =>
+                {
+                    writer.WriteString("path", path);
+                    writer.WriteString("mode", mode);
+                },
+                cancellation).ConfigureAwait(false);
+            return AgentNumbers.Of(agent, answer);
+        }
+        catch (GuestException refused) when (refused is { ErrorId: GuestErrorIds.GuestAgentRefused, RecommendedAction: null })
+        {
+            throw AgentErrors.NotOpened(guest, path, mode == "r", refused);
+        }
     }
 
     private static Task CloseAsync(GuestAgent agent, long handle) =>

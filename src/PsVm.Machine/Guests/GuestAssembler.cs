@@ -378,6 +378,7 @@ internal sealed class GuestAssembly(
     /// <inheritdoc cref="GuestAssembler.CheckRoom"/>
     public void CheckRoom(int count)
     {
+        OfOneGuest.Check(_resolved, count);
         if (template is not null)
         {
             GuestAssembler.CheckRoom(_resolved, template, count);

@@ -111,7 +111,8 @@ internal static class FileErrors
     /// <summary>Somebody has a lock that forbids this one.</summary>
     /// <summary>Who has a file, in words.</summary>
     /// <param name="process">The process; null: it is not known.</param>
-    public static string Holder(int? process) => process is { } id ? $"process {id}" : "a process that this user may not look at";
+    public static string Holder(int? process) => process is not { } id ? "a process that this user may not look at"
+        : id == Environment.ProcessId ? $"process {id} (this one)" : $"process {id}";
 
     public static BackendError InUse(string path, RamFileLock wanted, string holder) => new(
         MemoryErrorIds.RamFileInUse,

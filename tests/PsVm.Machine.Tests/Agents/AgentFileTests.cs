@@ -43,6 +43,21 @@ public sealed class AgentFileTests : AgentTest, IDisposable
         AssertClosedAndNothingLeft();
     }
 
+    [Theory]
+    [InlineData("cannot open the file: error 2", "cannot open the file: error 2 (No such file or directory)")]
+    [InlineData("failed to open file '/from' (mode: 'r'): Permission denied", "failed to open file '/from' (mode: 'r'): Permission denied")]
+    [InlineData("error 99999999999\u001b[31m", "error 99999999999\\x1b[31m")]
+    public async Task A_file_of_the_guests_that_cannot_be_opened_is_told_with_why(string found, string told)
+    {
+        Answer = (_, _) => $$"""{"error": {"class": "GenericError", "desc": {{JsonSerializer.Serialize(found)}}}}""" + "\n";
+
+        GuestException error = await Fails(To, GuestErrorIds.GuestAgentRefused);
+
+        Assert.Equal($"Expected to open '/from' in guest 'web' to read it, found: {told}", error.Message);
+        Assert.Equal("Give the path of a file that is there.", error.RecommendedAction);
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
+    }
+
     [Fact]
     public async Task A_folder_that_goes_meanwhile_is_told_in_the_same_way()
     {

@@ -104,6 +104,32 @@ public sealed class GuestNetworkTests : TemplateTest
     }
 
     [Fact]
+    public void What_only_one_guest_can_have_is_no_fleets()
+    {
+        GuestOptions plain = new() { Template = MakeTemplate("t").Path };
+        Host.CheckRoom(plain, 3);
+        File.WriteAllBytes(At("image"), new byte[4096]);
+        (GuestOptions Options, string Id)[] wrong =
+        [
+            (Networked(Hub() with { Mac = Address }), GuestErrorIds.NetworkMacInUse),
+            (Networked(Hub(), new GuestNetworkOptions { Backend = NetworkBackend.Tap, Device = "tap0" }), GuestErrorIds.TapInUse),
+            (Networked(new GuestNetworkOptions { Backend = NetworkBackend.Passt, Forward = ["8080:80"] }), GuestErrorIds.NetworkPortUnavailable),
+            (Networked() with { ConsolePorts = [new() { Name = "a" }, new() { Name = "b", Path = At("sock") }] }, GuestErrorIds.ConsolePortUnavailable),
+            (Networked() with { Disks = [new GuestDiskOptions { Path = At("image"), OverlayPath = At("overlay") }] }, GuestErrorIds.DiskInUse),
+        ];
+        foreach ((GuestOptions options, string id) in wrong)
+        {
+            Host.CheckRoom(options, 1);
+            GuestException refused = Assert.Throws<GuestException>(() => Host.CheckRoom(options, 2));
+            Assert.Equal(id, refused.ErrorId);
+            Assert.Contains("for 2 guests", refused.Message, StringComparison.Ordinal);
+            Assert.NotNull(refused.RecommendedAction);
+        }
+
+        Host.CheckRoom(Networked(Hub(), Hub("other"), new GuestNetworkOptions { Backend = NetworkBackend.Passt }), 100);
+    }
+
+    [Fact]
     public void Clones_have_the_adapters_of_their_template_and_no_others()
     {
         string guest = Boot(Networked(Hub(), Hub("back") with { Name = "back" }));
