@@ -49,7 +49,7 @@ public sealed class AgentFileTests : AgentTest, IDisposable
     [InlineData("error 99999999999\u001b[31m", "error 99999999999\\x1b[31m")]
     public async Task A_file_of_the_guests_that_cannot_be_opened_is_told_with_why(string found, string told)
     {
-        Answer = (_, _) => $$"""{"error": {"class": "GenericError", "desc": {{JsonSerializer.Serialize(found)}}}}""" + "\n";
+        Answer = (_, _) => "{\"error\": {\"class\": \"GenericError\", \"desc\": " + JsonSerializer.Serialize(found) + "}}\n";
 
         GuestException error = await Fails(To, GuestErrorIds.GuestAgentRefused);
 
