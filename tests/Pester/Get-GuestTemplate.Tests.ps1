@@ -29,11 +29,13 @@ Describe 'Get-GuestTemplate' {
     It 'shows disks and networks of those that have some' {
         $image = New-TestImage "$TestDrive/disk.img"
         $null = Start-Guest disked -Memory 32MB -Disk @{ Path = $image; Overlay = 'Memory' } -Network Hub:lan, Hub
-        $shown = Checkpoint-Guest disked "$TestDrive/other/disked" | Format-List | Out-String -Width 200
+        $shown = Checkpoint-Guest disked "$(New-Item "$TestDrive/shown" -ItemType Directory)/disked" | Format-List | Out-String -Width 200
         $shown | Should -Match '(?m)^Disks +: disk0: 1 MiB$'
         $shown | Should -Match '(?m)^Networks +: net0 on hub lan, net1 on hub default$'
         $web | Format-List | Out-String | Should -Not -Match 'Disks|Networks'
         Remove-Guest disked -Force
+        Remove-GuestTemplate "$TestDrive/shown/disked" -Confirm:$false
+        Remove-Item "$TestDrive/shown"
     }
 
     It 'warns once a listing of what checkpoints that were cut short left' {
