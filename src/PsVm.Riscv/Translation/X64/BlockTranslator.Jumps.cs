@@ -7,6 +7,8 @@ namespace PsVm.Riscv.Translation.X64;
 /// <content>Where a unit goes on, and counting what has retired.</content>
 internal unsafe ref partial struct BlockTranslator
 {
+    private const int ReturnAddress = 1;
+
     private void Link(Op* op, Reg scratch)
     {
         if (op->Rd != Op.Sink)
@@ -190,7 +192,13 @@ internal unsafe ref partial struct BlockTranslator
 
     private void Jump(long target, int from, int retired, bool isLast)
     {
-        LoopBlock? inside = _loop?.Unit.Find(target);
+        if (_loop is null)
+        {
+            JumpOfBlock(target, retired);
+            return;
+        }
+
+        LoopBlock? inside = _loop.Unit.Find(target);
         if (inside is not null && target > from)
         {
             Count(retired); // the limit is looked at where the loop goes back
@@ -204,18 +212,14 @@ internal unsafe ref partial struct BlockTranslator
         {
             if (!isLast || inside != _next)
             {
-                _loop!.Jump(inside, ref _code);
+                _loop.Jump(inside, ref _code);
             }
 
             return;
         }
 
         ToCanonical();
-        if (_loop is null && target == _ops->Offset)
-        {
-            _code.Jmp(_buffer.Start);
-        }
-        else if (target is >= 0 and <= PageMask)
+        if (IsInPage(target))
         {
             AddLate(LateKind.Chain, _code.PatchableJmp(), null, null, 0, target);
         }
@@ -226,6 +230,31 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
+    /// <summary>A jump of a block that is a unit by itself: the rare ways of both of its instructions are one.</summary>
+    private void JumpOfBlock(long target, int retired)
+    {
+        if (!IsInPage(target))
+        {
+            PageOffset(Rax, target);
+            _buffer.BindLater(CountRetired(retired), _stubs.LeaveAtLimit);
+            JumpOut(_stubs.Lookup);
+            return;
+        }
+
+        byte* leave = CountRetired(retired);
+        if (target == _ops->Offset)
+        {
+            AddLate(LateKind.Leave, leave, null, null, 0, target);
+            _code.Jmp(_buffer.Start);
+        }
+        else
+        {
+            AddLate(LateKind.Chain, _code.PatchableJmp(), leave, null, 0, target);
+        }
+    }
+
+    private static bool IsInPage(long target) => target is >= 0 and <= PageMask;
+
     private void JumpIndirect(Op* op, int retired)
     {
         Reg source = Use(op->Rs1, Rax);
@@ -234,8 +263,23 @@ internal unsafe ref partial struct BlockTranslator
         Link(op, Rcx);
         byte* leave = CountRetired(retired);
         ToCanonical();
-        Stubs.EmitLookup(ref _code);
-        JumpOut(_stubs.FindInPage);
+        if (op->Rs1 == ReturnAddress && op->Rd == Op.Sink)
+        {
+            // One place for all of them does not cost the host's branch predictor anything, as it does for jumps by tables, and makes code small.
+            JumpOut(_stubs.Lookup);
+        }
+        else
+        {
+            Stubs.EmitLookup(ref _code);
+            JumpOut(_stubs.FindInPage);
+        }
+
+        if (_loop is null)
+        {
+            _buffer.BindLater(leave, _stubs.LeaveAtLimit);
+            return;
+        }
+
         _code.BindHere(leave);
         ToCanonical();
         JumpOut(_stubs.LeaveAtLimit);

@@ -156,14 +156,22 @@ internal unsafe ref partial struct BlockTranslator
     {
         bool load = op->Code <= OpCode.Lwu;
         (int size, bool signed) = load ? LoadShape(op->Code) : (StoreSize(op->Code), false);
-        _code.Mov(Rcx, size);
+        _code.Mov(Rcx, _loop is null ? Stubs.Place(op->Offset, index, size) : size);
         if (!load)
         {
             Read(Rdx, op->Rs2);
         }
 
-        CallOut(_loop is null ? (load ? _stubs.SlowLoad : _stubs.SlowStore) : (load ? _loop.SlowLoad : _loop.SlowStore));
-        FaultIfFailed(op, index);
+        if (_loop is null)
+        {
+            CallOut(load ? _stubs.SlowLoad : _stubs.SlowStore);
+        }
+        else
+        {
+            CallOut(load ? _loop.SlowLoad : _loop.SlowStore);
+            FaultIfFailed(op, index);
+        }
+
         if (load && op->Rd != Op.Sink)
         {
             Reg target = Target(op);

@@ -94,19 +94,32 @@ internal unsafe ref partial struct BlockTranslator
                 break;
             case LateKind.Leave:
                 ToCanonical();
-                PageOffset(Rax, late.Target);
-                JumpOut(_stubs.LeaveAtLimit);
+                if (IsInPage(late.Target))
+                {
+                    _code.Mov(Rax, late.Target);
+                    JumpOut(_stubs.LeaveInPage);
+                }
+                else
+                {
+                    PageOffset(Rax, late.Target);
+                    JumpOut(_stubs.LeaveAtLimit);
+                }
+
                 break;
             case LateKind.Chain:
                 _buffer.Jumps.Add(((int)(late.Jump - _buffer.Start), (int)late.Target));
-                PageOffset(Rax, late.Target);
-                JumpOut(_stubs.Lookup);
+                if (late.Back is not null)
+                {
+                    _code.BindHere(late.Back);
+                }
+
+                _code.Mov(Rax, late.Target);
+                JumpOut(_stubs.GoOnInPage);
                 break;
             case LateKind.Fault:
                 _faults!.TryAdd((nint)late.Op, (nint)_code.At);
                 ToCanonical();
-                PageOffset(Rax, late.Op->Offset);
-                _code.Mov(Rcx, late.Index);
+                _code.Mov(Rcx, Stubs.Place(late.Op->Offset, late.Index));
                 JumpOut(_stubs.Fault);
                 break;
         }
@@ -185,7 +198,8 @@ internal unsafe ref partial struct BlockTranslator
 
     /// <summary>
     /// A rare way, to be written after the straight line: what it is, the jump that leads there, where it comes back, its operation,
-    /// how many of the block's instructions have retired then, and where it goes.
+    /// how many of the block's instructions have retired then, and where it goes. Of a jump within the page: another that leads there, too, in place of where it
+    /// comes back.
     /// </summary>
     public readonly struct Late(LateKind kind, byte* jump, byte* back, Op* op, int index, long target)
     {

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Numerics;
 using System.Runtime.InteropServices;
 using PsVm.Riscv.Csr;
+using PsVm.Riscv.Memory;
 using static PsVm.Riscv.Translation.X64.Reg;
 
 namespace PsVm.Riscv.Translation.X64;
@@ -18,6 +20,42 @@ internal sealed unsafe partial class Stubs
         | (1 << (int)ExceptionCause.LoadPageFault) | (1 << (int)ExceptionCause.StorePageFault);
 
     private const byte TestBit = 4;
+    private const int IndexBits = 12, SizeBits = 4;
+
+    /// <summary>Where an operation stands, in one number: its offset in the page, how many of its block's instructions retire before it, and the size of an access.</summary>
+    public static int Place(int offset, int index, int size = 0)
+    {
+        Debug.Assert(offset >> PhysicalMemory.PageShift == 0 && index >> IndexBits == 0 && size >> SizeBits == 0, "each has its bits");
+        return offset << (IndexBits + SizeBits) | index << SizeBits | size;
+    }
+
+    /// <summary>Counts what retired before the place in rcx, whose address is in rax then.</summary>
+    private static void EmitPlace(ref X64Assembler code)
+    {
+        code.Mov(Rax, Rcx, wide: false);
+        code.ShiftBy(Shift.Shr, Rax, IndexBits + SizeBits, wide: false);
+        code.Op(Alu.Add, Rax, BlockTranslator.Field(nameof(HartState.PageBase)));
+        code.ShiftBy(Shift.Shr, Rcx, SizeBits, wide: false);
+        code.Op(Alu.And, Rcx, (1 << IndexBits) - 1, wide: false);
+        code.Op(Alu.Add, R15, Rcx);
+    }
+
+    /// <summary>A routine of a load or store at the place in rcx that does not come back when it fails.</summary>
+    /// <param name="code">Where it is written.</param>
+    /// <param name="routine">Takes the size alone, and says whether it failed.</param>
+    private void EmitFailing(ref X64Assembler code, byte* routine)
+    {
+        code.Push(Rcx);
+        code.Op(Alu.And, Rcx, (1 << SizeBits) - 1, wide: false);
+        code.Call(routine);
+        code.Pop(Rcx);
+        code.Test(Rax, Rax, wide: false);
+        byte* failed = code.Jcc(Cond.Equal);
+        code.Ret();
+        code.BindHere(failed);
+        code.Op(Alu.Add, Rsp, sizeof(ulong));
+        code.Jmp(Fault);
+    }
 
     /// <summary>ECALL, its operation in rcx, its address in rax.</summary>
     /// <param name="code">Where it is written.</param>

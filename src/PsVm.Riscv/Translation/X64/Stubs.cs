@@ -71,25 +71,37 @@ internal sealed unsafe partial class Stubs
         byte* enterTrap = Emit(EmitEnterTrap);
         Fault = Emit((ref X64Assembler code) =>
         {
-            code.Op(Alu.Add, R15, Rcx);
+            EmitPlace(ref code);
             EmitFault(ref code, leaveAtFault, enterTrap);
+        });
+        LeaveInPage = Emit((ref X64Assembler code) =>
+        {
+            code.Op(Alu.Add, Rax, BlockTranslator.Field(nameof(HartState.PageBase)));
+            code.Jmp(LeaveAtLimit);
+        });
+        GoOnInPage = Emit((ref X64Assembler code) =>
+        {
+            code.Op(Alu.Add, Rax, BlockTranslator.Field(nameof(HartState.PageBase)));
+            GoOn(ref code);
         });
         ProbeLoad = Emit((ref X64Assembler code) => EmitProbe(ref code, nameof(TlbEntry.Read)));
         ProbeStore = Emit((ref X64Assembler code) => EmitProbe(ref code, nameof(TlbEntry.Write)));
         RecallLoad = Emit(EmitRecallLoad);
         RecallStore = Emit(EmitRecallStore);
-        SlowLoad = Emit((ref X64Assembler code) =>
+        byte* load = Emit((ref X64Assembler code) =>
         {
             code.Call(RecallLoad);
             EmitReturnIfDone(ref code);
             EmitSlowLoad(ref code, RegisterMap.Canonical);
         });
-        SlowStore = Emit((ref X64Assembler code) =>
+        byte* store = Emit((ref X64Assembler code) =>
         {
             code.Call(RecallStore);
             EmitReturnIfDone(ref code);
             EmitSlowStore(ref code, RegisterMap.Canonical);
         });
+        SlowLoad = Emit((ref X64Assembler code) => EmitFailing(ref code, load));
+        SlowStore = Emit((ref X64Assembler code) => EmitFailing(ref code, store));
         Interpret = Emit((ref X64Assembler code) => EmitInterpret(ref code, RegisterMap.Canonical));
         byte* callSystem = Emit((ref X64Assembler code) =>
             EmitCall(ref code, RegisterMap.Canonical, (nint)HostCalls.System, (ref X64Assembler code) => code.Mov(Rsi, Rcx)));
@@ -141,7 +153,14 @@ internal sealed unsafe partial class Stubs
     /// <summary>Jumps to the block at the address in rax, which the jump table does not know, when its page is known; else leaves.</summary>
     public byte* FindInPage { get; }
 
+    /// <summary>An operation that failed, as the state tells: its <see cref="Place"/> in rcx.</summary>
     public byte* Fault { get; }
+
+    /// <summary>Leaves at an offset in the page, in rax.</summary>
+    public byte* LeaveInPage { get; }
+
+    /// <summary>Goes on at an offset in the page, in rax, or leaves there where the limit is reached.</summary>
+    public byte* GoOnInPage { get; }
 
     public byte* ProbeLoad { get; }
 
@@ -155,8 +174,10 @@ internal sealed unsafe partial class Stubs
 
     public byte* RecallStore { get; }
 
+    /// <summary>Routines of blocks that are units by themselves: a load or store that may fail, its <see cref="Place"/> with its size in rcx.</summary>
     public byte* SlowLoad { get; }
 
+    /// <inheritdoc cref="SlowLoad"/>
     public byte* SlowStore { get; }
 
     public byte* Interpret { get; }
