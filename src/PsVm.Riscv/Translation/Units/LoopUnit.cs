@@ -93,7 +93,8 @@ internal sealed unsafe class LoopUnit
     public LoopBlock? Find(long offset) =>
         offset is >= 0 and < (long)PhysicalMemory.PageSize ? _byOffset.GetValueOrDefault((int)offset) : null;
 
-    private static bool HasFloats(Op* op)
+    /// <summary>Whether a block holds floating point instructions.</summary>
+    public static bool HasFloats(Op* op)
     {
         while (!Decoder.IsLast(op->Code) && !IsFloat(op->Code))
         {

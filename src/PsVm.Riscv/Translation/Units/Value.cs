@@ -75,6 +75,9 @@ internal sealed class Value
     /// <summary>Whether its low 32 bits, extended by their sign, are all of it.</summary>
     public bool IsWord { get; init; }
 
+    /// <summary>Whether it is a word that is not negative: 32-bit instructions of hosts leave all of it.</summary>
+    public bool IsSmall { get; init; }
+
     /// <summary>Whether someone needs it.</summary>
     public bool IsNeeded { get; set; }
 

@@ -138,8 +138,21 @@ internal sealed unsafe partial class ValueRun
 
     private Value New(OpCode code, int index, Value? a, Value? b, long immediate, bool isWord = false) => Add(new Value
     {
-        Kind = ValueKind.Compute, Code = code, Index = index, A = a, B = b, Immediate = immediate, IsWord = isWord, At = _values.Count,
+        Kind = ValueKind.Compute, Code = code, Index = index, A = a, B = b, Immediate = immediate, IsWord = isWord,
+        IsSmall = isWord && IsSmall(code, a, b, immediate), At = _values.Count,
     });
+
+    private static bool IsSmall(OpCode code, Value? a, Value? b, long immediate) => code switch
+    {
+        OpCode.Andi => immediate >= 0 || a!.IsSmall,
+        OpCode.Xori or OpCode.Ori => immediate >= 0 && a!.IsSmall,
+        OpCode.And => a!.IsSmall || b!.IsSmall,
+        OpCode.Xor or OpCode.Or => a!.IsSmall && b!.IsSmall,
+        OpCode.Srliw => immediate > 0,
+        OpCode.Srli => immediate > WordBits,
+        OpCode.Slt or OpCode.Sltu or OpCode.Slti or OpCode.Sltiu or OpCode.ZextH => true,
+        _ => false,
+    };
 
     private static long? Fold(OpCode code, long a, long b) => code switch
     {

@@ -128,7 +128,7 @@ internal sealed unsafe partial class ValueRun
         {
             Kind = stores ? ValueKind.Store : ValueKind.Load, Code = op->Code, Index = index, A = address, B = stored, Immediate = offset,
             Group = group, Visible = group is null ? Snapshot() : null, At = _values.Count,
-            IsWord = op->Code is not (OpCode.Ld or OpCode.Lwu),
+            IsWord = op->Code is not (OpCode.Ld or OpCode.Lwu), IsSmall = op->Code is OpCode.Lbu or OpCode.Lhu,
         });
         if (!stores && op->Rd != Op.Sink)
         {
@@ -149,7 +149,7 @@ internal sealed unsafe partial class ValueRun
         Assign(register, Add(new Value
         {
             Kind = ValueKind.Select, Code = branch->Code, Index = index, A = left, B = right, Taken = taken, Otherwise = otherwise,
-            Skipped = skipped, IsWord = taken.IsWord && otherwise.IsWord, At = _values.Count,
+            Skipped = skipped, IsWord = taken.IsWord && otherwise.IsWord, IsSmall = taken.IsSmall && otherwise.IsSmall, At = _values.Count,
         }));
     }
 
@@ -168,7 +168,7 @@ internal sealed unsafe partial class ValueRun
     {
         if (!_constants.TryGetValue(number, out Value? constant))
         {
-            constant = Add(new Value { Kind = ValueKind.Constant, Immediate = number, IsWord = number == (int)number, At = _values.Count });
+            constant = Add(new Value { Kind = ValueKind.Constant, Immediate = number, IsWord = number == (int)number, IsSmall = number is >= 0 and <= int.MaxValue, At = _values.Count });
             _constants.Add(number, constant);
         }
 

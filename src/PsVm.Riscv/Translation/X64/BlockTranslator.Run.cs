@@ -18,8 +18,11 @@ internal unsafe ref partial struct BlockTranslator
 {
     private const int LeastRun = 3;
 
-    // Floating point needs its registers and rounding as they are found: loops that have any are done operation by operation.
-    private readonly bool HasRuns => _loop is not null && !_loop.Unit.UsesFloats;
+    // Of a block by itself: shorter ones are not worth the second copy and the time, boots took a quarter longer.
+    private const int LeastLongRun = 32;
+
+    // Floating point needs its registers and rounding as they are found: where there is any, all is done operation by operation.
+    private bool HasRuns { get; set; }
 
     /// <summary>Whether no run or group reaches over an operation.</summary>
     public static bool EndsRun(Op* op) => !ValueRun.Has(op->Code);
@@ -48,7 +51,7 @@ internal unsafe ref partial struct BlockTranslator
         return runs;
     }
 
-    private static int EndOfRun(Op* ops, int first, LoopUnit loop)
+    private static int EndOfRun(Op* ops, int first, LoopUnit? loop)
     {
         int end = first;
         while (!EndsRun(ops + end) && !GoesBack(ops + end, loop))
@@ -57,6 +60,21 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         return end;
+    }
+
+    /// <summary>Whether a block has a long run that mostly computes.</summary>
+    private static bool HasLongRun(Op* ops)
+    {
+        (int longest, int accesses, int first) = (0, 0, 0);
+        int index = 0;
+        for (; !Decoder.IsLast(ops[index].Code); index++)
+        {
+            accesses += AccessGroups.IsAccess(ops[index].Code) ? 1 : 0;
+            first = EndsRun(ops + index) ? index + 1 : first;
+            longest = Math.Max(longest, index - first);
+        }
+
+        return longest >= LeastLongRun && accesses * 4 <= index && !LoopUnit.HasFloats(ops);
     }
 
     private static uint HeldBy(RegisterMap map)
@@ -73,8 +91,8 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>Writes the run that begins at an operation; gives how many operations it has, 0: there is none.</summary>
     private int TryRun(int first)
     {
-        int end = EndOfRun(_ops, first, _loop!.Unit);
-        if (end - first < LeastRun || first < _notRunUntil)
+        int end = EndOfRun(_ops, first, _loop?.Unit);
+        if (end - first < (_loop is null ? LeastLongRun : LeastRun) || first < _notRunUntil)
         {
             return 0;
         }
@@ -122,8 +140,7 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     /// <summary>Whether it is a branch back within the loop, whose taken way stands in line.</summary>
-    private static bool GoesBack(Op* op, LoopUnit loop) =>
-        op->Code is >= OpCode.Beq and <= OpCode.Bgeu && op->Immediate <= op->Offset && loop.Find(op->Immediate) is not null;
+    private static bool GoesBack(Op* op, LoopUnit? loop) => loop is not null && op->Code is >= OpCode.Beq and <= OpCode.Bgeu && op->Immediate <= op->Offset && loop.Find(op->Immediate) is not null;
 
     /// <summary>Whether the code for a value uses rcx and rdx.</summary>
     private static bool UsesCounters(Value value) => value.Kind switch

@@ -92,6 +92,11 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>Ends a value that was computed in 32 bits: extends it, if someone needs that.</summary>
     private void EndWord(Value value, Reg result)
     {
+        if (value.IsSmall)
+        {
+            return; // all of it is there
+        }
+
         if (value.NeedsAll)
         {
             _code.Extend(result, result, 4, signed: true);

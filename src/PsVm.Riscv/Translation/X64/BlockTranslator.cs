@@ -96,6 +96,7 @@ internal unsafe ref partial struct BlockTranslator
         _unitIsDirty = false;
         _boxed = _loop?.Unit.Boxed ?? 0;
         _notRunUntil = 0;
+        HasRuns = _loop is null ? HasLongRun(ops) : !_loop.Unit.UsesFloats;
         FindGroups();
         Operations(_ops, null);
     }
