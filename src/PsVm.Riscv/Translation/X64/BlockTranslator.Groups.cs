@@ -23,7 +23,7 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>Finds the groups of the block in hand.</summary>
     private void FindGroups()
     {
-        (_groups, _held, _kept) = (AccessGroups.Of(_ops, HasRuns ? &EndsRun : &CallsInterpreter), null, []);
+        (_groups, _held, _kept) = (AccessGroups.Of(_ops, _hasRuns ? &EndsRun : &CallsInterpreter), null, []);
         if (_groups is null)
         {
             return;

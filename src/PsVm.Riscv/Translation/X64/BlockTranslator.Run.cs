@@ -21,9 +21,6 @@ internal unsafe ref partial struct BlockTranslator
     // Of a block by itself: shorter ones are not worth the second copy and the time, boots took a quarter longer.
     private const int LeastLongRun = 32;
 
-    // Floating point needs its registers and rounding as they are found: where there is any, all is done operation by operation.
-    private bool HasRuns { get; set; }
-
     /// <summary>Whether no run or group reaches over an operation.</summary>
     public static bool EndsRun(Op* op) => !ValueRun.Has(op->Code);
 

@@ -55,6 +55,9 @@ internal unsafe ref partial struct BlockTranslator
     private Reg?[]? _operands;
     private int _notRunUntil;
 
+    // Floating point needs its registers and rounding as they are found: where there is any, all is done operation by operation.
+    private bool _hasRuns;
+
     private BlockTranslator(Stubs stubs, TranslationBuffer buffer, RegisterMap map)
     {
         _stubs = stubs;
@@ -96,7 +99,7 @@ internal unsafe ref partial struct BlockTranslator
         _unitIsDirty = false;
         _boxed = _loop?.Unit.Boxed ?? 0;
         _notRunUntil = 0;
-        HasRuns = _loop is null ? HasLongRun(ops) : !_loop.Unit.UsesFloats;
+        _hasRuns = _loop is null ? HasLongRun(ops) : !_loop.Unit.UsesFloats;
         FindGroups();
         Operations(_ops, null);
     }
@@ -111,7 +114,7 @@ internal unsafe ref partial struct BlockTranslator
             _buffer.Reserve(_code.At);
             int index = (int)(op - _ops);
             BeginOther(index);
-            if (HasRuns && !_oneByOne && TryRun(index) is > 0 and var length)
+            if (_hasRuns && !_oneByOne && TryRun(index) is > 0 and var length)
             {
                 op += length - 1;
                 continue;
