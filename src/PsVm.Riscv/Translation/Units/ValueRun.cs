@@ -168,7 +168,11 @@ internal sealed unsafe partial class ValueRun
     {
         if (!_constants.TryGetValue(number, out Value? constant))
         {
-            constant = Add(new Value { Kind = ValueKind.Constant, Immediate = number, IsWord = number == (int)number, IsSmall = number is >= 0 and <= int.MaxValue, At = _values.Count });
+            constant = Add(new Value
+            {
+                Kind = ValueKind.Constant, Immediate = number, IsWord = number == (int)number, IsSmall = number is >= 0 and <= int.MaxValue,
+                At = _values.Count,
+            });
             _constants.Add(number, constant);
         }
 

@@ -137,7 +137,8 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     /// <summary>Whether it is a branch back within the loop, whose taken way stands in line.</summary>
-    private static bool GoesBack(Op* op, LoopUnit? loop) => loop is not null && op->Code is >= OpCode.Beq and <= OpCode.Bgeu && op->Immediate <= op->Offset && loop.Find(op->Immediate) is not null;
+    private static bool GoesBack(Op* op, LoopUnit? loop) =>
+        loop is not null && op->Code is >= OpCode.Beq and <= OpCode.Bgeu && op->Immediate <= op->Offset && loop.Find(op->Immediate) is not null;
 
     /// <summary>Whether the code for a value uses rcx and rdx.</summary>
     private static bool UsesCounters(Value value) => value.Kind switch
