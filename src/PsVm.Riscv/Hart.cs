@@ -240,14 +240,13 @@ public sealed unsafe partial class Hart : IDisposable
     /// was mapped. Before it runs first.
     /// </summary>
     /// <param name="content">What the RAM holds: equal for guests of the family whose RAM holds the same.</param>
-    /// <param name="isUnwritten">Whether nobody has written the RAM up to now.</param>
+    /// <param name="areUnwritten">Says of pages, by their host addresses, whether nobody has written them up to now; on the hart's thread.</param>
     /// <remarks>Of several harts one may write what another knows, and need not say so; so this is for those that are alone.</remarks>
-    public void BeginWithFamily(string content, Func<bool> isUnwritten)
+    public void BeginWithFamily(string content, Func<nint[], bool[]> areUnwritten)
     {
-        if (_memory.IsOnly(this) && _memory is { IsPrivate: true, IsFilled: false }
-            && Blocks.Space.FindInitial(Blocks.Account, content, _memory, Isa.Extensions, isUnwritten) is { } initial)
+        if (_memory.IsOnly(this) && _memory is { IsPrivate: true, IsFilled: false })
         {
-            Blocks.BeginWith(initial);
+            Blocks.BeginWithFamily(content, areUnwritten);
         }
     }
 

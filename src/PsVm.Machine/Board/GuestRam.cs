@@ -1,5 +1,6 @@
 using System.Globalization;
 using PsVm.Memory;
+using PsVm.Memory.Native;
 using PsVm.Riscv;
 
 namespace PsVm.Machine.Board;
@@ -99,7 +100,7 @@ internal sealed class GuestRam : IDisposable
     {
         if (!WasDiscarded && ContentOf(Files) is { } content)
         {
-            hart.BeginWithFamily(content, () => !WasDiscarded);
+            hart.BeginWithFamily(content, AreUnwritten);
         }
     }
 
@@ -108,6 +109,13 @@ internal sealed class GuestRam : IDisposable
         ? string.Join(' ', files.Select(file => file.Identity is { } id
             ? string.Create(CultureInfo.InvariantCulture, $"{id.Device}:{id.Inode}:{id.Size}:{id.ModifiedNanoseconds}:{id.ChangedNanoseconds}") : null))
         : null;
+
+    /// <summary>Whether pages, by their addresses, are those of files still, so that nobody has written them.</summary>
+    private bool[] AreUnwritten(nint[] pages)
+    {
+        bool[] are = KernelCalls.AreFilePages(pages);
+        return WasDiscarded ? new bool[pages.Length] : are; // looked at last: what was discarded may have been written before, and be the file's again
+    }
 
     private bool WasDiscarded => Backends.Any(backend => backend.DiscardBegan);
 

@@ -36,6 +36,29 @@ internal static class PageMap
     public static List<PageRange> TouchedRanges(nint block, long length, CancellationToken cancellation) =>
         Ranges(block, 0, length, entry => (entry & (Present | Swapped)) != 0, cancellation);
 
+    /// <summary>Which pages, by their addresses, are in memory as those of a file: a private mapping that has written one has a copy.</summary>
+    public static bool[] AreFiles(ReadOnlySpan<nint> pages)
+    {
+        var are = new bool[pages.Length];
+        try
+        {
+            using var pageMap = File.OpenHandle("/proc/self/pagemap", share: FileShare.ReadWrite);
+            ulong entry = 0;
+            for (var i = 0; i < pages.Length; i++)
+            {
+                var read = RandomAccess.Read(
+                    pageMap, MemoryMarshal.AsBytes(new Span<ulong>(ref entry)), pages[i] / Environment.SystemPageSize * sizeof(ulong));
+                are[i] = read == sizeof(ulong) && (entry & (Present | FileOrShared)) == (Present | FileOrShared);
+            }
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            Array.Clear(are);
+        }
+
+        return are;
+    }
+
     private static List<PageRange> Ranges(nint block, long offset, long length, Func<ulong, bool> isWanted, CancellationToken cancellation)
     {
         var pageSize = Environment.SystemPageSize;

@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Mono.Unix.Native;
+using PsVm.Memory.Mapping;
 
 namespace PsVm.Memory.Native;
 
@@ -30,6 +31,10 @@ public static class KernelCalls
     /// of a process had errno 0. Here it is the one that nobody asks about.
     /// </remarks>
     public static void KeepFirstErrno() => _ = Syscall.stat(string.Empty, out _);
+
+    /// <summary>Whether pages of this process, by their addresses, are in memory as those of a file that nobody has written by this mapping.</summary>
+    /// <returns>False for each where the kernel does not tell.</returns>
+    public static bool[] AreFilePages(nint[] pages) => PageMap.AreFiles(pages);
 
     /// <summary>Renames to a name that must be free (renameat2(2)).</summary>
     /// <param name="from">The name.</param>

@@ -44,6 +44,9 @@ internal sealed unsafe class BlockCache : IDisposable
     // What its family begins with. Those are known, too, whose bit is set and that are not among the others.
     private Dictionary<long, CodePage>? _initial;
 
+    // Pages that may be of those, and when they are looked at.
+    private UnwrittenPages? _unseen;
+
     // Whose block was found last.
     private CodePage? _found;
     private long _fences;
@@ -114,8 +117,19 @@ internal sealed unsafe class BlockCache : IDisposable
     }
 
     /// <summary>Knows pages of its RAM from the start, which have not been written: as if each had been looked up now.</summary>
-    public void BeginWith(InitialPages initial)
+    public void BeginWithFamily(string content, Func<nint[], bool[]> areUnwritten)
     {
+        if (Account.Scope.Family is null)
+        {
+            return;
+        }
+
+        _unseen = new UnwrittenPages(Space, Account, content, areUnwritten);
+        if (Space.FindInitial(Account, content, _isa) is not { } initial)
+        {
+            return;
+        }
+
         Debug.Assert(_pages.Count == 0 && _initial is null && _fences == 0, "before the hart's first block");
         Debug.Assert(initial.Bits.Length <= _codePages.Length, "RAM with the same content has as many pages");
         _initial = initial.Pages;
@@ -233,6 +247,7 @@ internal sealed unsafe class BlockCache : IDisposable
         Volatile.Write(ref _held, AnyPage);
         Interlocked.MemoryBarrier(); // either the space sees that it runs, or it sees what the space has sent away
         KeepUp();
+        _unseen?.LookNowAndThen();
     }
 
     /// <summary>The hart runs no block until it begins again.</summary>
@@ -365,6 +380,10 @@ internal sealed unsafe class BlockCache : IDisposable
             }
 
             known.Code = found;
+            if (found.Number == page)
+            {
+                _unseen?.Add(found, (nint)content);
+            }
         }
 
         known.Fences = _fences;

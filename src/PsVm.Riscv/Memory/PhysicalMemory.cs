@@ -206,20 +206,6 @@ public sealed unsafe partial class PhysicalMemory
         return null;
     }
 
-    /// <summary>Host address of a page, by its number; null: there is none.</summary>
-    internal byte* HostOf(long page)
-    {
-        foreach (Region region in _regions)
-        {
-            if (page >= region.FirstPage && (ulong)(page - region.FirstPage) < region.Length >> PageShift)
-            {
-                return region.Host + ((page - region.FirstPage) << PageShift);
-            }
-        }
-
-        return null;
-    }
-
     /// <summary>Number of the page behind a host address, which lies in RAM.</summary>
     internal long PageAt(byte* host)
     {

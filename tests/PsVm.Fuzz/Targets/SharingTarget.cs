@@ -43,22 +43,42 @@ internal sealed class SharingTarget : FuzzTarget
     private void BeginWithFamily(Dice dice, CodeCache family, params ReadOnlySpan<ProgramGuest> guests)
     {
         const string content = "as the reference's";
-        for (int before = dice.Next(2, 4); before > 0; before--)
+        for (int before = dice.Next(1, 4); before > 0; before--)
         {
             using ProgramGuest sibling = new(1, [0], family);
             sibling.CopyFrom(_reference, 0);
+            Begin(sibling);
             for (int attacks = dice.Next(3); attacks > 0; attacks--)
             {
                 Attack(dice, sibling);
             }
 
-            sibling.Harts[0].Run((ulong)dice.Next(1, 800));
+            for (int runs = dice.Next(1, 64); runs > 0; runs--)
+            {
+                sibling.Harts[0].Run((ulong)dice.Next(1, 32));
+            }
         }
 
         foreach (ProgramGuest guest in guests)
         {
+            Begin(guest);
+        }
+
+        void Begin(ProgramGuest guest)
+        {
             guest.Memory.IsPrivate = true;
-            guest.Harts[0].BeginWithFamily(content, () => true);
+            guest.Harts[0].BeginWithFamily(content, pages => Array.ConvertAll(pages, page => HoldsAsBefore(guest, page)));
+        }
+    }
+
+    /// <summary>Whether a page of a guest is as the reference's, which has not run yet.</summary>
+    private unsafe bool HoldsAsBefore(ProgramGuest guest, nint host)
+    {
+        Span<byte> ram = guest.Ram(0);
+        fixed (byte* first = ram)
+        {
+            long offset = host - (nint)first;
+            return offset >= 0 && offset < ram.Length && ram.Slice((int)offset, 4096).SequenceEqual(_reference.Ram(0).Slice((int)offset, 4096));
         }
     }
 

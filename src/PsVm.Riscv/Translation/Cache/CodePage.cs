@@ -78,9 +78,6 @@ internal sealed unsafe class CodePage
     /// <summary>Nobody finds it any more; it is freed when nobody uses it.</summary>
     public bool IsLeaving { get; set; }
 
-    /// <summary>It is one of those that its scope's guests begin with, or was looked at for that.</summary>
-    public bool IsCandidate { get; set; }
-
     /// <summary>Whether a page holds the same. Its content does not change, so this needs no lock.</summary>
     /// <remarks>Safety: the other page is a whole one of mapped RAM.</remarks>
     public bool Holds(byte* other) => new ReadOnlySpan<byte>(_bytes, Size).SequenceEqual(new ReadOnlySpan<byte>(other, Size));

@@ -177,11 +177,6 @@ internal sealed unsafe class CodeSpace : IDisposable
         {
             if (CodePages.FindAt(account.Scope, number, host, isa) is { } clones)
             {
-                if (clones.Payer != account && account.Scope.Family is not null)
-                {
-                    account.Scope.Initial.Note(clones);
-                }
-
                 return Share(clones, account);
             }
         }
@@ -210,18 +205,29 @@ internal sealed unsafe class CodeSpace : IDisposable
     /// <summary>What a guest begins with, as far as its family knows; null: it shares with nobody, or nothing is known.</summary>
     /// <param name="account">The guest's part.</param>
     /// <param name="content">What its RAM holds: equal for all guests of the family whose RAM holds the same.</param>
-    /// <param name="memory">Its RAM, all of it there.</param>
     /// <param name="isa">The extensions of its harts.</param>
-    /// <param name="isUnwritten">Whether nobody has written the RAM up to now.</param>
-    public InitialPages? FindInitial(CodeAccount account, string content, PhysicalMemory memory, IsaExtensions isa, Func<bool> isUnwritten)
+    public InitialPages? FindInitial(CodeAccount account, string content, IsaExtensions isa)
     {
         lock (_gate)
         {
-            InitialPages? found = account.Scope.Family is null
-                ? null
-                : account.Scope.Initial.Find(content, isa, page => memory.HostOf(page.Number) is not null and var host && page.Holds(host), isUnwritten);
+            InitialPages? found = account.Scope.Initial.Find(content, isa);
             _sharedPages += found?.Pages.Count ?? 0;
             return found;
+        }
+    }
+
+    /// <summary>Pages of a guest were seen to hold what they held when it began.</summary>
+    public void AddInitial(CodeAccount account, string content, IEnumerable<CodePage> pages)
+    {
+        lock (_gate)
+        {
+            foreach (CodePage page in pages)
+            {
+                if (!page.IsLeaving && page.Scope == account.Scope)
+                {
+                    page.Scope.Initial.Add(content, page.Isa, page);
+                }
+            }
         }
     }
 

@@ -1,7 +1,7 @@
 namespace PsVm.Riscv.Translation.Cache;
 
 /// <summary>
-/// The pages of code that are in the RAM of every guest of a family when it begins, as one of them was seen to have them before its first instruction.
+/// The pages of code that are in the RAM of every guest of a family when it begins, as one of them was seen to have them that had not written them.
 /// They do not change: safe from any thread.
 /// </summary>
 /// <param name="content">What that RAM holds then: equal for guests whose RAM does.</param>
@@ -30,68 +30,46 @@ internal sealed class InitialPages(string content, IsaExtensions isa, Dictionary
     }
 }
 
-/// <summary>Finds out what guests of a family begin with: each that begins looks at a few pages more than the one before. Guarded by its space.</summary>
+/// <summary>Gathers what guests of a family begin with. Guarded by its space.</summary>
 internal sealed class InitialPagesFinder
 {
-    // The most pages that a start looks at, by which it takes a tenth of a millisecond longer at most; and that wait for the next.
-    private const int MostAtOnce = 32, MostCandidates = 4096;
-
-    private readonly Queue<CodePage> _candidates = [];
+    private readonly Dictionary<long, CodePage> _seen = [];
     private InitialPages? _found;
 
-    /// <summary>A guest has a page at the place where another had it, so it may be one that all have from the start.</summary>
-    public void Note(CodePage page)
+    /// <summary>A guest's page was seen to hold what it held when it began.</summary>
+    /// <param name="content">What its RAM held then.</param>
+    /// <param name="isa">The extensions of its harts.</param>
+    /// <param name="page">The page of code that is equal to it, which was seen at that number first.</param>
+    public void Add(string content, IsaExtensions isa, CodePage page)
     {
-        if (!page.IsCandidate && _candidates.Count < MostCandidates)
+        if (_found?.AreOf(content, isa) != true)
         {
-            page.IsCandidate = true;
-            _candidates.Enqueue(page);
+            // The files have been touched, or other ones are used: which pages they hold is to be seen again.
+            _seen.Clear();
+            _found = new InitialPages(content, isa, []);
+        }
+
+        if (_found.Pages.GetValueOrDefault(page.Number) != page)
+        {
+            _seen[page.Number] = page;
         }
     }
 
     /// <summary>What a guest begins with; null: nothing is known yet.</summary>
-    /// <param name="content">What its RAM holds, which nobody has written yet.</param>
+    /// <param name="content">What its RAM holds.</param>
     /// <param name="isa">The extensions of its harts.</param>
-    /// <param name="holds">Whether the page of its RAM that has the number of a page of code holds the same.</param>
-    /// <param name="isUnwritten">Whether nobody has written the RAM up to now.</param>
-    public InitialPages? Find(string content, IsaExtensions isa, Func<CodePage, bool> holds, Func<bool> isUnwritten)
+    public InitialPages? Find(string content, IsaExtensions isa)
     {
-        if (_found is not null && !_found.AreOf(content, isa))
+        if (_found?.AreOf(content, isa) != true)
         {
-            // The files have been touched, or other ones are used: which pages they hold is to be seen again.
-            foreach (CodePage page in _found.Pages.Values)
-            {
-                page.IsCandidate = false;
-                Note(page);
-            }
-
-            _found = null;
+            return null;
         }
 
-        Dictionary<long, CodePage> more = [];
-        for (int looks = 0; looks < MostAtOnce && _candidates.TryDequeue(out CodePage? page); looks++)
+        if (_seen.Count > 0 || _found.Pages.Values.Any(page => page.IsLeaving))
         {
-            if (!page.IsLeaving && page.Isa == isa && holds(page))
-            {
-                more[page.Number] = page;
-            }
-        }
-
-        if (more.Count > 0 && isUnwritten())
-        {
-            foreach ((long number, CodePage page) in _found?.Pages ?? [])
-            {
-                if (!page.IsLeaving)
-                {
-                    more.TryAdd(number, page);
-                }
-            }
-
-            _found = new InitialPages(content, isa, more);
-        }
-        else if (_found?.Pages.Values.Any(page => page.IsLeaving) == true)
-        {
-            _found = new InitialPages(content, isa, _found.Pages.Where(pair => !pair.Value.IsLeaving).ToDictionary());
+            _found = new InitialPages(content, isa, _found.Pages.Concat(_seen).Where(pair => !pair.Value.IsLeaving)
+                .GroupBy(pair => pair.Key).ToDictionary(same => same.Key, same => same.Last().Value));
+            _seen.Clear();
         }
 
         return _found;
