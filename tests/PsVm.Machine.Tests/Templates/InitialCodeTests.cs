@@ -31,10 +31,10 @@ public sealed class InitialCodeTests : TemplateTest
         var source = TemplateSource.Open(MakeTemplate("t").Path);
         WithClone(source, (ram, board) =>
         {
+            var same = new byte[1];
             for (int page = 0; page < Pages; page++)
             {
                 GuestAddress address = new(MemoryMap.RamStart + ((ulong)page << 12));
-                Span<byte> same = stackalloc byte[1];
                 Assert.True(ram.Memory.Physical.Read(address, same).IsDone && ram.Memory.Physical.Write(address, same).IsDone);
             }
 
