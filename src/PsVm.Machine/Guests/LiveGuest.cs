@@ -91,7 +91,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         ram.Faulted += OnRamFault;
         _filled = filled;
         devices.Tell(clause => events.Warned(Info, clause));
-        filled?.Tell(() => _machine.Harts.Wake(), Fail);
+        filled?.Tell(() => _machine.Harts.Wake(), Fail, ReadDisksFrom);
         try
         {
             begin(board);

@@ -140,9 +140,18 @@ public sealed class TemplateDiskFileTests : TemplateDiskTest
         string lazy = Clone(Cloned(template) with { Lazy = true, Destination = hasDestination ? At("copy") : null });
 
         AssertReads(expected, Last);
+        Disk disk = Last;
         Assert.True(SpinWait.SpinUntil(() => Host.Get(lazy).Fill!.State == GuestFillState.Complete, Patience));
         if (hasDestination)
         {
+            // From then on it needs the source no more.
+            Assert.True(SpinWait.SpinUntil(() => Host.GetDisks(lazy).Single().TemplatePath == At("copy/disk0.bin"), Patience));
+            File.SetUnixFileMode(At("t/disk0.bin"), UnixFileMode.UserRead | UnixFileMode.UserWrite);
+            File.WriteAllBytes(At("t/disk0.bin"), []);
+            AssertReads(expected, disk);
+            Host.Reset(lazy);
+            AssertReads(expected, disk);
+
             GuestTemplate copy = GuestTemplates.Read(At("copy"));
             Assert.Equal((At("copy/disk0.bin"), template.Disks[0].Written!.Digest), (copy.Disks[0].Written!.File, copy.Disks[0].Written!.Digest));
             AssertReads(expected, CloneDisk(copy).Disk);

@@ -11,7 +11,10 @@ internal sealed class Disk : IDisposable
     private static readonly byte[] s_zeros = new byte[64 << 10];
 
     private readonly DiskFile? _image;
-    private readonly DiskLayer? _layer;
+    private readonly Lock _moving = new();
+    private volatile DiskLayer? _layer;
+    private DiskLayer? _layerBefore;
+    private bool _isDisposed;
     private readonly IDiskOverlay? _overlay;
     private SealedOverlay? _sealed;
     private long _readBytes, _writtenBytes, _failures;
@@ -202,8 +205,9 @@ internal sealed class Disk : IDisposable
         }
         else if (_overlay is not null)
         {
-            bool needsFile = SealedOverlay.NeedsFile(_overlay, _layer, MostInState);
-            SealedOverlay now = new(this, _overlay, _layer, needsFile ? new LayerWriter(state.MakeFile(Name), Header()) : null);
+            DiskLayer? layer = _layer;
+            bool needsFile = SealedOverlay.NeedsFile(_overlay, layer, MostInState);
+            SealedOverlay now = new(this, _overlay, layer, needsFile ? new LayerWriter(state.MakeFile(Name), Header()) : null);
             Volatile.Write(ref _sealed, now);
             state.TransferLater(now);
         }
@@ -256,13 +260,36 @@ internal sealed class Disk : IDisposable
         }
     }
 
+    /// <summary>Reads from another file what a template's guest had written over the image.</summary>
+    /// <param name="layer">The same, held for this disk; once is enough, and nobody has it move back.</param>
+    public void MoveTo(DiskLayer layer)
+    {
+        lock (_moving)
+        {
+            if (_isDisposed || _layer is null || _layerBefore is not null)
+            {
+                layer.Dispose();
+                return;
+            }
+
+            // The one before stays open: somebody may be reading there.
+            (_layerBefore, _layer) = (_layer, layer);
+        }
+    }
+
     /// <summary>What was sealed is written, or given up.</summary>
     public void Unseal(SealedOverlay done) => Interlocked.CompareExchange(ref _sealed, null, done);
 
     public void Dispose()
     {
         _overlay?.Dispose();
-        _layer?.Dispose();
+        lock (_moving)
+        {
+            _isDisposed = true;
+            _layer?.Dispose();
+            _layerBefore?.Dispose();
+        }
+
         _image?.Dispose();
     }
 

@@ -15,6 +15,7 @@ internal sealed class LazyRam : IPageSource, IFillWatcher, IDisposable
     private readonly GuestRam _ram;
     private Action _wake = () => { };
     private Action<PsVmError> _fail = _ => { };
+    private Action<GuestTemplate> _copied = _ => { };
     private bool _isAwaited;
     private volatile bool _isClosed;
 
@@ -38,7 +39,16 @@ internal sealed class LazyRam : IPageSource, IFillWatcher, IDisposable
     /// <summary>Says who is told.</summary>
     /// <param name="wake">Pages have come that a hart waits for.</param>
     /// <param name="fail">Pages that a hart needs do not come.</param>
-    public void Tell(Action wake, Action<PsVmError> fail) => (_wake, _fail) = (wake, fail);
+    /// <param name="copied">The copy is a template; it may be told twice, on any thread.</param>
+    public void Tell(Action wake, Action<PsVmError> fail, Action<GuestTemplate> copied)
+    {
+        (_wake, _fail, _copied) = (wake, fail, copied);
+        Interlocked.MemoryBarrier(); // else it could become one between the two, and nobody be told
+        if (_fill is { Result: { } template, Info.State: GuestFillState.Complete })
+        {
+            copied(template);
+        }
+    }
 
     /// <summary>Returns when the copy is complete.</summary>
     /// <param name="progress">Told of bytes that have come.</param>
@@ -125,6 +135,7 @@ internal sealed class LazyRam : IPageSource, IFillWatcher, IDisposable
         if (_fill.Result is { } template)
         {
             _ram.Base = template;
+            _copied(template);
         }
     }
 
