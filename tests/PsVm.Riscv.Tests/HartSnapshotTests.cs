@@ -34,6 +34,26 @@ public class HartSnapshotTests
         Assert.Equal(5000ul, other.NextTimer);
     }
 
+    /// <summary>Random programs found that a counter that stood still was one too far.</summary>
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(0, 5)]
+    [InlineData(5, 0)]
+    [InlineData(5, 5)]
+    public void CountersAreWhatTheyWereWhetherTheyStandStillOrNot(ulong inhibitedBefore, ulong inhibited)
+    {
+        using var machine = new TestMachine { FixedTime = 1000 };
+        machine.Program(Code, Addi(A0, A0, 1), Jal(Zero, -4));
+        machine.Hart.TryWriteCsr(0xb02, 77);
+        machine.Hart.TryWriteCsr(0x320, inhibited);
+        HartSnapshot saved = machine.Hart.Save();
+
+        machine.Hart.Run(10);
+        machine.Hart.TryWriteCsr(0x320, inhibitedBefore);
+        machine.Hart.Restore(saved);
+        Assert.Equal(saved.Csrs, machine.Hart.Save().Csrs);
+    }
+
     // 1 is what an empty place of the jump tables holds; at the last byte of RAM a half-word would reach beyond it.
     [Theory]
     [InlineData(1)]

@@ -406,8 +406,9 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     public bool Restore(int number, ulong value, Pmp pmp)
     {
         // A program's write of a counter takes effect after the instruction; here there is none.
-        bool counter = number is CsrNumber.Mcycle or CsrNumber.Minstret;
-        return TryWrite(number, counter ? value + 1 : value, pmp, out _);
+        RetiredCounter? counter = number switch { CsrNumber.Mcycle => _cycle, CsrNumber.Minstret => _instret, _ => null };
+        counter?.Write(value, state->Retired);
+        return counter is not null || TryWrite(number, value, pmp, out _);
     }
 
     private ulong Status =>

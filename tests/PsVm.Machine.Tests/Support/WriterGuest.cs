@@ -51,6 +51,19 @@ internal sealed class WriterGuest(int harts, int pages)
         return program.ToKernel();
     }
 
+    /// <summary>Whether each hart has been through its pages once, whatever they held before: one of several may get no thread of a busy host for long.</summary>
+    /// <param name="ram">All of it.</param>
+    public bool HaveAllBegun(ReadOnlySpan<byte> ram)
+    {
+        bool all = true;
+        for (int hart = 0; hart < harts; hart++)
+        {
+            all &= Word(ram, FirstBuffer + (hart * pages * Page)) > 1;
+        }
+
+        return all;
+    }
+
     /// <summary>Checks that bytes of RAM are those of one moment.</summary>
     /// <param name="ram">All of it.</param>
     /// <returns>What the harts have counted to, together.</returns>

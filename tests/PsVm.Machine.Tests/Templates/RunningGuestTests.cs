@@ -57,6 +57,7 @@ public sealed class RunningGuestTests : TemplateTest
                 ulong count = CheckTemplate(writer, template);
                 Assert.InRange(count, last + 1, ulong.MaxValue);
                 last = count;
+                AssertRuns(guest);
             }
 
             AssertRuns(guest);
@@ -260,15 +261,21 @@ public sealed class RunningGuestTests : TemplateTest
         });
         string guest = Clone(new GuestOptions { Kernel = At("kernel"), BackendIds = ["ram"], Harts = harts });
         AssertRuns(guest);
+        WaitUntil(guest, () => writer.HaveAllBegun(RamOf("ram")));
         return guest;
     }
 
-    /// <summary>Waits until all harts have been through their pages a few times.</summary>
+    /// <summary>Waits until the harts have been through their pages a few times, all together.</summary>
     private void AssertRuns(string guest)
     {
         GuestInfo info = Host.Get(guest);
         long wanted = info.Instructions + (info.Memory / 4096 * 4 * 10);
-        for (int wait = 0; Host.Get(guest).Instructions < wanted; wait++)
+        WaitUntil(guest, () => Host.Get(guest).Instructions >= wanted);
+    }
+
+    private void WaitUntil(string guest, Func<bool> condition)
+    {
+        for (int wait = 0; !condition(); wait++)
         {
             Assert.True(wait < 12_000 && Host.Get(guest).State == GuestState.Running, "it does not run on");
             Thread.Sleep(10);
@@ -282,10 +289,12 @@ public sealed class RunningGuestTests : TemplateTest
     }
 
     // Safety: the backend lives until the test ends, and its guest is suspended.
-    private unsafe ulong CheckRam(WriterGuest writer, string id)
+    private ulong CheckRam(WriterGuest writer, string id) => writer.Check(RamOf(id));
+
+    private unsafe ReadOnlySpan<byte> RamOf(string id)
     {
         MemoryBackend ram = Backends.List().Single(backend => backend.Id == id);
-        return writer.Check(new ReadOnlySpan<byte>((byte*)ram.Address, (int)ram.Size));
+        return new ReadOnlySpan<byte>((byte*)ram.Address, (int)ram.Size);
     }
 
     /// <summary>Begins a checkpoint that stays at its first bytes.</summary>
