@@ -19,6 +19,23 @@ namespace PsVm.Riscv;
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct HartState
 {
+    // What translated code looks at most stands first, so that a short offset reaches it (BlockTranslator.StateBias).
+
+    /// <summary>The block loop ends when <see cref="Retired"/> has come this far; other threads set it to 0.</summary>
+    public ulong Limit;
+
+    /// <summary>Virtual address of the page that translated code is in, which makes that code independent of where the page is.</summary>
+    public ulong PageBase;
+
+    /// <summary>What of an address, shifted, is the offset of its entry in a TLB, in bytes; the same for all.</summary>
+    public ulong TlbMask;
+
+    /// <summary>mstatus.FS: 0 off, 1 initial, 2 clean, 3 dirty.</summary>
+    public uint FloatStatus;
+
+    /// <summary>frm.</summary>
+    public uint FloatRounding;
+
     /// <summary>Integer registers; the one at <see cref="Op.Sink"/> takes writes to x0, which itself stays 0.</summary>
     public fixed ulong X[33];
 
@@ -31,17 +48,8 @@ internal unsafe struct HartState
     /// <summary>What makes a single precision value NaN-boxed: 16 bytes, aligned so.</summary>
     public fixed ulong Box[2];
 
-    /// <summary>Virtual address of the page that translated code is in, which makes that code independent of where the page is.</summary>
-    public ulong PageBase;
-
     /// <summary>Instructions retired; up to date between blocks only.</summary>
     public ulong Retired;
-
-    /// <summary>The block loop ends when <see cref="Retired"/> has come this far; other threads set it to 0.</summary>
-    public ulong Limit;
-
-    /// <summary>What of an address, shifted, is the offset of its entry in a TLB, in bytes; the same for all.</summary>
-    public ulong TlbMask;
 
     /// <summary>Where blocks begin, by virtual address, for the mode the hart is in. From here to <see cref="Mode"/>: a <see cref="HartContext"/>.</summary>
     public JumpEntry* Jumps;
@@ -138,12 +146,6 @@ internal unsafe struct HartState
 
     /// <summary>Room to load and store the control register of the host's floating point unit.</summary>
     public uint HostFloatControl;
-
-    /// <summary>frm.</summary>
-    public uint FloatRounding;
-
-    /// <summary>mstatus.FS: 0 off, 1 initial, 2 clean, 3 dirty.</summary>
-    public uint FloatStatus;
 
     /// <summary>
     /// <see cref="CsrFile.Sie"/>, or 0: as far as was looked, no interrupt is pending and enabled in mie. Who raises a line says so here; that a

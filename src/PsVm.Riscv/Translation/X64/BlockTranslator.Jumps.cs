@@ -178,6 +178,13 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>Counts what has retired; gives the jump away when that reaches the limit. Keeps rax.</summary>
     private byte* CountRetired(int retired)
     {
+        CompareRetired(retired);
+        return _code.Jcc(Cond.AboveOrEqual);
+    }
+
+    /// <summary>Counts what has retired, and compares that with the limit. Keeps rax.</summary>
+    private void CompareRetired(int retired)
+    {
         Count(retired);
         Reg count = R15;
         if (_map.HasMoreHosts)
@@ -187,7 +194,6 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         _code.Op(Alu.Cmp, count, Field(nameof(HartState.Limit)));
-        return _code.Jcc(Cond.AboveOrEqual);
     }
 
     private void Jump(long target, int from, int retired, bool isLast)
@@ -230,7 +236,7 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    /// <summary>A jump of a block that is a unit by itself: the rare ways of both of its instructions are one.</summary>
+    /// <summary>A jump of a block that is a unit by itself: where it is not bound yet, and where the limit is reached, it goes one way.</summary>
     private void JumpOfBlock(long target, int retired)
     {
         if (!IsInPage(target))
@@ -241,16 +247,22 @@ internal unsafe ref partial struct BlockTranslator
             return;
         }
 
-        byte* leave = CountRetired(retired);
+        CompareRetired(retired);
+        byte* leave = _code.JccShort(Cond.AboveOrEqual);
         if (target == _ops->Offset)
         {
-            AddLate(LateKind.Leave, leave, null, null, 0, target);
             _code.Jmp(_buffer.Start);
         }
         else
         {
-            AddLate(LateKind.Chain, _code.PatchableJmp(), leave, null, 0, target);
+            byte* jump = _code.PatchableJmp();
+            _code.BindHere(jump);
+            _buffer.Jumps.Add(((int)(jump - _buffer.Start), (int)target));
         }
+
+        _code.BindShortHere(leave);
+        _code.Mov(Rax, target);
+        JumpOut(_stubs.GoOnInPage);
     }
 
     private static bool IsInPage(long target) => target is >= 0 and <= PageMask;

@@ -172,11 +172,25 @@ internal unsafe ref partial struct BlockTranslator
             FaultIfFailed(op, index);
         }
 
-        if (load && op->Rd != Op.Sink)
+        if (!load || op->Rd == Op.Sink)
         {
-            Reg target = Target(op);
-            _code.Load(target, Field(nameof(HartState.LoadValue)), size, signed);
-            Define(op, target);
+            return;
         }
+
+        Reg target = Target(op);
+        if (_loop is not null)
+        {
+            _code.Load(target, Field(nameof(HartState.LoadValue)), size, signed);
+        }
+        else if (size == sizeof(ulong))
+        {
+            _code.Mov(target, Rax);
+        }
+        else
+        {
+            _code.Extend(target, Rax, size, signed);
+        }
+
+        Define(op, target);
     }
 }

@@ -108,11 +108,6 @@ internal unsafe ref partial struct BlockTranslator
                 break;
             case LateKind.Chain:
                 _buffer.Jumps.Add(((int)(late.Jump - _buffer.Start), (int)late.Target));
-                if (late.Back is not null)
-                {
-                    _code.BindHere(late.Back);
-                }
-
                 _code.Mov(Rax, late.Target);
                 JumpOut(_stubs.GoOnInPage);
                 break;
@@ -198,8 +193,7 @@ internal unsafe ref partial struct BlockTranslator
 
     /// <summary>
     /// A rare way, to be written after the straight line: what it is, the jump that leads there, where it comes back, its operation,
-    /// how many of the block's instructions have retired then, and where it goes. Of a jump within the page: another that leads there, too, in place of where it
-    /// comes back.
+    /// how many of the block's instructions have retired then, and where it goes.
     /// </summary>
     public readonly struct Late(LateKind kind, byte* jump, byte* back, Op* op, int index, long target)
     {

@@ -17,8 +17,10 @@ namespace PsVm.Riscv.Translation.X64;
 /// </remarks>
 internal unsafe ref partial struct BlockTranslator
 {
-    /// <summary>rbp points into the state, so that all integer registers are within a one-byte offset.</summary>
+    /// <summary>rbp points into the state, so that its first fields and all integer registers but the last few are within a one-byte offset.</summary>
     public const int StateBias = 128;
+
+    private static readonly int s_integers = (int)Marshal.OffsetOf<HartState>(nameof(HartState.X));
 
     private const int PageMask = (int)PhysicalMemory.PageSize - 1;
 
@@ -68,7 +70,7 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     /// <summary>Where the state keeps a guest register.</summary>
-    public static Mem Slot(int register) => new(Rbp, (register * 8) - StateBias);
+    public static Mem Slot(int register) => new(Rbp, s_integers + (register * 8) - StateBias);
 
     /// <summary>Where the state keeps a guest's floating point register.</summary>
     public static Mem FloatSlot(int register) => new(Rbp, FloatOffset + (register * 8) - StateBias);

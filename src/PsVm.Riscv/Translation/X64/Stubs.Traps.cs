@@ -40,7 +40,7 @@ internal sealed unsafe partial class Stubs
         code.Op(Alu.Add, R15, Rcx);
     }
 
-    /// <summary>A routine of a load or store at the place in rcx that does not come back when it fails.</summary>
+    /// <summary>A routine of a load or store at the place in rcx that does not come back when it fails; what was loaded is in rax, zero-extended.</summary>
     /// <param name="code">Where it is written.</param>
     /// <param name="routine">Takes the size alone, and says whether it failed.</param>
     private void EmitFailing(ref X64Assembler code, byte* routine)
@@ -51,6 +51,7 @@ internal sealed unsafe partial class Stubs
         code.Pop(Rcx);
         code.Test(Rax, Rax, wide: false);
         byte* failed = code.Jcc(Cond.Equal);
+        code.Mov(Rax, BlockTranslator.Field(nameof(HartState.LoadValue)));
         code.Ret();
         code.BindHere(failed);
         code.Op(Alu.Add, Rsp, sizeof(ulong));

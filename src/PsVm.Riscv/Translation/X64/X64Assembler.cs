@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 
 namespace PsVm.Riscv.Translation.X64;
@@ -328,6 +329,14 @@ internal unsafe struct X64Assembler(byte* buffer)
         return _at;
     }
 
+    /// <summary>A jump over at most 127 bytes, whose target is set with <see cref="BindShortHere"/>; gives the place to bind.</summary>
+    public byte* JccShort(Cond condition)
+    {
+        Byte((byte)(0x70 | (byte)condition));
+        Byte(0);
+        return _at;
+    }
+
     /// <summary>A jump whose target is set with <see cref="Bind"/>; gives the place to bind.</summary>
     public byte* Jmp()
     {
@@ -364,6 +373,13 @@ internal unsafe struct X64Assembler(byte* buffer)
     public void Call(byte* target) => Bind(Call(), target);
 
     public readonly void BindHere(byte* jumpEnd) => Bind(jumpEnd, _at);
+
+    /// <summary>Points a jump from <see cref="JccShort"/> to here.</summary>
+    public readonly void BindShortHere(byte* jumpEnd)
+    {
+        Debug.Assert(_at - jumpEnd is >= 0 and <= sbyte.MaxValue, "a short jump");
+        jumpEnd[-1] = (byte)(_at - jumpEnd);
+    }
 
     /// <summary>Points the jump that ends at one place to another; both lie in the same mapping.</summary>
     public static void Bind(byte* jumpEnd, byte* target) => *(int*)(jumpEnd - 4) = (int)(target - jumpEnd);
