@@ -31,7 +31,10 @@ public static class ByteSize
             : string.Create(CultureInfo.InvariantCulture, $"{bytes} bytes ({text})");
     }
 
-    /// <summary>Reads a size as people write it: <c>4096</c>, <c>128MB</c>, <c>128 MiB</c>, <c>1.5g</c>, <c>2Gi</c>. All units are binary, in every culture.</summary>
+    /// <summary>
+    /// Reads a size as people write it: <c>4096</c>, <c>128MB</c>, <c>128 MiB</c>, <c>1.5g</c>, <c>2Gi</c>. All units are binary, in every
+    /// culture.
+    /// </summary>
     /// <param name="text">The text.</param>
     /// <param name="bytes">The size in bytes, when there is one.</param>
     /// <returns>False: it is no size, no whole number of bytes, or too large.</returns>

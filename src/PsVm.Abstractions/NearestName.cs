@@ -14,7 +14,9 @@ public static class NearestName
     /// <summary>The nearest name, case apart: one that begins with what was given, or else differs in few characters.</summary>
     /// <param name="wanted">What was given.</param>
     /// <param name="names">The names that there are; the first 10,000 count.</param>
-    /// <returns>Null when none is near: when more than a third of the characters, and more than one, would have to change, or all.</returns>
+    /// <returns>
+    /// Null when none is near: when more than a third of the characters, and more than one, would have to change, or all.
+    /// </returns>
     public static string? Find(string wanted, IEnumerable<string> names)
     {
         ArgumentNullException.ThrowIfNull(wanted);

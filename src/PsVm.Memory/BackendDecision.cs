@@ -140,7 +140,8 @@ internal sealed record BackendDecision
     private BackendDecision WithPolicies(List<BackendError> errors)
     {
         List<BackendWarning> warnings = [];
-        DiscardPolicyResolution discard = DiscardPolicyResolver.Resolve(Options.DiscardPolicy, MappingKind, Mode!.Value, DenyPrivateDiscard);
+        DiscardPolicyResolution discard = DiscardPolicyResolver.Resolve(
+            Options.DiscardPolicy, MappingKind, Mode!.Value, DenyPrivateDiscard);
         AddIfAny(errors, discard.Error);
         AddIfAny(errors, OptionChecks.Prealloc(Options, MappingKind));
         AddIfAny(warnings, discard.Warning);

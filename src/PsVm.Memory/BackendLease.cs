@@ -33,7 +33,9 @@ internal sealed class BackendLease(MemoryBackend backend, Action free)
         }
     }
 
-    /// <summary>Tells of something. Who has ended its subscription and gives back its lease is not told any more when that returns.</summary>
+    /// <summary>
+    /// Tells of something. Who has ended its subscription and gives back its lease is not told any more when that returns.
+    /// </summary>
     public void Tell(Action tell)
     {
         lock (_lock)

@@ -32,7 +32,8 @@ internal sealed class LiveBackends
     {
         lock (_lock)
         {
-            if (wanted.InstanceId is { } instance && _byInstance.TryGetValue(instance, out MemoryBackend? meant) && s_ids.Equals(meant.Id, wanted.Id))
+            if (wanted.InstanceId is { } instance && _byInstance.TryGetValue(instance, out MemoryBackend? meant)
+                && s_ids.Equals(meant.Id, wanted.Id))
             {
                 return meant;
             }
@@ -68,7 +69,9 @@ internal sealed class LiveBackends
 
     /// <summary>Takes an id for a backend that is being made.</summary>
     /// <param name="asked">The id that is asked for; null: one is made up.</param>
-    /// <exception cref="MemoryBackendException">It cannot be had (<see cref="MemoryErrorIds.ReservedId"/>, <see cref="MemoryErrorIds.DuplicateId"/>).</exception>
+    /// <exception cref="MemoryBackendException">
+    /// It cannot be had (<see cref="MemoryErrorIds.ReservedId"/>, <see cref="MemoryErrorIds.DuplicateId"/>).
+    /// </exception>
     public string Reserve(string? asked)
     {
         lock (_lock)
@@ -135,7 +138,8 @@ internal sealed class LiveBackends
         lock (_lock)
         {
             _byInstance.Remove(backend.InstanceId);
-            if (_live.Remove(backend.Sequence) && _byId.TryGetValue(backend.Id, out var named) && named.Remove(backend.Sequence) && named.Count == 0)
+            if (_live.Remove(backend.Sequence) && _byId.TryGetValue(backend.Id, out var named) && named.Remove(backend.Sequence)
+                && named.Count == 0)
             {
                 _byId.Remove(backend.Id);
             }
@@ -167,10 +171,12 @@ internal sealed class LiveBackends
     }
 
     private static string Some(List<MemoryBackend> backends) =>
-        string.Join(", ", backends.Take(3).Select(backend => backend.Info.QualifiedId)) + (backends.Count > 3 ? " and others" : string.Empty);
+        string.Join(", ", backends.Take(3).Select(backend => backend.Info.QualifiedId))
+            + (backends.Count > 3 ? " and others" : string.Empty);
 
     private BackendError? UnusableId(string id) =>
-        s_ids.Equals(id, MemoryBackends.DefaultRamId) ? new(MemoryErrorIds.ReservedId, $"Id '{id}' belongs to the default RAM of guests.", "Use another id.")
+        s_ids.Equals(id, MemoryBackends.DefaultRamId) ? new(
+            MemoryErrorIds.ReservedId, $"Id '{id}' belongs to the default RAM of guests.", "Use another id.")
         : _reservedIds.Contains(id) || _byId.ContainsKey(id)
             ? new(MemoryErrorIds.DuplicateId, $"Another live backend has id '{id}'.", "Use another id, or remove that backend first.")
         : null;

@@ -12,8 +12,8 @@ namespace PsVm.Memory;
 /// <remarks>
 /// <para>Made by <see cref="MemoryBackends.Create(MemoryBackendOptions, CancellationToken)"/>.</para>
 /// <para>
-/// One guest may have it (<see cref="Attach"/>). Whoever measures, copies or changes the memory is counted as a user, and the last user of a
-/// backend that has gone unmaps it. Changes wait for one another, and are refused while somebody needs the memory to stay as it is
+/// One guest may have it (<see cref="Attach"/>). Whoever measures, copies or changes the memory is counted as a user, and the last user of
+/// a backend that has gone unmaps it. Changes wait for one another, and are refused while somebody needs the memory to stay as it is
 /// (<see cref="KeepUnchanged"/>).
 /// </para>
 /// </remarks>
@@ -44,8 +44,8 @@ public sealed class MemoryBackend : IDisposable
     }
 
     /// <summary>
-    /// Raised when a discard, copy or the like finds that a page could not be had, on the thread that found out. Whoever touches the memory by
-    /// its address looks at <see cref="Fault"/> itself, when <see cref="MemoryBackends.RamFaultCount"/> has changed.
+    /// Raised when a discard, copy or the like finds that a page could not be had, on the thread that found out. Whoever touches the memory
+    /// by its address looks at <see cref="Fault"/> itself, when <see cref="MemoryBackends.RamFaultCount"/> has changed.
     /// </summary>
     public event Action<RamFault>? Faulted
     {
@@ -119,8 +119,8 @@ public sealed class MemoryBackend : IDisposable
             cancellation);
 
     /// <summary>
-    /// Gives a range of guest memory back to the host because its guest asks for that, by the backend's policy. Harts may run meanwhile. How
-    /// many mappings the ranges of one backend add to the process is bounded; past that they are zeroed or filled in place.
+    /// Gives a range of guest memory back to the host because its guest asks for that, by the backend's policy. Harts may run meanwhile.
+    /// How many mappings the ranges of one backend add to the process is bounded; past that they are zeroed or filled in place.
     /// </summary>
     /// <param name="offset">Bytes from the start of the block; a multiple of the backing page size.</param>
     /// <param name="length">Bytes; a multiple of the backing page size.</param>
@@ -151,7 +151,8 @@ public sealed class MemoryBackend : IDisposable
     /// <param name="mappings">A reading of all mappings to take it from; null: a new one.</param>
     /// <param name="cancellation">Gives up.</param>
     public MemoryUsage Measure(ProcessMappings? mappings, CancellationToken cancellation = default) =>
-        _users.Use(() => MappingUsage.Measure(Id, _opened, _mapping, _discarder.Layout, mappings, cancellation) with { Guest = _lease.Holder });
+        _users.Use(
+            () => MappingUsage.Measure(Id, _opened, _mapping, _discarder.Layout, mappings, cancellation) with { Guest = _lease.Holder });
 
     /// <summary>
     /// Bytes in memory or swap that only this mapping has: anonymous pages, private copies included. Cheaper than <see cref="Measure()"/>:
@@ -162,14 +163,16 @@ public sealed class MemoryBackend : IDisposable
         () => PageScan.AnonymousBytes(Address, Size, cancellation) ?? PageMap.PrivateBytes(Address, Size, cancellation));
 
     /// <summary>
-    /// Bytes of the host's memory that would be free without this backend: <see cref="MeasureOwn"/>, or of shared memory that is in no file on a
-    /// disk (memfd, tmpfs) what of it is there.
+    /// Bytes of the host's memory that would be free without this backend: <see cref="MeasureOwn"/>, or of shared memory that is in no file
+    /// on a disk (memfd, tmpfs) what of it is there.
     /// </summary>
     /// <param name="cancellation">Gives up.</param>
     public long MeasureHeld(CancellationToken cancellation = default) => !IsSharedInMemory ? MeasureOwn(cancellation) : _users.Use(
         () => _opened.File is { } file ? Math.Min(Size, FileFacts.Of(file.Fd).AllocatedBytes) : _mapping.ResidentBytes(0, Size));
 
-    /// <summary>Bytes that an ordinary user may still fill on the file system of the backend's file; null: it has none, or no limit.</summary>
+    /// <summary>
+    /// Bytes that an ordinary user may still fill on the file system of the backend's file; null: it has none, or no limit.
+    /// </summary>
     public long? FreeDiskBytes => _users.Use(() => _opened.File is { } file ? FileFacts.Of(file.Fd).FileSystem?.AvailableBytes : null);
 
     /// <summary>The most bytes of the host's memory that one page fault brings.</summary>
@@ -181,8 +184,8 @@ public sealed class MemoryBackend : IDisposable
         || _mapping.Layers?.Files.Any(layer => layer.IsServed) == true;
 
     /// <summary>
-    /// Sees to it that pages are in memory, as far as the kernel can. Takes as long as their file does; the thread waits in a call of the kernel
-    /// then, and so does not keep the runtime from collecting garbage, as it would in a page fault.
+    /// Sees to it that pages are in memory, as far as the kernel can. Takes as long as their file does; the thread waits in a call of the
+    /// kernel then, and so does not keep the runtime from collecting garbage, as it would in a page fault.
     /// </summary>
     /// <param name="offset">First byte, at a page's start.</param>
     /// <param name="length">Bytes, whole pages inside the block. Whoever asks holds a lease.</param>
@@ -199,7 +202,10 @@ public sealed class MemoryBackend : IDisposable
     public IReadOnlyList<PageRange> TouchedRanges(CancellationToken cancellation = default) => _users.Use(
         () => PageScan.TouchedRanges(Address, Size, cancellation) ?? PageMap.TouchedRanges(Address, Size, cancellation));
 
-    /// <summary>Has the kernel read ranges from their files, in that order, so that they are in memory when they are touched. Returns before they are.</summary>
+    /// <summary>
+    /// Has the kernel read ranges from their files, in that order, so that they are in memory when they are touched. Returns before they
+    /// are.
+    /// </summary>
     /// <param name="ranges">Ranges of whole pages inside the block.</param>
     /// <param name="cancellation">Gives up.</param>
     public void Prefetch(IEnumerable<PageRange> ranges, CancellationToken cancellation = default) => _users.Use(() =>
@@ -270,12 +276,12 @@ public sealed class MemoryBackend : IDisposable
     internal T Whole<T>(Func<T> work) => _faults.Whole(work);
 
     /// <summary>
-    /// Lays ranges of other files over the block's own, mapped and shared like it, for good. Nobody uses the memory yet; when it fails, it is
-    /// good for nothing but to be disposed.
+    /// Lays ranges of other files over the block's own, mapped and shared like it, for good. Nobody uses the memory yet; when it fails, it
+    /// is good for nothing but to be disposed.
     /// </summary>
     /// <remarks>
-    /// Copied, and so memory of its own, is what cannot be mapped: all over huge pages, and the smallest ranges where layers have added half of
-    /// the mappings that they and overlays may add to the process.
+    /// Copied, and so memory of its own, is what cannot be mapped: all over huge pages, and the smallest ranges where layers have added
+    /// half of the mappings that they and overlays may add to the process.
     /// </remarks>
     /// <param name="pieces">Which file shows where.</param>
     /// <param name="files">The files, the lowest layer first. They are released with the memory, or when this fails.</param>
@@ -335,7 +341,8 @@ public sealed class MemoryBackend : IDisposable
     public SafeFileHandle? DuplicateFile() => _users.Use(_file.Duplicate);
 
     /// <summary>
-    /// The file behind the memory, opened once more: for another process, which has no part in the locks on it then, however long it keeps it.
+    /// The file behind the memory, opened once more: for another process, which has no part in the locks on it then, however long it keeps
+    /// it.
     /// </summary>
     /// <returns>Null: there is no file.</returns>
     /// <exception cref="IOException">It cannot be opened.</exception>
@@ -347,7 +354,9 @@ public sealed class MemoryBackend : IDisposable
     /// </summary>
     public void HandOverFile() => _users.WhileMapped(_file.HandOver);
 
-    /// <summary>Who else writes the file through a mapping, in this process or another, as locks and marks on it tell; null: nobody.</summary>
+    /// <summary>
+    /// Who else writes the file through a mapping, in this process or another, as locks and marks on it tell; null: nobody.
+    /// </summary>
     public string? FindOtherWriter() => _users.Use(_file.FindOtherWriter);
 
     /// <summary>Takes the name of the file away that this backend made, unless another file has it now.</summary>
@@ -367,8 +376,8 @@ public sealed class MemoryBackend : IDisposable
     /// <summary>Takes the backend for one guest: it cannot be removed, nor taken by another, until the lease is disposed.</summary>
     /// <param name="consumerName">The guest's name.</param>
     /// <exception cref="MemoryBackendException">
-    /// Another guest has it (<see cref="MemoryErrorIds.BackendInUse"/>), it was removed (<see cref="MemoryErrorIds.BackendNotFound"/>), or a page
-    /// of it could not be had (<see cref="MemoryErrorIds.RamFault"/>).
+    /// Another guest has it (<see cref="MemoryErrorIds.BackendInUse"/>), it was removed (<see cref="MemoryErrorIds.BackendNotFound"/>), or
+    /// a page of it could not be had (<see cref="MemoryErrorIds.RamFault"/>).
     /// </exception>
     public IDisposable Attach(string consumerName) => _lease.Take(consumerName);
 

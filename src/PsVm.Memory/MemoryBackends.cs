@@ -125,7 +125,8 @@ public sealed class MemoryBackends : IDisposable
     }
 
     /// <inheritdoc cref="Create(MemoryBackendOptions, IProgress{StepProgress}?, CancellationToken)"/>
-    public MemoryBackend Create(MemoryBackendOptions options, CancellationToken cancellation = default) => Create(options, null, cancellation);
+    public MemoryBackend Create(MemoryBackendOptions options, CancellationToken cancellation = default) =>
+        Create(options, null, cancellation);
 
     /// <summary>Opens, creates and maps what the options ask for.</summary>
     /// <param name="options">What is asked for.</param>
@@ -187,7 +188,10 @@ public sealed class MemoryBackends : IDisposable
     /// <param name="path">The path.</param>
     public static string? FileSystemOf(string path) => FileFacts.Of(path).FileSystem?.Name;
 
-    /// <summary>Finds out whether files could be mapped privately so many times at once, as far as the kernel reserves something for that: huge pages.</summary>
+    /// <summary>
+    /// Finds out whether files could be mapped privately so many times at once, as far as the kernel reserves something for that: huge
+    /// pages.
+    /// </summary>
     /// <param name="files">The files, and bytes of each that are mapped.</param>
     /// <param name="count">How many times.</param>
     /// <exception cref="MemoryBackendException">They could not (<see cref="MemoryErrorIds.NotEnoughHugePages"/>).</exception>
@@ -200,7 +204,10 @@ public sealed class MemoryBackends : IDisposable
         }
     }
 
-    /// <summary>Foretells what <see cref="Create(MemoryBackendOptions, CancellationToken)"/> would do. Opens nothing for writing, creates and maps nothing.</summary>
+    /// <summary>
+    /// Foretells what <see cref="Create(MemoryBackendOptions, CancellationToken)"/> would do. Opens nothing for writing, creates and maps
+    /// nothing.
+    /// </summary>
     /// <param name="options">What would be asked for.</param>
     public BackendReport Test(MemoryBackendOptions options)
     {

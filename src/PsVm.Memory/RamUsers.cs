@@ -1,8 +1,8 @@
 namespace PsVm.Memory;
 
 /// <summary>
-/// Counts who measures, copies or changes the RAM of a backend: the last user of one that has gone unmaps it. Changes wait for one another, and
-/// may be refused while somebody needs the RAM to stay as it is. Safe from any thread; its lock is held for moments only.
+/// Counts who measures, copies or changes the RAM of a backend: the last user of one that has gone unmaps it. Changes wait for one another,
+/// and may be refused while somebody needs the RAM to stay as it is. Safe from any thread; its lock is held for moments only.
 /// </summary>
 /// <param name="backend">The backend.</param>
 /// <param name="unmap">Unmaps it; called once.</param>
@@ -58,7 +58,9 @@ internal sealed class RamUsers(MemoryBackend backend, Action unmap) : IDisposabl
     }
 
     /// <summary>Changes the RAM, after whoever else does.</summary>
-    /// <param name="work">The change. Looks whether the RAM is kept: who wants that says so, and then waits for the change under way.</param>
+    /// <param name="work">
+    /// The change. Looks whether the RAM is kept: who wants that says so, and then waits for the change under way.
+    /// </param>
     /// <param name="cancellation">Gives up before it begins.</param>
     public T Change<T>(Func<T> work, CancellationToken cancellation)
     {

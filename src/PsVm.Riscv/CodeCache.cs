@@ -57,8 +57,8 @@ public sealed class CodeCache : IDisposable
     public CodeCache OpenPart(string? family) => new(this, family);
 
     /// <summary>
-    /// Has a family share what this part's guest has decoded and translated, and the guest with it, for as long as there is room: the guest is what they were
-    /// made of. The latest family has it, and only while no other guest has needed the one before.
+    /// Has a family share what this part's guest has decoded and translated, and the guest with it, for as long as there is room: the guest
+    /// is what they were made of. The latest family has it, and only while no other guest has needed the one before.
     /// </summary>
     /// <param name="family">What they have in common.</param>
     /// <returns>False: the family is there already, or the guest shares with others.</returns>
@@ -111,6 +111,8 @@ public sealed record CodeCacheUsage
     /// <summary>Why the last of them failed; null: none did.</summary>
     public string? LastFailure { get; init; }
 
-    /// <summary>Why nothing is translated though that was wanted, such as memory that may not be executable; null: it is, or it was not.</summary>
+    /// <summary>
+    /// Why nothing is translated though that was wanted, such as memory that may not be executable; null: it is, or it was not.
+    /// </summary>
     public string? Unavailable { get; init; }
 }

@@ -34,7 +34,9 @@ public sealed record IsaProfile
         Extensions = extensions;
     }
 
-    /// <summary>RV64GC with Zicntr, Zba, Zbb, Zbs and Sstc: what no hart is without, and what machines before <c>virt-1.2</c> have.</summary>
+    /// <summary>
+    /// RV64GC with Zicntr, Zba, Zbb, Zbs and Sstc: what no hart is without, and what machines before <c>virt-1.2</c> have.
+    /// </summary>
     public static IsaProfile Base { get; } = new(Required);
 
     /// <summary>Every extension that harts know.</summary>

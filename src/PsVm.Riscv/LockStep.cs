@@ -14,7 +14,9 @@ namespace PsVm.Riscv;
 /// <param name="maxBudget">
 /// The subject runs with budgets from 1 to this, in an order that is always the same; 1: block by block.
 /// </param>
-/// <remarks>Safety: reads the states of two harts that are not disposed of and that nobody else runs; register files are as long as said.</remarks>
+/// <remarks>
+/// Safety: reads the states of two harts that are not disposed of and that nobody else runs; register files are as long as said.
+/// </remarks>
 public sealed unsafe class LockStep(Hart reference, Hart subject, int maxBudget = 200)
 {
     // CSRs that traps and CSR instructions alone change are looked at in one of so many comparisons, and at the end.

@@ -39,8 +39,8 @@ public sealed record TranslatorOptions
     internal long BufferBytes { get; init; } = DefaultBufferBytes;
 
     /// <summary>
-    /// How long code that leaves may wait for a hart of its guest, which is in a device's register or waits for a page of RAM, before that of
-    /// others leaves as well.
+    /// How long code that leaves may wait for a hart of its guest, which is in a device's register or waits for a page of RAM, before that
+    /// of others leaves as well.
     /// </summary>
     internal TimeSpan EvictionPatience { get; init; } = TimeSpan.FromMilliseconds(100);
 

@@ -7,7 +7,9 @@ using PsVm.Memory;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>Clones with a disk and an agent: from a start to the end of the first command, then commands in all of them, in turn and at once.</summary>
+/// <summary>
+/// Clones with a disk and an agent: from a start to the end of the first command, then commands in all of them, in turn and at once.
+/// </summary>
 internal static class AgentsCommand
 {
     private const long DiskBytes = 64 << 20;
@@ -25,7 +27,9 @@ internal static class AgentsCommand
         Arguments arguments = new(words);
         CloneOptions options = new(arguments);
         int commands = Math.Max(arguments.Number("--commands", 500), options.Count); // one in each clone at least
-        NetworkBackend? network = arguments.TextOrNull("--network") is { } backend ? Enum.Parse<NetworkBackend>(backend, ignoreCase: true) : null;
+        NetworkBackend? network = arguments.TextOrNull("--network") is { } backend
+            ? Enum.Parse<NetworkBackend>(backend, ignoreCase: true)
+            : null;
         arguments.Done();
 
         DirectoryInfo folder = Directory.CreateTempSubdirectory("psvm-agents-");
@@ -47,7 +51,8 @@ internal static class AgentsCommand
             GuestInfo[] guests = [.. Enumerable.Range(0, options.Count).Select(number => host.Get(NameOf(number)))];
             long own = OwnBytes(host, options.Count) / options.Count;
             before = Environment.CpuUsage.TotalTime;
-            double[] trips = [.. Enumerable.Range(0, commands).Select(number => Time(() => Command(host, NameOf(number % options.Count)))).Order()];
+            double[] trips =
+                [.. Enumerable.Range(0, commands).Select(number => Time(() => Command(host, NameOf(number % options.Count)))).Order()];
             TimeSpan cpu = (Environment.CpuUsage.TotalTime - before) / commands;
             ConcurrentBag<double> atOnce = [];
             double together = Time(() => Task.WhenAll(Enumerable.Range(0, options.Count).Select(
@@ -132,7 +137,8 @@ internal static class AgentsCommand
 
     private static async Task CommandAsync(GuestHost host, string guest)
     {
-        GuestCommandResult result = await host.Agents.RunAsync(guest, new GuestCommand("/bin/busybox") { Arguments = ["true"] }).ConfigureAwait(false);
+        GuestCommandResult result = await host.Agents.RunAsync(guest, new GuestCommand("/bin/busybox") { Arguments = ["true"] })
+            .ConfigureAwait(false);
         if (result.ExitCode != 0)
         {
             throw new BenchmarkException($"Expected a command in {guest} to end with 0, found {result.ExitCode}: {result.StdErr}");

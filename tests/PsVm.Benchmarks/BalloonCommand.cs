@@ -7,7 +7,9 @@ using PsVm.Memory;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>Clones of one Linux template that fill memory, free it, and give up what they do not use: what the host gets back of it.</summary>
+/// <summary>
+/// Clones of one Linux template that fill memory, free it, and give up what they do not use: what the host gets back of it.
+/// </summary>
 internal static class BalloonCommand
 {
     private const string Reference = "reference";
@@ -47,7 +49,8 @@ internal static class BalloonCommand
             Array.ForEach(clones, clone => host.SetMemoryTarget(clone, (long)target << 20));
             foreach (string clone in clones)
             {
-                Await(() => host.Get(clone) is var info && info.Balloon!.Size == info.Memory - info.Balloon.Target, $"{clone} at its target");
+                Await(
+                    () => host.Get(clone) is var info && info.Balloon!.Size == info.Memory - info.Balloon.Target, $"{clone} at its target");
             }
 
             double inflateSeconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
@@ -82,7 +85,8 @@ internal static class BalloonCommand
         host.Start(
             new GuestOptions
             {
-                Name = source, Memory = options.Memory, Kernel = options.Kernel, Initrd = options.Initrd, CommandLine = options.Append, Balloon = true,
+                Name = source, Memory = options.Memory, Kernel = options.Kernel, Initrd = options.Initrd, CommandLine = options.Append,
+                Balloon = true,
             },
             CancellationToken.None);
         host.WaitFor(source, options.Until);
@@ -131,7 +135,9 @@ internal static class BalloonCommand
         }
     }
 
-    /// <summary>What a command prints in a guest's shell; the halves of the marks are joined by the shell, so that the echo is none.</summary>
+    /// <summary>
+    /// What a command prints in a guest's shell; the halves of the marks are joined by the shell, so that the echo is none.
+    /// </summary>
     private static string Run(GuestHost host, string guest, string command)
     {
         string line = (++s_lines).ToString(CultureInfo.InvariantCulture);
@@ -140,7 +146,8 @@ internal static class BalloonCommand
         host.WaitFor(guest, $"end{line}.");
         string text = host.ReadConsole(guest, position).Text;
         string begin = $"begin{line}.";
-        return text[(text.IndexOf(begin, StringComparison.Ordinal) + begin.Length)..text.IndexOf($"end{line}.", StringComparison.Ordinal)].Trim();
+        return text[(text.IndexOf(begin, StringComparison.Ordinal) + begin.Length)..text.IndexOf($"end{line}.", StringComparison.Ordinal)]
+            .Trim();
     }
 
     private static string Digest(GuestTemplate template) => string.Join(' ', template.RamBlocks.Select(block =>

@@ -27,7 +27,8 @@ internal static class ChainCommand
             using GuestHost host = new(backends);
             GuestTemplate[] levels = MakeLevels(host, folder.FullName, options);
             long began = Stopwatch.GetTimestamp();
-            GuestTemplate merged = new TemplateHost().Compress(levels[^1].Path, new CompressOptions { Destination = Path.Combine(folder.FullName, "merged") });
+            GuestTemplate merged = new TemplateHost()
+                .Compress(levels[^1].Path, new CompressOptions { Destination = Path.Combine(folder.FullName, "merged") });
             double mergeTime = MillisecondsSince(began);
             (string Name, GuestTemplate Template)[] measured =
                 [("alone", levels[0]), ("1 level", levels[1]), ($"{Levels} levels", levels[^1]), ("merged", merged)];
@@ -76,7 +77,8 @@ internal static class ChainCommand
 
     private static GuestTemplate[] MakeLevels(GuestHost host, string folder, CloneOptions options)
     {
-        GuestOptions boot = new() { Memory = options.Memory, Kernel = options.Kernel, Initrd = options.Initrd, CommandLine = options.Append };
+        GuestOptions boot =
+            new() { Memory = options.Memory, Kernel = options.Kernel, Initrd = options.Initrd, CommandLine = options.Append };
         string guest = host.Start(boot, CancellationToken.None).Name;
         host.WaitFor(guest, options.Until);
         List<GuestTemplate> levels = [];

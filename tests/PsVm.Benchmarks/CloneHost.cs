@@ -46,7 +46,9 @@ internal sealed class CloneHost : IDisposable
         }
     }
 
-    /// <summary>Bytes that only this process has (Anonymous of /proc/self/smaps_rollup), once garbage is collected and given back.</summary>
+    /// <summary>
+    /// Bytes that only this process has (Anonymous of /proc/self/smaps_rollup), once garbage is collected and given back.
+    /// </summary>
     public static long ProcessOwnBytes() => ProcessCosts.Read().Own;
 
     /// <summary>The template's RAM.</summary>
@@ -141,7 +143,8 @@ internal sealed class CloneHost : IDisposable
 
     /// <summary>Bytes that only these clones have of their RAM, by the kernel's accounting (Anonymous of /proc/self/smaps).</summary>
     public long OwnRamBytes(int first, int count) =>
-        _host.Measure([.. Enumerable.Range(first, count).Select(Name)], detailed: true).SelectMany(guest => guest.Backends).Sum(ram => ram.Own);
+        _host.Measure([.. Enumerable.Range(first, count).Select(Name)], detailed: true).SelectMany(guest => guest.Backends)
+            .Sum(ram => ram.Own);
 
     /// <summary>Holds the clones, so that what is measured one after the other belongs together.</summary>
     public void Suspend(int first, int count)

@@ -83,7 +83,9 @@ internal static class ClonesCommand
         return clone;
     }
 
-    /// <summary>What the process grows by for each clone beside the clone's RAM, in bytes: the clones share it, so all run at once.</summary>
+    /// <summary>
+    /// What the process grows by for each clone beside the clone's RAM, in bytes: the clones share it, so all run at once.
+    /// </summary>
     private static long ProcessGrowth(CloneHost host, int count)
     {
         long before = CloneHost.ProcessOwnBytes();
@@ -95,6 +97,8 @@ internal static class ClonesCommand
 
     private static double MillisecondsSince(long stamp) => Stopwatch.GetElapsedTime(stamp).TotalMilliseconds;
 
-    /// <summary>A clone: milliseconds until it ran and had ticked, its own RAM then, and what its start cost the thread that asked for it.</summary>
+    /// <summary>
+    /// A clone: milliseconds until it ran and had ticked, its own RAM then, and what its start cost the thread that asked for it.
+    /// </summary>
     private sealed record Clone(double Running, double Tick, long OwnRam, double Cpu, long Faults, long Allocated, GuestMeasurement Cost);
 }

@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>Clones of a template whose files are not in memory, as after a restart of the host: with a recorded working set, and without.</summary>
+/// <summary>
+/// Clones of a template whose files are not in memory, as after a restart of the host: with a recorded working set, and without.
+/// </summary>
 internal static class ColdCommand
 {
     /// <summary>Prints one line.</summary>

@@ -36,7 +36,8 @@ internal static class CompareCommand
                 peers.Add(Log("QEMU", Watch(StartPeer(qemu, options, options.Append, limit), options)));
                 ours.Add(Log("PsVm", Watch(StartOurs(options, limit), options)));
                 warm.Add(BootHere(host, options));
-                Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"PsVm, loaded: boot {warm[^1].Seconds:F3} s (CPU {warm[^1].Cpu:F3})"));
+                Console.Error.WriteLine(
+                    string.Create(CultureInfo.InvariantCulture, $"PsVm, loaded: boot {warm[^1].Seconds:F3} s (CPU {warm[^1].Cpu:F3})"));
             }
         }
 
@@ -69,7 +70,9 @@ internal static class CompareCommand
         while (!ended);
     }
 
-    /// <summary>Boots a guest in this process, as a shell that has the module loaded does: seconds from the request, and of CPU time.</summary>
+    /// <summary>
+    /// Boots a guest in this process, as a shell that has the module loaded does: seconds from the request, and of CPU time.
+    /// </summary>
     private static (double Seconds, double Cpu) BootHere(GuestHost host, BootOptions options)
     {
         GC.Collect();

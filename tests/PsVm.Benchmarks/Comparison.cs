@@ -44,7 +44,8 @@ internal sealed record Comparison(
         if (ours.Any(HasBooted) && peers.Any(HasBooted))
         {
             (double peer, double peerCpu) = (MedianBoot(peers, run => run.Boot!.Value), MedianBoot(peers, run => run.BootCpu));
-            boots.Add(new("boot, own process", peer, MedianBoot(ours, run => run.Boot!.Value), peerCpu, MedianBoot(ours, run => run.BootCpu)));
+            boots.Add(
+                new("boot, own process", peer, MedianBoot(ours, run => run.Boot!.Value), peerCpu, MedianBoot(ours, run => run.BootCpu)));
             if (warm.Count > 0)
             {
                 boots.Add(new("boot, loaded shell", peer, Median.Of(warm.Select(run => run.Seconds)), peerCpu, Median.Of(warm.Select(run => run.Cpu))));
@@ -91,7 +92,8 @@ internal sealed record Comparison(
         if (GeometricMean is { } mean && Mean(figure => figure.CpuRatio) is { } cpu)
         {
             (ComparedFigure least, ComparedFigure leastCpu) = (Workloads.MinBy(one => one.Ratio)!, Workloads.MinBy(one => one.CpuRatio)!);
-            table.Append(CultureInfo.InvariantCulture, $"| geometric mean of {Workloads.Count} workloads | | | {mean:F2} | | | {cpu:F2} |\n");
+            table.Append(
+                CultureInfo.InvariantCulture, $"| geometric mean of {Workloads.Count} workloads | | | {mean:F2} | | | {cpu:F2} |\n");
             table.Append(
                 CultureInfo.InvariantCulture,
                 $"| least | | | {least.Ratio:F2} ({least.Name}) | | | {leastCpu.CpuRatio:F2} ({leastCpu.Name}) |\n");

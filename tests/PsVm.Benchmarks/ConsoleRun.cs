@@ -39,15 +39,20 @@ internal sealed class ConsoleRun : IDisposable
         _limit = new Timer(_ => Expire(), null, limit, Timeout.InfiniteTimeSpan);
     }
 
-    /// <summary>Bytes of memory that only the process has (Anonymous of its smaps_rollup), the guest's RAM among it; 0 once it has ended.</summary>
+    /// <summary>
+    /// Bytes of memory that only the process has (Anonymous of its smaps_rollup), the guest's RAM among it; 0 once it has ended.
+    /// </summary>
     public long OwnBytes
     {
         get
         {
             try
             {
-                string? line = File.ReadLines($"/proc/{_process.Id}/smaps_rollup").FirstOrDefault(line => line.StartsWith("Anonymous:", StringComparison.Ordinal));
-                return line is null ? 0 : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) << 10;
+                string? line = File.ReadLines($"/proc/{_process.Id}/smaps_rollup")
+                    .FirstOrDefault(line => line.StartsWith("Anonymous:", StringComparison.Ordinal));
+                return line is null
+                    ? 0
+                    : long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture) << 10;
             }
             catch (IOException)
             {

@@ -36,15 +36,19 @@ internal static class DiskCommand
                 {
                     peers.AddRange(Run("QEMU", qemu,
                     [
-                        "-accel", "tcg", "-machine", "virt", "-smp", "1", "-m", "256M", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
+                        "-accel", "tcg", "-machine", "virt", "-smp", "1", "-m", "256M", "-nodefaults", "-display", "none", "-serial",
+                        "stdio", "-no-reboot",
                         "-kernel", kernel, "-initrd", initrd, "-append", $"{Append}{load}",
-                        "-drive", $"if=none,id=d,format=raw,file={image},cache=writeback,aio=threads", "-device", "virtio-blk-device,drive=d",
+                        "-drive", $"if=none,id=d,format=raw,file={image},cache=writeback,aio=threads", "-device",
+                        "virtio-blk-device,drive=d",
                     ]));
                 }
 
                 ours.AddRange(Run("PsVm", Environment.ProcessPath!,
                 [
-                    .. Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? ["exec", typeof(DiskCommand).Assembly.Location] : Array.Empty<string>(),
+                    .. Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal)
+                        ? ["exec", typeof(DiskCommand).Assembly.Location]
+                        : Array.Empty<string>(),
                     ChildName, kernel, initrd, image, overlay == "file" ? Path.Combine(folder, $"overlay{run}") : overlay,
                     load.ToString(CultureInfo.InvariantCulture),
                 ]));
@@ -101,12 +105,14 @@ internal static class DiskCommand
     private static double Rate(List<Load> loads, string name) =>
         loads.Where(one => one.Name == name).Select(one => one.PerSecond).ToArray() is { Length: > 0 } rates ? Median.Of(rates) : 0;
 
-    private static double Cpu(List<Load> loads, string name) => Median.Of(loads.Where(one => one.Name == name).Select(one => one.CpuMicroseconds));
+    private static double Cpu(List<Load> loads, string name) =>
+        Median.Of(loads.Where(one => one.Name == name).Select(one => one.CpuMicroseconds));
 
     private static List<Load> Run(string who, string program, string[] words)
     {
         List<Load> loads = [];
-        using Process process = Process.Start(new ProcessStartInfo(program, words) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
+        using Process process =
+            Process.Start(new ProcessStartInfo(program, words) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
         TimeSpan cpu = TimeSpan.Zero;
         while (process.StandardOutput.ReadLine() is { } line)
         {
@@ -118,7 +124,8 @@ internal static class DiskCommand
             {
                 TimeSpan now = CpuOf(process);
                 double count = double.Parse(requests, CultureInfo.InvariantCulture);
-                Load load = new(name, count / double.Parse(microseconds, CultureInfo.InvariantCulture) * 1e6, (now - cpu).TotalMicroseconds / count);
+                Load load = new(
+                    name, count / double.Parse(microseconds, CultureInfo.InvariantCulture) * 1e6, (now - cpu).TotalMicroseconds / count);
                 cpu = now;
                 loads.Add(load);
                 Console.Error.WriteLine($"{who} {load}");

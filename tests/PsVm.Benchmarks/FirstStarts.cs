@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>What a guest takes that is the first of its pwsh, and one that comes after it: each the boot of a kernel to a text on its console.</summary>
+/// <summary>
+/// What a guest takes that is the first of its pwsh, and one that comes after it: each the boot of a kernel to a text on its console.
+/// </summary>
 /// <param name="pwsh">The program.</param>
 /// <param name="import">The command that imports the module.</param>
 /// <param name="boot">What boots.</param>
@@ -17,7 +19,8 @@ internal sealed class FirstStarts(string pwsh, string import, BootOptions boot)
         List<double[]> first = [], second = [];
         for (int run = 0; run <= runs; run++)
         {
-            string[] lines = ImportCommand.OutputOf(pwsh, Script()).Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+            string[] lines = ImportCommand.OutputOf(pwsh, Script())
+                .Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
             if (lines.Length != 2)
             {
                 throw new BenchmarkException($"Expected figures of two guests, found '{string.Join(" / ", lines)}'.");
@@ -46,10 +49,14 @@ internal sealed class FirstStarts(string pwsh, string import, BootOptions boot)
     private static double[] Figures(string line)
     {
         double[] figures = [.. line.Split(' ').Select(figure => double.Parse(figure, CultureInfo.InvariantCulture))];
-        return figures.Length == s_figures.Length ? figures : throw new BenchmarkException($"Expected {s_figures.Length} figures, found '{line}'.");
+        return figures.Length == s_figures.Length
+            ? figures
+            : throw new BenchmarkException($"Expected {s_figures.Length} figures, found '{line}'.");
     }
 
-    /// <summary>Two guests one after the other; of each what Start-Guest took, and what came until the text, by the clock and in CPU time.</summary>
+    /// <summary>
+    /// Two guests one after the other; of each what Start-Guest took, and what came until the text, by the clock and in CPU time.
+    /// </summary>
     private string Script()
     {
         string machine = boot.MachineType is null ? string.Empty : $"MachineType = {ImportCommand.Quoted(boot.MachineType)};";

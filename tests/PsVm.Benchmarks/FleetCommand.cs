@@ -31,7 +31,8 @@ internal static class FleetCommand
         TranslationUsage before = host.MeasureTranslation();
         ProcessCosts costsBefore = ProcessCosts.Read();
         long start = Stopwatch.GetTimestamp();
-        double[] latencies = [.. Enumerable.Range(0, options.Count).Select(number => host.StartClone(number).StartLatency.TotalMilliseconds)];
+        double[] latencies = [.. Enumerable.Range(0, options.Count).Select(
+            number => host.StartClone(number).StartLatency.TotalMilliseconds)];
         double started = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         for (int number = 0; number < options.Count; number++)
         {

@@ -13,7 +13,9 @@ internal static partial class FolderWork
 
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
 
-    /// <summary>What is typed into the guest's shell. What the host has cached stays so; what the guest has is dropped before each piece of work.</summary>
+    /// <summary>
+    /// What is typed into the guest's shell. What the host has cached stays so; what the guest has is dropped before each piece of work.
+    /// </summary>
     /// <param name="place">Where the folder is.</param>
     /// <param name="mount">Commands that mount it there.</param>
     /// <param name="megabytes">Of the long file.</param>
@@ -102,7 +104,8 @@ internal static partial class FolderWork
             while (!text.ToString().Contains(End, StringComparison.Ordinal))
             {
                 int count = process.StandardOutput.Read(some);
-                text.Append(count > 0 ? some.AsSpan(0, count) : throw new BenchmarkException($"Expected QEMU to run to the end, found: {text}"));
+                text.Append(
+                    count > 0 ? some.AsSpan(0, count) : throw new BenchmarkException($"Expected QEMU to run to the end, found: {text}"));
                 if (!isTyped && text.ToString().Contains("GUEST-UP", StringComparison.Ordinal))
                 {
                     isTyped = true;

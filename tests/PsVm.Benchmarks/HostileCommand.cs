@@ -6,7 +6,9 @@ using PsVm.Memory;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>Runs many guests that mean harm beside one that works, and tells what that one gets and how fast an operator is obeyed.</summary>
+/// <summary>
+/// Runs many guests that mean harm beside one that works, and tells what that one gets and how fast an operator is obeyed.
+/// </summary>
 internal static class HostileCommand
 {
     private const string Honest = "honest";
@@ -49,7 +51,8 @@ internal static class HostileCommand
         double elapsed = Stopwatch.GetElapsedTime(began).TotalSeconds;
         double share = (after.CpuTime - before.CpuTime) / (Cpu() - cpuBefore);
         double fair = 1 / (guests + 1.0);
-        string[] ended = [.. host.List().Where(guest => guest.State != GuestState.Running).Select(guest => $"{guest.Name}: {guest.StopReason}")];
+        string[] ended = [.. host.List().Where(guest => guest.State != GuestState.Running).Select(
+            guest => $"{guest.Name}: {guest.StopReason}")];
 
         double[] suspends = Latencies(guests, name => host.Suspend(name));
         Array.ForEach(Names(guests), name => host.Resume(name));

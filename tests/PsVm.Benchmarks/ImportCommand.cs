@@ -5,13 +5,14 @@ using System.Text.Json;
 namespace PsVm.Benchmarks;
 
 /// <summary>
-/// What <c>Import-Module</c> adds to the start of pwsh: processes that import, in turn with processes that do nothing. With a kernel, what a session's first
-/// guest takes beyond its second.
+/// What <c>Import-Module</c> adds to the start of pwsh: processes that import, in turn with processes that do nothing. With a kernel, what
+/// a session's first guest takes beyond its second.
 /// </summary>
 internal static class ImportCommand
 {
     // Its own line, and the CPU time of all threads, which a busy host disturbs less than the clock.
-    private const string Report = "[Console]::Out.WriteLine([Environment]::CpuUsage.TotalTime.TotalMilliseconds.ToString('R', [cultureinfo]::InvariantCulture))";
+    private const string Report =
+        "[Console]::Out.WriteLine([Environment]::CpuUsage.TotalTime.TotalMilliseconds.ToString('R', [cultureinfo]::InvariantCulture))";
 
     /// <summary>Prints one line: medians with and without the import, and what lies between.</summary>
     public static void Import(string[] words)
@@ -71,7 +72,9 @@ internal static class ImportCommand
         using Process process = Process.Start(start)!;
         string said = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        return process.ExitCode == 0 ? said : throw new BenchmarkException($"Expected {pwsh} to end well, found exit code {process.ExitCode} and '{said.Trim()}'.");
+        return process.ExitCode == 0
+            ? said
+            : throw new BenchmarkException($"Expected {pwsh} to end well, found exit code {process.ExitCode} and '{said.Trim()}'.");
     }
 
     private static (double Wall, double Cpu) Run(string pwsh, string script)

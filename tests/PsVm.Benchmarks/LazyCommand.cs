@@ -5,7 +5,10 @@ using PsVm.Memory;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>How soon a guest answers that is started on a template while that is copied from a slow source, and how soon one that waits for the copy.</summary>
+/// <summary>
+/// How soon a guest answers that is started on a template while that is copied from a slow source, and how soon one that waits for the
+/// copy.
+/// </summary>
 internal static class LazyCommand
 {
     private const string Source = "source";

@@ -10,8 +10,8 @@ using PsVm.Memory;
 namespace PsVm.Benchmarks;
 
 /// <summary>
-/// What a guest of tests/guests/networks gets of a network by passt here, and of QEMU's in turn, with the same kernel, passt and loads: HTTP to its
-/// server by a port of this host.
+/// What a guest of tests/guests/networks gets of a network by passt here, and of QEMU's in turn, with the same kernel, passt and loads:
+/// HTTP to its server by a port of this host.
 /// </summary>
 internal static class NetworkCommand
 {
@@ -41,7 +41,9 @@ internal static class NetworkCommand
             int port = FreePort();
             ours.AddRange(Run("PsVm", Environment.ProcessPath!,
             [
-                .. Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal) ? ["exec", typeof(NetworkCommand).Assembly.Location] : Array.Empty<string>(),
+                .. Environment.ProcessPath!.EndsWith("dotnet", StringComparison.Ordinal)
+                    ? ["exec", typeof(NetworkCommand).Assembly.Location]
+                    : Array.Empty<string>(),
                 ChildName, kernel, initrd, port.ToString(CultureInfo.InvariantCulture),
             ], port, megabytes, load));
         }
@@ -97,7 +99,8 @@ internal static class NetworkCommand
             int port = FreePort();
             using Process passt = Process.Start(new ProcessStartInfo("passt",
             [
-                "--socket", socket, "--foreground", "--quiet", "--one-off", "--no-map-gw", "--mtu", $"{Mtu}", "--tcp-ports", $"127.0.0.1/{port}:80",
+                "--socket", socket, "--foreground", "--quiet", "--one-off", "--no-map-gw", "--mtu", $"{Mtu}", "--tcp-ports",
+                $"127.0.0.1/{port}:80",
                 "--udp-ports", "none",
             ])
             {
@@ -108,7 +111,8 @@ internal static class NetworkCommand
             {
                 return Run("QEMU", qemu,
                 [
-                    "-accel", "tcg", "-machine", "virt", "-smp", "1", "-m", "256M", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot",
+                    "-accel", "tcg", "-machine", "virt", "-smp", "1", "-m", "256M", "-nodefaults", "-display", "none", "-serial", "stdio",
+                    "-no-reboot",
                     "-kernel", kernel, "-initrd", initrd, "-append", Append,
                     "-netdev", $"stream,id=n,addr.type=unix,addr.path={socket}", "-device", $"virtio-net-device,netdev=n,host_mtu={Mtu}",
                 ], port, megabytes, load);
@@ -127,13 +131,15 @@ internal static class NetworkCommand
 
     private static List<Load> Run(string who, string program, string[] words, int port, int megabytes, int milliseconds)
     {
-        using Process process = Process.Start(new ProcessStartInfo(program, words) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
+        using Process process =
+            Process.Start(new ProcessStartInfo(program, words) { RedirectStandardOutput = true, RedirectStandardInput = true })!;
         try
         {
             string? line;
             do
             {
-                line = process.StandardOutput.ReadLine() ?? throw new BenchmarkException($"Expected {who}'s guest to say NET-UP, found that it ended.");
+                line = process.StandardOutput.ReadLine() ?? throw new BenchmarkException(
+                    $"Expected {who}'s guest to say NET-UP, found that it ended.");
             }
             while (!line.Contains("NET-UP", StringComparison.Ordinal));
 
@@ -173,7 +179,9 @@ internal static class NetworkCommand
         long bytes = megabytes * 1_000_000L;
         using Socket socket = Connect(port);
         long began = Stopwatch.GetTimestamp();
-        Send(socket, Encoding.ASCII.GetBytes(isUp ? $"GET /{bytes} HTTP/1.1\r\n\r\n" : $"PUT / HTTP/1.1\r\nContent-Length: {bytes}\r\n\r\n"));
+        Send(
+            socket,
+            Encoding.ASCII.GetBytes(isUp ? $"GET /{bytes} HTTP/1.1\r\n\r\n" : $"PUT / HTTP/1.1\r\nContent-Length: {bytes}\r\n\r\n"));
         for (long left = isUp ? 0 : bytes; left > 0; left -= buffer.Length)
         {
             Send(socket, buffer.AsSpan(0, (int)Math.Min(left, buffer.Length)));
@@ -227,7 +235,8 @@ internal static class NetworkCommand
         }
     }
 
-    private static int Some(int count) => count > 0 ? count : throw new BenchmarkException("Expected the guest's answer, found that it closed the connection.");
+    private static int Some(int count) =>
+        count > 0 ? count : throw new BenchmarkException("Expected the guest's answer, found that it closed the connection.");
 
     private static Socket Connect(int port)
     {
@@ -247,7 +256,8 @@ internal static class NetworkCommand
     private static double Rate(List<Load> loads, string name) =>
         loads.Where(one => one.Name == name).Select(one => one.PerSecond).ToArray() is { Length: > 0 } rates ? Median.Of(rates) : 0;
 
-    private static double Cpu(List<Load> loads, string name) => Median.Of(loads.Where(one => one.Name == name).Select(one => one.CpuMicroseconds));
+    private static double Cpu(List<Load> loads, string name) =>
+        Median.Of(loads.Where(one => one.Name == name).Select(one => one.CpuMicroseconds));
 
     private static TimeSpan CpuOf(Process process)
     {

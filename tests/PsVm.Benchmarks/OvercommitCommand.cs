@@ -6,8 +6,8 @@ using PsVm.Memory.Mapping;
 namespace PsVm.Benchmarks;
 
 /// <summary>
-/// Many clones in a control group with less memory than they could take, of which one begins to write all of its RAM: who is held, who lives,
-/// and what the watch costs. In a process of its own, which the kernel would kill.
+/// Many clones in a control group with less memory than they could take, of which one begins to write all of its RAM: who is held, who
+/// lives, and what the watch costs. In a process of its own, which the kernel would kill.
 /// </summary>
 internal static class OvercommitCommand
 {
@@ -30,7 +30,8 @@ internal static class OvercommitCommand
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
-            throw new BenchmarkException($"Expected to make a control group of version 1 with a limit of memory at '{group}', found: {failure.Message}");
+            throw new BenchmarkException(
+                $"Expected to make a control group of version 1 with a limit of memory at '{group}', found: {failure.Message}");
         }
 
         try
@@ -38,8 +39,10 @@ internal static class OvercommitCommand
             using Process process = Process.Start(new ProcessStartInfo(
                 "sh", ["-c", $"echo $$ > {group}/cgroup.procs && exec \"$@\"", "sh", Environment.ProcessPath!, .. Assembly(), ChildName, .. words]))!;
             process.WaitForExit();
-            string kills = File.ReadLines($"{group}/memory.oom_control").First(line => line.StartsWith("oom_kill ", StringComparison.Ordinal));
-            Console.WriteLine(JsonSerializer.Serialize(new { exit_code = process.ExitCode, killed_by_the_kernel = int.Parse(kills[9..], null) }));
+            string kills = File.ReadLines($"{group}/memory.oom_control")
+                .First(line => line.StartsWith("oom_kill ", StringComparison.Ordinal));
+            Console.WriteLine(
+                JsonSerializer.Serialize(new { exit_code = process.ExitCode, killed_by_the_kernel = int.Parse(kills[9..], null) }));
         }
         finally
         {
@@ -84,7 +87,8 @@ internal static class OvercommitCommand
         long own = host.Measure(wild).OwnBytes - ownBefore;
         int[] ticks = [.. Enumerable.Range(0, options.Count).Select(host.Ticks)];
         Thread.Sleep(TimeSpan.FromSeconds(5));
-        int alive = Enumerable.Range(0, options.Count).Count(number => host.Get(number).State == GuestState.Running && host.Ticks(number) > ticks[number]);
+        int alive = Enumerable.Range(0, options.Count)
+            .Count(number => host.Get(number).State == GuestState.Running && host.Ticks(number) > ticks[number]);
         Console.WriteLine(JsonSerializer.Serialize(new
         {
             clones = options.Count,

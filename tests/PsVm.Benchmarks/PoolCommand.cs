@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>Takes clones out of a pool and starts others without, and tells what each takes and what clones cost while they are held.</summary>
+/// <summary>
+/// Takes clones out of a pool and starts others without, and tells what each takes and what clones cost while they are held.
+/// </summary>
 internal static class PoolCommand
 {
     /// <summary>Prints one line.</summary>

@@ -32,7 +32,9 @@ internal sealed class ProfileReport(string name, HartProfileCounts counts, TimeS
         }
 
         Line(text, $"\nTranslated code was left {Exits()}.");
-        Line(text, $"Lookups that found their place in the jump table empty: {counts.EmptyLookups} of {counts.Counts[(int)HartWork.Lookup]}.");
+        Line(
+            text,
+            $"Lookups that found their place in the jump table empty: {counts.EmptyLookups} of {counts.Counts[(int)HartWork.Lookup]}.");
         Line(text, $"Modes: {Shares(sample => sample.Mode.ToString())}.");
         Line(text, $"Traps by cause: {Traps()}.\n");
         Line(text, $"| function | % of time | during |\n|---|---:|---|");

@@ -99,11 +99,13 @@ internal sealed class QemuMachine : IDisposable
 
     private JsonNode Read()
     {
-        JsonNode reply = JsonNode.Parse(_reader.ReadLine() ?? throw new BenchmarkException("Expected QEMU to answer, found that it ended."))!;
+        JsonNode reply =
+            JsonNode.Parse(_reader.ReadLine() ?? throw new BenchmarkException("Expected QEMU to answer, found that it ended."))!;
         if (reply["event"] is { } happened)
         {
             JsonNode moment = reply["timestamp"]!;
-            _events.Add((happened.GetValue<string>(), moment["seconds"]!.GetValue<long>() + (moment["microseconds"]!.GetValue<long>() / 1e6)));
+            _events.Add(
+                (happened.GetValue<string>(), moment["seconds"]!.GetValue<long>() + (moment["microseconds"]!.GetValue<long>() / 1e6)));
         }
 
         return reply;

@@ -6,7 +6,9 @@ namespace PsVm.Benchmarks;
 /// <summary>Puts a clone back to its template over and over, and takes the times and what the process grows by.</summary>
 internal static class ResetCommand
 {
-    /// <summary>Prints one line for clones that have worked before each reset, and four, a quarter each, for a loop of nothing but resets.</summary>
+    /// <summary>
+    /// Prints one line for clones that have worked before each reset, and four, a quarter each, for a loop of nothing but resets.
+    /// </summary>
     public static void Reset(string[] words)
     {
         Arguments arguments = new(words);

@@ -7,7 +7,9 @@ using PsVm.Memory;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>What transparent huge pages do to guests that boot on anonymous memory and to clones: the same with MADV_HUGEPAGE and without, in turn.</summary>
+/// <summary>
+/// What transparent huge pages do to guests that boot on anonymous memory and to clones: the same with MADV_HUGEPAGE and without, in turn.
+/// </summary>
 internal static partial class ThpCommand
 {
     private const int HugePage = 14; // MADV_HUGEPAGE
@@ -121,7 +123,8 @@ internal static partial class ThpCommand
         foreach (string line in File.ReadLines("/proc/self/smaps"))
         {
             int dash = line.IndexOf('-', StringComparison.Ordinal);
-            if (dash > 0 && nint.TryParse(line.AsSpan(0, dash), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out nint start))
+            if (dash > 0
+                && nint.TryParse(line.AsSpan(0, dash), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out nint start))
             {
                 isInside = start >= ram.Address && start < ram.Address + (nint)ram.Size;
             }

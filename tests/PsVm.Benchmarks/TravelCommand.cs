@@ -7,7 +7,9 @@ using PsVm.Memory;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>Packs, unpacks and copies a template, there and to other file systems, over and over, and looks whether what comes of it is whole.</summary>
+/// <summary>
+/// Packs, unpacks and copies a template, there and to other file systems, over and over, and looks whether what comes of it is whole.
+/// </summary>
 internal static class TravelCommand
 {
 
@@ -67,7 +69,9 @@ internal static class TravelCommand
         {
             Time(export, () => archive = templates.Export(template.Path, new TemplateExportOptions { Path = packed }, null, CancellationToken.None).Length);
             GuestTemplate imported = template;
-            Time(import, () => imported = templates.Import(packed, new TemplateImportOptions { Folder = there }, null, CancellationToken.None));
+            Time(
+                import,
+                () => imported = templates.Import(packed, new TemplateImportOptions { Folder = there }, null, CancellationToken.None));
             StartAndTick(host, imported.Path, options);
             Time(copy, () => templates.Copy(template.Path, new TemplateCopyOptions { Destination = copied }, null, CancellationToken.None));
             StartAndTick(host, copied, options);

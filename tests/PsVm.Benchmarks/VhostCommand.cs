@@ -4,7 +4,9 @@ using PsVm.Memory;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>A folder that virtiofsd shares with a Linux guest, here and in QEMU in turn, by the same daemon: long files, and many small ones.</summary>
+/// <summary>
+/// A folder that virtiofsd shares with a Linux guest, here and in QEMU in turn, by the same daemon: long files, and many small ones.
+/// </summary>
 internal static class VhostCommand
 {
     private static readonly TimeSpan s_patience = TimeSpan.FromMinutes(5);
@@ -45,7 +47,8 @@ internal static class VhostCommand
     private static string RunQemu(string qemu, string daemon, string kernel, string initrd, string folder, string script)
     {
         string socket = Path.Combine(folder, "socket");
-        using Process files = Process.Start(new ProcessStartInfo(daemon, [$"--socket-path={socket}", "-o", $"source={Path.Combine(folder, "shared")}"])
+        using Process files = Process.Start(new ProcessStartInfo(
+            daemon, [$"--socket-path={socket}", "-o", $"source={Path.Combine(folder, "shared")}"])
         {
             RedirectStandardError = true,
         })!;

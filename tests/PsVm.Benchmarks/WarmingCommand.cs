@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace PsVm.Benchmarks;
 
-/// <summary>Clones that start a process at each tick: what each tick costs, from a clone's first on, and with how many clones before it.</summary>
+/// <summary>
+/// Clones that start a process at each tick: what each tick costs, from a clone's first on, and with how many clones before it.
+/// </summary>
 internal static class WarmingCommand
 {
     /// <summary>Prints each tick of each clone.</summary>

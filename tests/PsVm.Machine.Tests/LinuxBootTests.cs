@@ -91,7 +91,8 @@ public sealed class LinuxBootTests : IDisposable
         GuestInfo guest = Boot(Linux(linux, "quiet") with { BackendIds = ["low", "high"] });
 
         string line = RunCommand(guest.Name, "grep MemTotal /proc/meminfo", "MemTotal:");
-        long kilobytes = long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
+        long kilobytes = long.Parse(
+            line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], System.Globalization.CultureInfo.InvariantCulture);
         Assert.InRange(kilobytes, 97 << 10, 224 << 10); // more than the first alone
     }
 
@@ -117,7 +118,8 @@ public sealed class LinuxBootTests : IDisposable
         GuestOptions options = Linux(linux, "quiet") with { Harts = harts, Memory = Memory };
         string name = Boot(firmware is null ? options : options with { Firmware = linux.FirmwareOrSkip(firmware) }).Name;
 
-        Assert.Equal($"harts: {harts} 0-{harts - 1}", RunCommand(name, "echo harts: $(nproc) $(cat /sys/devices/system/cpu/online)", "harts: "));
+        Assert.Equal(
+            $"harts: {harts} 0-{harts - 1}", RunCommand(name, "echo harts: $(nproc) $(cat /sys/devices/system/cpu/online)", "harts: "));
         Assert.Equal(
             $"work: {SumOfSequences(workers: 8, last: 30)} -",
             RunCommand(
@@ -171,7 +173,8 @@ public sealed class LinuxBootTests : IDisposable
     private string BootToPowerOff(GuestOptions options)
     {
         GuestInfo guest = Boot(options);
-        Assert.True(_host.WaitForState(guest.Name, GuestState.Stopped, Patience, CancellationToken.None), _host.ReadConsole(guest.Name, 0).Text);
+        Assert.True(
+            _host.WaitForState(guest.Name, GuestState.Stopped, Patience, CancellationToken.None), _host.ReadConsole(guest.Name, 0).Text);
         Assert.Equal("powered off by the guest", _host.Get(guest.Name).StopReason);
         return _host.ReadConsole(guest.Name, 0).Text;
     }

@@ -14,7 +14,8 @@ public sealed class LinuxFirmwareTests : TemplateTest
     {
         string guest = BootLinux();
 
-        string[] lines = Run(guest, "dmesg | grep -E 'SBI|pmu-sbi' | cut -d']' -f2 | tr '\\n' '|'").Split('|', StringSplitOptions.TrimEntries);
+        string[] lines = Run(guest, "dmesg | grep -E 'SBI|pmu-sbi' | cut -d']' -f2 | tr '\\n' '|'")
+            .Split('|', StringSplitOptions.TrimEntries);
 
         Assert.Contains("SBI specification v3.0 detected", lines);
         Assert.Contains("suspend: SBI SUSP extension detected", lines);
@@ -56,7 +57,8 @@ public sealed class LinuxFirmwareTests : TemplateTest
         WaitFor(clone, Awake);
         WaitFor(clone, "back");
         AssertHostsTime(clone);
-        Assert.Contains("crng reseeded due to virtual machine fork", Run(clone, "dmesg | grep crng | tail -2 | head -1"), StringComparison.Ordinal);
+        Assert.Contains(
+            "crng reseeded due to virtual machine fork", Run(clone, "dmesg | grep crng | tail -2 | head -1"), StringComparison.Ordinal);
     }
 
     [SkippableFact]

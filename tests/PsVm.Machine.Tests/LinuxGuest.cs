@@ -35,7 +35,9 @@ internal sealed record LinuxGuest(string Kernel, string Initrd)
         return path;
     }
 
-    /// <summary>The guest in the folder that PSVM_LINUX_GUEST names, else one made in <c>output/linux-guest</c>; skips the test without it.</summary>
+    /// <summary>
+    /// The guest in the folder that PSVM_LINUX_GUEST names, else one made in <c>output/linux-guest</c>; skips the test without it.
+    /// </summary>
     public static LinuxGuest GetOrSkip()
     {
         Skip.If(Made.Value.Guest is null, Made.Value.Missing);

@@ -157,7 +157,8 @@ public sealed class BackendRegistryTests
         using var backends = Make.Backends();
         var ram = backends.Create(Good with { Id = "web" });
         Assert.Same(ram, backends.Get("WEB"));
-        Assert.Equal(MemoryErrorIds.DuplicateId, Assert.Throws<MemoryBackendException>(() => backends.Create(Good with { Id = "Web" })).ErrorId);
+        Assert.Equal(
+            MemoryErrorIds.DuplicateId, Assert.Throws<MemoryBackendException>(() => backends.Create(Good with { Id = "Web" })).ErrorId);
         Assert.Equal(
             MemoryErrorIds.ReservedId, Assert.Throws<MemoryBackendException>(() => backends.Create(Good with { Id = "RAM.Default" })).ErrorId);
     }

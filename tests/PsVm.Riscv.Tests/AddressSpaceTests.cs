@@ -3,12 +3,13 @@ using static PsVm.Riscv.Tests.Asm;
 namespace PsVm.Riscv.Tests;
 
 /// <summary>
-/// Translations of several address spaces beside each other. That one is still known shows where its entry's A bit, once taken away in memory,
-/// does not come back: a walk would set it.
+/// Translations of several address spaces beside each other. That one is still known shows where its entry's A bit, once taken away in
+/// memory, does not come back: a walk would set it.
 /// </summary>
 public abstract class AddressSpaceTests : IDisposable
 {
-    private const ulong Tables = TestMachine.RamBase + 0x100000, Pages = TestMachine.RamBase + 0x200000, Handler = TestMachine.RamBase + 0x8000;
+    private const ulong Tables = TestMachine.RamBase + 0x100000, Pages = TestMachine.RamBase + 0x200000,
+        Handler = TestMachine.RamBase + 0x8000;
     private const ulong Address = 0x12_3456_7000, CodeAddress = 0x4000_0000, Superpage = 0x5060_0000;
     private const ulong V = 1, R = 2, W = 4, X = 8, U = 16, G = 32, A = 64, D = 128, Sum = 1 << 18;
     private const ulong TableBytes = 0x8000;

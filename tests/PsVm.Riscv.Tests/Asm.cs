@@ -3,9 +3,11 @@ namespace PsVm.Riscv.Tests;
 /// <summary>Encodes the instructions that the tests need (unprivileged manual, instruction formats).</summary>
 internal static class Asm
 {
-    public const uint Nop = 0x13, Ecall = 0x73, Ebreak = 0x00100073, Mret = 0x30200073, Sret = 0x10200073, Wfi = 0x10500073, FenceI = 0x100f;
+    public const uint Nop = 0x13, Ecall = 0x73, Ebreak = 0x00100073, Mret = 0x30200073, Sret = 0x10200073, Wfi = 0x10500073,
+        FenceI = 0x100f;
     public const uint Fence = 0x0330000f;
-    public const int Zero = 0, Ra = 1, Sp = 2, T0 = 5, T1 = 6, T2 = 7, A0 = 10, A1 = 11, A2 = 12, A3 = 13, A4 = 14, A5 = 15, A6 = 16, A7 = 17;
+    public const int Zero = 0, Ra = 1, Sp = 2, T0 = 5, T1 = 6, T2 = 7, A0 = 10, A1 = 11, A2 = 12, A3 = 13, A4 = 14, A5 = 15, A6 = 16,
+        A7 = 17;
 
     public static uint Addi(int rd, int rs1, int immediate) => I(0x13, 0, rd, rs1, immediate);
 

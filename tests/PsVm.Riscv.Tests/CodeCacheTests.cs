@@ -155,7 +155,8 @@ public class CodeCacheTests
         using TestMachine machine = new(Size, code: code);
         machine.Program(Start, Addi(A0, A0, -1), Nop, Bne(A0, Zero, -8));
         machine.Ram[^2] = 0x13; // the first half of a nop
-        machine.Program(Code, Addi(A1, A1, 1), Addi(A0, Zero, 3), Csrrw(A4, Mepc, Zero), Branch(0, A4, A5, 8), Addi(A2, A2, 1), Jalr(Zero, A3, 0));
+        machine.Program(
+            Code, Addi(A1, A1, 1), Addi(A0, Zero, 3), Csrrw(A4, Mepc, Zero), Branch(0, A4, A5, 8), Addi(A2, A2, 1), Jalr(Zero, A3, 0));
         machine.Hart.TryWriteCsr(Mtvec, Code);
         (machine.Hart.Pc, machine.Hart[A0], machine.Hart[A3], machine.Hart[A5]) = (Start, 3, Start, Faulting);
 

@@ -48,7 +48,8 @@ public sealed class CodeEvictionTests
         List<CodePage> chosen = CodeEviction.Choose(pages, code: false, wanted: 8000);
 
         Assert.All(guests, guest => Assert.Equal(2, chosen.Count(page => page.Payer == guest)));
-        Assert.Equal([.. guests.SelectMany(guest => guest.Pages.OrderBy(page => page.LastUse).Take(2))], chosen.OrderBy(page => page.LastUse));
+        Assert.Equal(
+            [.. guests.SelectMany(guest => guest.Pages.OrderBy(page => page.LastUse).Take(2))], chosen.OrderBy(page => page.LastUse));
     }
 
     [Fact]
@@ -91,7 +92,9 @@ public sealed class CodeEvictionTests
     public void EvictionEndsWhileAHartIsInACallOfTheHost(bool translated)
     {
         Skip.If(translated && !HostBackEnd.IsSupported, "this host runs no translated code");
-        TranslatorOptions options = translated ? new() { Threshold = 1, CodeBytes = TranslatorOptions.LeastCodeBytes } : TranslatorOptions.Off;
+        TranslatorOptions options = translated
+            ? new() { Threshold = 1, CodeBytes = TranslatorOptions.LeastCodeBytes }
+            : TranslatorOptions.Off;
         using CodeCache code = new(options with { DecodedBytes = 1 << 20 });
         using CodeCache part = code.OpenPart(null), floodPart = code.OpenPart(null);
         using TestMachine flood = Round(floodPart, FloodPages, seed: 0);
@@ -137,7 +140,9 @@ public sealed class CodeEvictionTests
     {
         const ulong Register = 0x1000_0000;
         Skip.If(translated && !HostBackEnd.IsSupported, "this host runs no translated code");
-        TranslatorOptions options = translated ? new() { Threshold = 1, CodeBytes = TranslatorOptions.LeastCodeBytes } : TranslatorOptions.Off;
+        TranslatorOptions options = translated
+            ? new() { Threshold = 1, CodeBytes = TranslatorOptions.LeastCodeBytes }
+            : TranslatorOptions.Off;
         using CodeCache code = new(options with { DecodedBytes = 1 << 20, EvictionPatience = TimeSpan.Zero });
         using CodeCache part = code.OpenPart(null), floodPart = code.OpenPart(null);
         using TestMachine flood = Round(floodPart, FloodPages, seed: 0);

@@ -175,7 +175,8 @@ public class CodeShareTests
     public void WhatCannotBeTranslatedStaysWithTheInterpreter(int threshold)
     {
         Skip.IfNot(HostBackEnd.IsSupported, "this host runs no translated code");
-        using CodeCache code = new(new TranslatorOptions { Threshold = threshold, Observer = _ => throw new InvalidOperationException("broken") });
+        using CodeCache code = new(
+            new TranslatorOptions { Threshold = threshold, Observer = _ => throw new InvalidOperationException("broken") });
         using TestMachine guest = Counting(code);
         Assert.True(SpinWait.SpinUntil(
             () =>

@@ -56,7 +56,8 @@ public class CompressedDecoderTests
         uint bits = (uint)offset;
         uint jump = 0xa001 | (bits >> 11 & 1) << 12 | (bits >> 4 & 1) << 11 | (bits >> 8 & 3) << 9 | (bits >> 10 & 1) << 8
             | (bits >> 6 & 1) << 7 | (bits >> 7 & 1) << 6 | (bits >> 1 & 7) << 3 | (bits >> 5 & 1) << 2;
-        uint branch = 0xc001 | (bits >> 8 & 1) << 12 | (bits >> 3 & 3) << 10 | (bits >> 6 & 3) << 5 | (bits >> 1 & 3) << 3 | (bits >> 5 & 1) << 2;
+        uint branch =
+            0xc001 | (bits >> 8 & 1) << 12 | (bits >> 3 & 3) << 10 | (bits >> 6 & 3) << 5 | (bits >> 1 & 3) << 3 | (bits >> 5 & 1) << 2;
 
         Assert.Equal((OpCode.Jal, (long)(pageOffset + offset)), Target(Decoder.Decode(jump, pageOffset, IsaProfile.Base.Extensions)));
         Assert.Equal((OpCode.Beq, (long)(pageOffset + offset)), Target(Decoder.Decode(branch, pageOffset, IsaProfile.Base.Extensions)));

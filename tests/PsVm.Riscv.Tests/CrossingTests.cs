@@ -5,12 +5,13 @@ using static PsVm.Riscv.Tests.Asm;
 namespace PsVm.Riscv.Tests;
 
 /// <summary>
-/// An instruction that begins in one page and ends in the next, which is kept like others: what the next page is changes under it, by stores and by
-/// the page table, in lock-step.
+/// An instruction that begins in one page and ends in the next, which is kept like others: what the next page is changes under it, by
+/// stores and by the page table, in lock-step.
 /// </summary>
 public sealed class CrossingTests
 {
-    private const ulong First = TestMachine.RamBase + 0x200000, Leaf = TestMachine.RamBase + 0x100000, Root = Leaf + 0x1000, Middle = Leaf + 0x2000;
+    private const ulong First = TestMachine.RamBase + 0x200000, Leaf = TestMachine.RamBase + 0x100000, Root = Leaf + 0x1000,
+        Middle = Leaf + 0x2000;
     private const ulong Code = 0x4000_0000, PagesWindow = 0x4000_8000, Handler = TestMachine.RamBase + 0x8000;
     private const ulong Flags = 0xcf;
     private const int Satp = 0x180, Mtvec = 0x305, Mtval = 0x343, S2 = 18, S3 = 19, S4 = 20, S5 = 21, T3 = 28, Begin = 0xf00;
@@ -117,7 +118,8 @@ public sealed class CrossingTests
 
     private static void WriteCrossing(TestMachine machine, ulong first, ulong second, int immediate)
     {
-        BinaryPrimitives.WriteUInt16LittleEndian(machine.Ram[(int)(first + 0xffe - TestMachine.RamBase)..], (ushort)Addi(A2, A2, immediate));
+        BinaryPrimitives.WriteUInt16LittleEndian(
+            machine.Ram[(int)(first + 0xffe - TestMachine.RamBase)..], (ushort)Addi(A2, A2, immediate));
         WriteHigh(machine, second, immediate);
     }
 
@@ -133,7 +135,8 @@ public sealed class CrossingTests
         public Pair(int threshold, params uint[] each)
         {
             Skip.IfNot(threshold == int.MaxValue || Translation.HostBackEnd.IsSupported, "this host runs no translated code");
-            _translated = new CodeCache(threshold == int.MaxValue ? TranslatorOptions.Off : new TranslatorOptions { Threshold = threshold });
+            _translated = new CodeCache(
+                threshold == int.MaxValue ? TranslatorOptions.Off : new TranslatorOptions { Threshold = threshold });
             (_reference, Subject) = (Make(_decoded, each), Make(_translated, each));
         }
 

@@ -72,7 +72,8 @@ public unsafe class InstructionFenceTests
         {
             if (value % 2 == 0)
             {
-                machine.Program(Code, Sw(A4, A5, 0), FenceI, Jalr(Ra, A5, 0), Jal(Zero, -12)); // this store, and the others from the loop on
+                // This store, and the others from the loop on.
+                machine.Program(Code, Sw(A4, A5, 0), FenceI, Jalr(Ra, A5, 0), Jal(Zero, -12));
                 machine.Memory.NotifyWritten(Code, 16);
                 machine.Hart[A4] = Addi(A0, Zero, value);
             }

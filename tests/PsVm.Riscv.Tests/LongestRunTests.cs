@@ -1,6 +1,8 @@
 namespace PsVm.Riscv.Tests;
 
-/// <summary>A run that looks up page after page, each of which the host may have to find first, ends in time and not by its budget alone.</summary>
+/// <summary>
+/// A run that looks up page after page, each of which the host may have to find first, ends in time and not by its budget alone.
+/// </summary>
 public sealed class LongestRunTests
 {
     private const ulong Ram = 64 << 20, First = TestMachine.RamBase + (1 << 20), Budget = 50_000_000;

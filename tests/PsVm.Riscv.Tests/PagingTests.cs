@@ -5,7 +5,8 @@ namespace PsVm.Riscv.Tests;
 /// <summary>Sv39, Sv48 and Sv57 (privileged manual, chapter "Supervisor-Level ISA").</summary>
 public class PagingTests
 {
-    private const ulong Tables = TestMachine.RamBase + 0x100000, Page = TestMachine.RamBase + 0x200000, Handler = TestMachine.RamBase + 0x8000;
+    private const ulong Tables = TestMachine.RamBase + 0x100000, Page = TestMachine.RamBase + 0x200000,
+        Handler = TestMachine.RamBase + 0x8000;
     private const ulong V = 1, R = 2, W = 4, X = 8, U = 16, A = 64, D = 128;
     private const ulong Sum = 1 << 18, Mxr = 1 << 19, Mprv = 1 << 17;
     private const int Mstatus = 0x300, Mtvec = 0x305, Mcause = 0x342, Mtval = 0x343, Satp = 0x180;

@@ -273,7 +273,9 @@ public class ParallelHartTests
         }
     }
 
-    /// <summary>Waits, without the long sleeps of <see cref="SpinWait.SpinUntil(Func{bool})"/>: it is often and for a moment only.</summary>
+    /// <summary>
+    /// Waits, without the long sleeps of <see cref="SpinWait.SpinUntil(Func{bool})"/>: it is often and for a moment only.
+    /// </summary>
     private static void WaitFor(Func<bool> condition)
     {
         long began = Stopwatch.GetTimestamp();
@@ -306,7 +308,8 @@ public class ParallelHartTests
         {
             _code = new CodeCache(translate ? new TranslatorOptions { Threshold = 1 } : TranslatorOptions.Off);
             Machine = new TestMachine(code: _code);
-            Harts = [Machine.Hart, .. Enumerable.Range(1, harts - 1).Select(id => new Hart(id, Machine.Memory, Machine, Machine, null, _code))];
+            Harts = [Machine.Hart, .. Enumerable.Range(1, harts - 1).Select(
+                id => new Hart(id, Machine.Memory, Machine, Machine, null, _code))];
         }
 
         public TestMachine Machine { get; }

@@ -8,7 +8,8 @@ public class PrivilegeTests
     private const ulong Code = TestMachine.RamBase, MachineHandler = Code + 0x8000, SupervisorHandler = Code + 0x9000;
     private const int Mstatus = 0x300, Misa = 0x301, Medeleg = 0x302, Mideleg = 0x303, Mie = 0x304, Mtvec = 0x305, Mcounteren = 0x306;
     private const int Menvcfg = 0x30a, Mepc = 0x341, Mcause = 0x342, Mip = 0x344, Mcountinhibit = 0x320, Mcycle = 0xb00, Minstret = 0xb02;
-    private const int Stvec = 0x105, Sie = 0x104, Sepc = 0x141, Scause = 0x142, Sip = 0x144, Satp = 0x180, Stimecmp = 0x14d, Sstatus = 0x100;
+    private const int Stvec = 0x105, Sie = 0x104, Sepc = 0x141, Scause = 0x142, Sip = 0x144, Satp = 0x180, Stimecmp = 0x14d,
+        Sstatus = 0x100;
     private const uint LoadFromZero = 0x0000_3503; // ld a0, 0(x0)
     private const ulong MachineEnable = 1 << 3, SupervisorEnable = 1 << 1, TimerCompareEnable = 1ul << 63;
 

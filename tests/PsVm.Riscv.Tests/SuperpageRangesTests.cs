@@ -14,7 +14,8 @@ public class SuperpageRangesTests
     {
         Assert.False(_ranges.Contains(0));
         _ranges.Add(Megapage + 5, 21);
-        Assert.Equal((false, true, true, false), (Contains(Megapage - 1), Contains(Megapage), Contains((2 * Megapage) - 1), Contains(2 * Megapage)));
+        Assert.Equal(
+            (false, true, true, false), (Contains(Megapage - 1), Contains(Megapage), Contains((2 * Megapage) - 1), Contains(2 * Megapage)));
 
         _ranges.Clear();
         Assert.False(_ranges.Contains(Megapage));

@@ -6,7 +6,8 @@ namespace PsVm.Riscv.Tests;
 /// <summary>Entries that are pushed out of their place in the TLB, and come back; and TLBs that grow.</summary>
 public sealed unsafe class TlbTests : IDisposable
 {
-    private const ulong Page = 4096, First = 0x7000, Second = First + (Tlb.FirstSize * Page), Third = Second + (Tlb.FirstSize * Page), Addend = 0x10_0000;
+    private const ulong Page = 4096, First = 0x7000, Second = First + (Tlb.FirstSize * Page), Third = Second + (Tlb.FirstSize * Page),
+        Addend = 0x10_0000;
 
     // No more pushes than this let a TLB be as it is.
     private const ulong Some = 1500;

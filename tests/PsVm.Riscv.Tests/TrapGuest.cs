@@ -3,9 +3,9 @@ using static PsVm.Riscv.Tests.Asm;
 namespace PsVm.Riscv.Tests;
 
 /// <summary>
-/// A random program of user mode that traps all the time, with handlers of supervisor and machine mode that do what kernels do and what they do not:
-/// nested traps, another SPP, interrupts let in while one is pending, other address spaces, vectored handlers, delegation that changes, SRET that
-/// traps, reservations across traps.
+/// A random program of user mode that traps all the time, with handlers of supervisor and machine mode that do what kernels do and what
+/// they do not: nested traps, another SPP, interrupts let in while one is pending, other address spaces, vectored handlers, delegation that
+/// changes, SRET that traps, reservations across traps.
 /// </summary>
 internal static class TrapGuest
 {
@@ -18,7 +18,8 @@ internal static class TrapGuest
     private const int S0 = 8, S1 = 9, S2 = 18, S3 = 19, S4 = 20, S5 = 21, S6 = 22, S7 = 23, S8 = 24, S9 = 25, S10 = 26, S11 = 27;
     private const int T3 = 28, T4 = 29, T5 = 30, T6 = 31;
     private const int Sstatus = 0x100, Stvec = 0x105, Sepc = 0x141, Scause = 0x142, Stval = 0x143, Sip = 0x144, Satp = 0x180;
-    private const int Mstatus = 0x300, Medeleg = 0x302, Mideleg = 0x303, Mie = 0x304, Mtvec = 0x305, Mepc = 0x341, Mcause = 0x342, Mip = 0x344;
+    private const int Mstatus = 0x300, Medeleg = 0x302, Mideleg = 0x303, Mie = 0x304, Mtvec = 0x305, Mepc = 0x341, Mcause = 0x342,
+        Mip = 0x344;
 
     /// <summary>A machine that is about to begin a program.</summary>
     public static TestMachine Make(CodeCache code, int seed, int program)
@@ -41,12 +42,13 @@ internal static class TrapGuest
             Assert.True(hart.TryWriteCsr(number, value));
         }
 
-        // s0: the program. s1: data. s2 to s4: bits of sstatus. s5: the bit of SPP. s6: what turns satp, in s7, into another. s8: the other handler,
-        // in turn with that in s9. s10 and s11: pseudo-random numbers of machine mode's handler.
+        // s0: the program. s1: data. s2 to s4: bits of sstatus. s5: the bit of SPP. s6: what turns satp, in s7, into another. s8: the other
+        // handler, in turn with that in s9. s10 and s11: pseudo-random numbers of machine mode's handler.
         hart.Mode = PrivilegeMode.User;
         hart.Pc = Window;
         (hart[S0], hart[S1], hart[T0], hart[S5]) = (Window, DataWindow, DataWindow, 0x100);
-        (hart[S2], hart[S3], hart[S4]) = (1 << 18, dice.Pick<ulong>([2, 0x20, 0x22]), dice.Pick<ulong>([0x100, 0x120, 1 << 19, 0x6000, 0x40122]));
+        (hart[S2], hart[S3], hart[S4]) = (1 << 18, dice.Pick<ulong>([2, 0x20, 0x22]), dice.Pick<ulong>(
+            [0x100, 0x120, 1 << 19, 0x6000, 0x40122]));
         (hart[S6], hart[S7]) = (1ul << 44, 8ul << 60 | Tables >> 12);
         (hart[S8], hart[S9]) = (1, Handler);
         (hart[S10], hart[S11], hart[T6]) = (0x5851_f42d_4c95_7f2d, dice.Bits(), Tsr);
@@ -155,7 +157,8 @@ internal static class TrapGuest
         uint[] code =
         [
             Csrrs(T3, Mepc, 0), Csrrs(T4, Mcause, 0), Branch(5, T4, Zero, 12), Asm.Csr(7, Zero, Mip, 2), Mret,
-            Addi(T5, Zero, 12), Bne(T4, T5, 20), Addi(T3, S0, -4), Addi(T5, Zero, 1), Slli(T5, T5, 11), Csrrc(Zero, Mstatus, T5), // where nothing can be fetched
+            // Where nothing can be fetched.
+            Addi(T5, Zero, 12), Bne(T4, T5, 20), Addi(T3, S0, -4), Addi(T5, Zero, 1), Slli(T5, T5, 11), Csrrc(Zero, Mstatus, T5),
             Addi(T3, T3, 4), Csrrw(Zero, Mepc, T3),
             R(0x33, 0, 1, S11, S11, S10), Addi(S11, S11, 1445),
             Csrrc(Zero, Mstatus, T6), R(0x13, 5, 1, T4, S11, 29), Bne(T4, Zero, 8), Csrrs(Zero, Mstatus, T6), // srli by 61

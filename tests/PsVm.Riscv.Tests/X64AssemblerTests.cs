@@ -164,8 +164,12 @@ public unsafe class X64AssemblerTests
             Check($"lea {Name(register)},{memory}", (ref X64Assembler code) => code.Lea(register, new Mem(@base, offset)));
             Check($"add {Name(register)},{memory}", (ref X64Assembler code) => code.Op(Alu.Add, register, new Mem(@base, offset)));
             Check($"sub {memory},{Name(register)}", (ref X64Assembler code) => code.Op(Alu.Sub, new Mem(@base, offset), register));
-            Check($"movsx {Name(register)},byte ptr {memory}", (ref X64Assembler code) => code.Load(register, new Mem(@base, offset), 1, true));
-            Check($"movzx {Name(register, 4)},word ptr {memory}", (ref X64Assembler code) => code.Load(register, new Mem(@base, offset), 2, false));
+            Check(
+                $"movsx {Name(register)},byte ptr {memory}",
+                (ref X64Assembler code) => code.Load(register, new Mem(@base, offset), 1, true));
+            Check(
+                $"movzx {Name(register, 4)},word ptr {memory}",
+                (ref X64Assembler code) => code.Load(register, new Mem(@base, offset), 2, false));
             Check($"movsxd {Name(register)},{memory}", (ref X64Assembler code) => code.Load(register, new Mem(@base, offset), 4, true));
             Check($"cmp qword ptr {memory},7", (ref X64Assembler code) => code.Op(Alu.Cmp, new Mem(@base, offset), 7));
             Check($"mov qword ptr {memory},0FFFFFFFFFFFFFFFEh", (ref X64Assembler code) => code.Mov(new Mem(@base, offset), -2));

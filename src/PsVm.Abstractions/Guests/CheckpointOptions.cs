@@ -6,7 +6,9 @@ public sealed record CheckpointOptions
     /// <summary>Folder that becomes the template; the folder it lies in must exist.</summary>
     public required string Path { get; init; }
 
-    /// <summary>The guest's shared RAM files become the template's where they are, and the guest is stopped; false: RAM is copied.</summary>
+    /// <summary>
+    /// The guest's shared RAM files become the template's where they are, and the guest is stopped; false: RAM is copied.
+    /// </summary>
     /// <remarks>A guest that went on would write into its own template.</remarks>
     public bool UseRamFile { get; init; }
 
@@ -20,8 +22,8 @@ public sealed record CheckpointOptions
     public bool Differential { get; init; }
 
     /// <summary>
-    /// Devices of other processes (vhost-user), which cannot be in a template, are detached from it: a clone's requests to them fail at once, and the
-    /// guest goes on with them; false: a guest that has some is refused.
+    /// Devices of other processes (vhost-user), which cannot be in a template, are detached from it: a clone's requests to them fail at
+    /// once, and the guest goes on with them; false: a guest that has some is refused.
     /// </summary>
     public bool DetachVhostUser { get; init; }
 

@@ -7,7 +7,8 @@ public sealed record CompressOptions
     public string? Destination { get; init; }
 
     /// <summary>
-    /// A template below it in the chain, by path, which the merged one is made on: those between are merged. Null: the merged one stands alone.
+    /// A template below it in the chain, by path, which the merged one is made on: those between are merged. Null: the merged one stands
+    /// alone.
     /// </summary>
     public string? Parent { get; init; }
 

@@ -7,8 +7,8 @@ public sealed record ConsoleExpectation
     public required string Pattern { get; init; }
 
     /// <summary>
-    /// Whether it is a regular expression of .NET, in which <c>^</c> and <c>$</c> are the ends of lines, and <c>$</c> is the end of what has
-    /// been written so far, too. A match is found when it is no longer than <see cref="LongestMatch"/>.
+    /// Whether it is a regular expression of .NET, in which <c>^</c> and <c>$</c> are the ends of lines, and <c>$</c> is the end of what
+    /// has been written so far, too. A match is found when it is no longer than <see cref="LongestMatch"/>.
     /// </summary>
     public bool IsRegex { get; init; }
 
@@ -16,8 +16,8 @@ public sealed record ConsoleExpectation
     public long From { get; init; }
 
     /// <summary>
-    /// A text that was typed there, whose echo does not count: only what comes after the echo of its last line is looked at. Where the guest
-    /// shows no echo, all that it writes counts.
+    /// A text that was typed there, whose echo does not count: only what comes after the echo of its last line is looked at. Where the
+    /// guest shows no echo, all that it writes counts.
     /// </summary>
     public string? Typed { get; init; }
 

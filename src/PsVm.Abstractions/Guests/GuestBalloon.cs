@@ -16,12 +16,15 @@ public sealed record GuestBalloon
     public long Target { get; init; }
 
     /// <summary>
-    /// Memory that the host got back since the guest's last start or reset, by inflation and by reports of free pages, by the kernel's accounting.
-    /// Pages that the guest uses again and gives back again count again.
+    /// Memory that the host got back since the guest's last start or reset, by inflation and by reports of free pages, by the kernel's
+    /// accounting. Pages that the guest uses again and gives back again count again.
     /// </summary>
     public long GivenBack { get; init; }
 
-    /// <summary>Pages of <see cref="PageSize"/> that the guest named and that could not be given back: they are no writable RAM, or the kernel refused.</summary>
+    /// <summary>
+    /// Pages of <see cref="PageSize"/> that the guest named and that could not be given back: they are no writable RAM, or the kernel
+    /// refused.
+    /// </summary>
     public long Refused { get; init; }
 
     /// <summary>RAM that the guest's kernel has; null: not told, or more than there is.</summary>

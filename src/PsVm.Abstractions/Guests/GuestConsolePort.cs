@@ -4,7 +4,8 @@ namespace PsVm;
 public sealed record GuestConsolePortOptions
 {
     /// <summary>
-    /// What the guest knows it by (<c>/dev/virtio-ports/NAME</c>), and its templates: 1 to 64 letters, digits, <c>-._</c>, of which the first is no dot.
+    /// What the guest knows it by (<c>/dev/virtio-ports/NAME</c>), and its templates: 1 to 64 letters, digits, <c>-._</c>, of which the
+    /// first is no dot.
     /// </summary>
     public required string Name { get; init; }
 

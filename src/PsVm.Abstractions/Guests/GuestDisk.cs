@@ -33,10 +33,15 @@ public sealed record GuestDisk
     /// <summary>Full path of the overlay's file; null: it has none.</summary>
     public string? OverlayPath { get; init; }
 
-    /// <summary>What the guest of its template had written over the image, in whole blocks: all clones read it in the template's file, under what they write.</summary>
+    /// <summary>
+    /// What the guest of its template had written over the image, in whole blocks: all clones read it in the template's file, under what
+    /// they write.
+    /// </summary>
     public long TemplateBytes { get; init; }
 
-    /// <summary>Full path of that file; null: there is none, or what it had written was little, and is in <see cref="OverlayBytes"/> of each clone.</summary>
+    /// <summary>
+    /// Full path of that file; null: there is none, or what it had written was little, and is in <see cref="OverlayBytes"/> of each clone.
+    /// </summary>
     public string? TemplatePath { get; init; }
 
     /// <summary>What the guest has read.</summary>

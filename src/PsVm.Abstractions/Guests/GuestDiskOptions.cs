@@ -10,7 +10,9 @@ public sealed record GuestDiskOptions
     /// <summary>The image: a regular file of whole sectors of 512 bytes.</summary>
     public required string Path { get; init; }
 
-    /// <summary>What the guest and its templates know it by: 1 to 20 letters, digits, <c>-._</c>; null: <c>disk0</c> and so on, by its place.</summary>
+    /// <summary>
+    /// What the guest and its templates know it by: 1 to 20 letters, digits, <c>-._</c>; null: <c>disk0</c> and so on, by its place.
+    /// </summary>
     public string? Name { get; init; }
 
     /// <summary>The guest cannot write the disk.</summary>

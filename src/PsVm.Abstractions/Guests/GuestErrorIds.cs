@@ -67,7 +67,9 @@ public static class GuestErrorIds
     /// <summary>A disk has no overlay: the guest writes its image, or writes nothing.</summary>
     public const string DiskOverlayMissing = nameof(DiskOverlayMissing);
 
-    /// <summary>What was written over a disk cannot go into its image: the guest began from a template, or the image cannot be written.</summary>
+    /// <summary>
+    /// What was written over a disk cannot go into its image: the guest began from a template, or the image cannot be written.
+    /// </summary>
     public const string DiskNotSaved = nameof(DiskNotSaved);
 
     /// <summary>The file of an overlay cannot be opened or made, or has no room for what it is to begin with.</summary>
@@ -76,7 +78,9 @@ public static class GuestErrorIds
     /// <summary>What is to be an overlay's file is none, or is damaged.</summary>
     public const string DiskOverlayInvalid = nameof(DiskOverlayInvalid);
 
-    /// <summary>An overlay lies over another image, or one that was written since; or it is not new, which that of a clone has to be.</summary>
+    /// <summary>
+    /// An overlay lies over another image, or one that was written since; or it is not new, which that of a clone has to be.
+    /// </summary>
     public const string DiskOverlayMismatch = nameof(DiskOverlayMismatch);
 
     /// <summary>A template is to be made of a guest that writes the image of a disk: it would not stay as it is then.</summary>
@@ -421,7 +425,9 @@ public static class GuestErrorIds
     /// <summary>The template that a differential one needs is gone.</summary>
     public const string TemplateParentNotFound = nameof(TemplateParentNotFound);
 
-    /// <summary>Where a differential template's parent should be there is only another template, or one that needs itself in turn.</summary>
+    /// <summary>
+    /// Where a differential template's parent should be there is only another template, or one that needs itself in turn.
+    /// </summary>
     public const string TemplateParentChanged = nameof(TemplateParentChanged);
 
     /// <summary>Templates that should be removed are needed by others.</summary>
@@ -433,7 +439,10 @@ public static class GuestErrorIds
     /// <summary>A template, and something that only a guest that boots can have.</summary>
     public const string TemplateOptionConflict = nameof(TemplateOptionConflict);
 
-    /// <summary>A template from which no guest can start before all of it is there: a differential one, or one without digests or RAM files of its own.</summary>
+    /// <summary>
+    /// A template from which no guest can start before all of it is there: a differential one, or one without digests or RAM files of its
+    /// own.
+    /// </summary>
     public const string LazyTemplateUnsupported = nameof(LazyTemplateUnsupported);
 
     /// <summary>RAM of a guest that was started lazily does not come: its source failed, or ended too early.</summary>

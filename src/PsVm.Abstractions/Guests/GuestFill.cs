@@ -1,6 +1,8 @@
 namespace PsVm;
 
-/// <summary>How far a copy of a template is that guests run on while it is made. Data only, so that it can cross a process boundary.</summary>
+/// <summary>
+/// How far a copy of a template is that guests run on while it is made. Data only, so that it can cross a process boundary.
+/// </summary>
 public sealed record GuestFill
 {
     /// <summary>What the template is copied from.</summary>
@@ -15,7 +17,9 @@ public sealed record GuestFill
     /// <summary>Bytes of RAM that the source has; what it has not is zeros, and there from the start.</summary>
     public long Bytes { get; init; }
 
-    /// <summary>Bytes of these that are there. They are in the copy's files, which all guests on it share, and in no guest's own memory.</summary>
+    /// <summary>
+    /// Bytes of these that are there. They are in the copy's files, which all guests on it share, and in no guest's own memory.
+    /// </summary>
     public long BytesFetched { get; init; }
 
     /// <summary>Why the rest does not come, or the copy is no template; null: nothing is wrong.</summary>

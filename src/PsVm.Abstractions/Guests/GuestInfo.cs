@@ -97,14 +97,14 @@ public sealed record GuestInfo
     public GuestAgentState Agent { get; init; }
 
     /// <summary>
-    /// When its agent has set its clock last (UTC): as it began from a template, was resumed or reset, and as the agent began. Null: none has, so a
-    /// clone's clock is behind by the time since its template was made.
+    /// When its agent has set its clock last (UTC): as it began from a template, was resumed or reset, and as the agent began. Null: none
+    /// has, so a clone's clock is behind by the time since its template was made.
     /// </summary>
     public DateTimeOffset? ClockSetAt { get; init; }
 
     /// <summary>
-    /// How far its wall clock is behind the host's at least, since it began with the time of its template and no agent has set it. Null: it booted, or an
-    /// agent has. A kernel that woke from suspend to RAM has read the board's clock, and is right: PsVm cannot see that.
+    /// How far its wall clock is behind the host's at least, since it began with the time of its template and no agent has set it. Null: it
+    /// booted, or an agent has. A kernel that woke from suspend to RAM has read the board's clock, and is right: PsVm cannot see that.
     /// </summary>
     public TimeSpan? ClockBehind { get; init; }
 
@@ -130,7 +130,8 @@ public sealed record GuestInfo
     public IReadOnlyList<GuestConsolePort> ConsolePorts { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestConsolePort>([]);
 
     /// <summary>Its network adapters.</summary>
-    public IReadOnlyList<GuestNetworkAdapter> Networks { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestNetworkAdapter>([]);
+    public IReadOnlyList<GuestNetworkAdapter> Networks { get; init => field = ValueList.Of(value); } =
+        ValueList.Of<GuestNetworkAdapter>([]);
 
     /// <summary>The copy of a template that it was started on lazily (<see cref="GuestOptions.Lazy"/>); null: it was not.</summary>
     public GuestFill? Fill { get; init; }

@@ -2,7 +2,9 @@ using System.Collections.ObjectModel;
 
 namespace PsVm;
 
-/// <summary>Labels whose text is that of what they are, <c>app=web; tier=front</c>, which is what Export-Csv writes of a property.</summary>
+/// <summary>
+/// Labels whose text is that of what they are, <c>app=web; tier=front</c>, which is what Export-Csv writes of a property.
+/// </summary>
 /// <remarks>Names are compared in any case.</remarks>
 /// <param name="labels">Values by name; not copied.</param>
 public sealed class GuestLabels(IDictionary<string, string> labels) : ReadOnlyDictionary<string, string>(labels)
@@ -16,5 +18,6 @@ public sealed class GuestLabels(IDictionary<string, string> labels) : ReadOnlyDi
         labels as GuestLabels ?? new(new Dictionary<string, string>(labels, StringComparer.OrdinalIgnoreCase));
 
     /// <inheritdoc/>
-    public override string ToString() => string.Join("; ", this.Select(label => $"{label.Key}={label.Value}").Order(StringComparer.Ordinal));
+    public override string ToString() =>
+        string.Join("; ", this.Select(label => $"{label.Key}={label.Value}").Order(StringComparer.Ordinal));
 }

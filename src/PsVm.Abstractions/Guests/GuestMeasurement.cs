@@ -113,7 +113,9 @@ public sealed record TranslationUsage
     /// <summary>Host time that translating took, beside the guests.</summary>
     public TimeSpan Time { get; init; }
 
-    /// <summary>How often a guest's page of code was known already, from this guest or another, when it was first run, or before its guest ran.</summary>
+    /// <summary>
+    /// How often a guest's page of code was known already, from this guest or another, when it was first run, or before its guest ran.
+    /// </summary>
     public long PagesShared { get; init; }
 
     /// <summary>Pages whose code was dropped to make room.</summary>

@@ -45,10 +45,14 @@ public sealed record GuestNetworkAdapter
     /// <summary>Packets for the guest that were lost: it did not take them fast enough, or could not.</summary>
     public long ReceivedDropped { get; init; }
 
-    /// <summary>Packets of the guest's that were lost: they made no sense, had an address that is not the adapter's, or nobody was there.</summary>
+    /// <summary>
+    /// Packets of the guest's that were lost: they made no sense, had an address that is not the adapter's, or nobody was there.
+    /// </summary>
     public long SentDropped { get; init; }
 
-    /// <summary>Those of them that a hub dropped for an address that is not the adapter's: somebody in the guest sends for another, or bridges.</summary>
+    /// <summary>
+    /// Those of them that a hub dropped for an address that is not the adapter's: somebody in the guest sends for another, or bridges.
+    /// </summary>
     public long SentSpoofed { get; init; }
 
     /// <summary>What it takes to have such an adapter again; null: it has no back end.</summary>

@@ -7,7 +7,9 @@ public sealed record GuestNetworkOptions
     /// <summary>Where its frames go.</summary>
     public required NetworkBackend Backend { get; init; }
 
-    /// <summary>What templates and operators know it by: 1 to 20 letters, digits, <c>-._</c>; null: <c>net0</c> and so on, by its place.</summary>
+    /// <summary>
+    /// What templates and operators know it by: 1 to 20 letters, digits, <c>-._</c>; null: <c>net0</c> and so on, by its place.
+    /// </summary>
     public string? Name { get; init; }
 
     /// <summary>Of <see cref="NetworkBackend.Hub"/>: the name of the segment; null: <c>default</c>.</summary>

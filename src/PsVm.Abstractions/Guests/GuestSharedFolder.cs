@@ -37,7 +37,8 @@ public sealed record GuestSharedFolder
     public string? LastFailure { get; init; }
 
     /// <summary>What another guest is to be given to have the same folder; null: there is none.</summary>
-    public GuestSharedFolderOptions? ToOptions() => Path is null ? null : new() { Path = Path, Tag = Tag, ReadOnly = ReadOnly, Owners = Owners };
+    public GuestSharedFolderOptions? ToOptions() =>
+        Path is null ? null : new() { Path = Path, Tag = Tag, ReadOnly = ReadOnly, Owners = Owners };
 
     /// <inheritdoc/>
     public override string ToString() => Tag;

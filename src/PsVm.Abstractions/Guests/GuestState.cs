@@ -16,8 +16,8 @@ public enum GuestState
     Failed,
 
     /// <summary>
-    /// Its kernel gave up and said so (pvpanic); nothing of it runs any more. <see cref="GuestInfo.StopReason"/> has its last lines, and it can be
-    /// started again, reset or removed as one that has stopped.
+    /// Its kernel gave up and said so (pvpanic); nothing of it runs any more. <see cref="GuestInfo.StopReason"/> has its last lines, and it
+    /// can be started again, reset or removed as one that has stopped.
     /// </summary>
     Panicked,
 }

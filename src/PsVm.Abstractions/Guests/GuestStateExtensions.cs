@@ -7,7 +7,9 @@ public static class GuestStateExtensions
     /// <param name="state">The state.</param>
     public static bool IsOver(this GuestState state) => state is GuestState.Stopped || state.IsFailure();
 
-    /// <summary>Whether its life has ended as nobody wanted it to: <see cref="GuestState.Failed"/> or <see cref="GuestState.Panicked"/>.</summary>
+    /// <summary>
+    /// Whether its life has ended as nobody wanted it to: <see cref="GuestState.Failed"/> or <see cref="GuestState.Panicked"/>.
+    /// </summary>
     /// <param name="state">The state.</param>
     public static bool IsFailure(this GuestState state) => state is GuestState.Failed or GuestState.Panicked;
 }

@@ -28,7 +28,9 @@ public sealed record GuestTemplate
     /// <summary>The board's devices.</summary>
     public IReadOnlyList<string> Devices { get; init => field = ValueList.Of(value); } = ValueList.Of<string>([]);
 
-    /// <summary>What its guest was given into the board's virtio slots, by its role, such as <c>disk:root</c>, from the first slot up.</summary>
+    /// <summary>
+    /// What its guest was given into the board's virtio slots, by its role, such as <c>disk:root</c>, from the first slot up.
+    /// </summary>
     public IReadOnlyList<string> Slots { get; init => field = ValueList.Of(value); } = ValueList.Of<string>([]);
 
     /// <summary>Number of harts.</summary>
@@ -56,7 +58,8 @@ public sealed record GuestTemplate
     public DateTimeOffset CreatedAt { get; init; }
 
     /// <summary>
-    /// How long its guest stood still when it was made by copying RAM; null: that is not known any more, or the guest was stopped. Not stored.
+    /// How long its guest stood still when it was made by copying RAM; null: that is not known any more, or the guest was stopped. Not
+    /// stored.
     /// </summary>
     public TimeSpan? Pause { get; init; }
 
@@ -152,7 +155,9 @@ public sealed record TemplateRamBlock
     /// <summary>The memory is ROM.</summary>
     public bool ReadOnly { get; init; }
 
-    /// <summary>Full path of the file with its content: all of it, or in a differential template the changed pages in their places.</summary>
+    /// <summary>
+    /// Full path of the file with its content: all of it, or in a differential template the changed pages in their places.
+    /// </summary>
     public required string File { get; init; }
 
     /// <summary>The file is one of the template's own, in its folder; false: it was taken over where it is.</summary>
@@ -165,8 +170,8 @@ public sealed record TemplateRamBlock
     public required FileIdentity Identity { get; init; }
 
     /// <summary>
-    /// What the file's content is known by wherever it is: a SHA-256 over those of its pieces, lower-case hexadecimal; null in a template of
-    /// version 1. Source: docs/template-format.md, "Digests".
+    /// What the file's content is known by wherever it is: a SHA-256 over those of its pieces, lower-case hexadecimal; null in a template
+    /// of version 1. Source: docs/template-format.md, "Digests".
     /// </summary>
     public string? Digest { get; init; }
 

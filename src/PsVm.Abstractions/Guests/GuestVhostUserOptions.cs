@@ -2,8 +2,8 @@ namespace PsVm;
 
 /// <summary>What an operator asks of a device of a guest whose work another process does (vhost-user): a shared folder or a disk.</summary>
 /// <remarks>
-/// The process maps the guest's memory, so all of that has to be shared (memory-backends rules, section 6). Either it is there and listens at
-/// <see cref="Socket"/>, or it is started for the guest on <see cref="Path"/>, and again when it ends.
+/// The process maps the guest's memory, so all of that has to be shared (memory-backends rules, section 6). Either it is there and listens
+/// at <see cref="Socket"/>, or it is started for the guest on <see cref="Path"/>, and again when it ends.
 /// </remarks>
 public sealed record GuestVhostUserOptions
 {
@@ -11,7 +11,8 @@ public sealed record GuestVhostUserOptions
     public required VhostUserKind Kind { get; init; }
 
     /// <summary>
-    /// What the guest mounts the folder by, and operators know the device by: 1 to 36 letters, digits, <c>-._</c>; null: <c>vhost0</c> and so on.
+    /// What the guest mounts the folder by, and operators know the device by: 1 to 36 letters, digits, <c>-._</c>; null: <c>vhost0</c> and
+    /// so on.
     /// </summary>
     public string? Tag { get; init; }
 
@@ -24,7 +25,9 @@ public sealed record GuestVhostUserOptions
     /// <summary>The image's format, by QEMU's name for it; null: qcow2.</summary>
     public string? Format { get; init; }
 
-    /// <summary>The guest cannot write the disk; null or false: it can. Folders are not taken read-only: their daemons differ in that.</summary>
+    /// <summary>
+    /// The guest cannot write the disk; null or false: it can. Folders are not taken read-only: their daemons differ in that.
+    /// </summary>
     public bool ReadOnly { get; init; }
 
     /// <summary>The program that is started; null: virtiofsd or qemu-storage-daemon, where systems have them.</summary>

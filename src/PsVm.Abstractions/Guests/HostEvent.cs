@@ -27,7 +27,8 @@ public sealed record HostEvent(DateTimeOffset Time, HostEventLevel Level, string
     public GuestReference? Guest { get; init; }
 
     /// <summary>What there is to know of it by name: whole numbers and texts; those whose name ends in Bytes are sizes.</summary>
-    public IReadOnlyDictionary<string, object> Values { get; init; } = System.Collections.ObjectModel.ReadOnlyDictionary<string, object>.Empty;
+    public IReadOnlyDictionary<string, object> Values { get; init; } =
+        System.Collections.ObjectModel.ReadOnlyDictionary<string, object>.Empty;
 }
 
 /// <summary>What happened in a host from a position on.</summary>
@@ -57,7 +58,9 @@ public static class HostEventIds
     /// <summary>A template was made of a guest: <c>template</c>, <c>pauseMilliseconds</c> for which it stood still.</summary>
     public const string GuestCheckpointed = nameof(GuestCheckpointed);
 
-    /// <summary>A template that guests were started on lazily is all there: <c>source</c>, <c>destination</c>, <c>copiedBytes</c>.</summary>
+    /// <summary>
+    /// A template that guests were started on lazily is all there: <c>source</c>, <c>destination</c>, <c>copiedBytes</c>.
+    /// </summary>
     public const string TemplateFilled = nameof(TemplateFilled);
 
     /// <summary>A template that guests were started on lazily does not come to be all there, or not where it should.</summary>
@@ -75,7 +78,10 @@ public static class HostEventIds
     /// <summary>A guest had more memory for itself than its limit: it was suspended or stopped, as the operator wants it.</summary>
     public const string OwnMemoryLimitPassed = nameof(OwnMemoryLimitPassed);
 
-    /// <summary>The host, or its control group, has no more than the reserve of memory left; with a guest: it grew then, and was suspended or stopped.</summary>
+    /// <summary>
+    /// The host, or its control group, has no more than the reserve of memory left; with a guest: it grew then, and was suspended or
+    /// stopped.
+    /// </summary>
     public const string MemoryReserveReached = nameof(MemoryReserveReached);
 
     /// <summary>What a guest was given, such as a disk, goes wrong; told once for each reason.</summary>

@@ -1,8 +1,8 @@
 namespace PsVm;
 
 /// <summary>
-/// Changes disks of guests. The bus that they are on has no hot-plug, so that disks come and go while their guest is off. What is checked changes
-/// nothing.
+/// Changes disks of guests. The bus that they are on has no hot-plug, so that disks come and go while their guest is off. What is checked
+/// changes nothing.
 /// </summary>
 public interface IGuestDisks
 {
@@ -24,8 +24,8 @@ public interface IGuestDisks
     void CheckRemove(GuestReference guest, string disk, CancellationToken cancellation = default);
 
     /// <summary>
-    /// Writes into the image what was written over it, and begins a new overlay; a guest that runs stands still meanwhile. Given up or killed in the
-    /// middle, the image has a part, and an overlay in a file still has all of it.
+    /// Writes into the image what was written over it, and begins a new overlay; a guest that runs stands still meanwhile. Given up or
+    /// killed in the middle, the image has a part, and an overlay in a file still has all of it.
     /// </summary>
     /// <param name="guest">The guest.</param>
     /// <param name="disk">Name of its disk.</param>

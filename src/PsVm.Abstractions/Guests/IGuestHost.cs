@@ -25,7 +25,9 @@ public interface IGuestHost
 
     /// <summary>Puts a guest together and starts it; returns once it runs.</summary>
     /// <param name="options">What is asked for.</param>
-    /// <param name="progress">Told of what is loaded, whenever some more of it is; null: no one asks. Called on any thread, by one at a time.</param>
+    /// <param name="progress">
+    /// Told of what is loaded, whenever some more of it is; null: no one asks. Called on any thread, by one at a time.
+    /// </param>
     /// <param name="cancellation">Gives up; nothing is left behind.</param>
     /// <exception cref="GuestException">The guest cannot be put together; nothing is left behind.</exception>
     /// <exception cref="MemoryBackendException">Its default RAM cannot be had.</exception>
@@ -36,7 +38,9 @@ public interface IGuestHost
     /// <exception cref="MemoryBackendException">Its RAM could not be had.</exception>
     void CheckStart(GuestOptions options, CancellationToken cancellation = default);
 
-    /// <summary>Finds out whether the host has, for several clones of a template at once, what the RAM of each takes from the start: huge pages.</summary>
+    /// <summary>
+    /// Finds out whether the host has, for several clones of a template at once, what the RAM of each takes from the start: huge pages.
+    /// </summary>
     /// <param name="options">What each clone is.</param>
     /// <param name="count">How many.</param>
     /// <param name="cancellation">Gives up.</param>
@@ -65,7 +69,9 @@ public interface IGuestHost
     /// <param name="guest">The guest.</param>
     /// <param name="progress">As of <see cref="Start(GuestOptions, IProgress{StepProgress}?, CancellationToken)"/>.</param>
     /// <param name="cancellation">Gives up; it stays stopped.</param>
-    /// <exception cref="GuestException">It has not stopped (<c>GuestNotStopped</c>), or cannot be put together: it stays stopped.</exception>
+    /// <exception cref="GuestException">
+    /// It has not stopped (<c>GuestNotStopped</c>), or cannot be put together: it stays stopped.
+    /// </exception>
     /// <exception cref="MemoryBackendException">Its RAM cannot be had: it stays stopped.</exception>
     GuestInfo StartAgain(GuestReference guest, IProgress<StepProgress>? progress, CancellationToken cancellation);
 
@@ -74,16 +80,18 @@ public interface IGuestHost
     /// <exception cref="MemoryBackendException">Its RAM could not be had.</exception>
     void CheckStartAgain(GuestReference guest, CancellationToken cancellation = default);
 
-    /// <summary>Finds out what would be wrong with starting a guest once more after it has stopped, whether it has or not; nothing changes.</summary>
+    /// <summary>
+    /// Finds out what would be wrong with starting a guest once more after it has stopped, whether it has or not; nothing changes.
+    /// </summary>
     /// <exception cref="GuestException">It could not be put together again.</exception>
     /// <exception cref="MemoryBackendException">Its RAM could not be had.</exception>
     void CheckRestart(GuestReference guest, CancellationToken cancellation = default);
 
     /// <summary>Puts a clone back to where its template ends; it goes on from there, running or suspended as it was.</summary>
     /// <remarks>
-    /// It stays the same guest: name, id, UUID, notes, labels and CPU account stay. What it had written to its RAM and on its console is gone, and
-    /// what waited for it there. A clone of a template that was removed or replaced since goes back to the one that it began from; one that has
-    /// ended is started again, from the template that is there now.
+    /// It stays the same guest: name, id, UUID, notes, labels and CPU account stay. What it had written to its RAM and on its console is
+    /// gone, and what waited for it there. A clone of a template that was removed or replaced since goes back to the one that it began
+    /// from; one that has ended is started again, from the template that is there now.
     /// </remarks>
     /// <param name="guest">The guest.</param>
     /// <param name="keepIdentity">It has the generation id of its template; else it gets a new one, and is told.</param>
@@ -98,7 +106,9 @@ public interface IGuestHost
     /// <exception cref="GuestException">As of <see cref="Reset"/>.</exception>
     void CheckReset(GuestReference guest, CancellationToken cancellation = default);
 
-    /// <summary>Changes what operators say of a guest, and what it may have of the CPU and of memory; running guests notice at once.</summary>
+    /// <summary>
+    /// Changes what operators say of a guest, and what it may have of the CPU and of memory; running guests notice at once.
+    /// </summary>
     /// <exception cref="GuestException">
     /// Another guest has the name, or it is none (<c>GuestNameInUse</c>, <c>GuestNameInvalid</c>); there is no such share of the CPU
     /// (<c>CpuWeightInvalid</c>, <c>CpuLimitInvalid</c>) or of memory (<c>OwnMemoryLimitInvalid</c>). Nothing has changed.
@@ -114,8 +124,8 @@ public interface IGuestHost
     /// <param name="target">Bytes; whole pages of 4096 bytes count, rounded up.</param>
     /// <param name="cancellation">Gives up before anything is asked.</param>
     /// <exception cref="GuestException">
-    /// It has stopped, has no balloon (<c>GuestBalloonMissing</c>) or no driver for it (<c>GuestBalloonUnused</c>), has less RAM than that, or
-    /// needs more (<c>GuestMemoryTargetInvalid</c>).
+    /// It has stopped, has no balloon (<c>GuestBalloonMissing</c>) or no driver for it (<c>GuestBalloonUnused</c>), has less RAM than that,
+    /// or needs more (<c>GuestMemoryTargetInvalid</c>).
     /// </exception>
     void SetMemoryTarget(GuestReference guest, long target, CancellationToken cancellation = default);
 
@@ -200,10 +210,12 @@ public interface IGuestHost
     /// <returns>True: it has stopped, or failed. False: it runs on.</returns>
     Task<bool> ShutDownAsync(GuestReference guest, TimeSpan timeout, CancellationToken cancellation = default);
 
-    /// <summary>Makes a template of a guest that runs or is suspended; it stands still for a moment, and is copied while it goes on.</summary>
+    /// <summary>
+    /// Makes a template of a guest that runs or is suspended; it stands still for a moment, and is copied while it goes on.
+    /// </summary>
     /// <remarks>
-    /// With <see cref="CheckpointOptions.UseRamFile"/> it is held and stopped instead. A guest that ends by itself once it has gone on leaves its
-    /// template, and has ended when that is complete.
+    /// With <see cref="CheckpointOptions.UseRamFile"/> it is held and stopped instead. A guest that ends by itself once it has gone on
+    /// leaves its template, and has ended when that is complete.
     /// </remarks>
     /// <param name="guest">The guest.</param>
     /// <param name="options">What is asked for.</param>
@@ -214,8 +226,9 @@ public interface IGuestHost
         GuestReference guest, CheckpointOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation);
 
     /// <summary>
-    /// As <see cref="Checkpoint"/>, into a hidden folder beside the guest's RAM file or template, or for temporary files: for guests that are started
-    /// at once. The template goes when it was released and the last guest that was started from it is removed, or this host closed.
+    /// As <see cref="Checkpoint"/>, into a hidden folder beside the guest's RAM file or template, or for temporary files: for guests that
+    /// are started at once. The template goes when it was released and the last guest that was started from it is removed, or this host
+    /// closed.
     /// </summary>
     /// <param name="guest">The guest.</param>
     /// <param name="progress">Told how much of the RAM is written; null: no one asks. Called on any thread.</param>
@@ -232,8 +245,8 @@ public interface IGuestHost
     void CheckCheckpoint(GuestReference guest, CheckpointOptions options, CancellationToken cancellation = default);
 
     /// <summary>
-    /// Records which pages of its template a clone has touched by now, beside the template, for all clones that start from it after that: what of
-    /// them is not in memory is read ahead.
+    /// Records which pages of its template a clone has touched by now, beside the template, for all clones that start from it after that:
+    /// what of them is not in memory is read ahead.
     /// </summary>
     /// <param name="guest">The clone.</param>
     /// <param name="cancellation">Gives up.</param>

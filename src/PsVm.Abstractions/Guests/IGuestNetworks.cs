@@ -1,14 +1,16 @@
 namespace PsVm;
 
 /// <summary>
-/// Changes network adapters of guests. The bus that they are on has no hot-plug, so that adapters come and go while their guest is off. What is checked
-/// changes nothing. <see cref="GuestInfo.Networks"/> has those that there are.
+/// Changes network adapters of guests. The bus that they are on has no hot-plug, so that adapters come and go while their guest is off.
+/// What is checked changes nothing. <see cref="GuestInfo.Networks"/> has those that there are.
 /// </summary>
 public interface IGuestNetworks
 {
     /// <summary>Gives an adapter to a guest that has stopped and boots when it starts again.</summary>
     /// <returns>It as the guest has it.</returns>
-    /// <exception cref="GuestException">It runs, began from a template, has no slot left, or what the adapter is to lead to cannot be had.</exception>
+    /// <exception cref="GuestException">
+    /// It runs, began from a template, has no slot left, or what the adapter is to lead to cannot be had.
+    /// </exception>
     GuestNetworkAdapter Add(GuestReference guest, GuestNetworkOptions network, CancellationToken cancellation = default);
 
     /// <summary>Finds out what would be wrong with <see cref="Add"/>.</summary>

@@ -1,8 +1,8 @@
 namespace PsVm;
 
 /// <summary>
-/// Shared folders of guests. The bus that they are on has no hot-plug: a slot comes and goes while its guest is off, while the folder that is in a slot can
-/// be taken, and another given, at any time. What is checked changes nothing.
+/// Shared folders of guests. The bus that they are on has no hot-plug: a slot comes and goes while its guest is off, while the folder that
+/// is in a slot can be taken, and another given, at any time. What is checked changes nothing.
 /// </summary>
 public interface IGuestSharedFolders
 {
@@ -10,8 +10,8 @@ public interface IGuestSharedFolders
     IReadOnlyList<GuestSharedFolder> Get(GuestReference guest, CancellationToken cancellation = default);
 
     /// <summary>
-    /// Shares a folder with a guest: in a slot of its tag that has none, also while the guest runs, which stands still for that; else in a new slot of one
-    /// that has stopped and boots when it starts again.
+    /// Shares a folder with a guest: in a slot of its tag that has none, also while the guest runs, which stands still for that; else in a
+    /// new slot of one that has stopped and boots when it starts again.
     /// </summary>
     /// <returns>It as the guest has it.</returns>
     /// <exception cref="GuestException">
@@ -24,8 +24,8 @@ public interface IGuestSharedFolders
     void CheckAdd(GuestReference guest, GuestSharedFolderOptions folder, CancellationToken cancellation = default);
 
     /// <summary>
-    /// Shares a folder with a guest no more. A guest that has stopped and boots has no slot for it then; all others keep an empty one, and what they have
-    /// open there is stale.
+    /// Shares a folder with a guest no more. A guest that has stopped and boots has no slot for it then; all others keep an empty one, and
+    /// what they have open there is stale.
     /// </summary>
     /// <exception cref="GuestException">The guest has no such folder.</exception>
     void Remove(GuestReference guest, string tag, CancellationToken cancellation = default);

@@ -1,6 +1,8 @@
 namespace PsVm;
 
-/// <summary>Reads, tests, copies, moves, packs and removes templates; <see cref="IGuestHost.Checkpoint"/> makes them. Paths are those of the host.</summary>
+/// <summary>
+/// Reads, tests, copies, moves, packs and removes templates; <see cref="IGuestHost.Checkpoint"/> makes them. Paths are those of the host.
+/// </summary>
 public interface ITemplateHost
 {
     /// <summary>What a template says about itself.</summary>
@@ -17,7 +19,9 @@ public interface ITemplateHost
     /// <summary>Whether there is a template at a path, or one that was damaged; not, whether guests can start from it.</summary>
     bool Exists(string path);
 
-    /// <summary>Paths of what checkpoints that were cut short left in a folder, by name. The next checkpoint to there removes them.</summary>
+    /// <summary>
+    /// Paths of what checkpoints that were cut short left in a folder, by name. The next checkpoint to there removes them.
+    /// </summary>
     IReadOnlyList<string> Leftovers(string folder, CancellationToken cancellation = default);
 
     /// <summary>Whether guests can start from a template, and if not, why.</summary>
@@ -28,8 +32,8 @@ public interface ITemplateHost
     TemplateReport Test(string path, bool verify, IReadOnlyList<string>? searchPath = null, CancellationToken cancellation = default);
 
     /// <summary>
-    /// Merges a differential template with those that it needs into one, which has its id and its state: guests that start from it are the same, and
-    /// templates that are made on it go on to work. Guests that run are not concerned.
+    /// Merges a differential template with those that it needs into one, which has its id and its state: guests that start from it are the
+    /// same, and templates that are made on it go on to work. Guests that run are not concerned.
     /// </summary>
     /// <param name="path">Its folder.</param>
     /// <param name="options">What is asked for.</param>
@@ -37,7 +41,8 @@ public interface ITemplateHost
     /// <param name="cancellation">Gives up; all templates are as they were.</param>
     /// <returns>The merged template; one that stands alone already stays as it is when it is to keep its place.</returns>
     /// <exception cref="GuestException">It cannot be; all templates are as they were.</exception>
-    GuestTemplate Compress(string path, CompressOptions options, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default);
+    GuestTemplate Compress(
+        string path, CompressOptions options, IProgress<StepProgress>? progress = null, CancellationToken cancellation = default);
 
     /// <summary>Finds out what <see cref="Compress"/> would merge; nothing changes.</summary>
     /// <returns>The templates that would become one, the uppermost first.</returns>
@@ -50,7 +55,9 @@ public interface ITemplateHost
     /// <exception cref="GuestException">The folder cannot be read.</exception>
     IReadOnlyList<TemplateNode> Tree(string folder, CancellationToken cancellation = default);
 
-    /// <summary>Templates beside one that are made on it, and those that are made on them, and so on: each before the one that it is made on.</summary>
+    /// <summary>
+    /// Templates beside one that are made on it, and those that are made on them, and so on: each before the one that it is made on.
+    /// </summary>
     /// <remarks>Templates elsewhere that are made on it are not known.</remarks>
     /// <param name="path">Its folder.</param>
     /// <param name="cancellation">Gives up.</param>

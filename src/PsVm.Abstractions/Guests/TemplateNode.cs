@@ -21,7 +21,9 @@ public sealed record TemplateNode
     /// <summary>Its name behind lines that lead to the template that it is made on, for people.</summary>
     public required string Tree { get; init; }
 
-    /// <summary>Full path of the template that it is made on, where that is now; null: it stands alone, or that one was not found.</summary>
+    /// <summary>
+    /// Full path of the template that it is made on, where that is now; null: it stands alone, or that one was not found.
+    /// </summary>
     public string? Parent { get; init; }
 
     /// <summary>It is made on a template that was not found: guests cannot start from it.</summary>

@@ -3,7 +3,9 @@ namespace PsVm;
 /// <summary>What an operator asks of a copy of a template, or of moving it.</summary>
 public sealed record TemplateCopyOptions
 {
-    /// <summary>Where it comes: a folder that is there and is no template gets it under its name, anything else becomes its folder.</summary>
+    /// <summary>
+    /// Where it comes: a folder that is there and is no template gets it under its name, anything else becomes its folder.
+    /// </summary>
     public required string Destination { get; init; }
 
     /// <summary>The destination is a folder that gets it under its name, even when it is missing.</summary>

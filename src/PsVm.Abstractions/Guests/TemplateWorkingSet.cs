@@ -1,6 +1,8 @@
 namespace PsVm;
 
-/// <summary>Which pages of a template its clones touch first: read ahead from the disk when a clone starts and they are not in memory. Data only.</summary>
+/// <summary>
+/// Which pages of a template its clones touch first: read ahead from the disk when a clone starts and they are not in memory. Data only.
+/// </summary>
 /// <remarks>Source: docs/template-format.md, "Working set".</remarks>
 public sealed record TemplateWorkingSet
 {

@@ -29,12 +29,17 @@ public interface IMemoryHost
 
     /// <summary>Opens, creates and maps what the options ask for.</summary>
     /// <param name="options">What is asked for.</param>
-    /// <param name="progress">Told of preallocation, whenever some MiB more are done; null: no one asks. Called on any thread, by one at a time.</param>
+    /// <param name="progress">
+    /// Told of preallocation, whenever some MiB more are done; null: no one asks. Called on any thread, by one at a time.
+    /// </param>
     /// <param name="cancellation">Stops preallocation and what has not begun.</param>
     /// <exception cref="MemoryBackendException">It cannot be had; nothing is left behind.</exception>
     MemoryBackendInfo Create(MemoryBackendOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation);
 
-    /// <summary>Foretells what <see cref="Create(MemoryBackendOptions, CancellationToken)"/> would do. Opens nothing for writing, creates and maps nothing.</summary>
+    /// <summary>
+    /// Foretells what <see cref="Create(MemoryBackendOptions, CancellationToken)"/> would do. Opens nothing for writing, creates and maps
+    /// nothing.
+    /// </summary>
     BackendReport Test(MemoryBackendOptions options, CancellationToken cancellation = default);
 
     /// <summary>The live backends, in the order they were made.</summary>

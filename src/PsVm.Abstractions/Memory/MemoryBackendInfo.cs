@@ -21,7 +21,9 @@ public sealed record MemoryBackendInfo
     /// <summary>Name of the guest whose RAM it is; null: nobody's.</summary>
     public string? Guest { get; init; }
 
-    /// <summary>The id with the guest's name before it, as in <c>web/ram.default</c>, which tells the default RAM of guests apart.</summary>
+    /// <summary>
+    /// The id with the guest's name before it, as in <c>web/ram.default</c>, which tells the default RAM of guests apart.
+    /// </summary>
     public string QualifiedId => Guest is null ? Id : $"{Guest}{BackendReference.GuestSeparator}{Id}";
 
     /// <inheritdoc cref="BackendDescription.Size"/>

@@ -58,12 +58,15 @@ public sealed record MemoryBackendOptions
     /// <summary>NUMA placement, applied before preallocation.</summary>
     public NumaPolicy NumaPolicy { get; init; }
 
-    /// <summary>The machine type whose defaults apply: <c>virt</c>, <c>virt-1.0</c>, <c>virt-1.1</c>, <c>virt-1.2</c>, <c>virt-1.3</c> or <c>virt-1.4</c>.</summary>
+    /// <summary>
+    /// The machine type whose defaults apply: <c>virt</c>, <c>virt-1.0</c>, <c>virt-1.1</c>, <c>virt-1.2</c>, <c>virt-1.3</c> or
+    /// <c>virt-1.4</c>.
+    /// </summary>
     public string MachineType { get; init; } = "virt";
 
     /// <summary>
-    /// Maps a file although another backend has a lock that forbids it: two write it, or one reads what the other writes. Their guests must know
-    /// of each other.
+    /// Maps a file although another backend has a lock that forbids it: two write it, or one reads what the other writes. Their guests must
+    /// know of each other.
     /// </summary>
     public bool AllowSharedWriters { get; init; }
 

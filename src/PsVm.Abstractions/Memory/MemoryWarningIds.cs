@@ -37,7 +37,9 @@ public static class MemoryWarningIds
     /// <summary>The file system has no locks: nothing tells of others that write the file.</summary>
     public const string LocksUnavailable = nameof(LocksUnavailable);
 
-    /// <summary>A checkpoint left a shared RAM file with blocks that are the template's, too, on a disk that has no room for others.</summary>
+    /// <summary>
+    /// A checkpoint left a shared RAM file with blocks that are the template's, too, on a disk that has no room for others.
+    /// </summary>
     public const string SharedBlocksNeedRoom = nameof(SharedBlocksNeedRoom);
 
     /// <summary>QEMU cannot boot what the guest boots: its arguments name no kernel.</summary>

@@ -22,7 +22,9 @@ public enum RamFaultCause
     MemoryError,
 }
 
-/// <summary>A page of guest RAM that could not be had when somebody touched it: the RAM reads as zeros there and cannot be trusted.</summary>
+/// <summary>
+/// A page of guest RAM that could not be had when somebody touched it: the RAM reads as zeros there and cannot be trusted.
+/// </summary>
 /// <remarks>Source: memory-backends rules, section 4. Offsets are bytes.</remarks>
 /// <param name="BackendId">The backend.</param>
 /// <param name="Path">Its file; null without a named one.</param>

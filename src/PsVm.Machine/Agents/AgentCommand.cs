@@ -4,7 +4,9 @@ using System.Text.Json;
 
 namespace PsVm.Machine.Agents;
 
-/// <summary>Runs commands by an agent: as QEMU's does it, or by the requests of ours, with which a short command takes one round trip.</summary>
+/// <summary>
+/// Runs commands by an agent: as QEMU's does it, or by the requests of ours, with which a short command takes one round trip.
+/// </summary>
 internal static class AgentCommand
 {
     // For so long an answer may wait for a command's end; others that ask the same agent wait meanwhile.
@@ -58,7 +60,8 @@ internal static class AgentCommand
             TimeSpan pause = s_shortestPause;
             while (true)
             {
-                answer = await agent.AskAsync("guest-exec-status", writer => writer.WriteNumber("pid", pid), cancellation).ConfigureAwait(false);
+                answer = await agent.AskAsync("guest-exec-status", writer => writer.WriteNumber("pid", pid), cancellation)
+                    .ConfigureAwait(false);
                 if (result.Take(agent, answer))
                 {
                     return result.ToResult();
@@ -70,7 +73,8 @@ internal static class AgentCommand
         }
         catch
         {
-            await agent.EndAsync("guest-exec", writer => Write(writer, new GuestCommand("kill") { Arguments = ["-KILL", $"{pid}"] }, null)).ConfigureAwait(false);
+            await agent.EndAsync("guest-exec", writer => Write(writer, new GuestCommand("kill") { Arguments = ["-KILL", $"{pid}"] }, null))
+                .ConfigureAwait(false);
             throw;
         }
     }
@@ -123,7 +127,9 @@ internal static class AgentCommand
                 return false;
             }
 
-            _signal = answer.TryGetProperty("signal", out _) ? (int)Math.Clamp(AgentNumbers.Of(agent, answer, "signal"), 0, int.MaxValue) : null;
+            _signal = answer.TryGetProperty("signal", out _)
+                ? (int)Math.Clamp(AgentNumbers.Of(agent, answer, "signal"), 0, int.MaxValue)
+                : null;
             _exitCode = _signal is null ? (int)Math.Clamp(AgentNumbers.Of(agent, answer, "exitcode"), int.MinValue, int.MaxValue) : null;
             return true;
         }

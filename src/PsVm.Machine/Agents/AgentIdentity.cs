@@ -81,7 +81,9 @@ internal static partial class AgentIdentity
     }
 
     /// <summary>Throws when no guest can have an identity with a number.</summary>
-    /// <exception cref="GuestException">Its host name or its address is none, or no composite format (<see cref="GuestErrorIds.GuestIdentityInvalid"/>).</exception>
+    /// <exception cref="GuestException">
+    /// Its host name or its address is none, or no composite format (<see cref="GuestErrorIds.GuestIdentityInvalid"/>).
+    /// </exception>
     public static void CheckNumbered(CloneIdentity? identity, string? pool)
     {
         try
@@ -105,7 +107,8 @@ internal static partial class AgentIdentity
         string text = "set -e\n"
             + (set.Length > 0 || identity.Address is not null ? FindAdapter : "")
             + (set.Length > 0 ? AdapterIs : "")
-            + string.Concat(set.Select(adapter => $"set_adapter {adapter.From} {adapter.To} {adapter.From.LinkLocal} {adapter.To.LinkLocal}\n"))
+            + string.Concat(
+                set.Select(adapter => $"set_adapter {adapter.From} {adapter.To} {adapter.From.LinkLocal} {adapter.To.LinkLocal}\n"))
             + (identity.Address is null ? "" : Address)
             + (identity.HostName is null ? "" : HostName)
             + (identity.MachineId ? MachineId : "")
@@ -113,7 +116,8 @@ internal static partial class AgentIdentity
             + (identity.Script is null ? "" : "exec /bin/sh -c \"$3\" sh \"$1\"\n");
         string name = identity.HostName is { Length: > 0 } host ? host : guest;
         string first = adapters.Count > 0 ? adapters[0].To.ToString() : "none";
-        return GuestCommand.Shell(text, name, uuid.ToString("n"), identity.Script ?? "", first, identity.Address ?? "", identity.Gateway ?? "")
+        return GuestCommand.Shell(
+            text, name, uuid.ToString("n"), identity.Script ?? "", first, identity.Address ?? "", identity.Gateway ?? "")
             with { Timeout = s_timeout };
     }
 
@@ -131,8 +135,10 @@ internal static partial class AgentIdentity
         "Write it like '10.0.0.{0}/24', in which {0} is the number of the clone, and the gateway like '10.0.0.254'.");
 
     /// <summary>Such as <c>10.0.0.1/24</c>.</summary>
-    private static bool IsAddress(string text) => text.Split('/') is [var address, var length] && IPAddress.TryParse(address, out IPAddress? parsed)
-        && int.TryParse(length, NumberStyles.None, CultureInfo.InvariantCulture, out int bits) && bits <= 8 * parsed.GetAddressBytes().Length;
+    private static bool IsAddress(string text) =>
+        text.Split('/') is [var address, var length] && IPAddress.TryParse(address, out IPAddress? parsed)
+        && int.TryParse(length, NumberStyles.None, CultureInfo.InvariantCulture, out int bits)
+            && bits <= 8 * parsed.GetAddressBytes().Length;
 
     [GeneratedRegex(@"\A[A-Za-z0-9][A-Za-z0-9._-]{0,62}\z")]
     private static partial Regex OfHost();

@@ -3,7 +3,9 @@ using System.Text.Json;
 
 namespace PsVm.Machine.Agents;
 
-/// <summary>Reads what an agent says of a guest's network interfaces; what makes no sense is left out, and so is what no guest needs.</summary>
+/// <summary>
+/// Reads what an agent says of a guest's network interfaces; what makes no sense is left out, and so is what no guest needs.
+/// </summary>
 internal static class AgentNetwork
 {
     private const int MostInterfaces = 256, MostAddresses = 256, MostName = 64;

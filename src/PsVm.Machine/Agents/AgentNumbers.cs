@@ -21,7 +21,8 @@ internal static class AgentNumbers
 
     /// <summary>An answer that is to be a number.</summary>
     /// <exception cref="GuestException">It is none (<see cref="GuestErrorIds.GuestAgentGarbled"/>).</exception>
-    public static long Of(GuestAgent agent, JsonElement answer) => TryRead(answer, out long number) ? number : throw agent.Garbled("a number", answer);
+    public static long Of(GuestAgent agent, JsonElement answer) =>
+        TryRead(answer, out long number) ? number : throw agent.Garbled("a number", answer);
 
     /// <summary>The number of that name, which an answer is to have between two bounds.</summary>
     /// <exception cref="GuestException">It has none (<see cref="GuestErrorIds.GuestAgentGarbled"/>).</exception>

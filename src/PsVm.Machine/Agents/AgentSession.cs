@@ -8,16 +8,18 @@ using PsVm.Machine.Devices;
 namespace PsVm.Machine.Agents;
 
 /// <summary>
-/// The protocol of QEMU's guest agent on a port: a request, then its answer, each JSON. Nothing that the guest writes is believed: an answer has a bound
-/// and a time, and what makes no sense, or was not asked for, ends the session; the next request begins another one. Safe from any thread.
+/// The protocol of QEMU's guest agent on a port: a request, then its answer, each JSON. Nothing that the guest writes is believed: an
+/// answer has a bound and a time, and what makes no sense, or was not asked for, ends the session; the next request begins another one.
+/// Safe from any thread.
 /// </summary>
 /// <remarks>
-/// A session begins with a byte that no text has, upon which the agent forgets half a request, and a number that comes back behind such a byte: all
-/// before that is dropped. Source: QEMU, qga/qapi-schema.json, <c>guest-sync-delimited</c>.
+/// A session begins with a byte that no text has, upon which the agent forgets half a request, and a number that comes back behind such a
+/// byte: all before that is dropped. Source: QEMU, qga/qapi-schema.json, <c>guest-sync-delimited</c>.
 /// </remarks>
 /// <param name="port">The port.</param>
 /// <param name="guest">The guest's name now.</param>
-[SuppressMessage("Reliability", "CA1001", Justification = "A semaphore whose handle nobody asks for holds nothing; requests may outlive the guest.")]
+[SuppressMessage(
+    "Reliability", "CA1001", Justification = "A semaphore whose handle nobody asks for holds nothing; requests may outlive the guest.")]
 internal sealed class AgentSession(ConsolePort port, Func<string> guest)
 {
     /// <summary>Bytes of an answer; output of commands, as base64, is the longest part of those.</summary>
@@ -60,17 +62,19 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
     /// <param name="cancellation">Gives up, a moment later if an answer is on its way.</param>
     /// <returns>What it returned.</returns>
     /// <exception cref="GuestException">It did not, or refused.</exception>
-    public async Task<JsonElement> AskAsync(string request, Action<Utf8JsonWriter>? arguments, TimeSpan timeout, CancellationToken cancellation = default) =>
+    public async Task<JsonElement> AskAsync(
+        string request, Action<Utf8JsonWriter>? arguments, TimeSpan timeout, CancellationToken cancellation = default) =>
         await TryAskAsync(request, arguments, timeout, cancellation).ConfigureAwait(false) ?? throw AgentErrors.Unknown(guest(), request);
 
     /// <summary>As <see cref="AskAsync"/>, but for what an agent may not know.</summary>
     /// <returns>Null: it does not know the request.</returns>
-    public Task<JsonElement?> TryAskAsync(string request, Action<Utf8JsonWriter>? arguments, TimeSpan timeout, CancellationToken cancellation = default) =>
+    public Task<JsonElement?> TryAskAsync(
+        string request, Action<Utf8JsonWriter>? arguments, TimeSpan timeout, CancellationToken cancellation = default) =>
         AskAllAsync(request, () => Request(request, arguments), 1, timeout, cancellation);
 
     /// <summary>
-    /// Asks for two things at once, in one round trip, with what begins a session where that is due. A guest that answers none of it may do both later, so
-    /// they are to do no harm then.
+    /// Asks for two things at once, in one round trip, with what begins a session where that is due. A guest that answers none of it may do
+    /// both later, so they are to do no harm then.
     /// </summary>
     /// <param name="first">What is asked first, and writes its arguments; whatever comes of it.</param>
     /// <param name="last">What is asked then, without arguments.</param>
@@ -78,11 +82,13 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
     /// <returns>What the last returned.</returns>
     /// <exception cref="GuestException">It did not, or refused the last.</exception>
     public async Task<JsonElement> AskBothAsync((string Request, Action<Utf8JsonWriter> Arguments) first, string last, TimeSpan timeout) =>
-        await AskAllAsync(last, () => [.. Request(first.Request, first.Arguments), .. Request(last, null)], 2, timeout, default).ConfigureAwait(false)
+        await AskAllAsync(last, () => [.. Request(first.Request, first.Arguments), .. Request(last, null)], 2, timeout, default)
+            .ConfigureAwait(false)
             ?? throw AgentErrors.Unknown(guest(), last);
 
     /// <summary>Asks for one or more things at once, and returns what the last returned; null: that is not known.</summary>
-    private async Task<JsonElement?> AskAllAsync(string request, Func<byte[]> write, int answers, TimeSpan timeout, CancellationToken cancellation)
+    private async Task<JsonElement?> AskAllAsync(
+        string request, Func<byte[]> write, int answers, TimeSpan timeout, CancellationToken cancellation)
     {
         ThrowIfAbsent();
         await _turn.WaitAsync(cancellation).ConfigureAwait(false);
@@ -97,7 +103,8 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
             cancellation.ThrowIfCancellationRequested();
             _bytes = ArrayPool<byte>.Shared.Rent(Piece);
             byte[] text = write();
-            // A single request may be one that is not to be done later than somebody waits for it, so it waits until the agent is known to be there.
+            // A single request may be one that is not to be done later than somebody waits for it, so it waits until the agent is known to
+            // be there.
             if (!await BeginAsync(answers > 1 ? text : [], over.Token).ConfigureAwait(false))
             {
                 await SendAsync(text, over.Token).ConfigureAwait(false);
@@ -274,7 +281,8 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
         }
         catch (Exception failure) when (failure is JsonException or InvalidOperationException)
         {
-            throw AgentErrors.Garbled(guest(), "a JSON object a line", $"'{Encoding.Latin1.GetString(text.Span[..Math.Min(text.Length, 100)])}'");
+            throw AgentErrors.Garbled(
+                guest(), "a JSON object a line", $"'{Encoding.Latin1.GetString(text.Span[..Math.Min(text.Length, 100)])}'");
         }
 
         if (document.RootElement.ValueKind != JsonValueKind.Object)
@@ -287,7 +295,9 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
         return document;
     }
 
-    /// <summary>JSON is parsed without a look at what is in its strings; later nobody expects bytes, or halves of pairs, that are no text.</summary>
+    /// <summary>
+    /// JSON is parsed without a look at what is in its strings; later nobody expects bytes, or halves of pairs, that are no text.
+    /// </summary>
     private static void ThrowIfNoText(ReadOnlySpan<byte> text)
     {
         if (!Utf8.IsValid(text))

@@ -5,12 +5,12 @@ using PsVm.Machine.State;
 namespace PsVm.Machine.Agents;
 
 /// <summary>
-/// Copies a folder of a guest to the host: the guest lists what there is, small files come many at a time in archives, larger ones by the requests for
-/// files, and links at last.
+/// Copies a folder of a guest to the host: the guest lists what there is, small files come many at a time in archives, larger ones by the
+/// requests for files, and links at last.
 /// </summary>
 /// <remarks>
-/// Invariant: nothing is written outside of the host's folder. What the guest lists goes downwards only, of an archive only what was asked for is taken,
-/// and every folder on the way is entered from the one above without following links, whoever has put them there.
+/// Invariant: nothing is written outside of the host's folder. What the guest lists goes downwards only, of an archive only what was asked
+/// for is taken, and every folder on the way is entered from the one above without following links, whoever has put them there.
 /// </remarks>
 /// <param name="agent">The guest's agent.</param>
 /// <param name="guest">The guest's name.</param>
@@ -34,7 +34,8 @@ internal sealed class FolderFetching(GuestAgent agent, string guest, string gues
     {
         if (await ListAsync(cancellation).ConfigureAwait(false) is not { } listing)
         {
-            return new GuestFolderCopy(await AgentFiles.CopyFromAsync(agent, guest, guestPath, hostPath, most, cancellation).ConfigureAwait(false), 1);
+            return new GuestFolderCopy(
+                await AgentFiles.CopyFromAsync(agent, guest, guestPath, hostPath, most, cancellation).ConfigureAwait(false), 1);
         }
 
         _skipped.AddRange(listing.Skipped);
@@ -53,7 +54,8 @@ internal sealed class FolderFetching(GuestAgent agent, string guest, string gues
             await FetchSmallAsync(root, batch, cancellation).ConfigureAwait(false);
         }
 
-        foreach ((string path, bool isProgram) in listing.Large.Select(path => (path, false)).Concat(listing.Programs.Select(path => (path, true))))
+        foreach ((string path, bool isProgram) in listing.Large.Select(path => (path, false)).Concat(
+            listing.Programs.Select(path => (path, true))))
         {
             await FetchAsync(root, path, isProgram, cancellation).ConfigureAwait(false);
         }
@@ -214,7 +216,9 @@ internal sealed class FolderFetching(GuestAgent agent, string guest, string gues
         HeldFolder at = root;
         for (int i = 0; i < names.Length; i++)
         {
-            HeldFolder? next = makes && i == names.Length - 1 ? at.TryMakeOrEnter(names[i], out Errno error) : at.TryEnter(names[i], out error);
+            HeldFolder? next = makes && i == names.Length - 1
+                ? at.TryMakeOrEnter(names[i], out Errno error)
+                : at.TryEnter(names[i], out error);
             if (at != root)
             {
                 at.Dispose();

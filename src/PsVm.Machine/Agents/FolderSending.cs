@@ -6,8 +6,8 @@ using PsVm.Machine.State;
 namespace PsVm.Machine.Agents;
 
 /// <summary>
-/// Copies a folder of the host into a guest: folders, links and small files in archives that the guest's tar reads, a request each; larger files by the
-/// requests for files. Links of the host are never followed, so a guest that shares the folder cannot have others read.
+/// Copies a folder of the host into a guest: folders, links and small files in archives that the guest's tar reads, a request each; larger
+/// files by the requests for files. Links of the host are never followed, so a guest that shares the folder cannot have others read.
 /// </summary>
 /// <param name="agent">The guest's agent.</param>
 /// <param name="guest">The guest's name.</param>
@@ -58,7 +58,8 @@ internal sealed class FolderSending(GuestAgent agent, string guest, string hostP
 
     private async Task SendAsync(HeldFolder folder, string path, CancellationToken cancellation)
     {
-        IEnumerable<string> names = AgentFiles.OnHost(guest, folder.Path, folder.Entries).Select(entry => entry.Name).Order(StringComparer.Ordinal);
+        IEnumerable<string> names = AgentFiles.OnHost(guest, folder.Path, folder.Entries).Select(entry => entry.Name)
+            .Order(StringComparer.Ordinal);
         foreach (string name in names)
         {
             cancellation.ThrowIfCancellationRequested();
@@ -69,13 +70,15 @@ internal sealed class FolderSending(GuestAgent agent, string guest, string hostP
             {
                 using (inner)
                 {
-                    await AddAsync(new GnuTarEntry(TarEntryType.Directory, itemPath + "/") { Mode = mode }, cancellation).ConfigureAwait(false);
+                    await AddAsync(new GnuTarEntry(TarEntryType.Directory, itemPath + "/") { Mode = mode }, cancellation)
+                        .ConfigureAwait(false);
                     await SendAsync(inner, itemPath + "/", cancellation).ConfigureAwait(false);
                 }
             }
             else if (kind == FilePermissions.S_IFLNK && new FileInfo(folder.In(name)).LinkTarget is { } target)
             {
-                await AddAsync(new GnuTarEntry(TarEntryType.SymbolicLink, itemPath) { LinkName = target }, cancellation).ConfigureAwait(false);
+                await AddAsync(new GnuTarEntry(TarEntryType.SymbolicLink, itemPath) { LinkName = target }, cancellation)
+                    .ConfigureAwait(false);
             }
             else if (kind == FilePermissions.S_IFREG && TryOpen(folder.In(name)) is { } file)
             {
@@ -94,13 +97,15 @@ internal sealed class FolderSending(GuestAgent agent, string guest, string hostP
         {
             string shown = Path.Combine(hostPath, path);
             byte[] bytes = new byte[(int)Math.Min(file.Length, SmallBytes + 1)];
-            int count = await AgentFiles.OnHost(guest, shown, () => file.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellation))
+            int count = await AgentFiles.OnHost(
+                guest, shown, () => file.ReadAtLeastAsync(bytes, bytes.Length, throwOnEndOfStream: false, cancellation))
                 .ConfigureAwait(false);
             bool isSmall = count <= SmallBytes;
 
             // A large one is empty first, with its mode, and in the place of whatever is there.
             using MemoryStream content = new(bytes, 0, isSmall ? count : 0);
-            await AddAsync(new GnuTarEntry(TarEntryType.RegularFile, path) { Mode = mode, DataStream = content }, cancellation).ConfigureAwait(false);
+            await AddAsync(new GnuTarEntry(TarEntryType.RegularFile, path) { Mode = mode, DataStream = content }, cancellation)
+                .ConfigureAwait(false);
             if (isSmall)
             {
                 _bytes += count;
@@ -166,7 +171,9 @@ internal sealed class FolderSending(GuestAgent agent, string guest, string hostP
     {
         if (!result.Succeeded)
         {
-            string said = result.StdErr.Split('\n', StringSplitOptions.RemoveEmptyEntries) is [.., string last] ? last : $"that its end was {result.ExitCode}";
+            string said = result.StdErr.Split('\n', StringSplitOptions.RemoveEmptyEntries) is [.., string last]
+                ? last
+                : $"that its end was {result.ExitCode}";
             throw AgentErrors.CopyFailed(
                 guest, $"guest '{guest}' to write '{VisibleText.Of(guestPath)}'", said, "See that the guest has tar, room, and no file in the place of a folder.");
         }

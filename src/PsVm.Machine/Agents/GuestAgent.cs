@@ -29,8 +29,12 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     /// <summary>When it has set the guest's clock last (UTC); null: not in this life of the guest's.</summary>
     public DateTimeOffset? ClockSetAt { get; private set; }
 
-    /// <summary>Sees to it that a program that opens the port is known by its first answer, and that the guest's clock is right then.</summary>
-    /// <remarks>A guest may open its port over and over: one of ours at a time looks who is there, and ten times a second at most.</remarks>
+    /// <summary>
+    /// Sees to it that a program that opens the port is known by its first answer, and that the guest's clock is right then.
+    /// </summary>
+    /// <remarks>
+    /// A guest may open its port over and over: one of ours at a time looks who is there, and ten times a second at most.
+    /// </remarks>
     public void Watch() => port.Opened = () =>
     {
         if (Interlocked.Exchange(ref _opened, 2) == 0)
@@ -60,7 +64,8 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     }
 
     /// <inheritdoc cref="IGuestAgents.RunAsync"/>
-    public async Task<GuestCommandResult> RunAsync(GuestCommand command, Action<GuestCommandOutput>? progress, CancellationToken cancellation)
+    public async Task<GuestCommandResult> RunAsync(
+        GuestCommand command, Action<GuestCommandOutput>? progress, CancellationToken cancellation)
     {
         if (command.Input.Length > GuestCommand.MostInput)
         {
@@ -145,7 +150,9 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     /// <summary>An error about what an agent answered.</summary>
     public GuestException Garbled(string expected, JsonElement found) => AgentErrors.Garbled(guest(), expected, $"'{found}'");
 
-    /// <summary>Sets the guest's clock to the host's, so that both differ by less than a quarter of a second; nothing, where no agent does it.</summary>
+    /// <summary>
+    /// Sets the guest's clock to the host's, so that both differ by less than a quarter of a second; nothing, where no agent does it.
+    /// </summary>
     /// <returns>It is so.</returns>
     public async Task<bool> SetClockAsync()
     {
@@ -154,7 +161,9 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
             for (int tries = 0; tries < 3; tries++)
             {
                 // At first in one round trip, all of which counts as the guest's delay: what a clone is asked next waits for it.
-                (JsonElement found, long then) = tries == 0 ? await SetAndGetClockAsync().ConfigureAwait(false) : await SetThenGetClockAsync().ConfigureAwait(false);
+                (JsonElement found, long then) = tries == 0
+                    ? await SetAndGetClockAsync().ConfigureAwait(false)
+                    : await SetThenGetClockAsync().ConfigureAwait(false);
 
                 // A guest that had to wait for the host's CPUs has set a time that was past.
                 if (AgentNumbers.TryRead(found, out long time) && Math.Abs((decimal)time - then) < 250_000_000)

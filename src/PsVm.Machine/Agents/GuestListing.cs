@@ -2,7 +2,10 @@ using System.Text;
 
 namespace PsVm.Machine.Agents;
 
-/// <summary>What is in a folder of a guest, as the guest says. A path of it is relative to the folder, goes downwards only, and its folder stands before it.</summary>
+/// <summary>
+/// What is in a folder of a guest, as the guest says. A path of it is relative to the folder, goes downwards only, and its folder stands
+/// before it.
+/// </summary>
 internal sealed class GuestListing
 {
     /// <summary>Bytes that a small file has less than; many of them come in one answer.</summary>

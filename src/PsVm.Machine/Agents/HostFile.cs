@@ -35,7 +35,8 @@ internal sealed class HostFile : IDisposable
         {
             int descriptor = (int)_file.SafeFileHandle.DangerousGetHandle();
             _ = Syscall.fstat(descriptor, out Stat stat);
-            _ = Syscall.fchmod(descriptor, (stat.st_mode & FilePermissions.ACCESSPERMS) | (FilePermissions)(((int)stat.st_mode >> 2) & 0b001_001_001));
+            _ = Syscall.fchmod(
+                descriptor, (stat.st_mode & FilePermissions.ACCESSPERMS) | (FilePermissions)(((int)stat.st_mode >> 2) & 0b001_001_001));
         }
 
         _file.Dispose();

@@ -2,7 +2,10 @@ using System.Text;
 
 namespace PsVm.Machine.Agents;
 
-/// <summary>A file or link of an archive that a guest's tar has written, or what stands for it. .NET's reader takes the memory that an archive asks for.</summary>
+/// <summary>
+/// A file or link of an archive that a guest's tar has written, or what stands for it. .NET's reader takes the memory that an archive asks
+/// for.
+/// </summary>
 /// <param name="Name">Its path, without <c>./</c> before it.</param>
 /// <param name="Kind">What it is, as the archive says: <c>0</c> a file, <c>1</c> the same file as another, <c>2</c> a link.</param>
 /// <param name="Link">Where a link leads; the path of the other file.</param>

@@ -108,7 +108,9 @@ internal sealed class GuestBoard : IHartLines, IDisposable
         }
     }
 
-    /// <summary>All that has state, by name, in the order in which it is restored: lines are driven once what they lead to is there.</summary>
+    /// <summary>
+    /// All that has state, by name, in the order in which it is restored: lines are driven once what they lead to is there.
+    /// </summary>
     public IEnumerable<(string Name, IStateful Part)> Parts
     {
         get

@@ -69,7 +69,10 @@ internal sealed class GuestRam : IDisposable
         }
     }
 
-    /// <summary>Tells harts from now on of what is discarded, and of whether something was before; until this is disposed, which is before the harts are.</summary>
+    /// <summary>
+    /// Tells harts from now on of what is discarded, and of whether something was before; until this is disposed, which is before the harts
+    /// are.
+    /// </summary>
     public void TellOfDiscards()
     {
         for (int i = 0; i < Backends.Count; i++)
@@ -93,8 +96,8 @@ internal sealed class GuestRam : IDisposable
     }
 
     /// <summary>
-    /// Has a hart that was just made know the code that clones of its template begin with. Until discards are told of, those that have begun are
-    /// looked for.
+    /// Has a hart that was just made know the code that clones of its template begin with. Until discards are told of, those that have
+    /// begun are looked for.
     /// </summary>
     public void BeginWithFamily(Hart hart)
     {
@@ -386,7 +389,8 @@ internal sealed class GuestRam : IDisposable
         {
             if (!_released)
             {
-                foreach (MemoryBackend made in Backends.Where(backend => backend.Outcome is { Id: MemoryBackends.DefaultRamId, Created: true }))
+                foreach (MemoryBackend made in Backends.Where(
+                    backend => backend.Outcome is { Id: MemoryBackends.DefaultRamId, Created: true }))
                 {
                     made.UnlinkCreated();
                 }

@@ -6,7 +6,9 @@ using PsVm.Riscv;
 
 namespace PsVm.Machine.Board;
 
-/// <summary>A version of the <c>virt</c> board: what a guest of it has. A version never changes; what is new comes with a new one.</summary>
+/// <summary>
+/// A version of the <c>virt</c> board: what a guest of it has. A version never changes; what is new comes with a new one.
+/// </summary>
 /// <remarks>What a version means for memory is the memory's matter (<see cref="MachineTypes"/>, by the same names).</remarks>
 /// <param name="Name">Its name, such as <c>virt-1.1</c>.</param>
 /// <param name="Isa">The harts' instruction set.</param>
@@ -14,7 +16,8 @@ namespace PsVm.Machine.Board;
 internal sealed record MachineType(string Name, IsaProfile Isa, IReadOnlyList<DevicePlacement> Devices)
 {
     // Named one by one: what harts come to know later is not that of versions which are there.
-    private static readonly IsaProfile s_isaOf12 = new(IsaProfile.Base.Extensions | IsaExtensions.Zicbom | IsaExtensions.Zicbop | IsaExtensions.Zicboz
+    private static readonly IsaProfile s_isaOf12 =
+        new(IsaProfile.Base.Extensions | IsaExtensions.Zicbom | IsaExtensions.Zicbop | IsaExtensions.Zicboz
         | IsaExtensions.Zicond | IsaExtensions.Zihintpause | IsaExtensions.Zawrs | IsaExtensions.Zfa);
 
     private static readonly IsaProfile s_isaOf14 = new(s_isaOf12.Extensions | IsaExtensions.Svvptc);
@@ -35,7 +38,8 @@ internal sealed record MachineType(string Name, IsaProfile Isa, IReadOnlyList<De
     private static readonly DevicePlacement[] s_withVirtio =
     [
         .. s_withPanic,
-        .. Enumerable.Range(0, 6).Select(slot => new DevicePlacement($"virtio{slot}", VirtioMmio.Slot, 0x1000_1000 + (0x1000 * (ulong)slot), slot + 1)),
+        .. Enumerable.Range(0, 6)
+            .Select(slot => new DevicePlacement($"virtio{slot}", VirtioMmio.Slot, 0x1000_1000 + (0x1000 * (ulong)slot), slot + 1)),
         new("console", VirtioConsole.Kind, 0x1000_7000, 7),
         new("rng", VirtioRng.Kind, 0x1000_8000, 8),
     ];

@@ -1,6 +1,8 @@
 namespace PsVm.Machine.Board;
 
-/// <summary>What every version of the board has in common: QEMU's riscv64 <c>virt</c> machine, so that its kernels run unmodified.</summary>
+/// <summary>
+/// What every version of the board has in common: QEMU's riscv64 <c>virt</c> machine, so that its kernels run unmodified.
+/// </summary>
 internal static class MemoryMap
 {
     public const ulong RamStart = 0x8000_0000;

@@ -4,9 +4,9 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Machine.Board;
 
 /// <summary>
-/// RAM of files that are a server's (NFS, 9p, SMB) or a process's (FUSE): pages are brought by a call of the kernel before harts and devices
-/// touch them. In a page fault of managed code the thread would keep .NET from collecting garbage, and so all threads of the process waiting,
-/// until the server answers.
+/// RAM of files that are a server's (NFS, 9p, SMB) or a process's (FUSE): pages are brought by a call of the kernel before harts and
+/// devices touch them. In a page fault of managed code the thread would keep .NET from collecting garbage, and so all threads of the
+/// process waiting, until the server answers.
 /// </summary>
 /// <remarks>A page that memory is short of may go again; then it is a page fault all the same.</remarks>
 /// <param name="backends">The backends, in address order.</param>

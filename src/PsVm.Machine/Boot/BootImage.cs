@@ -135,7 +135,9 @@ internal sealed record BootImage(string Name, BootRole Role, ulong Entry, IReadO
     }
 
     /// <summary>Reads a piece of the file into guest memory.</summary>
-    /// <remarks>Not straight into it: a page that cannot be had would be the kernel's to find, and seem to be an error of the file.</remarks>
+    /// <remarks>
+    /// Not straight into it: a page that cannot be had would be the kernel's to find, and seem to be an error of the file.
+    /// </remarks>
     private RamOutcome ReadInto(PhysicalMemory memory, GuestAddress start, Stream file, BootSegment segment, Action<int> loaded)
     {
         byte[] buffer = new byte[Math.Min(segment.FileSize, ChunkSize)];

@@ -1,16 +1,18 @@
 namespace PsVm.Machine.Devices;
 
 /// <summary>
-/// The host's end of a named port of a guest's console device: bytes both ways, bounded. A guest that writes what nobody takes waits; a host that
-/// writes what the guest does not take is told how much there was room for. Safe from any thread.
+/// The host's end of a named port of a guest's console device: bytes both ways, bounded. A guest that writes what nobody takes waits; a
+/// host that writes what the guest does not take is told how much there was room for. Safe from any thread.
 /// </summary>
 /// <remarks>
-/// A session is the time from when a program of the guest opens its end to when it closes it, or its driver goes; what was on its way then is
-/// dropped, both ways. A template holds no byte that is on its way: those from the guest are the checkpointed guest's, those to it have not
-/// arrived.
+/// A session is the time from when a program of the guest opens its end to when it closes it, or its driver goes; what was on its way then
+/// is dropped, both ways. A template holds no byte that is on its way: those from the guest are the checkpointed guest's, those to it have
+/// not arrived.
 /// </remarks>
 /// <param name="name">What the guest knows it by.</param>
-/// <param name="keepsOutput">What the guest wrote before it closed its end stays: who reads has not asked for it, and may come later.</param>
+/// <param name="keepsOutput">
+/// What the guest wrote before it closed its end stays: who reads has not asked for it, and may come later.
+/// </param>
 internal sealed class ConsolePort(string name, bool keepsOutput = false)
 {
     /// <summary>Most bytes that wait for the guest.</summary>
@@ -41,7 +43,9 @@ internal sealed class ConsolePort(string name, bool keepsOutput = false)
         }
     }
 
-    /// <summary>How often the guest has opened it; what was read or written under another number belongs to a session that is over.</summary>
+    /// <summary>
+    /// How often the guest has opened it; what was read or written under another number belongs to a session that is over.
+    /// </summary>
     public int Session { get; private set; }
 
     /// <summary>Called when a program of the guest opens it, under locks: what is long is done elsewhere.</summary>
@@ -130,7 +134,9 @@ internal sealed class ConsolePort(string name, bool keepsOutput = false)
         {
             lock (_gate)
             {
-                return _isClosed ? Task.CompletedTask : (_changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+                return _isClosed
+                    ? Task.CompletedTask
+                    : (_changed ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
             }
         }
     }

@@ -1,6 +1,8 @@
 namespace PsVm.Machine.Devices;
 
-/// <summary>The named ports of a board, as hosts find them. Which they are, a template may say; so they are looked up when they are needed.</summary>
+/// <summary>
+/// The named ports of a board, as hosts find them. Which they are, a template may say; so they are looked up when they are needed.
+/// </summary>
 internal sealed class ConsolePorts
 {
     /// <summary>The port of QEMU's guest agent, which Debian's <c>qemu-guest-agent</c> opens.</summary>
@@ -23,7 +25,9 @@ internal sealed class ConsolePorts
     /// <summary>A port by its name; null: there is none.</summary>
     public ConsolePort? Find(string name) => Array.Find(_all, port => port.Name == name);
 
-    /// <summary>Whether a port could have a name: letters, digits, dots, hyphens and underscores, since it becomes the name of a file.</summary>
+    /// <summary>
+    /// Whether a port could have a name: letters, digits, dots, hyphens and underscores, since it becomes the name of a file.
+    /// </summary>
     public static bool IsName(string name) => name.Length is > 0 and <= MostNameLength && name[0] != '.'
         && name.All(letter => char.IsAsciiLetterOrDigit(letter) || letter is '.' or '-' or '_');
 
@@ -33,7 +37,8 @@ internal sealed class ConsolePorts
     {
         if (names.Count > Most || !names.All(IsName) || names.Distinct().Count() != names.Count)
         {
-            throw new InvalidDataException($"expected at most {Most} ports with names of their own, found {VisibleText.Of(string.Join(", ", names))}");
+            throw new InvalidDataException(
+                $"expected at most {Most} ports with names of their own, found {VisibleText.Of(string.Join(", ", names))}");
         }
 
         ConsolePort[] old = _all;

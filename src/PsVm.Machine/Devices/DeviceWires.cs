@@ -31,7 +31,9 @@ internal sealed record DeviceWires
     /// <summary>Called with what the guest asks of the board's power, and with a code.</summary>
     public required Action<PowerRequest, uint> Power { get; init; }
 
-    /// <summary>Called with the host CPU time that was used for the guest elsewhere than on its harts' threads, so that the guest pays for it.</summary>
+    /// <summary>
+    /// Called with the host CPU time that was used for the guest elsewhere than on its harts' threads, so that the guest pays for it.
+    /// </summary>
     public Action<TimeSpan> Charge { get; init; } = static _ => { };
 
     /// <summary>Makes what is in the device, when it is a virtio slot; null: nothing is.</summary>

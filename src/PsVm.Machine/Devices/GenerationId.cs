@@ -2,7 +2,9 @@ using PsVm.Machine.State;
 
 namespace PsVm.Machine.Devices;
 
-/// <summary>The machine's generation id, by which a guest learns that it was cloned: 16 bytes to read, and an interrupt when they change.</summary>
+/// <summary>
+/// The machine's generation id, by which a guest learns that it was cloned: 16 bytes to read, and an interrupt when they change.
+/// </summary>
 /// <remarks>Source: Linux, devicetree binding <c>microsoft,vmgenid</c>. Linux mixes the new id into its random pool and reseeds.</remarks>
 /// <param name="changed">Raises the interrupt once.</param>
 internal sealed class GenerationId(Action changed) : IDevice, IStateful

@@ -175,8 +175,8 @@ internal sealed class GuestConsole(TimeProvider time)
     }
 
     /// <summary>
-    /// The machine is put back to where it began: what it wrote is gone, and what was typed for it. The cut takes a position, so that whoever
-    /// had read everything before learns of it, too; who waits for a text waits for it behind the cut.
+    /// The machine is put back to where it began: what it wrote is gone, and what was typed for it. The cut takes a position, so that
+    /// whoever had read everything before learns of it, too; who waits for a text waits for it behind the cut.
     /// </summary>
     public void Cut()
     {

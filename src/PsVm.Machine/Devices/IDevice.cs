@@ -3,8 +3,9 @@ using PsVm.Riscv;
 namespace PsVm.Machine.Devices;
 
 /// <summary>
-/// A device of a board: its registers, its saved state when it is an <see cref="State.IStateful"/>, and how it comes to rest. What the board
-/// knows of it beforehand, its node of the device tree among it, is its <see cref="DeviceKind"/>, in the same file. Safe from any thread.
+/// A device of a board: its registers, its saved state when it is an <see cref="State.IStateful"/>, and how it comes to rest. What the
+/// board knows of it beforehand, its node of the device tree among it, is its <see cref="DeviceKind"/>, in the same file. Safe from any
+/// thread.
 /// </summary>
 /// <remarks>What holds something of the host's is <see cref="IDisposable"/>, too.</remarks>
 internal interface IDevice
@@ -21,7 +22,9 @@ internal interface IDevice
     /// <param name="value">What to write.</param>
     bool TryWrite(ulong offset, int size, ulong value);
 
-    /// <summary>The guest is held, or has ended: nothing is begun, and no interrupt raised, until <see cref="Resume"/>. Twice is once.</summary>
+    /// <summary>
+    /// The guest is held, or has ended: nothing is begun, and no interrupt raised, until <see cref="Resume"/>. Twice is once.
+    /// </summary>
     void Pause()
     {
     }

@@ -4,11 +4,12 @@ using Mono.Unix.Native;
 namespace PsVm.Machine.Devices;
 
 /// <summary>
-/// A Unix socket by which programs of the host reach a named port of a guest, one after the other, over the guest's lives. What waits for either side is
-/// bounded: who does not read has the other wait. Safe from any thread.
+/// A Unix socket by which programs of the host reach a named port of a guest, one after the other, over the guest's lives. What waits for
+/// either side is bounded: who does not read has the other wait. Safe from any thread.
 /// </summary>
 /// <remarks>
-/// What the guest wrote while nobody was there is what the next program gets. Bytes of a program that has gone reach the guest before those of the next.
+/// What the guest wrote while nobody was there is what the next program gets. Bytes of a program that has gone reach the guest before those
+/// of the next.
 /// </remarks>
 internal sealed class PortSocket : IDisposable
 {
@@ -190,7 +191,9 @@ internal sealed class PortSocket : IDisposable
         }
     }
 
-    /// <summary>The port, and what ends when something of it changes, or another takes its place: to be had before it is looked at.</summary>
+    /// <summary>
+    /// The port, and what ends when something of it changes, or another takes its place: to be had before it is looked at.
+    /// </summary>
     private (ConsolePort? Port, Task Moved) Now()
     {
         lock (_gate)

@@ -5,8 +5,8 @@ using PsVm.Machine.Devices.Virtio;
 namespace PsVm.Machine.Devices;
 
 /// <summary>
-/// The sockets of a guest's named ports: one for each that it was given, or that its template's guest was. They are there as long as one of its lives has
-/// them. Safe from any thread.
+/// The sockets of a guest's named ports: one for each that it was given, or that its template's guest was. They are there as long as one of
+/// its lives has them. Safe from any thread.
 /// </summary>
 /// <param name="wanted">What was asked for.</param>
 internal sealed class PortSockets(IReadOnlyList<GuestConsolePortOptions> wanted) : IDisposable
@@ -40,7 +40,12 @@ internal sealed class PortSockets(IReadOnlyList<GuestConsolePortOptions> wanted)
 
         if (wanted.FirstOrDefault(port => port.Path is not null && Encoding.UTF8.GetByteCount(port.Path) > LongestPath) is { } tooLong)
         {
-            throw Unavailable(tooLong.Name, tooLong.Path!, $"a path of more than {LongestPath} bytes", "Name a socket in a folder with a shorter path.", null);
+            throw Unavailable(
+                tooLong.Name,
+                tooLong.Path!,
+                $"a path of more than {LongestPath} bytes",
+                "Name a socket in a folder with a shorter path.",
+                null);
         }
     }
 
@@ -54,7 +59,8 @@ internal sealed class PortSockets(IReadOnlyList<GuestConsolePortOptions> wanted)
         CheckHas(wanted, has, guest);
         foreach (GuestConsolePortOptions port in wanted)
         {
-            if (port.Path is { } path && (wanted.First(one => one.Path == path) != port ? "it given for two ports" : PortSocket.WhyNot(path)) is { } why)
+            if (port.Path is { } path
+                && (wanted.First(one => one.Path == path) != port ? "it given for two ports" : PortSocket.WhyNot(path)) is { } why)
             {
                 throw Unavailable(port.Name, path, why, AnotherPath, null);
             }

@@ -2,8 +2,8 @@ namespace PsVm.Machine.Devices;
 
 /// <summary>QEMU's panic device: a kernel that gives up says so, and is told apart from one that hangs.</summary>
 /// <remarks>
-/// Sources: QEMU's <c>docs/specs/pvpanic.rst</c>; Linux, devicetree binding <c>qemu,pvpanic-mmio</c>. Of the events it has the panic alone: a
-/// kernel that another one takes over from (kdump) has not given up.
+/// Sources: QEMU's <c>docs/specs/pvpanic.rst</c>; Linux, devicetree binding <c>qemu,pvpanic-mmio</c>. Of the events it has the panic alone:
+/// a kernel that another one takes over from (kdump) has not given up.
 /// </remarks>
 /// <param name="request">Called with <see cref="PowerRequest.Panic"/>.</param>
 internal sealed class PvPanic(Action<PowerRequest, uint> request) : IDevice

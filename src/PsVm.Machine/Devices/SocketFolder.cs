@@ -5,8 +5,8 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices;
 
 /// <summary>
-/// A folder for sockets, in the one for temporary files: this user alone may enter it, and it is locked as long as it is held. Those that killed processes
-/// left are locked by nobody, and are removed before a process makes its first.
+/// A folder for sockets, in the one for temporary files: this user alone may enter it, and it is locked as long as it is held. Those that
+/// killed processes left are locked by nobody, and are removed before a process makes its first.
 /// </summary>
 internal sealed class SocketFolder : IDisposable
 {
@@ -42,7 +42,8 @@ internal sealed class SocketFolder : IDisposable
                 throw new IOException($"'{path}': {Stdlib.strerror(error)}");
             }
 
-            // Another process may have taken it for a left one before it was locked. File systems that lock no folders lock them for nobody.
+            // Another process may have taken it for a left one before it was locked. File systems that lock no folders lock them for
+            // nobody.
             if (held is not null && KernelCalls.Lock(held.Descriptor) != (int)Errno.EWOULDBLOCK && held.IsAt(path))
             {
                 return new SocketFolder(held);
@@ -81,7 +82,8 @@ internal sealed class SocketFolder : IDisposable
     {
         try
         {
-            return [.. Directory.GetDirectories(temporary, $"{Prefix}*").Where(path => System.IO.Path.GetFileName(path).Length == Prefix.Length + Letters)];
+            return [.. Directory.GetDirectories(temporary, $"{Prefix}*").Where(
+                path => System.IO.Path.GetFileName(path).Length == Prefix.Length + Letters)];
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {

@@ -6,7 +6,9 @@ namespace PsVm.Machine.Firmware;
 /// <summary>The console, many bytes at a time (chapter "Debug Console Extension").</summary>
 internal sealed class DebugConsoleExtension(SbiContext context) : ISbiExtension
 {
-    /// <summary>Bytes that a call moves at most, some microseconds' worth: a caller that wants more calls again, as for a slow console.</summary>
+    /// <summary>
+    /// Bytes that a call moves at most, some microseconds' worth: a caller that wants more calls again, as for a slow console.
+    /// </summary>
     public const int MostBytes = 4096;
 
     public IReadOnlyList<ulong> Ids => [0x4442_434e]; // "DBCN"

@@ -12,8 +12,8 @@ internal interface ISbiExtension
     IReadOnlyList<ulong> Ids { get; }
 
     /// <summary>
-    /// Answers a call, on the thread of the hart that makes it, in bounded time: what a caller asks for may be done in part. RAM that is not
-    /// there yet is not waited for (<see cref="SbiResult.Later"/>).
+    /// Answers a call, on the thread of the hart that makes it, in bounded time: what a caller asks for may be done in part. RAM that is
+    /// not there yet is not waited for (<see cref="SbiResult.Later"/>).
     /// </summary>
     /// <param name="hart">The caller. Its arguments are in a0 to a5; the answer is put in a0 and a1 by whoever called this.</param>
     /// <param name="id">The extension's number, one of <see cref="Ids"/>.</param>

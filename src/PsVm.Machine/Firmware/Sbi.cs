@@ -14,7 +14,8 @@ namespace PsVm.Machine.Firmware;
 internal sealed class Sbi : ISupervisorEnvironment
 {
     /// <summary>
-    /// Version of the state: 1 has the harts alone; 2 has whether they were woken, counters and features behind them. See <see cref="ISbiExtension"/>.
+    /// Version of the state: 1 has the harts alone; 2 has whether they were woken, counters and features behind them. See
+    /// <see cref="ISbiExtension"/>.
     /// </summary>
     public const uint NewestState = 2;
 

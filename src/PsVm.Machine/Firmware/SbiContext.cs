@@ -23,7 +23,9 @@ internal sealed record SbiContext(
 {
     private const int MaskBits = 64;
 
-    /// <summary>The harts, as bits, of the mask in a0 that starts at the hart in a1 (chapter "Binary Encoding", "Hart list parameter").</summary>
+    /// <summary>
+    /// The harts, as bits, of the mask in a0 that starts at the hart in a1 (chapter "Binary Encoding", "Hart list parameter").
+    /// </summary>
     /// <returns>False: it names a hart that there is not.</returns>
     public bool TrySelect(Hart caller, out ulong harts)
     {

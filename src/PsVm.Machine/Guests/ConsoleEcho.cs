@@ -5,7 +5,9 @@ namespace PsVm.Machine.Guests;
 /// <summary>What a guest shows of a text that was typed.</summary>
 internal static class ConsoleEcho
 {
-    /// <summary>What is looked for: the last line of what was typed that shows anything, as it would be shown; null when none does.</summary>
+    /// <summary>
+    /// What is looked for: the last line of what was typed that shows anything, as it would be shown; null when none does.
+    /// </summary>
     public static string? Of(string typed) => typed
         .Split('\r', '\n')
         .Select(line => string.Concat(Shown(line).Select(index => line[index])))

@@ -24,7 +24,8 @@ internal sealed class GuestAgents(Func<GuestReference, LiveGuest> find) : IGuest
     }
 
     /// <inheritdoc/>
-    public Task<long> CopyFromAsync(GuestReference guest, string guestPath, string hostPath, long most, CancellationToken cancellation = default)
+    public Task<long> CopyFromAsync(
+        GuestReference guest, string guestPath, string hostPath, long most, CancellationToken cancellation = default)
     {
         (GuestAgent agent, string name) = Find(guest);
         return AgentFiles.CopyFromAsync(agent, name, guestPath, hostPath, most, cancellation);

@@ -58,7 +58,8 @@ internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : 
         cancellation);
 
     /// <inheritdoc/>
-    public void CheckReset(GuestReference guest, string disk, CancellationToken cancellation = default) => WithOverlay(guests.FindStopped(guest), disk);
+    public void CheckReset(GuestReference guest, string disk, CancellationToken cancellation = default) =>
+        WithOverlay(guests.FindStopped(guest), disk);
 
     private static (GuestOptions Options, string Role) With(LiveGuest guest, GuestDiskOptions disk)
     {
@@ -75,7 +76,8 @@ internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : 
 
     private static IEnumerable<DiskInSlot> DisksOf(LiveGuest guest) => guest.Devices.All.OfType<DiskInSlot>();
 
-    private static DiskInSlot Find(LiveGuest guest, string name) => DisksOf(guest).FirstOrDefault(disk => disk.Disk.Name == name) ?? throw new GuestException(
+    private static DiskInSlot Find(LiveGuest guest, string name) =>
+        DisksOf(guest).FirstOrDefault(disk => disk.Disk.Name == name) ?? throw new GuestException(
         GuestErrorIds.GuestDiskNotFound,
         $"Expected a disk '{VisibleText.Of(name)}' of guest '{guest.Name}', found {SlotNames.List(DisksOf(guest).Select(disk => disk.Disk.Name))}.",
         guest.Name,
@@ -105,12 +107,15 @@ internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : 
         long all = disk.Disk.OverlayBytes;
         try
         {
-            disk.Disk.Save(progress is null ? null : done => progress.Report(new StepProgress(HostStep.Saving, Math.Min(done, all), all)), cancellation);
+            disk.Disk.Save(
+                progress is null ? null : done => progress.Report(new StepProgress(HostStep.Saving, Math.Min(done, all), all)),
+                cancellation);
             return disk.Show(guest.Name);
         }
         catch (IOException failure)
         {
-            throw NotSaved(guest, disk, failure.Message.TrimEnd('.'), "The overlay still has all of it. Make room for the image, then try again.");
+            throw NotSaved(
+                guest, disk, failure.Message.TrimEnd('.'), "The overlay still has all of it. Make room for the image, then try again.");
         }
     }
 

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace PsVm.Machine.Guests;
 
 /// <summary>
-/// Holds, releases and stops the harts of a guest: as its operator wants it, and for work that needs the guest to stand still, or its RAM to
-/// stay. Safe from any thread.
+/// Holds, releases and stops the harts of a guest: as its operator wants it, and for work that needs the guest to stand still, or its RAM
+/// to stay. Safe from any thread.
 /// </summary>
 /// <param name="name">The guest's name now.</param>
 /// <param name="life">Whether it is to run.</param>
@@ -118,8 +118,8 @@ internal sealed class GuestHold(Func<string> name, GuestLife life, GuestMachine 
     }
 
     /// <summary>
-    /// Does something while it does not run, as <see cref="While"/>, and nobody holds or releases it, or begins such work, before this is over:
-    /// for what takes moments. It may put another machine in the place of this one, whose end it keeps from being told.
+    /// Does something while it does not run, as <see cref="While"/>, and nobody holds or releases it, or begins such work, before this is
+    /// over: for what takes moments. It may put another machine in the place of this one, whose end it keeps from being told.
     /// </summary>
     /// <param name="work">Is given what is cancelled when the guest is to be stopped meanwhile.</param>
     /// <param name="cancellation">Gives up.</param>
@@ -162,7 +162,8 @@ internal sealed class GuestHold(Func<string> name, GuestLife life, GuestMachine 
     }
 
     /// <summary>
-    /// Does something short while the guest stands still, as a part of such work, which it completes from then on also when it ends by itself.
+    /// Does something short while the guest stands still, as a part of such work, which it completes from then on also when it ends by
+    /// itself.
     /// </summary>
     /// <param name="work">What needs the guest to stand still.</param>
     /// <param name="pause">How long it stood, from when the first hart was asked to until they were let go.</param>
@@ -199,7 +200,9 @@ internal sealed class GuestHold(Func<string> name, GuestLife life, GuestMachine 
         return result!;
     }
 
-    /// <summary>Keeps its harts from running for now, or no longer, so that who copies its RAM keeps up. From any thread, also a hart's.</summary>
+    /// <summary>
+    /// Keeps its harts from running for now, or no longer, so that who copies its RAM keeps up. From any thread, also a hart's.
+    /// </summary>
     public void Slow(bool slow) => machine.Harts.Slow(slow);
 
     /// <summary>Stops the harts of a guest that was said to end; its RAM goes when work that needs it is over.</summary>
@@ -275,7 +278,8 @@ internal sealed class GuestHold(Func<string> name, GuestLife life, GuestMachine 
 
     /// <summary>Throws when work that needs it to stand still, or its RAM, could not begin now.</summary>
     /// <exception cref="GuestException">
-    /// It has ended (<see cref="GuestErrorIds.GuestStopped"/>), or such work is under way (<see cref="GuestErrorIds.CheckpointInProgress"/>).
+    /// It has ended (<see cref="GuestErrorIds.GuestStopped"/>), or such work is under way
+    /// (<see cref="GuestErrorIds.CheckpointInProgress"/>).
     /// </exception>
     public void ThrowIfHeld()
     {

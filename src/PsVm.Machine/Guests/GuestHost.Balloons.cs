@@ -16,7 +16,8 @@ public sealed partial class GuestHost
     public void SetMemoryTarget(GuestReference guest, long target, CancellationToken cancellation = default)
     {
         (LiveGuest found, BalloonDevice? balloon) = CheckTarget(guest, target, cancellation);
-        balloon?.SetTarget(Math.Min((target + GuestBalloon.PageSize - 1) & -GuestBalloon.PageSize, found.Description.Memory), found.Description.Memory);
+        balloon?.SetTarget(
+            Math.Min((target + GuestBalloon.PageSize - 1) & -GuestBalloon.PageSize, found.Description.Memory), found.Description.Memory);
     }
 
     /// <inheritdoc/>

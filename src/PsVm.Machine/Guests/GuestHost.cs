@@ -112,11 +112,13 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
         var clock = new StartClock(progress);
         if (options.Pool is not null)
         {
-            return Start(options.Name, name => _pools.Take(options, name, cancellation), $"taken from pool {options.Pool}", clock, cancellation);
+            return Start(
+                options.Name, name => _pools.Take(options, name, cancellation), $"taken from pool {options.Pool}", clock, cancellation);
         }
 
         GuestAssembly assembly = _assembler.Open(options);
-        return Start(options.Name, name => assembly.Build(name, previous: null, reset: null, clock, cancellation), "started", clock, cancellation);
+        return Start(
+            options.Name, name => assembly.Build(name, previous: null, reset: null, clock, cancellation), "started", clock, cancellation);
     }
 
     private GuestInfo Start(string? wanted, Func<string, LiveGuest> make, string how, StartClock clock, CancellationToken cancellation)
@@ -207,7 +209,8 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
     }
 
     /// <summary>The disks of a guest, for tests that do what a driver does.</summary>
-    internal IReadOnlyList<Disk> DisksOf(GuestReference guest) => [.. Find(guest).Devices.All.OfType<DiskInSlot>().Select(disk => disk.Disk)];
+    internal IReadOnlyList<Disk> DisksOf(GuestReference guest) =>
+        [.. Find(guest).Devices.All.OfType<DiskInSlot>().Select(disk => disk.Disk)];
 
     /// <inheritdoc/>
     public GuestMeasurement Measure(GuestReference guest, bool detailed, CancellationToken cancellation = default) =>
@@ -283,7 +286,8 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
     /// <inheritdoc/>
     public GuestTemplate CheckpointHidden(GuestReference guest, IProgress<StepProgress>? progress, CancellationToken cancellation) => Noted(
         guest,
-        found => _hidden.Keep(new Checkpoint(_backends, found, new CheckpointOptions { Path = found.Name }, FolderCalls).RunHidden(progress, cancellation)),
+        found => _hidden.Keep(
+            new Checkpoint(_backends, found, new CheckpointOptions { Path = found.Name }, FolderCalls).RunHidden(progress, cancellation)),
         progress,
         cancellation);
 

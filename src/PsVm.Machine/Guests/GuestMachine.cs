@@ -4,8 +4,8 @@ using PsVm.Machine.Scheduling;
 namespace PsVm.Machine.Guests;
 
 /// <summary>
-/// The board of a guest and its harts on the scheduler. Others take their place when the guest is reset, while no hart runs; who looks at harts
-/// then looks at harts that are there. Safe from any thread.
+/// The board of a guest and its harts on the scheduler. Others take their place when the guest is reset, while no hart runs; who looks at
+/// harts then looks at harts that are there. Safe from any thread.
 /// </summary>
 internal sealed class GuestMachine(GuestBoard board, HartGroup harts)
 {

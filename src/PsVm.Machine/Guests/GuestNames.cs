@@ -11,7 +11,9 @@ internal static class GuestNames
         && char.IsAsciiLetterOrDigit(name[0])
         && name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_');
 
-    /// <summary>Refuses what is no name: 1 to 63 of ASCII letters, digits, <c>-</c>, <c>.</c> and <c>_</c>, the first one a letter or digit.</summary>
+    /// <summary>
+    /// Refuses what is no name: 1 to 63 of ASCII letters, digits, <c>-</c>, <c>.</c> and <c>_</c>, the first one a letter or digit.
+    /// </summary>
     /// <exception cref="GuestException">It is none.</exception>
     public static void Check(string name)
     {

@@ -39,7 +39,8 @@ internal sealed class GuestNetworks(GuestTable guests, GuestAssembler assembler)
     }
 
     // One without options leads nowhere and is a clone's, which is refused.
-    private static IEnumerable<NetworkInSlot> AdaptersOf(LiveGuest guest) => guest.Devices.All.OfType<NetworkInSlot>().Where(adapter => adapter.Options is not null);
+    private static IEnumerable<NetworkInSlot> AdaptersOf(LiveGuest guest) =>
+        guest.Devices.All.OfType<NetworkInSlot>().Where(adapter => adapter.Options is not null);
 
     private static NetworkInSlot Find(LiveGuest guest, string name) =>
         guest.Devices.All.OfType<NetworkInSlot>().FirstOrDefault(adapter => adapter.Name == name) ?? throw new GuestException(

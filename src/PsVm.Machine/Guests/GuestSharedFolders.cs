@@ -25,7 +25,8 @@ internal sealed class GuestSharedFolders(GuestTable guests, GuestAssembler assem
             return Exchange(guest, wanted.Tag!, wanted, found => EmptySlot(found, wanted)?.Slot, cancellation);
         }
 
-        return _slots.Add<FolderInSlot, GuestSharedFolder>(guest, found => With(found, folder), (made, name) => made.Show(name), cancellation);
+        return _slots.Add<FolderInSlot, GuestSharedFolder>(
+            guest, found => With(found, folder), (made, name) => made.Show(name), cancellation);
     }
 
     /// <inheritdoc/>

@@ -38,7 +38,8 @@ internal sealed class GuestSlots(GuestTable guests, GuestAssembler assembler)
     /// <param name="wish">What the guest is to be made of, and the device that is none of it.</param>
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="GuestException">It has to keep it.</exception>
-    public void Remove(GuestReference guest, Func<LiveGuest, (GuestOptions Options, IGuestDevice Device)> wish, CancellationToken cancellation) =>
+    public void Remove(
+        GuestReference guest, Func<LiveGuest, (GuestOptions Options, IGuestDevice Device)> wish, CancellationToken cancellation) =>
         guests.WhileOff(
             guest,
             found =>

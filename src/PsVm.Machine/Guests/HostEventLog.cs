@@ -17,7 +17,8 @@ internal sealed class HostEventLog
     /// <param name="guest">The guest that it is about; null: none.</param>
     /// <param name="message">What happened, in a line.</param>
     /// <param name="values">What there is to know of it by name; null: nothing.</param>
-    public void Add(HostEventLevel level, string id, GuestInfo? guest, string message, IReadOnlyDictionary<string, object>? values = null) =>
+    public void Add(
+        HostEventLevel level, string id, GuestInfo? guest, string message, IReadOnlyDictionary<string, object>? values = null) =>
         Add(now => Event(now, level, id, guest, message, values));
 
     /// <summary>Notes that something happened now.</summary>
@@ -26,7 +27,8 @@ internal sealed class HostEventLog
     /// <param name="guest">The guest that it is about.</param>
     /// <param name="describe">What happened, in a line, and what there is to know of it by name; asked when somebody reads it.</param>
     public void Add(
-        HostEventLevel level, string id, GuestInfo guest, Func<GuestInfo, (string Message, IReadOnlyDictionary<string, object> Values)> describe) => Add(now =>
+        HostEventLevel level, string id, GuestInfo guest,
+            Func<GuestInfo, (string Message, IReadOnlyDictionary<string, object> Values)> describe) => Add(now =>
     {
         (string message, IReadOnlyDictionary<string, object> values) = describe(guest);
         return Event(now, level, id, guest, message, values);
@@ -40,7 +42,8 @@ internal sealed class HostEventLog
         {
             long held = _end - _events.Count;
             long start = Math.Clamp(position, held, _end);
-            return new HostEvents([.. _events.Skip((int)(start - held)).Select(happened => happened.Value)], _end, Math.Max(0, start - position));
+            return new HostEvents(
+                [.. _events.Skip((int)(start - held)).Select(happened => happened.Value)], _end, Math.Max(0, start - position));
         }
     }
 

@@ -6,8 +6,8 @@ namespace PsVm.Machine.Guests;
 
 /// <content>The agent in it.</content>
 /// <remarks>
-/// Each board of its has its own: what was asked of the one before a reset or a reboot has failed. Its clock is set when the agent opens its port, and
-/// where time stood still for the guest: it began from a template, was suspended or reset.
+/// Each board of its has its own: what was asked of the one before a reset or a reboot has failed. Its clock is set when the agent opens
+/// its port, and where time stood still for the guest: it began from a template, was suspended or reset.
 /// </remarks>
 internal sealed partial class LiveGuest
 {

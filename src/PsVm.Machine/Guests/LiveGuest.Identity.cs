@@ -5,8 +5,8 @@ using PsVm.Machine.Board.Slots;
 namespace PsVm.Machine.Guests;
 
 /// <content>
-/// The identity that its agent gives it, each time that it begins from its template: what was asked for, and the addresses of its network adapters, for
-/// which its drivers take those of the template.
+/// The identity that its agent gives it, each time that it begins from its template: what was asked for, and the addresses of its network
+/// adapters, for which its drivers take those of the template.
 /// </content>
 internal sealed partial class LiveGuest
 {
@@ -33,7 +33,9 @@ internal sealed partial class LiveGuest
 
     private async Task BecomeAsync(GuestAgent? agent, CloneIdentity? identity, AdapterAddress[] adapters)
     {
-        string? wrong = agent is null ? "its machine type has no port for an agent" : await TryBecomeAsync(agent, identity, adapters).ConfigureAwait(false);
+        string? wrong = agent is null
+            ? "its machine type has no port for an agent"
+            : await TryBecomeAsync(agent, identity, adapters).ConfigureAwait(false);
 
         // Another life of its has its own say, and one that is over has none.
         if (agent == _agent && !HasEnded)
@@ -72,8 +74,12 @@ internal sealed partial class LiveGuest
 
             GuestCommandResult result = await agent.RunAsync(
                 AgentIdentity.ToCommand(identity ?? new CloneIdentity(), Name, Description.Uuid, adapters), null, CancellationToken.None).ConfigureAwait(false);
-            string said = result.StdErr.Split('\n', StringSplitOptions.RemoveEmptyEntries) is [.., string last] ? $": {VisibleText.LineOf(last, 200)}" : "";
-            return result.Succeeded ? null : $"what does it in the guest ended with {(result.Signal is { } signal ? $"signal {signal}" : result.ExitCode)}{said}";
+            string said = result.StdErr.Split('\n', StringSplitOptions.RemoveEmptyEntries) is [.., string last]
+                ? $": {VisibleText.LineOf(last, 200)}"
+                : "";
+            return result.Succeeded
+                ? null
+                : $"what does it in the guest ended with {(result.Signal is { } signal ? $"signal {signal}" : result.ExitCode)}{said}";
         }
         catch (GuestException failure)
         {

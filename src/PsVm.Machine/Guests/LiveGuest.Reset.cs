@@ -20,7 +20,9 @@ internal sealed partial class LiveGuest
     /// <exception cref="GuestException">
     /// It booted, it has stopped, it is being checkpointed, or what it began from has changed: it is as it was.
     /// </exception>
-    /// <exception cref="MemoryBackendException">A page of its RAM could not be had, or the kernel refused to give it back: it fails.</exception>
+    /// <exception cref="MemoryBackendException">
+    /// A page of its RAM could not be had, or the kernel refused to give it back: it fails.
+    /// </exception>
     public void Reset(ResetRequest request, CancellationToken cancellation)
     {
         ThrowIfBooted();

@@ -3,18 +3,18 @@ using PsVm.Memory.Mapping;
 namespace PsVm.Machine.Guests;
 
 /// <summary>
-/// Keeps guests from taking the last memory of the host, or of its control group: the kernel would kill the process, and all guests with it.
-/// Safe from any thread.
+/// Keeps guests from taking the last memory of the host, or of its control group: the kernel would kill the process, and all guests with
+/// it. Safe from any thread.
 /// </summary>
 /// <remarks>
 /// <para>
-/// Guests tell what they touch, each after a slice; when that comes to the allowance, which gets the smaller the nearer the reserve is, whoever
-/// told it looks how much memory there is. When the last look was a while ago, a thread of its own does, and nobody waits for it. So guests that
-/// touch nothing new cost nothing, and one that grows is looked at the more often the faster it does.
+/// Guests tell what they touch, each after a slice; when that comes to the allowance, which gets the smaller the nearer the reserve is,
+/// whoever told it looks how much memory there is. When the last look was a while ago, a thread of its own does, and nobody waits for it.
+/// So guests that touch nothing new cost nothing, and one that grows is looked at the more often the faster it does.
 /// </para>
 /// <para>
-/// While memory is short (less than the reserve) guests are measured, and who grows is held: <see cref="OvercommitDecision"/> says who. Others
-/// that touch memory wait for the look meanwhile, so nothing is lost but what the slices that run then bring.
+/// While memory is short (less than the reserve) guests are measured, and who grows is held: <see cref="OvercommitDecision"/> says who.
+/// Others that touch memory wait for the look meanwhile, so nothing is lost but what the slices that run then bring.
 /// </para>
 /// </remarks>
 /// <param name="read">What memory there is; it is told how much would be enough.</param>
@@ -25,8 +25,8 @@ internal sealed class MemoryWatch(Func<long, MemoryRoom> read, Func<long> reserv
     // Where it has more than its share above the reserve again, it is short no more.
     private const int Hysteresis = 8;
 
-    // Others than guests take memory as well, in milliseconds. Looks four times as often, the first at once, kept the runtime from compiling
-    // what a guest begins with for good: a boot of 1.7 s took 0.2 s longer.
+    // Others than guests take memory as well, in milliseconds. Looks four times as often, the first at once, kept the runtime from
+    // compiling what a guest begins with for good: a boot of 1.7 s took 0.2 s longer.
     private const long LongestUnseen = 1000;
 
     private const long FirstAllowance = 16L << 20;

@@ -12,8 +12,8 @@ internal static class OvercommitDecision
     /// <param name="growths">What each guest has grown by since memory became short, in bytes.</param>
     /// <returns>Its place in the list; null: nobody's.</returns>
     /// <remarks>
-    /// In the upper half of the reserve a guest may grow by a sixteenth of it, so that one that runs away is told from those that live on as
-    /// they did. In the lower half nobody may grow any more.
+    /// In the upper half of the reserve a guest may grow by a sixteenth of it, so that one that runs away is told from those that live on
+    /// as they did. In the lower half nobody may grow any more.
     /// </remarks>
     public static int? Choose(long available, long reserve, IReadOnlyList<long> growths)
     {

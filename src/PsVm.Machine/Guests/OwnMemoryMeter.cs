@@ -5,14 +5,16 @@ namespace PsVm.Machine.Guests;
 /// <summary>What a guest's own memory comes to while it runs, against its limit and the host's reserve. Safe from any thread.</summary>
 /// <remarks>
 /// A page that a guest comes to own takes a page fault of a thread that runs its harts. So what a slice had of faults bounds what the guest
-/// has grown by in it, at the price of one system call; the kernel's page map is read only when that much would pass a limit. A guest that waits,
-/// or works in the memory that it has, is never looked at.
+/// has grown by in it, at the price of one system call; the kernel's page map is read only when that much would pass a limit. A guest that
+/// waits, or works in the memory that it has, is never looked at.
 /// </remarks>
 /// <param name="account">What it may have.</param>
 /// <param name="watch">Who watches the host's memory.</param>
 /// <param name="measure">Its own bytes, by the kernel's page map; null: they cannot be had any more.</param>
 /// <param name="bytesPerFault">The most bytes that one fault brings.</param>
-/// <param name="exceeded">Told once that it has too much, until it is told to go on. On a hart's thread, or that of whoever changes a limit.</param>
+/// <param name="exceeded">
+/// Told once that it has too much, until it is told to go on. On a hart's thread, or that of whoever changes a limit.
+/// </param>
 internal sealed class OwnMemoryMeter(
     OwnMemoryAccount account, MemoryWatch watch, Func<long?> measure, Func<long> bytesPerFault, Action<MemoryExcess> exceeded)
 {

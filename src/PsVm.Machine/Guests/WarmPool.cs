@@ -5,8 +5,8 @@ namespace PsVm.Machine.Guests;
 /// thread.
 /// </summary>
 /// <remarks>
-/// A clone that waits costs its tables and no CPU; its RAM is the template's. It goes on being of use when its template is removed, since it
-/// has the files open; when another one is in its place, it is given up, and who takes one gets a clone of that.
+/// A clone that waits costs its tables and no CPU; its RAM is the template's. It goes on being of use when its template is removed, since
+/// it has the files open; when another one is in its place, it is given up, and who takes one gets a clone of that.
 /// </remarks>
 internal sealed class WarmPool : IDisposable
 {
@@ -90,7 +90,9 @@ internal sealed class WarmPool : IDisposable
     /// <summary>Takes a clone, which does not run yet, and has another one made beside.</summary>
     /// <param name="identity">Who it is to be where its guest is not told; null: any clone.</param>
     /// <param name="cancellation">Gives up.</param>
-    /// <exception cref="GuestException">It holds none and does not grow (<see cref="GuestErrorIds.GuestPoolEmpty"/>), or none can be made.</exception>
+    /// <exception cref="GuestException">
+    /// It holds none and does not grow (<see cref="GuestErrorIds.GuestPoolEmpty"/>), or none can be made.
+    /// </exception>
     public LiveGuest Take(out CloneIdentity? identity, CancellationToken cancellation)
     {
         LiveGuest? found = null;

@@ -158,7 +158,9 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
         GuestOptions guest = options.Guest;
         if (guest is not { Template: not null, Pool: null, KeepIdentity: false })
         {
-            string found = guest.Template is null ? "none" : guest.Pool is not null ? "another pool" : "clones that keep the identity of one guest";
+            string found = guest.Template is null ? "none"
+                : guest.Pool is not null ? "another pool"
+                : "clones that keep the identity of one guest";
             throw new GuestException(
                 GuestErrorIds.GuestPoolOptionConflict,
                 $"Expected a template of which pool '{name}' holds clones, found {found}.",

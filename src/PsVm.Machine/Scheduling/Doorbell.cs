@@ -6,7 +6,9 @@ namespace PsVm.Machine.Scheduling;
 /// <summary>
 /// What one thread sleeps on and others ring, with a timeout finer than .NET's milliseconds. A ring before the wait counts.
 /// </summary>
-/// <remarks>Source: Linux manual page futex(2). Safety: the word stays where it is, for it is pinned, as long as somebody is in a method.</remarks>
+/// <remarks>
+/// Source: Linux manual page futex(2). Safety: the word stays where it is, for it is pinned, as long as somebody is in a method.
+/// </remarks>
 internal sealed unsafe class Doorbell
 {
     // The kernel wants an address that stays.

@@ -96,7 +96,9 @@ internal sealed class HartGroup
     /// <param name="cancellation">Gives up; they go on as they did.</param>
     public void Hold(CancellationToken cancellation) => _scheduler.Hold(this, cancellation);
 
-    /// <summary>Keeps the harts from running, without waiting until none does; whoever asks holds them with <see cref="Hold"/> next.</summary>
+    /// <summary>
+    /// Keeps the harts from running, without waiting until none does; whoever asks holds them with <see cref="Hold"/> next.
+    /// </summary>
     public void HoldSoon() => _scheduler.HoldSoon(this);
 
     /// <summary>Changes what they may have of the CPU together, from now on.</summary>

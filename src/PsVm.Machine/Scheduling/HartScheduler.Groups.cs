@@ -131,7 +131,9 @@ internal sealed partial class HartScheduler
         helper?.Ring();
     }
 
-    /// <summary>Has a group that is held, none of whose harts runs, never run again; its end is told to nobody but those who wait for it.</summary>
+    /// <summary>
+    /// Has a group that is held, none of whose harts runs, never run again; its end is told to nobody but those who wait for it.
+    /// </summary>
     public void Abandon(HartGroup group)
     {
         lock (_gate)

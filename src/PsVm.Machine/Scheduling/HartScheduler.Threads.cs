@@ -30,8 +30,8 @@ internal sealed partial class HartScheduler
 
     /// <summary>Finds an idle thread, the timekeeper last, or makes one when there may be more. Under the gate.</summary>
     /// <returns>
-    /// What wakes it, to be rung once the gate is open: a thread that is awake before that only waits for the gate, which then has to be told.
-    /// Null: nobody is to be woken.
+    /// What wakes it, to be rung once the gate is open: a thread that is awake before that only waits for the gate, which then has to be
+    /// told. Null: nobody is to be woken.
     /// </returns>
     private Doorbell? GetHelp()
     {
@@ -159,7 +159,9 @@ internal sealed partial class HartScheduler
 
         public Doorbell Bell { get; } = new();
 
-        /// <summary>Since when it has a hart, as <see cref="Stopwatch.GetTimestamp"/> counts; 0: it has none. Under the gate, as the next.</summary>
+        /// <summary>
+        /// Since when it has a hart, as <see cref="Stopwatch.GetTimestamp"/> counts; 0: it has none. Under the gate, as the next.
+        /// </summary>
         public long HasHartSince { get; set; }
 
         /// <summary>It has not come back from it for long, and another one may take its place.</summary>

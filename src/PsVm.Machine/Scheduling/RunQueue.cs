@@ -9,8 +9,9 @@ namespace PsVm.Machine.Scheduling;
 /// the others have now, so it runs soon and gets nothing back for the time it slept.
 /// </para>
 /// <para>
-/// A turn is a slice, while few wait. Where many do, it is as many slices as most short work takes: guests that woke together and took turns of a slice would
-/// all be done with it at the end of all, and then sleep together while the CPUs idle. Who has slept comes before those that want another turn.
+/// A turn is a slice, while few wait. Where many do, it is as many slices as most short work takes: guests that woke together and took
+/// turns of a slice would all be done with it at the end of all, and then sleep together while the CPUs idle. Who has slept comes before
+/// those that want another turn.
 /// </para>
 /// <para>Source: Goyal, Vin and Cheng, Start-time Fair Queueing (SIGCOMM 1996).</para>
 /// </remarks>

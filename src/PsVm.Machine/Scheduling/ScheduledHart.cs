@@ -7,7 +7,9 @@ namespace PsVm.Machine.Scheduling;
 /// <summary>Where a hart is between two looks at it.</summary>
 internal enum HartPlace
 {
-    /// <summary>Nowhere: it waits for a signal or its deadline, or its guest for its next period, or its guest is held or stopped.</summary>
+    /// <summary>
+    /// Nowhere: it waits for a signal or its deadline, or its guest for its next period, or its guest is held or stopped.
+    /// </summary>
     Parked,
 
     /// <summary>In the run queue.</summary>
@@ -36,8 +38,8 @@ internal enum SliceEnd
 /// <param name="hart">The hart.</param>
 internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart)
 {
-    // About a millisecond of instructions: what the first slice, whose speed nobody knows, gets, and the bounds of the others. The least is for
-    // guests whose every instruction is dear, such as a fence or a device access.
+    // About a millisecond of instructions: what the first slice, whose speed nobody knows, gets, and the bounds of the others. The least is
+    // for guests whose every instruction is dear, such as a fence or a device access.
     private const double FirstBudget = 50_000, LeastBudget = 1_000, MostBudget = 10_000_000;
     private const int MostTurns = 100; // some hundred microseconds
     private const double SliceTicks = TimeSpan.TicksPerMillisecond;
@@ -60,7 +62,10 @@ internal sealed class ScheduledHart(HartGroup group, GuestBoard board, Hart hart
     /// <summary>Where it is. Under the scheduler's gate.</summary>
     public HartPlace Place { get; set; }
 
-    /// <summary>Its place in the <see cref="RunQueue"/>: what its guest had had of the CPU when its turn began, whether it had slept, and the turn's number.</summary>
+    /// <summary>
+    /// Its place in the <see cref="RunQueue"/>: what its guest had had of the CPU when its turn began, whether it had slept, and the turn's
+    /// number.
+    /// </summary>
     public (double VirtualTime, bool IsBusy, long Arrival) Turn { get; set; }
 
     /// <summary>Host CPU time that it has had in its turn, in ticks of <see cref="TimeSpan"/>. Under the scheduler's gate.</summary>

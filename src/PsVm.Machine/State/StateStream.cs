@@ -75,7 +75,8 @@ internal sealed class StateStream
     /// <summary>A new, empty file beside the state, for what is too large to be in it.</summary>
     /// <param name="what">What it is of, by its name.</param>
     /// <exception cref="IOException">It cannot be made.</exception>
-    public SafeFileHandle MakeFile(string what) => _files?.Invoke(what) ?? throw new InvalidOperationException("Nothing is beside this state.");
+    public SafeFileHandle MakeFile(string what) =>
+        _files?.Invoke(what) ?? throw new InvalidOperationException("Nothing is beside this state.");
 
     /// <summary>Gives up what was to be written later.</summary>
     public void Abandon()

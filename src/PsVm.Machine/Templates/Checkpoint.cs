@@ -60,7 +60,8 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         TemplateFolder? folder = null;
         try
         {
-            (FilePermissions mode, string place) = guest.WithRam((_, ram, _) => (ModeOf(ram) & _disks.Mode, HiddenPlace.Of(ram, calls)), cancellation);
+            (FilePermissions mode, string place) = guest.WithRam(
+                (_, ram, _) => (ModeOf(ram) & _disks.Mode, HiddenPlace.Of(ram, calls)), cancellation);
             folder = new TemplateFolder(Path.Combine(place, guest.Name), replace: false, mode, calls);
             _path = folder.Path;
             GuestTemplate template = Fill(folder, progress, cancellation);
@@ -110,7 +111,9 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
     }
 
     /// <summary>Checks what can be checked without holding the guest and writing anything.</summary>
-    /// <exception cref="GuestException">The options do not go together, something is at the path, or nothing can be written there.</exception>
+    /// <exception cref="GuestException">
+    /// The options do not go together, something is at the path, or nothing can be written there.
+    /// </exception>
     public void Check()
     {
         CheckOptions();
@@ -139,7 +142,9 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         guest.Devices.CheckCheckpoint(guest.Name, options.DetachVhostUser);
     }
 
-    /// <summary>Copies RAM and machine state into the folder, as they are at one moment; the guest stands still for that moment only.</summary>
+    /// <summary>
+    /// Copies RAM and machine state into the folder, as they are at one moment; the guest stands still for that moment only.
+    /// </summary>
     private Copied Copy(TemplateFolder folder, GuestBoard board, GuestRam ram, IProgress<StepProgress>? progress, CancellationToken stop)
     {
         using IDisposable kept = ram.KeepUnchanged(stop);
@@ -184,7 +189,8 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
             blocks.Add((Block(ram, index, TemplatePart.RamName(index)) with { ChangedBytes = changed }, file));
         }
 
-        return new Copied(blocks, parent is null ? null : new TemplateParent(parent.Template.Path, parent.Template.Id), pause, copy.Warnings);
+        return new Copied(
+            blocks, parent is null ? null : new TemplateParent(parent.Template.Path, parent.Template.Id), pause, copy.Warnings);
     }
 
     /// <summary>Makes the guest's own RAM files the template's, while it is held, and stops it: it would write to them.</summary>
@@ -249,7 +255,9 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
     }
 
     /// <summary>Takes write permission from everybody, and gives nobody any.</summary>
-    /// <returns>False: the file is another user's, or of a file system without permissions; that it stays as it is, its time tells.</returns>
+    /// <returns>
+    /// False: the file is another user's, or of a file system without permissions; that it stays as it is, its time tells.
+    /// </returns>
     private bool Protect(SafeFileHandle file, FilePermissions mode)
     {
         const FilePermissions write = FilePermissions.S_IWUSR | FilePermissions.S_IWGRP | FilePermissions.S_IWOTH;
@@ -362,7 +370,8 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         };
     }
 
-    private GuestTemplate Describe(IReadOnlyList<TemplateRamBlock> blocks, TemplateParent? parent, CancellationToken cancellation) => new GuestTemplate
+    private GuestTemplate Describe(IReadOnlyList<TemplateRamBlock> blocks, TemplateParent? parent, CancellationToken cancellation) =>
+        new GuestTemplate
     {
         Path = _path,
         Id = _id,

@@ -43,7 +43,9 @@ internal sealed class CheckpointDisks(GuestDevices devices)
             ReadOnly = disk.IsReadOnly,
             Identity = disk.Image!.Now ?? disk.Image.Identity,
             Digest = digest ? disk.Image.Digest(cancellation) : null,
-            Written = _files.TryGetValue(disk.Name, out (string Name, SafeFileHandle File) written) ? Describe(path, written.Name, written.File, cancellation) : null,
+            Written = _files.TryGetValue(disk.Name, out (string Name, SafeFileHandle File) written)
+                ? Describe(path, written.Name, written.File, cancellation)
+                : null,
         }),
     ];
 

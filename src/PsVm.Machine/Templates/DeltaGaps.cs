@@ -6,8 +6,8 @@ namespace PsVm.Machine.Templates;
 
 /// <summary>
 /// Joins the ranges of a differential template, and takes along what is small of those below: each range is a mapping of every clone, and a
-/// guest changes its pages here and there. What its parents have there too, of which all clones share a copy, is cheaper than mappings of each, and
-/// a chain of many levels starts as fast as one of one.
+/// guest changes its pages here and there. What its parents have there too, of which all clones share a copy, is cheaper than mappings of
+/// each, and a chain of many levels starts as fast as one of one.
 /// </summary>
 internal static class DeltaGaps
 {
@@ -49,8 +49,8 @@ internal static class DeltaGaps
     }
 
     /// <summary>
-    /// What of the parent's content is taken along: small gaps; and where there are many ranges, what shows of lower layers and larger gaps, the
-    /// smallest first and not too much of them.
+    /// What of the parent's content is taken along: small gaps; and where there are many ranges, what shows of lower layers and larger
+    /// gaps, the smallest first and not too much of them.
     /// </summary>
     /// <param name="ranges">What changed, in order.</param>
     /// <param name="below">Which layer shows where in the parent.</param>

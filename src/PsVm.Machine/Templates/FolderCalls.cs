@@ -7,7 +7,9 @@ using PsVm.Memory.Native;
 
 namespace PsVm.Machine.Templates;
 
-/// <summary>What is asked of the kernel to put a template into its place. Each answers with errno, 0 for success; tests let it fail.</summary>
+/// <summary>
+/// What is asked of the kernel to put a template into its place. Each answers with errno, 0 for success; tests let it fail.
+/// </summary>
 internal class FolderCalls
 {
     /// <summary>The kernel's.</summary>
@@ -26,7 +28,8 @@ internal class FolderCalls
     public virtual int SyncFolder(HeldFolder folder) => ErrnoOf(Syscall.fsync(folder.Descriptor));
 
     /// <summary>Changes the permissions of an open file.</summary>
-    public virtual int ChangeMode(SafeFileHandle file, FilePermissions mode) => ErrnoOf(Syscall.fchmod((int)file.DangerousGetHandle(), mode));
+    public virtual int ChangeMode(SafeFileHandle file, FilePermissions mode) =>
+        ErrnoOf(Syscall.fchmod((int)file.DangerousGetHandle(), mode));
 
     /// <summary>Locks a folder against all others, as long as it is held.</summary>
     public virtual int Lock(HeldFolder folder) => KernelCalls.Lock(folder.Descriptor);

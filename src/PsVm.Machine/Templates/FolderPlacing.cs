@@ -4,7 +4,10 @@ using PsVm.Machine.State;
 
 namespace PsVm.Machine.Templates;
 
-/// <summary>How a folder takes its place on the same file system, whole and at once: with renameat2's flags, or with plain renames where there are none.</summary>
+/// <summary>
+/// How a folder takes its place on the same file system, whole and at once: with renameat2's flags, or with plain renames where there are
+/// none.
+/// </summary>
 internal sealed class FolderPlacing
 {
     private readonly string _folder;
@@ -91,7 +94,8 @@ internal sealed class FolderPlacing
     /// <summary>Changes places with what is there, looks at it, and changes back if it is no template.</summary>
     private bool Replace(string parent, Func<HeldFolder, bool>? isExpected)
     {
-        // Without an exchange there is a moment without a template. What was there has a name then that no sweep takes and every list shows.
+        // Without an exchange there is a moment without a template. What was there has a name then that no sweep takes and every list
+        // shows.
         string old = _hasFlags ? _folder : TemplateLeftovers.NewAside(_target);
         if (_hasFlags)
         {

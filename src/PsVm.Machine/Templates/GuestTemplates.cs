@@ -11,7 +11,9 @@ using PsVm.Riscv;
 
 namespace PsVm.Machine.Templates;
 
-/// <summary>Templates on disk: reads, tests, lists and removes them. Making them and starting from them is <see cref="IGuestHost"/>'s.</summary>
+/// <summary>
+/// Templates on disk: reads, tests, lists and removes them. Making them and starting from them is <see cref="IGuestHost"/>'s.
+/// </summary>
 public static class GuestTemplates
 {
     /// <summary>Reads a template's description.</summary>
@@ -175,7 +177,9 @@ public static class GuestTemplates
         }
     }
 
-    /// <summary>Names of all files in a template's folder, the description first: what a removal that was cut short leaves is no template.</summary>
+    /// <summary>
+    /// Names of all files in a template's folder, the description first: what a removal that was cut short leaves is no template.
+    /// </summary>
     /// <returns>Null: it is a link to a template.</returns>
     /// <exception cref="IOException">Something in the folder is none of the template's.</exception>
     private static string[]? FilesToRemove(string path, HeldFolder? folder, Errno error)
@@ -192,7 +196,9 @@ public static class GuestTemplates
 
         if (folder is null)
         {
-            return new DirectoryInfo(path).LinkTarget is not null ? null : throw new IOException(Marshal.GetPInvokeErrorMessage((int)error), (int)error);
+            return new DirectoryInfo(path).LinkTarget is not null
+                ? null
+                : throw new IOException(Marshal.GetPInvokeErrorMessage((int)error), (int)error);
         }
 
         string[] own =

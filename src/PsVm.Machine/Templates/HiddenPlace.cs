@@ -8,7 +8,8 @@ namespace PsVm.Machine.Templates;
 internal static class HiddenPlace
 {
     /// <summary>
-    /// The folder beside the guest's RAM file, or beside the template that it is of, where blocks can be shared; else the one for temporary files.
+    /// The folder beside the guest's RAM file, or beside the template that it is of, where blocks can be shared; else the one for temporary
+    /// files.
     /// </summary>
     public static string Of(GuestRam ram, FolderCalls calls)
     {
@@ -19,7 +20,8 @@ internal static class HiddenPlace
             folder = Path.GetDirectoryName(folder);
         }
 
-        bool canWrite = folder is not null && Syscall.access(folder, AccessModes.W_OK | AccessModes.X_OK) == 0 && !calls.IsHugetlbfs(folder);
+        bool canWrite = folder is not null && Syscall.access(folder, AccessModes.W_OK | AccessModes.X_OK) == 0
+            && !calls.IsHugetlbfs(folder);
         return canWrite ? folder! : TemplateSource.FullPath(Path.GetTempPath());
     }
 }

@@ -31,8 +31,8 @@ internal interface IHeldGuest
     T WithRam<T>(Func<GuestBoard, GuestRam, CancellationToken, T> work, CancellationToken cancellation);
 
     /// <summary>
-    /// Does something short while the guest stands still, as a part of work with its RAM, which is completed from then on also when the guest
-    /// ends by itself.
+    /// Does something short while the guest stands still, as a part of work with its RAM, which is completed from then on also when the
+    /// guest ends by itself.
     /// </summary>
     /// <param name="work">What needs the guest to stand still.</param>
     /// <param name="pause">How long it stood.</param>
@@ -40,7 +40,9 @@ internal interface IHeldGuest
     /// <exception cref="GuestException">It has stopped, or is being stopped.</exception>
     T Pause<T>(Func<T> work, out TimeSpan pause, CancellationToken stop);
 
-    /// <summary>Keeps its harts from running for now, or no longer, so that who copies its RAM keeps up. From any thread, also a hart's.</summary>
+    /// <summary>
+    /// Keeps its harts from running for now, or no longer, so that who copies its RAM keeps up. From any thread, also a hart's.
+    /// </summary>
     void Slow(bool slow);
 
     /// <summary>Powers it off when such work, which calls this, is over.</summary>

@@ -83,7 +83,8 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
     /// <param name="template">The template's id.</param>
     /// <param name="state">What was taken of the board.</param>
     /// <param name="changes">Changed ranges of each block of RAM; null: the template stands alone.</param>
-    public static byte[] ToFile(Guid template, IReadOnlyList<StateSection> state, IReadOnlyList<IReadOnlyList<PageRange>>? changes) => StateFile.Write(
+    public static byte[] ToFile(Guid template, IReadOnlyList<StateSection> state, IReadOnlyList<IReadOnlyList<PageRange>>? changes) =>
+        StateFile.Write(
         template, changes is null ? state : [.. state, Section(Changes, stream => TransferRanges(stream, changes))]);
 
     /// <summary>The same state of a template that holds other ranges of its RAM.</summary>
@@ -148,12 +149,15 @@ internal sealed class MachineState(string path, IReadOnlyList<StateSection> sect
     {
         if (!template.Differential)
         {
-            return _sections.ContainsKey(Changes) ? throw StateFile.Corrupt(path, "no changes, since there is no parent", $"a section '{Changes}'") : null;
+            return _sections.ContainsKey(Changes)
+                ? throw StateFile.Corrupt(path, "no changes, since there is no parent", $"a section '{Changes}'")
+                : null;
         }
 
         IReadOnlyList<PageRange>[] changes = [];
         ReadSection(Changes, stream => changes = TransferRanges(stream, []));
-        bool fit = changes.Length == template.RamBlocks.Count && changes.Zip(template.RamBlocks).All(block => AreInOrder(block.First, block.Second));
+        bool fit = changes.Length == template.RamBlocks.Count
+            && changes.Zip(template.RamBlocks).All(block => AreInOrder(block.First, block.Second));
         return fit ? changes : throw StateFile.Corrupt(
             path, $"changed ranges in order, inside {template.RamBlocks.Count} blocks of RAM and of as many bytes as described", "others");
     }

@@ -3,7 +3,9 @@ using PsVm.Machine.State;
 
 namespace PsVm.Machine.Templates;
 
-/// <summary>Folders that were missing above something that is being made; they go with it when that fails, unless others use them.</summary>
+/// <summary>
+/// Folders that were missing above something that is being made; they go with it when that fails, unless others use them.
+/// </summary>
 /// <param name="calls">The kernel.</param>
 internal sealed class NewFolders(FolderCalls calls) : IDisposable
 {

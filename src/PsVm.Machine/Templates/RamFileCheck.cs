@@ -11,7 +11,9 @@ internal static class RamFileCheck
     /// <param name="part">What was recorded.</param>
     /// <param name="file">The file: the part's, or another that is said to have its content.</param>
     /// <returns>The open file. Whether it <see cref="IsKnown"/> or must be read is not looked at yet.</returns>
-    /// <exception cref="GuestException">It is not there, no regular file, or cannot be what was recorded; the error says in what.</exception>
+    /// <exception cref="GuestException">
+    /// It is not there, no regular file, or cannot be what was recorded; the error says in what.
+    /// </exception>
     public static SafeFileHandle Open(TemplatePart part, string file)
     {
         SafeFileHandle? opened = null;
@@ -45,8 +47,8 @@ internal static class RamFileCheck
         MemoryBackends.Identify(file, MayBeLink(part, file)) is { } found && found.Size == part.Identity.Size;
 
     /// <summary>
-    /// Sees to it that an open file has the content that was recorded: it is the file that was made, or one that was found to have it before
-    /// and has not changed since; any other is read.
+    /// Sees to it that an open file has the content that was recorded: it is the file that was made, or one that was found to have it
+    /// before and has not changed since; any other is read.
     /// </summary>
     /// <param name="part">What was recorded.</param>
     /// <param name="file">The file's path, for errors.</param>
@@ -89,7 +91,9 @@ internal static class RamFileCheck
         throw Changed(part, file, now, null);
     }
 
-    /// <summary>Whether a file need not be read: it is the one that was made, untouched since, or one that was read before, untouched since.</summary>
+    /// <summary>
+    /// Whether a file need not be read: it is the one that was made, untouched since, or one that was read before, untouched since.
+    /// </summary>
     public static bool IsKnown(TemplatePart part, FileIdentity file)
     {
         FileIdentity made = part.Identity;
@@ -117,7 +121,8 @@ internal static class RamFileCheck
 
     /// <summary>What a start finds out about the file of a part.</summary>
     /// <exception cref="GuestException">It is not what was recorded.</exception>
-    public static void Check(TemplatePart part, bool verify, CancellationToken cancellation) => OpenChecked(part, verify, cancellation).Dispose();
+    public static void Check(TemplatePart part, bool verify, CancellationToken cancellation) =>
+        OpenChecked(part, verify, cancellation).Dispose();
 
     /// <summary>Compares what can be seen of a file without reading it, where any copy must be alike.</summary>
     private static void CheckFace(TemplatePart part, string file, FileIdentity? found)

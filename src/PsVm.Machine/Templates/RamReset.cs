@@ -5,8 +5,8 @@ namespace PsVm.Machine.Templates;
 
 /// <summary>Puts a clone's RAM back to its template.</summary>
 /// <remarks>
-/// What counts is what is mapped, whatever has the template's name now: a clone of a template that was removed or replaced since goes back to
-/// the one that it began from.
+/// What counts is what is mapped, whatever has the template's name now: a clone of a template that was removed or replaced since goes back
+/// to the one that it began from.
 /// </remarks>
 internal static class RamReset
 {

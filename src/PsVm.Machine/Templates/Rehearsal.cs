@@ -6,8 +6,8 @@ using PsVm.Riscv;
 namespace PsVm.Machine.Templates;
 
 /// <summary>
-/// Has the code compiled that a guest stands still for, before the first one of a process does: that is tens of milliseconds, and its work a
-/// fraction of one.
+/// Has the code compiled that a guest stands still for, before the first one of a process does: that is tens of milliseconds, and its work
+/// a fraction of one.
 /// </summary>
 internal static class Rehearsal
 {

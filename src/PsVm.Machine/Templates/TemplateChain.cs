@@ -81,7 +81,9 @@ internal sealed class TemplateChain
     /// <summary>Which file shows where in a block: 0 is that of the template that stands alone.</summary>
     public RamPieces PiecesOf(int block) => _pieces[block];
 
-    /// <summary>Sees to it that the files of a block of which nothing shows are what was recorded, too: a template is whole or damaged.</summary>
+    /// <summary>
+    /// Sees to it that the files of a block of which nothing shows are what was recorded, too: a template is whole or damaged.
+    /// </summary>
     /// <exception cref="GuestException">A file is not what was recorded.</exception>
     public void CheckHidden(int block, bool verify, CancellationToken cancellation)
     {
@@ -125,7 +127,8 @@ internal sealed class TemplateChain
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="GuestException">A file is not what was recorded.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
-    public void CopyContent(int block, IReadOnlyList<PageRange> ranges, SafeFileHandle target, Action<long>? advance, CancellationToken cancellation)
+    public void CopyContent(
+        int block, IReadOnlyList<PageRange> ranges, SafeFileHandle target, Action<long>? advance, CancellationToken cancellation)
     {
         TemplateRamBlock below = Base.RamBlocks[block];
         IReadOnlyList<LayerFile> layers = HoldLayers(block, verify: false, cancellation);

@@ -43,7 +43,8 @@ internal static class TemplateErrors
     /// <param name="path">Its path.</param>
     /// <param name="cause">Why.</param>
     /// <param name="what">What it is.</param>
-    public static GuestException Unwritable(string path, Exception cause, string what = "template") => (cause.HResult & 0xffff) is NoSpace or QuotaExceeded
+    public static GuestException Unwritable(string path, Exception cause, string what = "template") =>
+        (cause.HResult & 0xffff) is NoSpace or QuotaExceeded
         ? new GuestException(
             GuestErrorIds.CheckpointDiskFull,
             $"Expected room for the {what} '{path}', found the disk, or a quota, full.",
@@ -54,7 +55,9 @@ internal static class TemplateErrors
             GuestErrorIds.CheckpointWriteFailed,
             $"Expected to write the {what} '{path}', found: {cause.Message}",
             path,
-            (cause.HResult & 0xffff) is NameTooLong || cause is PathTooLongException ? "Choose a shorter path: most file systems take names of 255 bytes." : null,
+            (cause.HResult & 0xffff) is NameTooLong || cause is PathTooLongException
+                ? "Choose a shorter path: most file systems take names of 255 bytes."
+                : null,
             cause);
 
     // Names of templates in a folder, some when there are many: for who reads an error.
@@ -64,7 +67,8 @@ internal static class TemplateErrors
         {
             return folder is null
                 ? []
-                : [.. Directory.EnumerateDirectories(folder).Take(MostLookedAt).Where(GuestTemplates.Exists).Select(path => Path.GetFileName(path)!)
+                : [.. Directory.EnumerateDirectories(folder).Take(MostLookedAt).Where(GuestTemplates.Exists).Select(
+                    path => Path.GetFileName(path)!)
                     .Where(name => !name.StartsWith('.')).Order(StringComparer.Ordinal)];
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)

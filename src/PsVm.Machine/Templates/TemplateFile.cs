@@ -69,7 +69,9 @@ internal static class TemplateFile
     public static byte[] ReadAll(SafeFileHandle file, int limit)
     {
         long length = RandomAccess.GetLength(file);
-        byte[] bytes = length <= limit ? new byte[length] : throw new IOException($"{length} bytes, more than the {limit} that it may have");
+        byte[] bytes = length <= limit
+            ? new byte[length]
+            : throw new IOException($"{length} bytes, more than the {limit} that it may have");
         int done = 0;
         while (done < bytes.Length && RandomAccess.Read(file, bytes.AsSpan(done), done) is var read and > 0)
         {

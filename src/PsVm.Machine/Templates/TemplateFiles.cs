@@ -5,7 +5,8 @@ using PsVm.Memory.Files;
 namespace PsVm.Machine.Templates;
 
 /// <summary>
-/// Files of a template, each open once for all who hold it: it is opened when nobody has it, or when the file changed since. Safe from any thread.
+/// Files of a template, each open once for all who hold it: it is opened when nobody has it, or when the file changed since. Safe from any
+/// thread.
 /// </summary>
 /// <param name="count">How many there are at most.</param>
 internal sealed class TemplateFiles<T>(int count)

@@ -23,8 +23,8 @@ internal static class TemplateFinder
     }
 
     /// <summary>
-    /// Finds it by name beside the child, by name in the given folders (or one of them itself), at the recorded path; then by looking at all
-    /// templates beside the child, and at all in the given folders.
+    /// Finds it by name beside the child, by name in the given folders (or one of them itself), at the recorded path; then by looking at
+    /// all templates beside the child, and at all in the given folders.
     /// </summary>
     /// <param name="child">Path of the differential template.</param>
     /// <param name="expected">What it needs.</param>
@@ -35,7 +35,8 @@ internal static class TemplateFinder
         string beside = Path.GetDirectoryName(child) ?? "/";
         string name = Path.GetFileName(expected.Path);
         string[] folders = [.. searchPath.Concat(Given()).Select(TemplateSource.FullPath).Distinct()];
-        string[] likely = [Path.Combine(beside, name), .. folders.SelectMany(folder => new[] { Path.Combine(folder, name), folder }), expected.Path];
+        string[] likely =
+            [Path.Combine(beside, name), .. folders.SelectMany(folder => new[] { Path.Combine(folder, name), folder }), expected.Path];
         GuestTemplate? other = null;
         GuestException? damaged = null;
         foreach (string path in likely.Distinct().Where(Directory.Exists))
@@ -55,7 +56,8 @@ internal static class TemplateFinder
     }
 
     private static string[] Given() =>
-        (Environment.GetEnvironmentVariable(Variable) ?? string.Empty).Split(':', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        (Environment.GetEnvironmentVariable(Variable) ?? string.Empty)
+            .Split(':', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
 
     private static GuestTemplate? TryRead(string path, ref GuestException? damaged)
     {

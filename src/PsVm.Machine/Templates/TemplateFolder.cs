@@ -5,7 +5,9 @@ using PsVm.Machine.State;
 
 namespace PsVm.Machine.Templates;
 
-/// <summary>A template that is being written: a folder beside its place, which it takes whole and at once, or goes without a trace.</summary>
+/// <summary>
+/// A template that is being written: a folder beside its place, which it takes whole and at once, or goes without a trace.
+/// </summary>
 internal sealed class TemplateFolder : IDisposable
 {
     private const int MostAttempts = 16;
@@ -50,7 +52,9 @@ internal sealed class TemplateFolder : IDisposable
 
     /// <summary>Makes an empty folder and locks it.</summary>
     /// <param name="isLast">What keeps it from that is an error.</param>
-    /// <returns>Null: others were faster, who give up a folder above that they made, or take this one for a leftover before it is locked.</returns>
+    /// <returns>
+    /// Null: others were faster, who give up a folder above that they made, or take this one for a leftover before it is locked.
+    /// </returns>
     private HeldFolder? TryMake(bool isLast)
     {
         _newParents.Make(System.IO.Path.GetDirectoryName(_target)!);
@@ -116,7 +120,9 @@ internal sealed class TemplateFolder : IDisposable
     /// <summary>Lets a template of the same file system take the place instead, as <see cref="Commit"/> does.</summary>
     /// <param name="template">Its folder.</param>
     /// <param name="replace">What is there, a template, goes; else there must be nothing.</param>
-    /// <returns>False: there is something else, which stays. Null: the template is on another file system, so that only a copy can.</returns>
+    /// <returns>
+    /// False: there is something else, which stays. Null: the template is on another file system, so that only a copy can.
+    /// </returns>
     /// <exception cref="IOException">The file system cannot.</exception>
     public bool? CommitOther(string template, bool replace)
     {

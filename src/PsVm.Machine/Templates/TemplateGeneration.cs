@@ -2,7 +2,9 @@ using PsVm.Memory;
 
 namespace PsVm.Machine.Templates;
 
-/// <summary>Which one of the templates that a path had one after the other is there: checkpoints with Force replace the whole folder.</summary>
+/// <summary>
+/// Which one of the templates that a path had one after the other is there: checkpoints with Force replace the whole folder.
+/// </summary>
 /// <param name="Device">Device of the folder; all are 0 when there is none.</param>
 /// <param name="Inode">Its inode.</param>
 /// <param name="ChangedNanoseconds">Time of its last change of status, which its rename is: an inode's number is used again.</param>

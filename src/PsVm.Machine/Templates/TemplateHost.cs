@@ -36,10 +36,12 @@ public sealed class TemplateHost : ITemplateHost
         new TemplateMerge(path, options, FolderCalls).Check();
 
     /// <inheritdoc/>
-    public IReadOnlyList<TemplateNode> Tree(string folder, CancellationToken cancellation = default) => TemplateTree.Of(folder, cancellation);
+    public IReadOnlyList<TemplateNode> Tree(string folder, CancellationToken cancellation = default) =>
+        TemplateTree.Of(folder, cancellation);
 
     /// <inheritdoc/>
-    public IReadOnlyList<GuestTemplate> Needing(string path, CancellationToken cancellation = default) => TemplateTree.Needing(path, cancellation);
+    public IReadOnlyList<GuestTemplate> Needing(string path, CancellationToken cancellation = default) =>
+        TemplateTree.Needing(path, cancellation);
 
     /// <inheritdoc/>
     public void CheckRemove(string path) => GuestTemplates.CheckRemove(path);
@@ -48,7 +50,8 @@ public sealed class TemplateHost : ITemplateHost
     public void Remove(string path, CancellationToken cancellation = default) => GuestTemplates.Remove(path);
 
     /// <inheritdoc/>
-    public TemplateArchive Export(string path, TemplateExportOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
+    public TemplateArchive Export(
+        string path, TemplateExportOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
         new TemplateExport(path, options, FolderCalls).Run(progress, cancellation);
 
     /// <inheritdoc/>
@@ -60,21 +63,25 @@ public sealed class TemplateHost : ITemplateHost
     }
 
     /// <inheritdoc/>
-    public GuestTemplate Import(string archive, TemplateImportOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
+    public GuestTemplate Import(
+        string archive, TemplateImportOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
         new TemplateImport(archive, options, FolderCalls).Run(progress, cancellation);
 
     /// <inheritdoc/>
-    public TemplateArchive CheckImport(string archive, TemplateImportOptions options) => new TemplateImport(archive, options, FolderCalls).Check();
+    public TemplateArchive CheckImport(string archive, TemplateImportOptions options) =>
+        new TemplateImport(archive, options, FolderCalls).Check();
 
     /// <inheritdoc/>
-    public GuestTemplate Copy(string path, TemplateCopyOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
+    public GuestTemplate Copy(
+        string path, TemplateCopyOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
         new TemplateCopy(path, options, FolderCalls).Copy(progress, cancellation);
 
     /// <inheritdoc/>
     public string CheckCopy(string path, TemplateCopyOptions options) => Checked(path, options, move: false);
 
     /// <inheritdoc/>
-    public GuestTemplate Move(string path, TemplateCopyOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
+    public GuestTemplate Move(
+        string path, TemplateCopyOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
         new TemplateCopy(path, options, FolderCalls).Move(progress, cancellation);
 
     /// <inheritdoc/>

@@ -6,7 +6,9 @@ using PsVm.Memory.Native;
 
 namespace PsVm.Machine.Templates;
 
-/// <summary>What is left of checkpoints and the like that were cut short: folders, and files of archives, that no process holds the lock of.</summary>
+/// <summary>
+/// What is left of checkpoints and the like that were cut short: folders, and files of archives, that no process holds the lock of.
+/// </summary>
 internal static class TemplateLeftovers
 {
     private const string Suffix = ".partial";
@@ -17,7 +19,9 @@ internal static class TemplateLeftovers
     public static string NewPath(string target) =>
         Path.Combine(Path.GetDirectoryName(target)!, $".{Path.GetFileName(target)}.{Guid.NewGuid():N}{Suffix}");
 
-    /// <summary>A name for a template that is being replaced, and might have to be put back: one that templates have, so that it stays.</summary>
+    /// <summary>
+    /// A name for a template that is being replaced, and might have to be put back: one that templates have, so that it stays.
+    /// </summary>
     public static string NewAside(string target) => $"{target}{Aside}{Guid.NewGuid():N}";
 
     /// <summary>Where a template is that was being replaced when a crash came, or the disk failed; null: there is none such.</summary>
@@ -157,7 +161,8 @@ internal static class TemplateLeftovers
         || IsNumbered(name, "ram") || IsNumbered(name, "disk");
 
     private static bool IsNumbered(string name, string what) => name.StartsWith(what, StringComparison.Ordinal)
-        && name.EndsWith(".bin", StringComparison.Ordinal) && name.Length > what.Length + ".bin".Length && name[what.Length..^4].All(char.IsAsciiDigit);
+        && name.EndsWith(".bin", StringComparison.Ordinal) && name.Length > what.Length + ".bin".Length
+            && name[what.Length..^4].All(char.IsAsciiDigit);
 
     /// <summary>Takes the lock of a file, which whoever writes it has.</summary>
     private static SafeFileHandle? TryLockFile(string path)

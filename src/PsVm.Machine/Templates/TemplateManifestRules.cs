@@ -39,7 +39,8 @@ internal static class TemplateManifestRules
     private static string? FirstBadText(TemplateManifest manifest) =>
         new (string Property, string Text)[]
         {
-            ("guest", manifest.Guest), ("machineType", manifest.MachineType), ("board", manifest.Board), ("isa", manifest.Isa), ("boot", manifest.Boot),
+            ("guest", manifest.Guest), ("machineType", manifest.MachineType), ("board", manifest.Board), ("isa", manifest.Isa),
+            ("boot", manifest.Boot),
         }.Where(text => !IsText(text.Text))
         .Select(text => $"{text.Property} that is {BadText}")
         .FirstOrDefault();
@@ -104,7 +105,10 @@ internal static class TemplateManifestRules
     {
         IReadOnlyList<DiskManifest?> disks = manifest.Disks ?? [];
         return disks.Any(disk => disk is null) ? "a disk with nothing in it"
-            : !(manifest.Slots ?? []).Where(IsDisk).Order().SequenceEqual(disks.Select(disk => DiskRole + disk!.Name).Order()) ? "other disks than in slots"
+            : !(manifest.Slots ?? [])
+                .Where(IsDisk)
+                .Order()
+                .SequenceEqual(disks.Select(disk => DiskRole + disk!.Name).Order()) ? "other disks than in slots"
             : disks.Select(disk => FirstBroken(disk!)).FirstOrDefault(broken => broken is not null) is { } broken ? $"a disk with {broken}"
             : FirstBadDiskFile(manifest);
 
@@ -142,9 +146,11 @@ internal static class TemplateManifestRules
     {
         IReadOnlyList<NetworkManifest?> networks = manifest.Networks ?? [];
         return networks.Any(network => network is null) ? "a network adapter with nothing in it"
-            : !(manifest.Slots ?? []).Where(IsNetwork).Order().SequenceEqual(networks.Select(network => NetworkRole + network!.Name).Order())
+            : !(manifest.Slots ?? []).Where(IsNetwork).Order()
+                .SequenceEqual(networks.Select(network => NetworkRole + network!.Name).Order())
                 ? "other network adapters than in slots"
-            : networks.Select(network => FirstBroken(network!)).FirstOrDefault(broken => broken is not null) is { } broken ? $"a network adapter with {broken}"
+            : networks.Select(network => FirstBroken(network!))
+                .FirstOrDefault(broken => broken is not null) is { } broken ? $"a network adapter with {broken}"
             : null;
 
         static bool IsNetwork(string role) => role.StartsWith(NetworkRole, StringComparison.Ordinal);

@@ -7,8 +7,8 @@ using PsVm.Memory.Mapping;
 namespace PsVm.Machine.Templates;
 
 /// <summary>
-/// Makes one template of several of a chain. It has the id of the uppermost, since guests that start from it are the same, and templates that are
-/// made on that one are made on it as well.
+/// Makes one template of several of a chain. It has the id of the uppermost, since guests that start from it are the same, and templates
+/// that are made on that one are made on it as well.
 /// </summary>
 /// <param name="path">The template.</param>
 /// <param name="options">What is asked for.</param>
@@ -67,7 +67,8 @@ internal sealed class TemplateMerge(string path, CompressOptions options, Folder
             }
 
             // What takes its place must be what was merged, or something newer would be lost.
-            if (!folder.Commit(IsInPlace || options.Force, IsInPlace ? replaced => replaced.IsFolder(generation.Device, generation.Inode) : null))
+            if (!folder.Commit(
+                IsInPlace || options.Force, IsInPlace ? replaced => replaced.IsFolder(generation.Device, generation.Inode) : null))
             {
                 throw IsInPlace ? Replaced() : TemplatePlace.InUse(_target, "something that came there meanwhile");
             }
@@ -104,13 +105,15 @@ internal sealed class TemplateMerge(string path, CompressOptions options, Folder
         return parent > 0 ? (chain, parent) : throw new GuestException(
             GuestErrorIds.CompressParentInvalid,
             $"Expected one of the templates that '{_path}' needs, "
-            + (chain.Levels.Count == 1 ? "of which there are none" : string.Join(", ", chain.Levels.Skip(1).Select(level => $"'{level.Template.Path}'")))
+            + (chain.Levels.Count == 1 ? "of which there are none" : string.Join(
+                ", ", chain.Levels.Skip(1).Select(level => $"'{level.Template.Path}'")))
             + $", as the parent of the merged one, found '{wanted}'.",
             wanted,
             "Name one of them, or none, so that the merged one stands alone.");
     }
 
-    private GuestTemplate Write(TemplateChain chain, int merged, TemplateFolder folder, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    private GuestTemplate Write(
+        TemplateChain chain, int merged, TemplateFolder folder, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         TemplateSource top = chain.Levels[0];
         GuestTemplate? parent = merged < chain.Levels.Count ? chain.Levels[merged].Template : null;
@@ -170,7 +173,8 @@ internal sealed class TemplateMerge(string path, CompressOptions options, Folder
     }
 
     /// <summary>Copies what was written over the disks, which the uppermost template has all of.</summary>
-    private static List<(TemplatePart Disk, SafeFileHandle File)> CopyDisks(GuestTemplate template, TemplateFolder folder, CancellationToken cancellation)
+    private static List<(TemplatePart Disk, SafeFileHandle File)> CopyDisks(
+        GuestTemplate template, TemplateFolder folder, CancellationToken cancellation)
     {
         List<(TemplatePart, SafeFileHandle)> copied = [];
         foreach (TemplatePart disk in TemplatePart.Of(template).Where(part => part.IsDisk))

@@ -1,6 +1,8 @@
 namespace PsVm.Machine.Templates;
 
-/// <summary>What is recorded of a large file of a template: that of a block of RAM, or that of what was written over a disk. Pure.</summary>
+/// <summary>
+/// What is recorded of a large file of a template: that of a block of RAM, or that of what was written over a disk. Pure.
+/// </summary>
 /// <param name="Name">Its name in any folder of ours.</param>
 /// <param name="File">Full path of the file.</param>
 /// <param name="InTemplate">It is one of the template's own; false: it was taken over where it is.</param>
@@ -61,7 +63,8 @@ internal readonly record struct TemplatePart(
                 Digest = part.Digest,
                 Sha256 = part.Sha256,
             })],
-            Disks = [.. template.Disks.Select(disk => disk.Written is null ? disk : disk with { Written = Put(disk.Written, parts[next++]) })],
+            Disks = [.. template.Disks.Select(
+                disk => disk.Written is null ? disk : disk with { Written = Put(disk.Written, parts[next++]) })],
         };
     }
 

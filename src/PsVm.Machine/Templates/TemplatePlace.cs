@@ -57,7 +57,9 @@ internal static class TemplatePlace
         }
     }
 
-    /// <summary>Where something comes that is given a destination: a folder that is there gets it under its name, anything else becomes it.</summary>
+    /// <summary>
+    /// Where something comes that is given a destination: a folder that is there gets it under its name, anything else becomes it.
+    /// </summary>
     /// <param name="destination">The destination.</param>
     /// <param name="name">The name.</param>
     /// <param name="intoFolder">The destination is a folder, even when it is missing, or a template.</param>
@@ -86,7 +88,8 @@ internal static class TemplatePlace
     /// <param name="calls">The kernel.</param>
     /// <param name="action">What to do.</param>
     /// <exception cref="GuestException">It is on hugetlbfs.</exception>
-    public static void CheckFileSystem(string folder, string path, FolderCalls calls, string action = "Choose a folder on another file system.")
+    public static void CheckFileSystem(
+        string folder, string path, FolderCalls calls, string action = "Choose a folder on another file system.")
     {
         if (calls.IsHugetlbfs(folder))
         {

@@ -30,7 +30,8 @@ internal static class TemplateRam
             }
             catch (PsVmException) when (attempt < MostAttempts && !chain.IsCurrent)
             {
-                // One that it needs was merged or moved meanwhile: files of two templates do not belong together, those of the new chain do.
+                // One that it needs was merged or moved meanwhile: files of two templates do not belong together, those of the new chain
+                // do.
             }
         }
     }
@@ -132,7 +133,9 @@ internal static class TemplateRam
     /// <param name="options">What is asked of the guest.</param>
     /// <param name="block">The block.</param>
     /// <param name="file">The file with its content.</param>
-    /// <returns>The same object as for the guest before, if that asked for the same: what is found out by it is found again at once.</returns>
+    /// <returns>
+    /// The same object as for the guest before, if that asked for the same: what is found out by it is found again at once.
+    /// </returns>
     public static MemoryBackendOptions OptionsOf(GuestOptions options, TemplateRamBlock block, string file)
     {
         FileAccessMode access = block.ReadOnly ? FileAccessMode.Auto : options.FileAccessMode;

@@ -81,7 +81,8 @@ internal sealed class TemplateSource
         return TemplateGeneration.Settled(folder, () => ReadDescriptionOnce(folder));
     }
 
-    private static TemplateSource? Known(string folder) => s_kept.TryGetValue(folder, out TemplateSource? kept) && kept.IsCurrent ? kept : null;
+    private static TemplateSource? Known(string folder) =>
+        s_kept.TryGetValue(folder, out TemplateSource? kept) && kept.IsCurrent ? kept : null;
 
     private static TemplateSource OpenOnce(string folder)
     {

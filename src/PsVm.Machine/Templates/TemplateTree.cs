@@ -19,7 +19,8 @@ internal static class TemplateTree
         HashSet<string> inside = [.. all.Select(template => template.Path)];
         List<TemplateNode> nodes = [];
         HashSet<string> seen = [];
-        Stack<(GuestTemplate Template, int Depth, string Branch, string Below)> next = new(); // chains are as long as files say: no recursion
+        // Chains are as long as files say: no recursion.
+        Stack<(GuestTemplate Template, int Depth, string Branch, string Below)> next = new();
         foreach (GuestTemplate root in all.Where(template => parents[template.Path] is not { } parent || !inside.Contains(parent)))
         {
             Add(root);
@@ -105,7 +106,8 @@ internal static class TemplateTree
 
     private static long BytesOnDisk(GuestTemplate template)
     {
-        string[] small = [Path.Combine(template.Path, TemplateSource.ManifestFile), Path.Combine(template.Path, TemplateSource.StateFileName)];
+        string[] small = [Path.Combine(template.Path, TemplateSource.ManifestFile), Path.Combine(
+            template.Path, TemplateSource.StateFileName)];
         return TemplatePart.Of(template).Select(part => part.File).Concat(small)
             .Sum(file => Syscall.stat(file, out Stat stat) == 0 ? stat.st_blocks * BytesInBlock : 0);
     }

@@ -7,12 +7,13 @@ using PsVm.Memory;
 namespace PsVm.Machine.Templates;
 
 /// <summary>
-/// What a user's processes have verified, for those that come after them: a file of the user's alone. Source: docs/template-format.md, "Whose
-/// content a RAM file has".
+/// What a user's processes have verified, for those that come after them: a file of the user's alone. Source: docs/template-format.md,
+/// "Whose content a RAM file has".
 /// </summary>
 /// <remarks>
-/// It is a hint: where it is missing, not the user's, open to others, or makes no sense, files are read again. Who may write there may change
-/// what the user runs as well. A line for each file: device, inode, size, time of change of content and of status in nanoseconds, digest.
+/// It is a hint: where it is missing, not the user's, open to others, or makes no sense, files are read again. Who may write there may
+/// change what the user runs as well. A line for each file: device, inode, size, time of change of content and of status in nanoseconds,
+/// digest.
 /// </remarks>
 internal sealed class VerifiedCache
 {
@@ -77,7 +78,8 @@ internal sealed class VerifiedCache
 
             // What a file had before is over.
             string same = $"{Number(file.Device)} {Number(file.Inode)} ";
-            string[] lines = [.. Read().Where(line => !line.StartsWith(same, StringComparison.Ordinal)).TakeLast(MaxLines - 1), Line(file, digest)];
+            string[] lines =
+                [.. Read().Where(line => !line.StartsWith(same, StringComparison.Ordinal)).TakeLast(MaxLines - 1), Line(file, digest)];
             Replace(string.Join('\n', lines) + "\n");
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)

@@ -8,8 +8,8 @@ namespace PsVm.Machine.Templates;
 
 /// <summary>Which pages of a template its clones touch first, in that order. Source: docs/template-format.md, "Working set".</summary>
 /// <remarks>
-/// It stands in a file of its own beside the template's folder, in which nothing changes. It is but a hint: where it is not there, is another
-/// template's or makes no sense, clones start without it.
+/// It stands in a file of its own beside the template's folder, in which nothing changes. It is but a hint: where it is not there, is
+/// another template's or makes no sense, clones start without it.
 /// </remarks>
 internal sealed class WorkingSet
 {
@@ -43,7 +43,8 @@ internal sealed class WorkingSet
     public int Count => _blocks.Sum(ranges => ranges.Count);
 
     /// <summary>The file of a template's set.</summary>
-    public static string PathOf(string template) => Path.Combine(Path.GetDirectoryName(template)!, $".{Path.GetFileName(template)}.working-set");
+    public static string PathOf(string template) =>
+        Path.Combine(Path.GetDirectoryName(template)!, $".{Path.GetFileName(template)}.working-set");
 
     /// <summary>A template's set; null: it has none that makes sense.</summary>
     public static WorkingSet? Of(GuestTemplate template)
@@ -54,7 +55,8 @@ internal sealed class WorkingSet
             return null;
         }
 
-        if (s_kept.TryGetValue(path, out (FileIdentity File, Guid Template, WorkingSet? Set) kept) && kept.File == file && kept.Template == template.Id)
+        if (s_kept.TryGetValue(path, out (FileIdentity File, Guid Template, WorkingSet? Set) kept) && kept.File == file
+            && kept.Template == template.Id)
         {
             return kept.Set;
         }
@@ -131,8 +133,8 @@ internal sealed class WorkingSet
     }
 
     /// <summary>
-    /// Sees to it that what is beside a template that has just come to its place is its own set: it has that of the template that it says the
-    /// same as, and none of the one that it replaced. Since a set is but a hint, nothing of that fails.
+    /// Sees to it that what is beside a template that has just come to its place is its own set: it has that of the template that it says
+    /// the same as, and none of the one that it replaced. Since a set is but a hint, nothing of that fails.
     /// </summary>
     /// <param name="template">The template.</param>
     /// <param name="origin">Path of the one that it was copied, moved or merged from; null: it is new.</param>
@@ -174,7 +176,8 @@ internal sealed class WorkingSet
             StateStream stream = new(section.Content);
             IReadOnlyList<PageRange>[] blocks = MachineState.TransferRanges(stream, []);
             stream.End();
-            return blocks.Length == template.RamBlocks.Count && blocks.Zip(template.RamBlocks).All(pair => AreInside(pair.First, pair.Second.Size))
+            return blocks.Length == template.RamBlocks.Count
+                && blocks.Zip(template.RamBlocks).All(pair => AreInside(pair.First, pair.Second.Size))
                 ? new WorkingSet(blocks)
                 : null;
         }

@@ -7,15 +7,15 @@ using PsVm.Memory.Native;
 namespace PsVm.Memory.Copying;
 
 /// <summary>
-/// A block of RAM as it was at one moment, copied while it is written: chunk by chunk in order, and out of it where somebody is about to write.
-/// Safe from any thread.
+/// A block of RAM as it was at one moment, copied while it is written: chunk by chunk in order, and out of it where somebody is about to
+/// write. Safe from any thread.
 /// </summary>
 /// <remarks>
 /// <para>
-/// Whoever turns a chunk from free to busy reads it; it is done when its bytes are in memory of the copier's own. Who wants to write a page asks
-/// first (<see cref="Keep"/>) and goes on when its chunk is done, so a chunk that is not done is as it was at the moment. That holds of what
-/// the kernel says of it, too: pages that are found to be nobody's but the file's, or a hole, were that at the moment if their chunk is free
-/// afterwards. Discards, which would change that, are refused meanwhile.
+/// Whoever turns a chunk from free to busy reads it; it is done when its bytes are in memory of the copier's own. Who wants to write a page
+/// asks first (<see cref="Keep"/>) and goes on when its chunk is done, so a chunk that is not done is as it was at the moment. That holds
+/// of what the kernel says of it, too: pages that are found to be nobody's but the file's, or a hole, were that at the moment if their
+/// chunk is free afterwards. Discards, which would change that, are refused meanwhile.
 /// </para>
 /// <para>The file of a private mapping is copied before the moment: it does not change.</para>
 /// </remarks>
@@ -331,7 +331,9 @@ internal sealed class BlockCopy
         int first = (int)(start / ChunkSize);
         for (int chunk = first; chunk < (end + ChunkSize - 1) / ChunkSize; chunk++)
         {
-            ushort own = IsSharedFile ? (ushort)0 : IsSharedAnonymous ? AllPages(LengthOf(chunk)) : _scanned[chunk - (int)(_scanStart / ChunkSize)];
+            ushort own = IsSharedFile ? (ushort)0
+                : IsSharedAnonymous ? AllPages(LengthOf(chunk))
+                : _scanned[chunk - (int)(_scanStart / ChunkSize)];
             if (own == 0 && !IsSharedFile)
             {
                 Interlocked.CompareExchange(ref _states[chunk], Done, Free);
@@ -360,7 +362,8 @@ internal sealed class BlockCopy
 
             if (last > i)
             {
-                SparseFile.WriteNonZero(_target, _window.AsSpan(i * ChunkSize, (last - i + 1) * ChunkSize), start + ((long)i * ChunkSize), Punches);
+                SparseFile.WriteNonZero(
+                    _target, _window.AsSpan(i * ChunkSize, (last - i + 1) * ChunkSize), start + ((long)i * ChunkSize), Punches);
                 i = last;
             }
             else

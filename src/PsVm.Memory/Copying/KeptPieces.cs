@@ -6,8 +6,8 @@ namespace PsVm.Memory.Copying;
 /// Pieces of RAM that were set aside because somebody was about to write there, until they are in their files. Safe from any thread.
 /// </summary>
 /// <remarks>
-/// Who sets aside never waits for a file. When there is more than <see cref="Most"/>, whoever writes the RAM is slowed down instead, and what
-/// comes until it has heard of that is taken too.
+/// Who sets aside never waits for a file. When there is more than <see cref="Most"/>, whoever writes the RAM is slowed down instead, and
+/// what comes until it has heard of that is taken too.
 /// </remarks>
 /// <param name="slow">Slows down whoever writes the RAM, or no longer. Called under this object's lock.</param>
 internal sealed class KeptPieces(Action<bool> slow)

@@ -4,14 +4,14 @@ using PsVm.Memory.Mapping;
 namespace PsVm.Memory.Copying;
 
 /// <summary>
-/// All RAM of a guest as it is at one moment, copied to files while the guest runs: who is about to write somewhere asks first, so that what is
-/// there can be set aside. Safe from any thread.
+/// All RAM of a guest as it is at one moment, copied to files while the guest runs: who is about to write somewhere asks first, so that
+/// what is there can be set aside. Safe from any thread.
 /// </summary>
 /// <remarks>
 /// <para>Positions count bytes over all blocks in their order.</para>
 /// <para>
-/// Discards of all the backends are refused from before it is made until it is over (<see cref="MemoryBackend.KeepUnchanged"/>), and their leases
-/// are held as long.
+/// Discards of all the backends are refused from before it is made until it is over (<see cref="MemoryBackend.KeepUnchanged"/>), and their
+/// leases are held as long.
 /// </para>
 /// </remarks>
 public sealed class LiveCopy : IDisposable
@@ -32,7 +32,8 @@ public sealed class LiveCopy : IDisposable
     /// <param name="targets">A new, empty file for each.</param>
     /// <param name="ownOnly">Only what is in no file, but in memory that only the mapping sees.</param>
     /// <param name="slow">
-    /// Slows down whoever writes the RAM, as long as too much is set aside, or no longer. Called on any thread, also of who is about to write.
+    /// Slows down whoever writes the RAM, as long as too much is set aside, or no longer. Called on any thread, also of who is about to
+    /// write.
     /// </param>
     /// <param name="progress">Told how much is done.</param>
     /// <param name="cancellation">Gives up.</param>
@@ -117,7 +118,9 @@ public sealed class LiveCopy : IDisposable
     /// <summary>Ranges of each block that were in no file, once it has run, if only they were copied; else null.</summary>
     public IReadOnlyList<IReadOnlyList<PageRange>>? Changes => _ownOnly ? [.. _blocks.Select(block => block.OwnRanges())] : null;
 
-    /// <summary>What the files' disks have too little room for: blocks that a file shares with its copy are new ones for who writes there.</summary>
+    /// <summary>
+    /// What the files' disks have too little room for: blocks that a file shares with its copy are new ones for who writes there.
+    /// </summary>
     public IReadOnlyList<BackendWarning> Warnings => [.. _backends.Zip(_blocks, Warning).OfType<BackendWarning>()];
 
     /// <summary>Ends it: nobody needs to ask any more.</summary>

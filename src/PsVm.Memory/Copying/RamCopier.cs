@@ -8,8 +8,8 @@ using PsVm.Memory.Native;
 namespace PsVm.Memory.Copying;
 
 /// <summary>
-/// What a block of guest RAM has, and where: what its own file has, which it copies, by reflink where the file system can and sparse where not,
-/// and what only this mapping holds, which it tells and fills.
+/// What a block of guest RAM has, and where: what its own file has, which it copies, by reflink where the file system can and sparse where
+/// not, and what only this mapping holds, which it tells and fills.
 /// </summary>
 internal sealed unsafe class RamCopier(string id, OpenedBackend opened, RamMapping mapping, MappingLayout layout)
 {
@@ -55,7 +55,9 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend opened, RamMappi
         return own;
     }
 
-    /// <summary>The same with what lies side by side of files as one, whichever files: each part costs an opening of the page map.</summary>
+    /// <summary>
+    /// The same with what lies side by side of files as one, whichever files: each part costs an opening of the page map.
+    /// </summary>
     private static IEnumerable<Segment> Joined(List<Segment> parts)
     {
         Segment joined = parts[0];
@@ -98,7 +100,8 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend opened, RamMappi
             LayerFile file = mapping.Layers!.Files[layer - 1];
             try
             {
-                SparseFile.CopyRanges(file.Handle, 0, mapping.Layers.Pieces.RangesOf(layer), target, isHole: false, advance: null, cancellation);
+                SparseFile.CopyRanges(
+                    file.Handle, 0, mapping.Layers.Pieces.RangesOf(layer), target, isHole: false, advance: null, cancellation);
             }
             catch (EndOfStreamException cut)
             {
@@ -208,7 +211,9 @@ internal sealed unsafe class RamCopier(string id, OpenedBackend opened, RamMappi
         }
     }
 
-    /// <summary>Reads a part of the block from a file; when that fails, the pages are touched, so that one that cannot be had is noted.</summary>
+    /// <summary>
+    /// Reads a part of the block from a file; when that fails, the pages are touched, so that one that cannot be had is noted.
+    /// </summary>
     private int FillPart(SafeFileHandle source, long position, int length)
     {
         try

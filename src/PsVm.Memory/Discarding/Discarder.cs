@@ -34,8 +34,8 @@ internal sealed class Discarder(string id, OpenedBackend opened, RamMapping mapp
     }
 
     /// <summary>
-    /// As <see cref="Discard"/> by the block's own policy, for a guest: its overlays are bounded apart, so that what others lay is not refused
-    /// for them.
+    /// As <see cref="Discard"/> by the block's own policy, for a guest: its overlays are bounded apart, so that what others lay is not
+    /// refused for them.
     /// </summary>
     /// <exception cref="MemoryBackendException">See <see cref="MemoryBackend.TryDiscardForGuest"/>.</exception>
     public DiscardOutcome DiscardForGuest(long offset, long length)
@@ -263,7 +263,9 @@ internal sealed class Discarder(string id, OpenedBackend opened, RamMapping mapp
         }
 
         budget.TryTake(-cost);
-        return mapping.Restore(part.Start, part.Length, part.IsOverlay) && error == Errno.ENOMEM ? false : throw Failed(error, "mmap(MAP_FIXED)", part.Start, part.Length);
+        return mapping.Restore(part.Start, part.Length, part.IsOverlay) && error == Errno.ENOMEM
+            ? false
+            : throw Failed(error, "mmap(MAP_FIXED)", part.Start, part.Length);
     }
 
     private void ZeroInPlace(Segment part)

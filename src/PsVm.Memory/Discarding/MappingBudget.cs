@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace PsVm.Memory.Discarding;
 
-/// <summary>Bounds the kernel mappings that overlays and layers add to a process: running out of them would stop the runtime itself.</summary>
+/// <summary>
+/// Bounds the kernel mappings that overlays and layers add to a process: running out of them would stop the runtime itself.
+/// </summary>
 /// <param name="limit">Most mappings that they may add.</param>
 internal sealed class MappingBudget(long limit)
 {
@@ -20,7 +22,9 @@ internal sealed class MappingBudget(long limit)
     /// <summary>Takes mappings; what gives some back (a negative number) always may.</summary>
     public bool TryTake(long mappings) => TryTake(mappings, limit);
 
-    /// <summary>Takes mappings for layers, which leave half of the bound to overlays: layers can be copied, and ROM cannot be zeroed.</summary>
+    /// <summary>
+    /// Takes mappings for layers, which leave half of the bound to overlays: layers can be copied, and ROM cannot be zeroed.
+    /// </summary>
     public bool TryTakeForLayers(long mappings) => TryTake(mappings, limit / 2);
 
     /// <summary>Takes mappings for what a guest asks for, which leaves half of the bound to operators.</summary>

@@ -80,7 +80,9 @@ public sealed class DiskFile : IDisposable
     /// <summary>Takes an open file that is read and never written, and locks it.</summary>
     /// <param name="file">The file, this object's from now on.</param>
     /// <param name="path">Its path.</param>
-    /// <exception cref="GuestException">Somebody writes it (<see cref="GuestErrorIds.DiskInUse"/>), or it is none; it is closed.</exception>
+    /// <exception cref="GuestException">
+    /// Somebody writes it (<see cref="GuestErrorIds.DiskInUse"/>), or it is none; it is closed.
+    /// </exception>
     public static DiskFile Take(SafeFileHandle file, string path)
     {
         ArgumentNullException.ThrowIfNull(file);
@@ -101,7 +103,9 @@ public sealed class DiskFile : IDisposable
     /// <summary>Opens the file of an overlay, to write it alone; where there is none, it is made, empty.</summary>
     /// <param name="path">Its full path.</param>
     /// <param name="isNew">It was made.</param>
-    /// <exception cref="GuestException"><see cref="GuestErrorIds.DiskOverlayNotOpened"/>, <see cref="GuestErrorIds.DiskInUse"/>.</exception>
+    /// <exception cref="GuestException">
+    /// <see cref="GuestErrorIds.DiskOverlayNotOpened"/>, <see cref="GuestErrorIds.DiskInUse"/>.
+    /// </exception>
     public static DiskFile OpenOverlay(string path, out bool isNew)
     {
         const OpenFlags flags = OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC | OpenFlags.O_NONBLOCK;
@@ -113,12 +117,15 @@ public sealed class DiskFile : IDisposable
 
     /// <summary>Finds out whether <see cref="OpenOverlay"/> would open or make one; nothing changes.</summary>
     /// <returns>The file; null: there is none, and one can be made.</returns>
-    /// <exception cref="GuestException"><see cref="GuestErrorIds.DiskOverlayNotOpened"/>, <see cref="GuestErrorIds.DiskInUse"/>.</exception>
+    /// <exception cref="GuestException">
+    /// <see cref="GuestErrorIds.DiskOverlayNotOpened"/>, <see cref="GuestErrorIds.DiskInUse"/>.
+    /// </exception>
     public static DiskFile? CheckOverlay(string path)
     {
         int fd = Syscall.open(path, OpenFlags.O_RDWR | OpenFlags.O_CLOEXEC | OpenFlags.O_NONBLOCK);
         string folder = System.IO.Path.GetDirectoryName(path)!;
-        return fd < 0 && Errors.Last == Errno.ENOENT && LibC.FAccessAt(LibC.AtFdCwd, folder, LibC.WriteOk | LibC.ExecuteOk, LibC.AtEAccess) == 0
+        return fd < 0 && Errors.Last == Errno.ENOENT
+            && LibC.FAccessAt(LibC.AtFdCwd, folder, LibC.WriteOk | LibC.ExecuteOk, LibC.AtEAccess) == 0
             ? null
             : TakeOverlay(path, fd);
     }

@@ -74,7 +74,14 @@ internal sealed record FileFacts(
     private static FileFacts From(in LibC.StatxResult stat, bool isLink, FileSystemFacts? fileSystem, Errno error)
     {
         const FilePermissions anyExecute = FilePermissions.S_IXUSR | FilePermissions.S_IXGRP | FilePermissions.S_IXOTH;
-        return new(KindOf(stat), isLink, IdentityOf(stat), stat.Blocks * StatBlockSize, ((FilePermissions)stat.Mode & anyExecute) != 0, fileSystem, error);
+        return new(
+            KindOf(stat),
+            isLink,
+            IdentityOf(stat),
+            stat.Blocks * StatBlockSize,
+            ((FilePermissions)stat.Mode & anyExecute) != 0,
+            fileSystem,
+            error);
     }
 
     /// <summary>Which regular file a path names. Asks for less than <see cref="Of(string)"/>: starts of guests ask often.</summary>

@@ -91,7 +91,9 @@ internal sealed class RamFile : IDisposable
     public SafeFileHandle Duplicate()
     {
         var fd = LibC.Fcntl(Fd, LibC.DuplicateCloexec, 0);
-        return fd >= 0 ? new SafeFileHandle(fd, ownsHandle: true) : throw new IOException($"F_DUPFD_CLOEXEC: {Errors.Describe(Errors.Last)}");
+        return fd >= 0
+            ? new SafeFileHandle(fd, ownsHandle: true)
+            : throw new IOException($"F_DUPFD_CLOEXEC: {Errors.Describe(Errors.Last)}");
     }
 
     /// <summary>The file opened once more, to be written: locks are of an opening, and so not of this one.</summary>

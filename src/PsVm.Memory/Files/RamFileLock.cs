@@ -38,7 +38,9 @@ internal readonly record struct RamFileLock(bool Exclusive, long Offset, long Le
     /// <summary>What to lock when others are let in and this lock cannot be had, so that whoever comes later learns of it.</summary>
     public RamFileLock Mark => new(false, Offset + (Exclusive ? WriterMarks : ReaderMarks), Length);
 
-    /// <summary>Marks that forbid this lock, as locks that conflict with them: those of writers, and of readers too when this one writes.</summary>
+    /// <summary>
+    /// Marks that forbid this lock, as locks that conflict with them: those of writers, and of readers too when this one writes.
+    /// </summary>
     private RamFileLock[] ForbiddingMarks
     {
         get
@@ -54,7 +56,8 @@ internal readonly record struct RamFileLock(bool Exclusive, long Offset, long Le
     /// <summary>Whether somebody else was let in beside a lock that is held like this one, and has left a mark that forbids it.</summary>
     public bool IsMarkedAgainst(int fd) => Array.Exists(ForbiddingMarks, mark => mark.ProbeRange(fd).Result == LockResult.InUse);
 
-    public static RamFileLock For(MemoryBackendOptions options) => new(options is { Share: true, ReadOnly: false }, options.Offset, options.Size);
+    public static RamFileLock For(MemoryBackendOptions options) =>
+        new(options is { Share: true, ReadOnly: false }, options.Offset, options.Size);
 
     public bool ConflictsWith(RamFileLock other) =>
         (Exclusive || other.Exclusive) && Offset < other.Offset + other.Length && other.Offset < Offset + Length;
@@ -79,7 +82,9 @@ internal readonly record struct RamFileLock(bool Exclusive, long Offset, long Le
         _ = LibC.FcntlLock(fd, LibC.OfdSetLock, ref none);
     }
 
-    /// <summary>Whether an open file could be locked. Locks nothing, and takes a descriptor for reading even for an exclusive lock.</summary>
+    /// <summary>
+    /// Whether an open file could be locked. Locks nothing, and takes a descriptor for reading even for an exclusive lock.
+    /// </summary>
     public (LockResult Result, Errno Error) Probe(int fd)
     {
         (LockResult Result, Errno Error) found = ProbeRange(fd);

@@ -6,8 +6,8 @@ namespace PsVm.Memory.Files;
 /// </summary>
 /// <remarks>
 /// Who asks for the very same of an unchanged file has all that was found out when it was opened (<see cref="Find"/>). Any other opens the
-/// file and locks it first, so that what is refused and why stays each one's own (<see cref="Adopt"/>). Once the last has closed it, what was
-/// decided is still known.
+/// file and locks it first, so that what is refused and why stays each one's own (<see cref="Adopt"/>). Once the last has closed it, what
+/// was decided is still known.
 /// </remarks>
 internal sealed class SharedDescriptors
 {
@@ -72,7 +72,8 @@ internal sealed class SharedDescriptors
     {
         // Who writes has its lock for itself, and who was let in beside a writer its mark.
         MemoryBackendOptions options = opened.Options;
-        if (opened.Decision is not { Kind: BackendKind.File, IsDirectory: false, Mode: FileAccessMode.ReadOnly } || options.AllowSharedWriters)
+        if (opened.Decision is not { Kind: BackendKind.File, IsDirectory: false, Mode: FileAccessMode.ReadOnly }
+            || options.AllowSharedWriters)
         {
             return opened;
         }
@@ -136,6 +137,7 @@ internal sealed class SharedDescriptors
 
     private readonly record struct Part(ulong Device, ulong Inode, long Offset, long Size)
     {
-        public static Part Of(FileIdentity file, MemoryBackendOptions options) => new(file.Device, file.Inode, options.Offset, options.Size);
+        public static Part Of(FileIdentity file, MemoryBackendOptions options) =>
+            new(file.Device, file.Inode, options.Offset, options.Size);
     }
 }

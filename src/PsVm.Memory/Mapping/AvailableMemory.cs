@@ -93,6 +93,8 @@ public sealed class AvailableMemory
 
         ReadOnlySpan<byte> value = text[(start + name.Length)..].TrimStart((byte)' ');
         int end = value.IndexOf((byte)' ');
-        return end > 0 && long.TryParse(value[..end], NumberStyles.None, CultureInfo.InvariantCulture, out long kilobytes) ? kilobytes * 1024 : null;
+        return end > 0 && long.TryParse(value[..end], NumberStyles.None, CultureInfo.InvariantCulture, out long kilobytes)
+            ? kilobytes * 1024
+            : null;
     }
 }

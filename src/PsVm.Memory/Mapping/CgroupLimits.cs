@@ -10,7 +10,9 @@ internal readonly record struct CgroupHeadroom(long Bytes, string File);
 /// <summary>Names of the files of a limit in a group's folder.</summary>
 /// <param name="Limit">Holds the limit.</param>
 /// <param name="Usage">Holds what counts against it.</param>
-/// <param name="CachePrefix">Before the names of page cache in <c>memory.stat</c>, children's included; null: there is no such cache.</param>
+/// <param name="CachePrefix">
+/// Before the names of page cache in <c>memory.stat</c>, children's included; null: there is no such cache.
+/// </param>
 internal sealed record LimitFiles(string Limit, string Usage, string? CachePrefix);
 
 /// <summary>A limit of a control group.</summary>
@@ -36,12 +38,16 @@ internal sealed class CgroupLimits(string root = "/")
     /// <remarks>Page cache counts as free, that in use lately by half, much as it does in MemAvailable.</remarks>
     public CgroupHeadroom? Memory() => Least(MemoryGroups());
 
-    /// <summary>The groups whose limits of memory count. They change when the process is moved, or a group made above it is given limits.</summary>
+    /// <summary>
+    /// The groups whose limits of memory count. They change when the process is moved, or a group made above it is given limits.
+    /// </summary>
     public IReadOnlyList<CgroupLimit> MemoryGroups() => [.. Limits("memory", s_memory1, s_memory2)];
 
     /// <summary>The least that some limits leave; null: there is none.</summary>
     /// <param name="limits">The limits.</param>
-    /// <param name="enough">Where more than that is left without page cache, this is not counted: the kernel takes its time to add it up.</param>
+    /// <param name="enough">
+    /// Where more than that is left without page cache, this is not counted: the kernel takes its time to add it up.
+    /// </param>
     public CgroupHeadroom? Least(IEnumerable<CgroupLimit> limits, long enough = long.MaxValue) =>
         limits.Aggregate((CgroupHeadroom?)null, (least, limit) => Lesser(least, Headroom(limit, enough)));
 

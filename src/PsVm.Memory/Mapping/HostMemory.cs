@@ -88,13 +88,15 @@ internal static class HostMemory
     }
 
     /// <summary>
-    /// Why private mappings of files could not be had so many times: on hugetlbfs each reserves pages for all that it maps. Null: they could.
+    /// Why private mappings of files could not be had so many times: on hugetlbfs each reserves pages for all that it maps. Null: they
+    /// could.
     /// </summary>
     /// <param name="files">The files, and bytes of each that are mapped.</param>
     /// <param name="count">How many times.</param>
     public static BackendError? ForetellPrivate(IReadOnlyList<(string Path, long Size)> files, int count)
     {
-        var huge = files.Select(file => (file.Path, file.Size, FileFacts.Of(file.Path).FileSystem)).Where(file => file.FileSystem?.IsHugeTlb == true);
+        var huge = files.Select(file => (file.Path, file.Size, FileFacts.Of(file.Path).FileSystem))
+            .Where(file => file.FileSystem?.IsHugeTlb == true);
         foreach (var sameSize in huge.GroupBy(file => file.FileSystem!.PageSize))
         {
             long pageSize = sameSize.Key, each = sameSize.Sum(file => file.Size / pageSize), available = HugePagesAvailable(pageSize);

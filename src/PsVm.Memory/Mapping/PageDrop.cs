@@ -4,7 +4,9 @@ using PsVm.Memory.Native;
 namespace PsVm.Memory.Mapping;
 
 /// <summary>Gives many ranges of pages back to the kernel with one call, where it has that.</summary>
-/// <remarks>Source: Linux manual page process_madvise(2); MADV_DONTNEED of one's own memory by it since Linux 6.13, PIDFD_SELF since 6.14.</remarks>
+/// <remarks>
+/// Source: Linux manual page process_madvise(2); MADV_DONTNEED of one's own memory by it since Linux 6.13, PIDFD_SELF since 6.14.
+/// </remarks>
 internal static class PageDrop
 {
     // With more of them it is quicker to give back everything at once.

@@ -27,7 +27,8 @@ internal static class PageMap
     }
 
     /// <summary>
-    /// Ranges of a block whose content is in no file: in memory or swap, shared with other mappings (by fork, KSM, or as the zero page) or not.
+    /// Ranges of a block whose content is in no file: in memory or swap, shared with other mappings (by fork, KSM, or as the zero page) or
+    /// not.
     /// </summary>
     public static List<PageRange> PrivateRanges(nint block, long offset, long length, CancellationToken cancellation) => Ranges(
         block, offset, length, entry => (entry & FileOrShared) == 0 && (entry & (Present | Swapped)) != 0, cancellation);

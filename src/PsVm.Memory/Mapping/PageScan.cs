@@ -4,7 +4,8 @@ using PsVm.Memory.Native;
 namespace PsVm.Memory.Mapping;
 
 /// <summary>
-/// Asks the kernel for ranges of pages by their kind: it skips what no page table covers, so it costs what is in memory, not what is mapped.
+/// Asks the kernel for ranges of pages by their kind: it skips what no page table covers, so it costs what is in memory, not what is
+/// mapped.
 /// </summary>
 /// <remarks>Source: Documentation/admin-guide/mm/pagemap, "PAGEMAP_SCAN"; Linux 6.7.</remarks>
 internal static class PageScan
@@ -41,7 +42,10 @@ internal static class PageScan
     /// <returns>False: this kernel cannot tell, or the visitor has had enough.</returns>
     public static bool VisitAnonymous(nint address, long length, Visitor visit) => Visit(address, length, FilePage, visit);
 
-    /// <summary>Ranges of a block that this mapping has pages of, a file's or its own: those that were touched, and what the kernel mapped with them.</summary>
+    /// <summary>
+    /// Ranges of a block that this mapping has pages of, a file's or its own: those that were touched, and what the kernel mapped with
+    /// them.
+    /// </summary>
     /// <returns>Null: this kernel cannot tell.</returns>
     public static List<PageRange>? TouchedRanges(nint address, long length, CancellationToken cancellation = default)
     {

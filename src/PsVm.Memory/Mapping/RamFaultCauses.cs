@@ -19,7 +19,11 @@ internal static class RamFaultCauses
             ? (RamFaultCause.MemoryError, "the host's memory has an error there (EHWPOISON)")
             : note.SignalCode == RamFaultTable.NoSignal
             ? (RamFaultCause.InputOutput, "it could not be mapped again (ENOMEM)")
-            : Ask(opened, layer?.Fd ?? opened.File?.Fd, fileOffset + page, canWrite: layer is null && opened.Decision.Mode == FileAccessMode.ReadWrite);
+            : Ask(
+                opened,
+                layer?.Fd ?? opened.File?.Fd,
+                fileOffset + page,
+                canWrite: layer is null && opened.Decision.Mode == FileAccessMode.ReadWrite);
         string? path = layer is not null ? layer.Path : opened.Decision.IsDirectory ? null : opened.Decision.Path;
         return new(id, path, note.Offset, fileOffset + note.Offset, cause, detail);
     }
@@ -62,7 +66,8 @@ internal static class RamFaultCauses
             return error;
         }
 
-        // btrfs gives blocks when it has no room any more for noting that they were written: a write tells, to a file without a name beside it.
+        // btrfs gives blocks when it has no room any more for noting that they were written: a write tells, to a file without a name beside
+        // it.
         FileOpening opening = new FileOpener().CreateUnlinked(folder);
         if (opening.Error != 0)
         {

@@ -17,8 +17,8 @@ internal readonly record struct RamFaultNote(long Offset, int SignalCode, long C
 /// </summary>
 /// <remarks>
 /// A slot belongs to one mapping from <see cref="Add"/> to <see cref="Remove"/>, which its owner calls before it unmaps. Start is
-/// written last when a slot is taken, and zeroed first when it is freed; the handler reads start, size, and start again. Were the slot taken
-/// anew in between at the same start, the size it read is that of one of two mappings of which neither holds the address: it is in a
+/// written last when a slot is taken, and zeroed first when it is freed; the handler reads start, size, and start again. Were the slot
+/// taken anew in between at the same start, the size it read is that of one of two mappings of which neither holds the address: it is in a
 /// third one, which was there all the time, for else nobody could touch it.
 /// </remarks>
 internal static unsafe class RamFaultTable

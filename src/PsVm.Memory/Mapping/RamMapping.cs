@@ -133,7 +133,8 @@ internal sealed class RamMapping : IDisposable
     }
 
     /// <summary>Which file has the content of a part, and the place in it of the block's first byte.</summary>
-    public (int Fd, long Offset) FileOf(RamPiece piece) => piece.Layer == 0 ? (_fd, _opened.Options.Offset) : (Layers!.Files[piece.Layer - 1].Fd, 0);
+    public (int Fd, long Offset) FileOf(RamPiece piece) =>
+        piece.Layer == 0 ? (_fd, _opened.Options.Offset) : (Layers!.Files[piece.Layer - 1].Fd, 0);
 
     /// <summary>The parts of a range by the file that has their content.</summary>
     public IEnumerable<RamPiece> PiecesWithin(long start, long end) => Layers?.Pieces.Within(start, end) ?? [new RamPiece(start, end, 0)];
@@ -146,8 +147,8 @@ internal sealed class RamMapping : IDisposable
 
     /// <summary>Drops the private copies of a range of a private file mapping, so that the file shows.</summary>
     /// <remarks>
-    /// Only the copies where the kernel can tell which they are: to take away the file's own pages as well takes longer, and who reads them next
-    /// would have to be given each of them again.
+    /// Only the copies where the kernel can tell which they are: to take away the file's own pages as well takes longer, and who reads them
+    /// next would have to be given each of them again.
     /// </remarks>
     public Errno DropCopies(long offset, long length)
     {
@@ -230,8 +231,8 @@ internal sealed class RamMapping : IDisposable
     }
 
     /// <summary>
-    /// Sees to it that a range is mapped after mmap(2) over it failed: kernels before 6.12 take away what was there first. Guest RAM must have
-    /// no hole, where an access ends the process.
+    /// Sees to it that a range is mapped after mmap(2) over it failed: kernels before 6.12 take away what was there first. Guest RAM must
+    /// have no hole, where an access ends the process.
     /// </summary>
     /// <param name="offset">Start of the range.</param>
     /// <param name="length">Bytes.</param>
@@ -264,8 +265,8 @@ internal sealed class RamMapping : IDisposable
     }
 
     /// <summary>
-    /// Maps a file or zeros over a range. Of what is read-only nothing is ever reserved, also once it was filled (<see cref="LetFill"/>): a mapping
-    /// for which memory is reserved would join no neighbour for which none is.
+    /// Maps a file or zeros over a range. Of what is read-only nothing is ever reserved, also once it was filled (<see cref="LetFill"/>): a
+    /// mapping for which memory is reserved would join no neighbour for which none is.
     /// </summary>
     private Errno MapOver(long offset, long length, MmapFlags flags, int fd, long fileOffset) => Errors.Of(Mmap(
         Address + (nint)offset,

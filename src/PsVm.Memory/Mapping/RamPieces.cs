@@ -16,7 +16,9 @@ internal readonly record struct RamPiece(long Start, long End, int Layer, bool I
     public int MappedLayer => IsCopied ? 0 : Layer;
 }
 
-/// <summary>Which file has the content of which part of a block of guest RAM: its own, or layers over it, of which the upper hides the lower. Pure.</summary>
+/// <summary>
+/// Which file has the content of which part of a block of guest RAM: its own, or layers over it, of which the upper hides the lower. Pure.
+/// </summary>
 public sealed class RamPieces
 {
     private readonly RamPiece[] _pieces; // without gaps, in order

@@ -6,8 +6,8 @@ namespace PsVm.Memory.Native;
 
 /// <summary>
 /// A handler of SIGBUS in machine code, for a managed one may not run where a signal comes. It finds the address in a
-/// <see cref="Mapping.RamFaultTable"/>, notes the fault there, lays anonymous zeros over the page and returns, so that the access is made again.
-/// What is not in the table it hands to the handler that was there before, as if the kernel had called that.
+/// <see cref="Mapping.RamFaultTable"/>, notes the fault there, lays anonymous zeros over the page and returns, so that the access is made
+/// again. What is not in the table it hands to the handler that was there before, as if the kernel had called that.
 /// </summary>
 /// <remarks>
 /// <para>

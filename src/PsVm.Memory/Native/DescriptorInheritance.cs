@@ -4,8 +4,8 @@ namespace PsVm.Memory.Native;
 
 /// <summary>Has a process that is started get a descriptor: .NET leaves it all those that are not closed on exec.</summary>
 /// <remarks>
-/// One process at a time is started so. One that others start at the very same time gets the descriptor too: who hands it over does not count on
-/// having the only copy.
+/// One process at a time is started so. One that others start at the very same time gets the descriptor too: who hands it over does not
+/// count on having the only copy.
 /// </remarks>
 public static class DescriptorInheritance
 {

@@ -7,8 +7,8 @@ using Mono.Unix.Native;
 namespace PsVm.Memory.Native;
 
 /// <summary>
-/// A Unix stream socket over which descriptors go with bytes (SCM_RIGHTS; unix(7)), with a time limit for all. One thread at a time sends and
-/// receives; <see cref="Cut"/> is safe from any.
+/// A Unix stream socket over which descriptors go with bytes (SCM_RIGHTS; unix(7)), with a time limit for all. One thread at a time sends
+/// and receives; <see cref="Cut"/> is safe from any.
 /// </summary>
 /// <param name="socket">A connected socket, its own from here on.</param>
 public sealed class DescriptorSocket(Socket socket) : IDisposable

@@ -3,7 +3,9 @@ using Mono.Unix.Native;
 
 namespace PsVm.Memory.Native;
 
-/// <summary>A counter of the kernel's by which processes tell each other that something has happened (eventfd(2)). Safe from any thread.</summary>
+/// <summary>
+/// A counter of the kernel's by which processes tell each other that something has happened (eventfd(2)). Safe from any thread.
+/// </summary>
 public sealed class EventDescriptor : IDisposable
 {
     /// <summary>Makes one that nothing has happened to.</summary>

@@ -5,13 +5,14 @@ using Mono.Unix.Native;
 namespace PsVm.Memory.Native;
 
 /// <summary>
-/// Waits for many descriptors, of which others come and go meanwhile (epoll(7)): each tells once, and again when it is asked for again. One thread
-/// waits; the rest is safe from any.
+/// Waits for many descriptors, of which others come and go meanwhile (epoll(7)): each tells once, and again when it is asked for again. One
+/// thread waits; the rest is safe from any.
 /// </summary>
 public sealed class EventPoll : IDisposable
 {
     // struct epoll_event is packed on x86 alone.
-    private static readonly int s_size = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16, s_tokenOffset = s_size - sizeof(ulong);
+    private static readonly int s_size = RuntimeInformation.ProcessArchitecture == Architecture.X64 ? 12 : 16,
+        s_tokenOffset = s_size - sizeof(ulong);
 
     private readonly SafeFileHandle _handle;
     private readonly byte[] _happenings = new byte[64 * s_size];

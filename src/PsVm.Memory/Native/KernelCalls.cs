@@ -27,8 +27,8 @@ public static class KernelCalls
 
     /// <summary>Makes errno of Mono.Posix's calls reliable; to be called before the first of them.</summary>
     /// <remarks>
-    /// What marshals a path is cleaned up after the call, and what is initialised for that the first time calls libc itself: the first failure
-    /// of a process had errno 0. Here it is the one that nobody asks about.
+    /// What marshals a path is cleaned up after the call, and what is initialised for that the first time calls libc itself: the first
+    /// failure of a process had errno 0. Here it is the one that nobody asks about.
     /// </remarks>
     public static void KeepFirstErrno() => _ = Syscall.stat(string.Empty, out _);
 
@@ -50,7 +50,9 @@ public static class KernelCalls
     /// <param name="descriptor">The file, or folder; the lock goes with its last descriptor.</param>
     public static int Lock(int descriptor) => (int)Errors.Of(LibC.FLock(descriptor, LockExclusive | LockNonBlocking));
 
-    /// <summary>Takes that lock away, from copies of the descriptor too, which a process that another thread is starting just now has.</summary>
+    /// <summary>
+    /// Takes that lock away, from copies of the descriptor too, which a process that another thread is starting just now has.
+    /// </summary>
     /// <param name="descriptor">The file.</param>
     public static int Unlock(int descriptor) => (int)Errors.Of(LibC.FLock(descriptor, LockRelease));
 
@@ -112,8 +114,8 @@ public static class KernelCalls
     }
 
     /// <summary>
-    /// Page faults of the calling thread since it asked last, those that had to wait for a disk included (getrusage(2)). A page that comes to
-    /// be in memory, or a copy of one, takes a fault of whoever touches it.
+    /// Page faults of the calling thread since it asked last, those that had to wait for a disk included (getrusage(2)). A page that comes
+    /// to be in memory, or a copy of one, takes a fault of whoever touches it.
     /// </summary>
     public static long TakeThreadPageFaults()
     {

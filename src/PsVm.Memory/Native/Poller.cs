@@ -18,7 +18,8 @@ public sealed class Poller
     public void Add(SafeHandle handle, bool endOnly = false)
     {
         ArgumentNullException.ThrowIfNull(handle);
-        _descriptors.Add(new LibC.PollDescriptor { Descriptor = (int)handle.DangerousGetHandle(), Wanted = endOnly ? HangUp : LibC.PollIn });
+        _descriptors.Add(
+            new LibC.PollDescriptor { Descriptor = (int)handle.DangerousGetHandle(), Wanted = endOnly ? HangUp : LibC.PollIn });
     }
 
     /// <summary>Waits until something has happened to one of them.</summary>

@@ -36,7 +36,8 @@ public sealed class StreamSocket : IDisposable
         (StreamSocket one, StreamSocket other) = (new StreamSocket(ends[0]), new StreamSocket(ends[1]));
         foreach (StreamSocket end in (ReadOnlySpan<StreamSocket>)[one, other])
         {
-            _ = LibC.SetSocketOption(end._handle, LibC.SolSocket, LibC.SoSendBuffer, KernelRoom, sizeof(int)); // less room is as good, and slower
+            // Less room is as good, and slower.
+            _ = LibC.SetSocketOption(end._handle, LibC.SolSocket, LibC.SoSendBuffer, KernelRoom, sizeof(int));
         }
 
         return (one, other);

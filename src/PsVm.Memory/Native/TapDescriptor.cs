@@ -16,8 +16,10 @@ public sealed class TapDescriptor : IDisposable
 
     private const int NameSize = 16, RequestSize = 40; // IFNAMSIZ, struct ifreq
     private const int HeaderSize = 12;
-    private const ulong SetDevice = 0x400454ca, SetOffload = 0x400454d0, SetHeaderSize = 0x400454d8; // TUNSETIFF, TUNSETOFFLOAD, TUNSETVNETHDRSZ
-    private const ushort Tap = 2, NoInformation = 0x1000, Header = 0x4000, SeveralQueues = 0x100; // IFF_TAP, _NO_PI, _VNET_HDR, _MULTI_QUEUE
+    // TUNSETIFF, TUNSETOFFLOAD, TUNSETVNETHDRSZ.
+    private const ulong SetDevice = 0x400454ca, SetOffload = 0x400454d0, SetHeaderSize = 0x400454d8;
+    // IFF_TAP, _NO_PI, _VNET_HDR, _MULTI_QUEUE.
+    private const ushort Tap = 2, NoInformation = 0x1000, Header = 0x4000, SeveralQueues = 0x100;
     private const int Checksums = 1, Tcp4 = 2, Tcp6 = 4, Ecn = 8; // TUN_F_CSUM and so on
 
     private readonly SafeFileHandle _handle;

@@ -5,11 +5,12 @@ namespace PsVm.Memory.Options;
 /// <param name="Overlay">None, Memory or File.</param>
 /// <param name="Reason">Why, in one line a person can read.</param>
 /// <param name="Error">The contradiction, and what to do; null when there is none.</param>
-public sealed record DiskAccessResolution(FileAccessMode Mode, DiskOverlay Overlay, string Reason, (string Message, string Action)? Error = null);
+public sealed record DiskAccessResolution(
+    FileAccessMode Mode, DiskOverlay Overlay, string Reason, (string Message, string Action)? Error = null);
 
 /// <summary>
-/// Decides how a disk's image is opened, and where the guest's writes go. Pure: the same inputs explain themselves the same way, and in the words of
-/// <see cref="AccessModeResolver"/>.
+/// Decides how a disk's image is opened, and where the guest's writes go. Pure: the same inputs explain themselves the same way, and in the
+/// words of <see cref="AccessModeResolver"/>.
 /// </summary>
 public static class DiskAccess
 {
@@ -37,7 +38,8 @@ public static class DiskAccess
             (true, _, FileAccessMode.ReadWrite) => Refused(
                 "ReadOnly with FileAccessMode ReadWrite: a disk that the guest cannot write needs no writable image.",
                 "Leave FileAccessMode at Auto, or leave out ReadOnly."),
-            (true, _, FileAccessMode.ReadOnly) => new(FileAccessMode.ReadOnly, DiskOverlay.None, "ReadOnly was asked for; the guest cannot write the disk"),
+            (true, _, FileAccessMode.ReadOnly) => new(
+                FileAccessMode.ReadOnly, DiskOverlay.None, "ReadOnly was asked for; the guest cannot write the disk"),
             (true, _, _) => new(FileAccessMode.ReadOnly, DiskOverlay.None, "the guest cannot write the disk"),
             (_, DiskOverlay.None, _) when isClone => Refused(
                 "a clone's disk without an overlay: other clones of its template have the image, too.",
@@ -51,12 +53,17 @@ public static class DiskAccess
             (_, DiskOverlay.Auto, FileAccessMode.ReadWrite) when isClone => Refused(
                 "FileAccessMode ReadWrite for a clone's disk: other clones of its template have the image, too.",
                 "Leave FileAccessMode at Auto: a clone keeps its writes in memory."),
-            (_, DiskOverlay.Memory or DiskOverlay.File, _) => new(FileAccessMode.ReadOnly, overlay, "the overlay keeps the guest's writes, so the image stays ReadOnly"),
+            (_, DiskOverlay.Memory or DiskOverlay.File, _) => new(
+                FileAccessMode.ReadOnly, overlay, "the overlay keeps the guest's writes, so the image stays ReadOnly"),
             (_, DiskOverlay.Auto, FileAccessMode.ReadOnly) =>
                 new(FileAccessMode.ReadOnly, DiskOverlay.Memory, "ReadOnly was asked for; an overlay in memory keeps the guest's writes"),
             (_, DiskOverlay.Auto, _) when isClone =>
-                new(FileAccessMode.ReadOnly, DiskOverlay.Memory, "a clone keeps its writes in memory, so that the image stays the template's"),
-            (_, _, FileAccessMode.ReadWrite) => new(FileAccessMode.ReadWrite, DiskOverlay.None, "ReadWrite was asked for; the guest writes the image"),
+                new(
+                    FileAccessMode.ReadOnly,
+                    DiskOverlay.Memory,
+                    "a clone keeps its writes in memory, so that the image stays the template's"),
+            (_, _, FileAccessMode.ReadWrite) => new(
+                FileAccessMode.ReadWrite, DiskOverlay.None, "ReadWrite was asked for; the guest writes the image"),
             _ => new(FileAccessMode.ReadWrite, DiskOverlay.None, "the guest writes the image"),
         };
     }

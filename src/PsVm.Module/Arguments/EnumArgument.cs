@@ -19,7 +19,8 @@ public abstract class EnumArgument<T>(T value)
     /// <param name="text">The name.</param>
     /// <exception cref="ArgumentException">It is none.</exception>
     private protected static T ValueOf(string text) =>
-        Enum.TryParse(text, ignoreCase: true, out T value) && Enum.GetName(value) is { } name && name.Equals(text.Trim(), StringComparison.OrdinalIgnoreCase)
+        Enum.TryParse(text, ignoreCase: true, out T value) && Enum.GetName(value) is { } name
+            && name.Equals(text.Trim(), StringComparison.OrdinalIgnoreCase)
             ? value
             : throw new ArgumentException($"Expected one of {string.Join(", ", Enum.GetNames<T>())}, found '{VisibleText.Of(text)}'.");
 }

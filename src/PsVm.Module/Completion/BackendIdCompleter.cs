@@ -2,7 +2,9 @@ using PsVm.Module.Hosting;
 
 namespace PsVm.Module.Completion;
 
-/// <summary>Completes ids of live backends: size, mapping, and the file with how it is open. Ids that several have come with their guests.</summary>
+/// <summary>
+/// Completes ids of live backends: size, mapping, and the file with how it is open. Ids that several have come with their guests.
+/// </summary>
 internal sealed class BackendIdCompleter : ValueCompleter
 {
     /// <summary>A backend in a line.</summary>

@@ -2,7 +2,10 @@ using System.Management.Automation;
 
 namespace PsVm.Module.Completion;
 
-/// <summary>Takes disks as paths of images, as files, as dictionaries such as <c>@{ Path = 'root.img'; ReadOnly = $true }</c>, as rows, or as disks of guests.</summary>
+/// <summary>
+/// Takes disks as paths of images, as files, as dictionaries such as <c>@{ Path = 'root.img'; ReadOnly = $true }</c>, as rows, or as disks
+/// of guests.
+/// </summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class DisksAttribute() : OptionsAttribute<GuestDiskOptions>(
     "disk",
@@ -35,11 +38,13 @@ internal sealed class DisksAttribute() : OptionsAttribute<GuestDiskOptions>(
     };
 
     /// <inheritdoc/>
-    private protected override string? Missing(GuestDiskOptions options, IReadOnlySet<string> said) => options.Path.Length > 0 ? null : "the Path of its image";
+    private protected override string? Missing(GuestDiskOptions options, IReadOnlySet<string> said) =>
+        options.Path.Length > 0 ? null : "the Path of its image";
 
     /// <summary>The name of a place, or the path of a file; one of such a name is <c>./memory</c>.</summary>
     private static GuestDiskOptions WithOverlay(GuestDiskOptions options, string overlay) =>
-        Enum.TryParse(overlay, ignoreCase: true, out DiskOverlay place) && Enum.IsDefined(place) && place != DiskOverlay.File && !char.IsAsciiDigit(overlay[0])
+        Enum.TryParse(overlay, ignoreCase: true, out DiskOverlay place) && Enum.IsDefined(place) && place != DiskOverlay.File
+            && !char.IsAsciiDigit(overlay[0])
             ? options with { Overlay = place }
             : overlay.Length > 0 && !overlay.Equals(nameof(DiskOverlay.File), StringComparison.OrdinalIgnoreCase)
             ? options with { Overlay = DiskOverlay.File, OverlayPath = overlay }

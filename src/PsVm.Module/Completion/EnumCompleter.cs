@@ -7,14 +7,18 @@ internal sealed class EnumCompleter<T> : ValueCompleter
     where T : struct, Enum
 {
     /// <inheritdoc/>
-    private protected override IEnumerable<Choice> Choices(string start) => Enum.GetValues<T>().Select(value => new Choice($"{value}", Effect(value)));
+    private protected override IEnumerable<Choice> Choices(string start) =>
+        Enum.GetValues<T>().Select(value => new Choice($"{value}", Effect(value)));
 
     private static string Effect(T value) => value switch
     {
-        FileAccessMode.Auto => "decided from Share, ReadOnly, file system, machine type and policy; Test-BackendOptions -Detailed says how and why",
+        FileAccessMode.Auto =>
+            "decided from Share, ReadOnly, file system, machine type and policy; Test-BackendOptions -Detailed says how and why",
         FileAccessMode.ReadOnly => "opened O_RDONLY: the file cannot be changed, created, grown or punched",
-        FileAccessMode.ReadWrite => "opened O_RDWR: a missing file is created, an empty one grown; with -Share the guest's stores change it",
-        DiscardPolicy.Auto => "shared memory: as PunchHole; private memory of a file: as ZeroOverlay; anonymous memory: the pages are dropped",
+        FileAccessMode.ReadWrite =>
+            "opened O_RDWR: a missing file is created, an empty one grown; with -Share the guest's stores change it",
+        DiscardPolicy.Auto =>
+            "shared memory: as PunchHole; private memory of a file: as ZeroOverlay; anonymous memory: the pages are dropped",
         DiscardPolicy.Deny => "every discard is refused; the file and the memory stay as they are",
         DiscardPolicy.ZeroOverlay => "the guest reads zero and the memory is freed; the file stays as it is",
         DiscardPolicy.RestoreTemplate => "the guest reads the file's content again; the file stays as it is",

@@ -18,7 +18,8 @@ internal abstract class IdentityAttribute : ArgumentTransformationAttribute
         return value is IList items ? items.Cast<object?>().Select(item => Identity(Unwrapped(item))).ToArray() : Identity(value);
     }
 
-    private static object? Unwrapped(object? value) => value is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : value;
+    private static object? Unwrapped(object? value) =>
+        value is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : value;
 
     /// <summary>What identifies an object; the value itself where nothing does, for PowerShell to convert or to refuse.</summary>
     private protected abstract object? Identity(object? value);
@@ -89,7 +90,8 @@ internal abstract class ReferenceAttribute<T>(string property, string instance, 
     {
         null or T => value,
         string name => make(name, null),
-        _ when (IsRow(value) || types.Contains(value.GetType())) && Of(value, property) is string name => make(name, Of(value, instance) as Guid?),
+        _ when (IsRow(value) || types.Contains(value.GetType())) && Of(value, property) is string name =>
+            make(name, Of(value, instance) as Guid?),
         _ => value,
     };
 }

@@ -3,7 +3,10 @@ using System.Management.Automation;
 
 namespace PsVm.Module.Completion;
 
-/// <summary>Takes an identity as a dictionary such as <c>@{ HostName = 'web-{0:d2}'; MachineId = $true }</c>, or as text or a script block that the guest's shell runs.</summary>
+/// <summary>
+/// Takes an identity as a dictionary such as <c>@{ HostName = 'web-{0:d2}'; MachineId = $true }</c>, or as text or a script block that the
+/// guest's shell runs.
+/// </summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class IdentityOptionsAttribute : ArgumentTransformationAttribute
 {
@@ -18,8 +21,12 @@ internal sealed class IdentityOptionsAttribute : ArgumentTransformationAttribute
     {
         CloneIdentity identity => identity,
         ScriptBlock or string { Length: > 0 } => new CloneIdentity { Script = ScriptOf(Unwrapped(inputData)) },
-        IDictionary pairs => pairs.Cast<DictionaryEntry>().Aggregate(new CloneIdentity(), (identity, pair) => With(identity, $"{pair.Key}", Unwrapped(pair.Value))),
-        var other => throw Wrong($"an identity such as @{{ HostName = 'web-{{0}}'; MachineId = $true }}, or a script, found '{VisibleText.Of($"{other}")}'"),
+        IDictionary pairs =>
+            pairs.Cast<DictionaryEntry>()
+                .Aggregate(new CloneIdentity(), (identity, pair) => With(identity, $"{pair.Key}", Unwrapped(pair.Value))),
+        var other =>
+            throw Wrong(
+                $"an identity such as @{{ HostName = 'web-{{0}}'; MachineId = $true }}, or a script, found '{VisibleText.Of($"{other}")}'"),
     };
 
     private static object? Unwrapped(object? value) => value is PSObject wrapped ? wrapped.BaseObject : value;
@@ -33,7 +40,8 @@ internal sealed class IdentityOptionsAttribute : ArgumentTransformationAttribute
             return s_properties.FirstOrDefault(property => property.Equals(name, StringComparison.OrdinalIgnoreCase)) switch
             {
                 // True: the guest's own name.
-                nameof(identity.HostName) => identity with { HostName = value is bool or null ? (value is true ? string.Empty : null) : $"{value}" },
+                nameof(identity.HostName) =>
+                    identity with { HostName = value is bool or null ? (value is true ? string.Empty : null) : $"{value}" },
                 nameof(identity.MachineId) => identity with { MachineId = LanguagePrimitives.ConvertTo<bool>(value) },
                 nameof(identity.SshHostKeys) => identity with { SshHostKeys = LanguagePrimitives.ConvertTo<bool>(value) },
                 nameof(identity.Address) => identity with { Address = $"{value}" is { Length: > 0 } address ? address : null },

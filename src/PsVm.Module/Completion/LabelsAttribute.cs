@@ -42,5 +42,6 @@ internal sealed class LabelsAttribute : ArgumentTransformationAttribute
 
     /// <summary>The labels that a parameter holds.</summary>
     public static Dictionary<string, string> ToDictionary(Hashtable labels) =>
-        labels.Cast<DictionaryEntry>().ToDictionary(pair => (string)pair.Key, pair => (string)pair.Value!, StringComparer.OrdinalIgnoreCase);
+        labels.Cast<DictionaryEntry>()
+            .ToDictionary(pair => (string)pair.Key, pair => (string)pair.Value!, StringComparer.OrdinalIgnoreCase);
 }

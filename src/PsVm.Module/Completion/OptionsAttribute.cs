@@ -40,7 +40,8 @@ internal abstract class OptionsAttribute<T>(string what, params string[] propert
     /// <summary>What was expected, and what was found.</summary>
     private protected static ArgumentTransformationMetadataException Wrong(string expected) => new($"Expected {expected.TrimEnd('.')}.");
 
-    private static object? Unwrapped(object? value) => value is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : value;
+    private static object? Unwrapped(object? value) =>
+        value is PSObject { BaseObject: not PSCustomObject } wrapped ? wrapped.BaseObject : value;
 
     private T ToOptions(object? value) => value switch
     {
@@ -57,7 +58,8 @@ internal abstract class OptionsAttribute<T>(string what, params string[] propert
         foreach ((string name, object? value) in given)
         {
             string property = Array.Find(properties, property => property.Equals(name, StringComparison.OrdinalIgnoreCase))
-                ?? throw Wrong($"of a {what} {string.Join(", ", properties)}, found '{VisibleText.Of(name)}'.{NearestName.Hint(name, properties)}");
+                ?? throw Wrong(
+                    $"of a {what} {string.Join(", ", properties)}, found '{VisibleText.Of(name)}'.{NearestName.Hint(name, properties)}");
             said.Add(property);
             try
             {

@@ -7,5 +7,6 @@ internal sealed class PoolNameCompleter : ValueCompleter
 {
     /// <inheritdoc/>
     private protected override IEnumerable<Choice> Choices(string start) =>
-        ModuleServices.Guests.Pools.List().Select(pool => new Choice(pool.Name, $"{pool.Held} of {pool.Size} clones held, template {pool.Template}"));
+        ModuleServices.Guests.Pools.List()
+            .Select(pool => new Choice(pool.Name, $"{pool.Held} of {pool.Size} clones held, template {pool.Template}"));
 }

@@ -20,14 +20,16 @@ internal sealed class SharedFoldersAttribute() : OptionsAttribute<GuestSharedFol
     /// <inheritdoc/>
     private protected override GuestSharedFolderOptions Of(object? value) => value switch
     {
-        GuestSharedFolder folder => folder.ToOptions() ?? throw Wrong($"a shared folder, found that guest '{folder.Guest}' has none at '{folder.Tag}'"),
+        GuestSharedFolder folder =>
+            folder.ToOptions() ?? throw Wrong($"a shared folder, found that guest '{folder.Guest}' has none at '{folder.Tag}'"),
         string { Length: > 0 } text => Parse(text),
         FileSystemInfo folder => new GuestSharedFolderOptions { Path = folder.FullName },
         _ => throw Wrong($"a shared folder such as './src', './src:TAG' or @{{ Path = './src'; ReadOnly = $true }}, found '{VisibleText.Of($"{value}")}'"),
     };
 
     /// <inheritdoc/>
-    private protected override GuestSharedFolderOptions With(GuestSharedFolderOptions options, string property, object? value) => property switch
+    private protected override GuestSharedFolderOptions With(GuestSharedFolderOptions options, string property, object? value) =>
+        property switch
     {
         nameof(options.Path) => options with { Path = PathOf(value) ?? string.Empty },
         nameof(options.Tag) => options with { Tag = TextOf(value) },
@@ -36,9 +38,12 @@ internal sealed class SharedFoldersAttribute() : OptionsAttribute<GuestSharedFol
     };
 
     /// <inheritdoc/>
-    private protected override string? Missing(GuestSharedFolderOptions options, IReadOnlySet<string> said) => options.Path.Length > 0 ? null : "its Path";
+    private protected override string? Missing(GuestSharedFolderOptions options, IReadOnlySet<string> said) =>
+        options.Path.Length > 0 ? null : "its Path";
 
-    /// <summary>A path, behind which a tag may stand, and whether it is read-only; what holds a slash is no tag, such as the path on a drive.</summary>
+    /// <summary>
+    /// A path, behind which a tag may stand, and whether it is read-only; what holds a slash is no tag, such as the path on a drive.
+    /// </summary>
     private static GuestSharedFolderOptions Parse(string text)
     {
         string[] parts = text.Split(':');

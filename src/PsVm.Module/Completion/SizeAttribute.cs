@@ -3,7 +3,10 @@ using System.Management.Automation;
 
 namespace PsVm.Module.Completion;
 
-/// <summary>Takes sizes as people and PsVm write them: <c>4096</c>, <c>128MB</c>, <c>128 MiB</c>, <c>1.5GiB</c>; in every culture; blank is not given.</summary>
+/// <summary>
+/// Takes sizes as people and PsVm write them: <c>4096</c>, <c>128MB</c>, <c>128 MiB</c>, <c>1.5GiB</c>; in every culture; blank is not
+/// given.
+/// </summary>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class SizeAttribute : ArgumentTransformationAttribute
 {

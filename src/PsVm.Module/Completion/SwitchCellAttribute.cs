@@ -2,7 +2,9 @@ using System.Management.Automation;
 
 namespace PsVm.Module.Completion;
 
-/// <summary>Takes the cells of a table for a switch: True and False, as CSV has them, which PowerShell would refuse; blank is not given.</summary>
+/// <summary>
+/// Takes the cells of a table for a switch: True and False, as CSV has them, which PowerShell would refuse; blank is not given.
+/// </summary>
 /// <param name="notGiven">What the switch is then.</param>
 [AttributeUsage(AttributeTargets.Property)]
 internal sealed class SwitchCellAttribute(bool notGiven = false) : ArgumentTransformationAttribute

@@ -17,8 +17,8 @@ public sealed class GetGuestCommand : AnyGuestCmdlet
     public GuestState[]? State { get; set; }
 
     /// <summary>
-    /// Only guests with all of these labels, as in <c>@{ role = 'web' }</c> or <c>role=web*</c>; values may be patterns, and a name alone stands
-    /// for any value.
+    /// Only guests with all of these labels, as in <c>@{ role = 'web' }</c> or <c>role=web*</c>; values may be patterns, and a name alone
+    /// stands for any value.
     /// </summary>
     [Parameter]
     [ValidateNotNull]

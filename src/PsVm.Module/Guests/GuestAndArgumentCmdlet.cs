@@ -8,7 +8,9 @@ namespace PsVm.Module.Guests;
 /// <summary>The base of cmdlets that act on guests with one more thing to say, such as a path or a text.</summary>
 public abstract class GuestAndArgumentCmdlet : PsVmCmdlet
 {
-    /// <summary>Guests: names, patterns with *, ? and [ ], or objects. When guests are piped in, the first position is the argument's.</summary>
+    /// <summary>
+    /// Guests: names, patterns with *, ? and [ ], or objects. When guests are piped in, the first position is the argument's.
+    /// </summary>
     [Parameter(Position = 0)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]

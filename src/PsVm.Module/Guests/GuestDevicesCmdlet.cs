@@ -8,8 +8,8 @@ namespace PsVm.Module.Guests;
 public abstract class GuestDevicesCmdlet : PsVmCmdlet
 {
     /// <summary>
-    /// Disks: paths of raw images, or dictionaries with Path, Name, ReadOnly, FileAccessMode and Overlay. A template's clones need those that it was
-    /// made with.
+    /// Disks: paths of raw images, or dictionaries with Path, Name, ReadOnly, FileAccessMode and Overlay. A template's clones need those
+    /// that it was made with.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -17,8 +17,8 @@ public abstract class GuestDevicesCmdlet : PsVmCmdlet
     public GuestDiskOptions[] Disk { get; set; } = [];
 
     /// <summary>
-    /// Folders of the host's that the guest shares: paths, with <c>:TAG</c> and <c>:ro</c> behind them where wanted, or dictionaries with Path, Tag and
-    /// ReadOnly. A clone has those of its template's guest, by their tags.
+    /// Folders of the host's that the guest shares: paths, with <c>:TAG</c> and <c>:ro</c> behind them where wanted, or dictionaries with
+    /// Path, Tag and ReadOnly. A clone has those of its template's guest, by their tags.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -26,8 +26,8 @@ public abstract class GuestDevicesCmdlet : PsVmCmdlet
     public GuestSharedFolderOptions[] SharedFolder { get; set; } = [];
 
     /// <summary>
-    /// Network adapters: <c>Hub</c>, <c>Hub:NAME</c>, <c>Passt</c> or <c>Tap:DEVICE</c>, or dictionaries with Backend, Name, Hub, Device, Mac, Mtu and
-    /// Forward. A template's clones have those that it was made with, and this says what they lead to.
+    /// Network adapters: <c>Hub</c>, <c>Hub:NAME</c>, <c>Passt</c> or <c>Tap:DEVICE</c>, or dictionaries with Backend, Name, Hub, Device,
+    /// Mac, Mtu and Forward. A template's clones have those that it was made with, and this says what they lead to.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]

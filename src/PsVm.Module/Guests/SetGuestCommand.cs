@@ -6,7 +6,9 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Guests;
 
-/// <summary>Changes what guests may have of the CPU and of memory, and what operators say of them: notes, and labels to select them by.</summary>
+/// <summary>
+/// Changes what guests may have of the CPU and of memory, and what operators say of them: notes, and labels to select them by.
+/// </summary>
 [Cmdlet(VerbsCommon.Set, "Guest", SupportsShouldProcess = true)]
 [OutputType(typeof(Guest))]
 public sealed class SetGuestCommand : GuestCmdlet
@@ -17,7 +19,9 @@ public sealed class SetGuestCommand : GuestCmdlet
     [ArgumentCompleter(typeof(NothingCompleter))]
     public string? Notes { get; set; }
 
-    /// <summary>Labels instead of those that the guest has, as in <c>@{ role = 'web' }</c> or <c>role=web</c>; an empty dictionary: none.</summary>
+    /// <summary>
+    /// Labels instead of those that the guest has, as in <c>@{ role = 'web' }</c> or <c>role=web</c>; an empty dictionary: none.
+    /// </summary>
     [Parameter]
     [ValidateNotNull]
     [Labels]

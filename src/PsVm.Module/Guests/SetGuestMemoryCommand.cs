@@ -12,7 +12,9 @@ public sealed class SetGuestMemoryCommand : GuestCmdlet
 {
     private static readonly TimeSpan s_look = TimeSpan.FromMilliseconds(20);
 
-    /// <summary>RAM that each guest is to have for itself, such as 128MB: at most what it has, and at least what its kernel needs.</summary>
+    /// <summary>
+    /// RAM that each guest is to have for itself, such as 128MB: at most what it has, and at least what its kernel needs.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 1)]
     [Size]
     [Within(1, long.MaxValue)]
@@ -86,7 +88,8 @@ public sealed class SetGuestMemoryCommand : GuestCmdlet
             if (timeout != System.Threading.Timeout.InfiniteTimeSpan && System.Diagnostics.Stopwatch.GetElapsedTime(began) >= timeout)
             {
                 string why = info.State == GuestState.Suspended ? "it is suspended" : "it goes on trying";
-                throw NotReached(info, target, why, "Wait longer, give another target, or look at what the guest uses: Measure-Guest, Available.");
+                throw NotReached(
+                    info, target, why, "Wait longer, give another target, or look at what the guest uses: Measure-Guest, Available.");
             }
 
             cancellation.WaitHandle.WaitOne(s_look);

@@ -8,8 +8,8 @@ namespace PsVm.Module.Guests;
 public sealed partial class StartGuestCommand
 {
     /// <summary>
-    /// What to start from, one guest for each: a template or a path of one, a memory backend or its id, or an object with Name, Template, Count
-    /// and so on as properties, such as a row of a CSV file.
+    /// What to start from, one guest for each: a template or a path of one, a memory backend or its id, or an object with Name, Template,
+    /// Count and so on as properties, such as a row of a CSV file.
     /// </summary>
     [Parameter(Mandatory = true, ParameterSetName = FromInput, ValueFromPipeline = true)]
     [ValidateNotNull]
@@ -41,7 +41,9 @@ public sealed partial class StartGuestCommand
     public string? Pool { get; set; }
 
     /// <summary>Number of clones.</summary>
-    /// <remarks>It and what else is about clones binds without Template, too: Name may be the path of one, or the error is one that helps.</remarks>
+    /// <remarks>
+    /// It and what else is about clones binds without Template, too: Name may be the path of one, or the error is one that helps.
+    /// </remarks>
     [Parameter(ParameterSetName = DefaultRam)]
     [Parameter(ParameterSetName = FromTemplate)]
     [Parameter(ParameterSetName = FromPool)]
@@ -94,8 +96,8 @@ public sealed partial class StartGuestCommand
     public SwitchParameter KeepIdentity { get; set; }
 
     /// <summary>
-    /// Who each clone is, as its agent sees to it: a dictionary with HostName (in which {0} is the clone's number; $true: its name), MachineId, SshHostKeys
-    /// and Script, or a script that the guest's shell runs.
+    /// Who each clone is, as its agent sees to it: a dictionary with HostName (in which {0} is the clone's number; $true: its name),
+    /// MachineId, SshHostKeys and Script, or a script that the guest's shell runs.
     /// </summary>
     [Parameter(ParameterSetName = DefaultRam)]
     [Parameter(ParameterSetName = FromTemplate)]
@@ -153,7 +155,8 @@ public sealed partial class StartGuestCommand
     public SwitchParameter AllowPrivateDiscard { get; set; }
 
     /// <summary>
-    /// The guest's name, unique among guests, or several for a guest each; generated when not given. With a slash it is the path of a template.
+    /// The guest's name, unique among guests, or several for a guest each; generated when not given. With a slash it is the path of a
+    /// template.
     /// </summary>
     [Parameter(Position = 0, ValueFromPipelineByPropertyName = true)]
     [AllowNull]
@@ -209,8 +212,8 @@ public sealed partial class StartGuestCommand
     public SwitchParameter Balloon { get; set; }
 
     /// <summary>
-    /// Devices whose work other processes do (vhost-user): <c>fs:</c> or <c>block:</c> and the socket of a daemon, or dictionaries with Kind, Tag,
-    /// Socket, Path, Format, ReadOnly, Daemon and Arguments; with Path the daemon is started.
+    /// Devices whose work other processes do (vhost-user): <c>fs:</c> or <c>block:</c> and the socket of a daemon, or dictionaries with
+    /// Kind, Tag, Socket, Path, Format, ReadOnly, Daemon and Arguments; with Path the daemon is started.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]
@@ -219,8 +222,8 @@ public sealed partial class StartGuestCommand
     public GuestVhostUserOptions[] VhostUser { get; set; } = [];
 
     /// <summary>
-    /// Named ports of the guest's console device (<c>/dev/virtio-ports/NAME</c>), which programs of the host reach by a Unix socket: names, or dictionaries
-    /// with Name and Path. A template's clones have those that it was made with.
+    /// Named ports of the guest's console device (<c>/dev/virtio-ports/NAME</c>), which programs of the host reach by a Unix socket: names,
+    /// or dictionaries with Name and Path. A template's clones have those that it was made with.
     /// </summary>
     [Parameter]
     [ValidateNotNullOrEmpty]

@@ -14,7 +14,8 @@ public sealed partial class StartGuestCommand : GuestDevicesCmdlet
     private static readonly HashSet<string> s_common = [.. PSCmdlet.CommonParameters, .. PSCmdlet.OptionalCommonParameters];
 
     private const long DefaultMemory = 128L << 20;
-    private const string DefaultRam = "DefaultRam", Backends = "MemoryBackend", FromTemplate = "Template", FromPool = "Pool", FromInput = "InputObject";
+    private const string DefaultRam = "DefaultRam", Backends = "MemoryBackend", FromTemplate = "Template", FromPool = "Pool",
+        FromInput = "InputObject";
 
     internal static void Run(GuestOptions options, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
     {
@@ -53,7 +54,9 @@ public sealed partial class StartGuestCommand : GuestDevicesCmdlet
     {
         if (InputObject?.BaseObject is Guest or GuestInfo)
         {
-            GuestReference piped = InputObject.BaseObject is Guest guest ? new(guest.Name, guest.Id) : ((GuestInfo)InputObject.BaseObject).Reference;
+            GuestReference piped = InputObject.BaseObject is Guest guest
+                ? new(guest.Name, guest.Id)
+                : ((GuestInfo)InputObject.BaseObject).Reference;
             return Selection.OnGuests([piped], StartAgain);
         }
 
@@ -81,11 +84,14 @@ public sealed partial class StartGuestCommand : GuestDevicesCmdlet
         }
 
         // Objects of ours have properties such as Name and Memory of their own, which say nothing of the guest that is to start.
-        (BackendReference[] backends, string? template, bool isRow) = StartInput.Read(input, MemoryBackend, Template, IsOnCommandLine(nameof(Template)));
+        (BackendReference[] backends, string? template, bool isRow) = StartInput.Read(
+            input, MemoryBackend, Template, IsOnCommandLine(nameof(Template)));
         string? pool = (InputObject?.BaseObject as GuestPool)?.Name ?? Pool;
         bool Counts(string parameter) => IsOnCommandLine(parameter) || (isRow && IsGiven(parameter));
         string? Text(string parameter, string? value) => !Counts(parameter) ? null : NotEmpty(parameter, value);
-        string[] given = !Counts(nameof(Name)) ? [] : [.. (Name ?? new string?[1]).Select(name => NotEmpty(nameof(Name), name)).OfType<string>()];
+        string[] given = !Counts(nameof(Name))
+            ? []
+            : [.. (Name ?? new string?[1]).Select(name => NotEmpty(nameof(Name), name)).OfType<string>()];
         if (template is null && pool is null && backends.Length == 0 && given is [{ } only] && StartInput.IsPath(only))
         {
             (given, template) = ([], only);
@@ -96,11 +102,14 @@ public sealed partial class StartGuestCommand : GuestDevicesCmdlet
             Name = given.Length == 1 ? given[0] : null,
             BackendIds = backends,
             MemoryPath = ResolvePath(MemPath),
-            Memory = (Counts(nameof(Memory)) ? Memory : null) ?? (template is null && pool is null && backends.Length == 0 ? DefaultMemory : 0),
+            Memory =
+                (Counts(nameof(Memory)) ? Memory : null) ?? (template is null && pool is null && backends.Length == 0 ? DefaultMemory : 0),
             Kernel = ResolvePath(Text(nameof(Kernel), Kernel)),
             Initrd = ResolvePath(Text(nameof(Initrd), Initrd)),
             Firmware = ResolvePath(Text(nameof(Firmware), Firmware)),
-            CommandLine = Counts(nameof(CommandLine)) && (CommandLine is not "" || IsOnCommandLine(nameof(CommandLine))) ? CommandLine : null,
+            CommandLine = Counts(nameof(CommandLine)) && (CommandLine is not "" || IsOnCommandLine(nameof(CommandLine)))
+                ? CommandLine
+                : null,
             Harts = Counts(nameof(Harts)) ? Harts : null,
             MachineType = Text(nameof(MachineType), MachineType),
             DenyPrivateDiscard = DenyPrivateDiscard,
@@ -118,7 +127,8 @@ public sealed partial class StartGuestCommand : GuestDevicesCmdlet
             Balloon = IsGiven(nameof(Balloon)) ? Balloon.IsPresent : null,
             Disks = ResolvePaths(Disk),
             SharedFolders = ResolvePaths(SharedFolder),
-            VhostUser = Array.ConvertAll(VhostUser, device => device with { Socket = ResolvePath(device.Socket), Path = ResolvePath(device.Path) }),
+            VhostUser = Array.ConvertAll(
+                VhostUser, device => device with { Socket = ResolvePath(device.Socket), Path = ResolvePath(device.Path) }),
             ConsolePorts = Array.ConvertAll(ConsolePort, port => port with { Path = ResolvePath(port.Path) }),
             Networks = Network,
             NoReboot = NoReboot,
@@ -146,7 +156,8 @@ public sealed partial class StartGuestCommand : GuestDevicesCmdlet
 
         IReadOnlyList<string?> names = given.Length <= 1 ? Fleet.Names(options.Name, format, count)
             : format is null && count == 1 ? given
-            : throw NamesConflict(given, $"beside -{(format is null ? nameof(Count) : nameof(NameFormat))}", "Give only names, or only a format.");
+            : throw NamesConflict(
+                given, $"beside -{(format is null ? nameof(Count) : nameof(NameFormat))}", "Give only names, or only a format.");
         return (output, cancellation) => Fleet.Start(
             options,
             names,
@@ -174,7 +185,8 @@ public sealed partial class StartGuestCommand : GuestDevicesCmdlet
     /// <param name="output">The output.</param>
     /// <param name="isPart">It is part of what is shown already.</param>
     /// <param name="cancellation">Gives up.</param>
-    internal static void StartAgain(GuestReference guest, IGuestHost host, ICmdletOutput output, bool isPart, CancellationToken cancellation)
+    internal static void StartAgain(
+        GuestReference guest, IGuestHost host, ICmdletOutput output, bool isPart, CancellationToken cancellation)
     {
         LatestStep step = new();
         using ProgressTicker progress = new(output, elapsed => step.At($"Starting guest '{guest}'", elapsed) with { IsPart = isPart });
@@ -198,7 +210,9 @@ public sealed partial class StartGuestCommand : GuestDevicesCmdlet
 
     /// <summary>The path of the template that has the name in the session's location; null: there is none.</summary>
     private string? TemplateHere(string? name) =>
-        name is not null && !StartInput.IsPath(name) && ResolvePath($"./{name}") is { } path && ModuleServices.Templates.Exists(path) ? path : null;
+        name is not null && !StartInput.IsPath(name) && ResolvePath($"./{name}") is { } path && ModuleServices.Templates.Exists(path)
+            ? path
+            : null;
 
     private static CmdletException NameOfTemplate(string name, string path) => new(
         ModuleErrorIds.NameOfTemplate,

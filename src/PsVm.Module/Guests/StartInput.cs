@@ -11,7 +11,9 @@ internal static class StartInput
     /// <param name="backends">What -MemoryBackend says.</param>
     /// <param name="template">What -Template or the item's property of that name says.</param>
     /// <param name="isTemplateGiven">-Template stood on the command line.</param>
-    /// <returns>Backends, or the path of a template, or none; and whether the item's properties are parameters, as in a row of a table.</returns>
+    /// <returns>
+    /// Backends, or the path of a template, or none; and whether the item's properties are parameters, as in a row of a table.
+    /// </returns>
     /// <exception cref="CmdletException">A guest cannot start from it.</exception>
     public static (BackendReference[] Backends, string? Template, bool IsRow) Read(
         PSObject? input, BackendReference[] backends, string? template, bool isTemplateGiven)
@@ -28,16 +30,22 @@ internal static class StartInput
             BackendReference backend => ([backend], onCommandLine, false),
             string text when IsPath(text) => ([], text, false),
             string id => ([new BackendReference(id)], onCommandLine, false),
-            IEnumerable<object> several => ([.. several.SelectMany(item => Read(PSObject.AsPSObject(item), [], null, false).Backends)], onCommandLine, false),
+            IEnumerable<object> several =>
+                ([.. several.SelectMany(item => Read(PSObject.AsPSObject(item), [], null, false).Backends)], onCommandLine, false),
             PSCustomObject when IsRow(input) => ([], template, true),
-            System.Collections.IDictionary => throw Invalid(input, "a dictionary", "Splat it: Start-Guest @options, or make an object of it: [pscustomobject] $options."),
-            var other => throw Invalid(input, $"a {other.GetType().Name}", "Pipe templates, paths of templates, pools, memory backends, or rows with Name and Template."),
+            System.Collections.IDictionary =>
+                throw Invalid(input, "a dictionary", "Splat it: Start-Guest @options, or make an object of it: [pscustomobject] $options."),
+            var other => throw Invalid(
+                input,
+                $"a {other.GetType().Name}",
+                "Pipe templates, paths of templates, pools, memory backends, or rows with Name and Template."),
         };
     }
 
     /// <summary>The text can only be a path: names and ids have no slash, but for a guest's backend.</summary>
     public static bool IsPath(string text) =>
-        text.StartsWith('.') || text.StartsWith('~') || text.StartsWith('/') || text.Contains(Path.DirectorySeparatorChar, StringComparison.Ordinal);
+        text.StartsWith('.') || text.StartsWith('~') || text.StartsWith('/')
+            || text.Contains(Path.DirectorySeparatorChar, StringComparison.Ordinal);
 
     /// <summary>The text is the id of a memory backend.</summary>
     public static bool IsBackend(string text, IMemoryHost host) => host.List().Any(backend =>

@@ -58,7 +58,8 @@ public sealed class UseGuestCommand : PsVmCmdlet
     internal static GuestReference? Start(GuestOptions options, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
     {
         string from = options.Pool is null ? $"template '{options.Template}'" : $"pool '{options.Pool}'";
-        if (!output.ShouldProcess(() => $"Run a script block with a clone of {from}, and remove the clone", () => host.CheckStart(options, cancellation)))
+        if (!output.ShouldProcess(
+            () => $"Run a script block with a clone of {from}, and remove the clone", () => host.CheckStart(options, cancellation)))
         {
             return null;
         }
@@ -130,7 +131,8 @@ public sealed class UseGuestCommand : PsVmCmdlet
         }
     }
 
-    private static void WaitForAgent(GuestReference guest, TimeSpan timeout, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
+    private static void WaitForAgent(
+        GuestReference guest, TimeSpan timeout, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
     {
         const string expected = "to have an agent that answers";
         using ProgressTicker progress = new(output, $"Waiting for guest '{guest}' {expected}", timeout);

@@ -28,7 +28,9 @@ public sealed class WaitGuestCommand : AnyGuestCmdlet
     [NotUnset]
     public SwitchParameter ForAgent { get; set; }
 
-    /// <summary>Looks only at what has not been looked at: after the echo of what was typed, what was found, or what was received last.</summary>
+    /// <summary>
+    /// Looks only at what has not been looked at: after the echo of what was typed, what was found, or what was received last.
+    /// </summary>
     [Parameter(ParameterSetName = "Text")]
     [Parameter(ParameterSetName = "Pattern")]
     public SwitchParameter New { get; set; }

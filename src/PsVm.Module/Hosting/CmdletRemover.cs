@@ -4,13 +4,17 @@ using System.Reflection;
 
 namespace PsVm.Module.Hosting;
 
-/// <summary>Who removes a module: PowerShell tells the module that it is removed, but neither by which cmdlet nor whether with -Force.</summary>
+/// <summary>
+/// Who removes a module: PowerShell tells the module that it is removed, but neither by which cmdlet nor whether with -Force.
+/// </summary>
 internal static class CmdletRemover
 {
     private const BindingFlags Any = BindingFlags.Instance | BindingFlags.Public | BindingFlags.NonPublic;
 
     /// <summary>The cmdlet whose pipeline step this is; null when the engine does not say.</summary>
-    /// <remarks>The engine has it, but not for others to see. Should it look different one day, removals are refused while guests run.</remarks>
+    /// <remarks>
+    /// The engine has it, but not for others to see. Should it look different one day, removals are refused while guests run.
+    /// </remarks>
     public static PSCmdlet? In(Runspace runspace)
     {
         object? context = Get(runspace, "ExecutionContext");

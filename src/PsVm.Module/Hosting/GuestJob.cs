@@ -5,7 +5,9 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Hosting;
 
-/// <summary>A cmdlet's work in the background (-AsJob): what it says is the job's, and to stop the job is to the work what Ctrl+C is.</summary>
+/// <summary>
+/// A cmdlet's work in the background (-AsJob): what it says is the job's, and to stop the job is to the work what Ctrl+C is.
+/// </summary>
 /// <remarks>
 /// It is Failed when there was an error, so that one is seen in Get-Job, and Completed when there was none. It ends with the session
 /// (runspace) that began it, which alone knows of it; guests that were made by then remain. Source: about_Jobs.
@@ -94,7 +96,8 @@ public sealed class GuestJob : Job
     {
         if (disposing)
         {
-            // Not for those who are told of its end: Receive-Job -AutoRemoveJob is, on the worker, and waits there for the thread that is here.
+            // Not for those who are told of its end: Receive-Job -AutoRemoveJob is, on the worker, and waits there for the thread that is
+            // here.
             RequestStop();
             WaitForWork();
             StayForOthers();
@@ -171,8 +174,8 @@ public sealed class GuestJob : Job
     }
 
     /// <summary>
-    /// Has a job that was removed at its end be among the session's jobs as long as its end is told. Receive-Job -Wait -AutoRemoveJob removes a job that ends
-    /// while it begins to wait, and once more where it is told of the end, and would say that it is not there.
+    /// Has a job that was removed at its end be among the session's jobs as long as its end is told. Receive-Job -Wait -AutoRemoveJob
+    /// removes a job that ends while it begins to wait, and once more where it is told of the end, and would say that it is not there.
     /// </summary>
     private void StayForOthers()
     {

@@ -19,7 +19,9 @@ public sealed class ModuleLifetime : IModuleAssemblyInitializer, IModuleAssembly
     private static readonly ConditionalWeakTable<Runspace, object> s_heard = [];
 
     /// <summary>There are hosts, which may have guests.</summary>
-    /// <remarks>Asked before they are: what they are made of is not loaded until then, and may be uninstalled by the end of the process.</remarks>
+    /// <remarks>
+    /// Asked before they are: what they are made of is not loaded until then, and may be uninstalled by the end of the process.
+    /// </remarks>
     internal static bool HasHosts { get; set; }
 
     /// <inheritdoc/>

@@ -3,8 +3,8 @@ using PsVm.Module.Output;
 namespace PsVm.Module.Hosting;
 
 /// <summary>
-/// What stands in the first two positions of a cmdlet that acts on things with one more thing to say. Both <c>Checkpoint-Guest web ./t</c> and
-/// <c>$guest | Checkpoint-Guest ./t</c> are what people write. PowerShell gives the first position to the things before it knows of a
+/// What stands in the first two positions of a cmdlet that acts on things with one more thing to say. Both <c>Checkpoint-Guest web ./t</c>
+/// and <c>$guest | Checkpoint-Guest ./t</c> are what people write. PowerShell gives the first position to the things before it knows of a
 /// pipeline, so what stands there moves on to the argument when things come through the pipeline.
 /// </summary>
 /// <typeparam name="T">What says which thing.</typeparam>

@@ -4,7 +4,9 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Hosting;
 
-/// <summary>The base of every cmdlet: cancellation by Ctrl+C, the host's log on the verbose stream and in a file, and work off the pipeline thread.</summary>
+/// <summary>
+/// The base of every cmdlet: cancellation by Ctrl+C, the host's log on the verbose stream and in a file, and work off the pipeline thread.
+/// </summary>
 public abstract class PsVmCmdlet : PSCmdlet, IDisposable
 {
     private readonly CancellationTokenSource _stopping = new();

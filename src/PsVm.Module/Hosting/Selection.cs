@@ -5,7 +5,9 @@ namespace PsVm.Module.Hosting;
 /// <summary>Finds what operators mean by names, ids, patterns and objects. The same for all cmdlets.</summary>
 internal static class Selection
 {
-    /// <summary>The guests that are meant, each once, in the order in which they are named; those of a pattern in the order of their start.</summary>
+    /// <summary>
+    /// The guests that are meant, each once, in the order in which they are named; those of a pattern in the order of their start.
+    /// </summary>
     /// <param name="wanted">Names, patterns, or certain guests.</param>
     /// <param name="host">Where the guests live.</param>
     /// <param name="output">An error goes there for each name that no guest has; a pattern may match none.</param>
@@ -27,7 +29,9 @@ internal static class Selection
         return [.. found.Values];
     }
 
-    /// <summary>Work on the guests that are meant; the operator is told first of names that none has, and of guests that have failed.</summary>
+    /// <summary>
+    /// Work on the guests that are meant; the operator is told first of names that none has, and of guests that have failed.
+    /// </summary>
     /// <remarks>Call it on the pipeline thread.</remarks>
     public static CmdletWork OnGuests(
         IReadOnlyList<GuestReference> wanted, Action<IReadOnlyList<GuestReference>, IGuestHost, ICmdletOutput, CancellationToken> run)
@@ -45,7 +49,9 @@ internal static class Selection
         };
     }
 
-    /// <summary>The backends that are meant, each once, in the order in which they are named; those of a pattern in the order they were made.</summary>
+    /// <summary>
+    /// The backends that are meant, each once, in the order in which they are named; those of a pattern in the order they were made.
+    /// </summary>
     /// <param name="wanted">Ids, ids with a guest's name before them, patterns of either, or certain backends.</param>
     /// <param name="host">Where the backends are.</param>
     /// <param name="output">An error goes there for each id that no backend has; a pattern may match none.</param>

@@ -35,8 +35,8 @@ internal sealed class Session
     }
 
     /// <summary>
-    /// Writes what has happened since the last call to the verbose stream, also what happened between two cmdlets. A warning of the host's is
-    /// written as one, in the session that comes by it first.
+    /// Writes what has happened since the last call to the verbose stream, also what happened between two cmdlets. A warning of the host's
+    /// is written as one, in the session that comes by it first.
     /// </summary>
     /// <param name="host">The host attended to.</param>
     /// <param name="output">The output.</param>
@@ -111,7 +111,8 @@ internal sealed class Session
             if (isNews)
             {
                 string id = guest.Failure?.Id ?? GuestErrorIds.GuestFailed;
-                output.WriteWarning($"[{id}] Guest '{guest.Name}' failed at {guest.EndedAt?.ToLocalTime():yyyy-MM-dd HH:mm:ss}: {guest.StopReason}");
+                output.WriteWarning(
+                    $"[{id}] Guest '{guest.Name}' failed at {guest.EndedAt?.ToLocalTime():yyyy-MM-dd HH:mm:ss}: {guest.StopReason}");
             }
         }
     }

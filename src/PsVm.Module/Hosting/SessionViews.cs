@@ -5,10 +5,12 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Hosting;
 
-/// <summary>How PsVm's objects look, their views and columns: a session gets them with the first cmdlet it runs, and not when it imports.</summary>
+/// <summary>
+/// How PsVm's objects look, their views and columns: a session gets them with the first cmdlet it runs, and not when it imports.
+/// </summary>
 /// <remarks>
-/// What reads them is PowerShell's own code, which must be compiled first where PowerShell is a .NET tool: a third of an import that reads them.
-/// It is compiled in the background while the importer goes on.
+/// What reads them is PowerShell's own code, which must be compiled first where PowerShell is a .NET tool: a third of an import that reads
+/// them. It is compiled in the background while the importer goes on.
 /// </remarks>
 internal static class SessionViews
 {
@@ -29,7 +31,9 @@ internal static class SessionViews
     }
 
     /// <summary>Gives the session its views, unless it has them. They go with the module, when that is removed.</summary>
-    /// <param name="module">The module that a cmdlet is of; null: it came by itself, and what it gives looks as PowerShell thinks best.</param>
+    /// <param name="module">
+    /// The module that a cmdlet is of; null: it came by itself, and what it gives looks as PowerShell thinks best.
+    /// </param>
     public static void Load(PSModuleInfo? module)
     {
         if (module?.SessionState is not null && !(module.NestedModules.Any(nested => nested.Name == Name) && AreLoaded()))

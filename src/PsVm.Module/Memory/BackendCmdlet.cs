@@ -8,7 +8,10 @@ namespace PsVm.Module.Memory;
 /// <summary>The base of cmdlets that act on live backends.</summary>
 public abstract class BackendCmdlet : PsVmCmdlet
 {
-    /// <summary>Live backends: ids, ids with a guest's name before them (web/ram.default), patterns, or objects; an object means the very backend, and tells default RAMs of one id apart.</summary>
+    /// <summary>
+    /// Live backends: ids, ids with a guest's name before them (web/ram.default), patterns, or objects; an object means the very backend,
+    /// and tells default RAMs of one id apart.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]

@@ -168,7 +168,9 @@ public abstract class BackendOptionsCmdlet : PsVmCmdlet
 
     // An empty path is an unset variable, and no wish for memory without a file. What has no file says so: an outcome's Kind.
     private string? GivenPath() =>
-        MyInvocation.BoundParameters.ContainsKey(nameof(Path)) && Kind?.Value is null or BackendKind.File ? Path ?? string.Empty : NullIfEmpty(Path);
+        MyInvocation.BoundParameters.ContainsKey(nameof(Path)) && Kind?.Value is null or BackendKind.File
+            ? Path ?? string.Empty
+            : NullIfEmpty(Path);
 
     private static string? NullIfEmpty(string? text) => string.IsNullOrEmpty(text) ? null : text;
 }

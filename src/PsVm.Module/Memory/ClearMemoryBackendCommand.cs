@@ -7,8 +7,8 @@ namespace PsVm.Module.Memory;
 
 /// <summary>Discards a range of guest memory and tells what the host got back.</summary>
 /// <remarks>
-/// Both <c>Clear-MemoryBackend ram0 0 4MB</c> and <c>$ram | Clear-MemoryBackend 0 4MB</c> are what people write. PowerShell gives the first position
-/// to Id before it knows of a pipeline, so what stands there moves on to the range when backends come through the pipeline.
+/// Both <c>Clear-MemoryBackend ram0 0 4MB</c> and <c>$ram | Clear-MemoryBackend 0 4MB</c> are what people write. PowerShell gives the first
+/// position to Id before it knows of a pipeline, so what stands there moves on to the range when backends come through the pipeline.
 /// </remarks>
 [Cmdlet(VerbsCommon.Clear, "MemoryBackend", SupportsShouldProcess = true)]
 [OutputType(typeof(DiscardOutcome))]

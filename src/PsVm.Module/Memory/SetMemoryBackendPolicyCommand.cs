@@ -5,7 +5,9 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Memory;
 
-/// <summary>Sets the process-wide policy for memory: whether backends made from now on may discard, and how much memory guests must leave.</summary>
+/// <summary>
+/// Sets the process-wide policy for memory: whether backends made from now on may discard, and how much memory guests must leave.
+/// </summary>
 [Cmdlet(VerbsCommon.Set, "MemoryBackendPolicy", SupportsShouldProcess = true, DefaultParameterSetName = Reserve)]
 [OutputType(typeof(void))]
 public sealed class SetMemoryBackendPolicyCommand : PsVmCmdlet
@@ -17,7 +19,10 @@ public sealed class SetMemoryBackendPolicyCommand : PsVmCmdlet
     [NotUnset]
     public SwitchParameter DenyPrivateDiscard { get; set; }
 
-    /// <summary>Memory of the host, or of its control group, that guests must leave, such as 1GB: who grows when there is less is held. 0: all may be taken.</summary>
+    /// <summary>
+    /// Memory of the host, or of its control group, that guests must leave, such as 1GB: who grows when there is less is held. 0: all may
+    /// be taken.
+    /// </summary>
     /// <remarks>Null, as in a variable that was not set, is the default.</remarks>
     [Parameter(Mandatory = true, ParameterSetName = Reserve)]
     [Parameter(ParameterSetName = Discards)]

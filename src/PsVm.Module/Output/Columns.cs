@@ -29,7 +29,8 @@ public static class Columns
 
     /// <summary>CPU time in seconds.</summary>
     /// <param name="guest">A guest, its state or its measurement.</param>
-    public static double? CpuSeconds(PSObject guest) => (Of(guest) as GuestMeasurement)?.CpuTime.TotalSeconds ?? Info(guest)?.CpuTime.TotalSeconds;
+    public static double? CpuSeconds(PSObject guest) =>
+        (Of(guest) as GuestMeasurement)?.CpuTime.TotalSeconds ?? Info(guest)?.CpuTime.TotalSeconds;
 
     /// <summary>Instructions retired, in millions.</summary>
     /// <param name="guest">A guest, its state or its measurement.</param>
@@ -38,7 +39,8 @@ public static class Columns
 
     /// <summary>Millions of instructions per second.</summary>
     /// <param name="measurement">A <see cref="GuestMeasurement"/>.</param>
-    public static double? MegaInstructionsPerSecond(PSObject measurement) => (Of(measurement) as GuestMeasurement)?.InstructionsPerSecond / 1e6;
+    public static double? MegaInstructionsPerSecond(PSObject measurement) =>
+        (Of(measurement) as GuestMeasurement)?.InstructionsPerSecond / 1e6;
 
     /// <summary>How often harts waited for an interrupt.</summary>
     /// <param name="measurement">A <see cref="GuestMeasurement"/>.</param>

@@ -22,7 +22,9 @@ internal static class Confirmations
     /// <summary>Asks whether to go on with something that changes the system.</summary>
     /// <param name="output">The output.</param>
     /// <param name="action">What is about to happen, as a sentence; made only when somebody will read it.</param>
-    /// <param name="check">Finds out, under -WhatIf, what is wrong with it as far as that can be known without doing it, and throws.</param>
+    /// <param name="check">
+    /// Finds out, under -WhatIf, what is wrong with it as far as that can be known without doing it, and throws.
+    /// </param>
     /// <returns>False under <c>-WhatIf</c> or when the operator says no.</returns>
     public static bool ShouldProcess(this ICmdletOutput output, Func<string> action, Action? check = null)
     {
@@ -34,7 +36,9 @@ internal static class Confirmations
         return output.Confirmation == Confirmation.None || output.ShouldProcess(action());
     }
 
-    /// <summary>What a cmdlet's parameters and the session's preferences ask for; when in doubt, everything. Source: about_Preference_Variables.</summary>
+    /// <summary>
+    /// What a cmdlet's parameters and the session's preferences ask for; when in doubt, everything. Source: about_Preference_Variables.
+    /// </summary>
     public static Confirmation Of(PSCmdlet cmdlet)
     {
         CmdletAttribute? declared = cmdlet.GetType().GetCustomAttribute<CmdletAttribute>();

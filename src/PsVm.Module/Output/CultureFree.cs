@@ -68,7 +68,8 @@ public static class CultureFree
         {
             [] => plain.ToString(plain is DateTimeOffset ? "O" : null, CultureInfo.InvariantCulture),
             [IFormatProvider culture] => plain.ToString(null, culture),
-            [var format, .. var rest] => plain.ToString($"{format}", rest is [IFormatProvider culture] ? culture : CultureInfo.CurrentCulture),
+            [var format, .. var rest] =>
+                plain.ToString($"{format}", rest is [IFormatProvider culture] ? culture : CultureInfo.CurrentCulture),
         };
     }
 

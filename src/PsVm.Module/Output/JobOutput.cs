@@ -2,7 +2,9 @@ using System.Management.Automation;
 
 namespace PsVm.Module.Output;
 
-/// <summary>The output of work that is done in the background: the streams of a job, which keep what was said until it is received.</summary>
+/// <summary>
+/// The output of work that is done in the background: the streams of a job, which keep what was said until it is received.
+/// </summary>
 /// <param name="job">The job.</param>
 /// <param name="cmdlet">The name of the cmdlet whose work it is.</param>
 /// <param name="confirmations">What the operator was asked before it began; null: there was nothing to ask.</param>

@@ -9,7 +9,9 @@ internal sealed record MemoryMapPicture(long CellSize, IReadOnlyList<MemoryMapRo
     /// <summary>Most cells of a picture: more are too many to look at, and for a viewer to draw.</summary>
     public const int MostCells = 100_000;
 
-    /// <summary>The smallest size of cells, from the one that is wanted by doubling, with which a picture has no more than <see cref="MostCells"/>.</summary>
+    /// <summary>
+    /// The smallest size of cells, from the one that is wanted by doubling, with which a picture has no more than <see cref="MostCells"/>.
+    /// </summary>
     /// <param name="wanted">Bytes.</param>
     /// <param name="guests">Bytes of RAM of each guest.</param>
     public static long FitCellSize(long wanted, IReadOnlyList<long> guests)

@@ -37,7 +37,8 @@ internal static class MemoryMapSvg
         int chartTop = top + mapHeight + 40;
         int height = picture.History.Count > 1 ? chartTop + ChartHeight + 40 : top + mapHeight + Margin;
 
-        using XmlWriter svg = XmlWriter.Create(stream, new XmlWriterSettings { Encoding = new UTF8Encoding(false), OmitXmlDeclaration = true });
+        using XmlWriter svg = XmlWriter.Create(
+            stream, new XmlWriterSettings { Encoding = new UTF8Encoding(false), OmitXmlDeclaration = true });
         svg.WriteStartElement("svg", Namespace);
         svg.WriteAttributeString("viewBox", $"0 0 {width} {height}");
         svg.WriteAttributeString("width", $"{width}");

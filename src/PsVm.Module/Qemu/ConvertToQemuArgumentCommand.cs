@@ -15,7 +15,9 @@ public sealed partial class ConvertToQemuArgumentCommand : PsVmCmdlet
 {
     private int _unnamed;
 
-    /// <summary>Backends (objects, ids, patterns), options, reports, outcomes, or guests (objects, or names when no backend has that id).</summary>
+    /// <summary>
+    /// Backends (objects, ids, patterns), options, reports, outcomes, or guests (objects, or names when no backend has that id).
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0, ParameterSetName = "Backend", ValueFromPipeline = true)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]

@@ -14,8 +14,8 @@ public sealed class CheckpointGuestCommand : GuestAndArgumentCmdlet
     private readonly List<(GuestReference Guest, CheckpointOptions Options, bool IntoFolder)> _wanted = [];
 
     /// <summary>
-    /// The folder that becomes the template, another for each guest; those above it are made. With a slash at its end: the folder in which the
-    /// template has the guest's name.
+    /// The folder that becomes the template, another for each guest; those above it are made. With a slash at its end: the folder in which
+    /// the template has the guest's name.
     /// </summary>
     [Parameter(Position = 1, ValueFromPipelineByPropertyName = true)]
     [ValidateNotNullOrEmpty]

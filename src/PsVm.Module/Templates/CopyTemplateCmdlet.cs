@@ -11,7 +11,10 @@ public abstract class CopyTemplateCmdlet : TemplatePathCmdlet
     private readonly List<string> _paths = [];
     private string _destination = string.Empty;
 
-    /// <summary>Folders of templates, or patterns with *, ? and [ ]; a template object does as well. When templates are piped in, the first position is the destination's.</summary>
+    /// <summary>
+    /// Folders of templates, or patterns with *, ? and [ ]; a template object does as well. When templates are piped in, the first position
+    /// is the destination's.
+    /// </summary>
     [Parameter(Position = 0)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -52,7 +55,9 @@ public abstract class CopyTemplateCmdlet : TemplatePathCmdlet
         TemplateCopyOptions wanted = options with { IntoFolder = options.IntoFolder || paths.Count > 1 };
         NeedingTemplates needing = new(templates, output);
         string[] along = [.. paths.Select(System.IO.Path.TrimEndingDirectorySeparator)];
-        Dictionary<string, string> remarks = work.Leaves ? paths.ToDictionary(path => path, path => needing.Note(path, along, cancellation)) : [];
+        Dictionary<string, string> remarks = work.Leaves
+            ? paths.ToDictionary(path => path, path => needing.Note(path, along, cancellation))
+            : [];
         TemplateTravel.ForEach(
             paths,
             path => $"{work.Verb} template '{path}'{Leaving(path)} to '{work.Check(templates, path, wanted)}'{Replacing(path)}",
@@ -88,7 +93,8 @@ public abstract class CopyTemplateCmdlet : TemplatePathCmdlet
             return null;
         }
 
-        TemplateCopyOptions options = new() { Destination = ResolvePath(_destination)!, IntoFolder = _destination.EndsWith('/'), Force = Force };
+        TemplateCopyOptions options =
+            new() { Destination = ResolvePath(_destination)!, IntoFolder = _destination.EndsWith('/'), Force = Force };
         ITemplateHost templates = ModuleServices.Templates;
         CopyingWork work = Work;
         string[] paths = [.. _paths.Distinct()];

@@ -13,7 +13,10 @@ public sealed class ExportGuestTemplateCommand : TemplatePathCmdlet
     private readonly List<string> _paths = [];
     private string _path = string.Empty;
 
-    /// <summary>Folders of templates, or patterns with *, ? and [ ]; a template object does as well. When templates are piped in, the first position is the archive's.</summary>
+    /// <summary>
+    /// Folders of templates, or patterns with *, ? and [ ]; a template object does as well. When templates are piped in, the first position
+    /// is the archive's.
+    /// </summary>
     [Parameter(Position = 0)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]

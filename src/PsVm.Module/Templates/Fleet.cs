@@ -29,7 +29,8 @@ internal static class Fleet
             return [.. Enumerable.Repeat(name, count)];
         }
 
-        string?[] names = [.. Enumerable.Range(1, count).Select(number => Format("-NameFormat", format, () => string.Format(CultureInfo.InvariantCulture, format, number)))];
+        string?[] names = [.. Enumerable.Range(1, count).Select(
+            number => Format("-NameFormat", format, () => string.Format(CultureInfo.InvariantCulture, format, number)))];
         return names.Distinct(StringComparer.OrdinalIgnoreCase).Count() == count
             ? names
             : throw new CmdletException(
@@ -45,7 +46,9 @@ internal static class Fleet
     /// <param name="test">Finds out what is wrong with the template at a path; true: by the content of its files.</param>
     /// <param name="host">Where they live.</param>
     /// <param name="output">Where the guests go, each as it has started.</param>
-    /// <param name="cancellation">Starts no more, and removes those that the next cmdlet has not taken, as after <c>Select-Object -First</c>.</param>
+    /// <param name="cancellation">
+    /// Starts no more, and removes those that the next cmdlet has not taken, as after <c>Select-Object -First</c>.
+    /// </param>
     public static void Start(
         GuestOptions options,
         IReadOnlyList<string?> names,

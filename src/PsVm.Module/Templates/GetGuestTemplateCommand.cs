@@ -53,9 +53,11 @@ public sealed class GetGuestTemplateCommand : TemplatePathCmdlet
     }
 
     /// <summary>Gives the templates in a folder as a tree, and else what <see cref="List"/> gives.</summary>
-    internal static void ListTree(string folder, ITemplateHost templates, IGuestHost guests, ICmdletOutput output, CancellationToken cancellation)
+    internal static void ListTree(
+        string folder, ITemplateHost templates, IGuestHost guests, ICmdletOutput output, CancellationToken cancellation)
     {
-        ILookup<string?, GuestInfo> clones = guests.List(cancellation).Where(guest => !guest.State.IsOver()).ToLookup(guest => guest.Template);
+        ILookup<string?, GuestInfo> clones = guests.List(cancellation).Where(guest => !guest.State.IsOver())
+            .ToLookup(guest => guest.Template);
         foreach (TemplateNode node in templates.Tree(folder, cancellation))
         {
             output.WriteObject(node with { Clones = clones[node.Path].Count() });

@@ -13,7 +13,10 @@ public sealed class ImportGuestTemplateCommand : TemplatePathCmdlet
     private readonly List<string> _paths = [];
     private string _destination = string.Empty;
 
-    /// <summary>Archives, or patterns with *, ? and [ ]; an archive object or a file does as well. When archives are piped in, the first position is the destination's.</summary>
+    /// <summary>
+    /// Archives, or patterns with *, ? and [ ]; an archive object or a file does as well. When archives are piped in, the first position is
+    /// the destination's.
+    /// </summary>
     [Parameter(Position = 0)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -56,7 +59,8 @@ public sealed class ImportGuestTemplateCommand : TemplatePathCmdlet
 
     private protected override CmdletWork? Bind()
     {
-        (string[] paths, _destination) = Bind("an archive", nameof(Path), Path, InputObject, nameof(Destination), Destination, isOptional: true);
+        (string[] paths, _destination) = Bind(
+            "an archive", nameof(Path), Path, InputObject, nameof(Destination), Destination, isOptional: true);
         _paths.AddRange(Paths(paths, File.Exists));
         return null;
     }

@@ -5,14 +5,18 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Templates;
 
-/// <summary>Records which pages of a template clones touch first, so that those are read ahead when a clone starts and they are not in memory.</summary>
+/// <summary>
+/// Records which pages of a template clones touch first, so that those are read ahead when a clone starts and they are not in memory.
+/// </summary>
 [Cmdlet(VerbsCommon.Optimize, "GuestTemplate", SupportsShouldProcess = true, DefaultParameterSetName = ByPath)]
 [OutputType(typeof(TemplateWorkingSet), typeof(GuestJob))]
 public sealed class OptimizeGuestTemplateCommand : TemplatePathCmdlet
 {
     private const string ByPath = "Path", ByGuest = "Guest";
 
-    /// <summary>Folders of templates, or patterns with *, ? and [ ]; a template object does as well. A clone of each runs for a while.</summary>
+    /// <summary>
+    /// Folders of templates, or patterns with *, ? and [ ]; a template object does as well. A clone of each runs for a while.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 0, ValueFromPipeline = true, ParameterSetName = ByPath)]
     [ValidateNotNullOrEmpty]
     [SupportsWildcards]
@@ -44,7 +48,8 @@ public sealed class OptimizeGuestTemplateCommand : TemplatePathCmdlet
         CmdletWorks.ForEach(paths, output, path =>
         {
             GuestOptions clone = new() { Template = path };
-            if (output.ShouldProcess(() => $"Record what clones of template '{path}' touch first", () => host.CheckStart(clone, cancellation)))
+            if (output.ShouldProcess(
+                () => $"Record what clones of template '{path}' touch first", () => host.CheckStart(clone, cancellation)))
             {
                 using ProgressTicker progress = new(
                     output, elapsed => ProgressTicker.Elapsed($"Looking what a clone of '{path}' touches", elapsed, duration));

@@ -44,6 +44,7 @@ public sealed class RestoreGuestCommand : TemplateStartCmdlet
     private protected override CmdletWork Bind()
     {
         GuestOptions options = OptionsOf(Path) with { Name = Name, KeepIdentity = true };
-        return (output, cancellation) => Run(options, path => ModuleServices.Templates.Read(path, cancellation), ModuleServices.Guests, output, cancellation);
+        return (output, cancellation) =>
+            Run(options, path => ModuleServices.Templates.Read(path, cancellation), ModuleServices.Guests, output, cancellation);
     }
 }

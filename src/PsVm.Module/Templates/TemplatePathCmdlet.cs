@@ -37,7 +37,9 @@ public abstract class TemplatePathCmdlet : PsVmCmdlet
         return (paths, bound[0]);
     }
 
-    /// <summary>The paths as the operating system knows them. A pattern stands for the templates it matches, of which there may be none.</summary>
+    /// <summary>
+    /// The paths as the operating system knows them. A pattern stands for the templates it matches, of which there may be none.
+    /// </summary>
     /// <remarks>What is there under the very name is meant, so that <c>[x] y</c> is found; else brackets and stars are wildcards.</remarks>
     private protected IReadOnlyList<string> TemplatePaths(IEnumerable<string> given) => Paths(given, ModuleServices.Templates.Exists);
 

@@ -32,7 +32,8 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     public const ulong SupervisorStatus = Sie | Spie | Spp | Sum | Mxr;
 
     private const ulong UserXlen = 2ul << 32, SupervisorXlen = 2ul << 34;
-    private const ulong Isa = 2ul << 62 | 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 20; // A B C D F I M S U
+    // A B C D F I M S U.
+    private const ulong Isa = 2ul << 62 | 1 << 0 | 1 << 1 | 1 << 2 | 1 << 3 | 1 << 5 | 1 << 8 | 1 << 12 | 1 << 18 | 1 << 20;
     private const ulong AllInterrupts = 0xaaa, SupervisorInterrupts = 0x222;
     private const ulong DelegableExceptions = 0xb3ff;
     private const ulong TimerCompareEnable = 1ul << 63, FenceOfIoImpliesMemory = 1;
@@ -125,7 +126,9 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         }
     }
 
-    /// <summary>An interrupt that is enabled in mie may be pending, as far as was looked; what timers add is seen where a slice ends.</summary>
+    /// <summary>
+    /// An interrupt that is enabled in mie may be pending, as far as was looked; what timers add is seen where a slice ends.
+    /// </summary>
     public bool MayHaveInterrupt => Volatile.Read(ref state->InterruptDue) != 0;
 
     /// <summary>The cause of the interrupt to take now, or null (privileged manual, section 3.1.9).</summary>

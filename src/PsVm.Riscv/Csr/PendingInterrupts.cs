@@ -1,8 +1,8 @@
 namespace PsVm.Riscv.Csr;
 
 /// <summary>
-/// Where the bits of mip come from: lines of devices and other harts, timers, and what programs wrote. Lines and the machine's timer are safe from
-/// any thread, the rest is the hart's.
+/// Where the bits of mip come from: lines of devices and other harts, timers, and what programs wrote. Lines and the machine's timer are
+/// safe from any thread, the rest is the hart's.
 /// </summary>
 /// <param name="clock">The time.</param>
 internal sealed class PendingInterrupts(IGuestClock clock)

@@ -32,7 +32,9 @@ internal static unsafe class BlockDecoder
         Debug.Assert(Crosses(ops), "it has four bytes");
     }
 
-    /// <summary>Decodes a block; gives the number of operations: one, its end, where the first instruction crosses the end of the page.</summary>
+    /// <summary>
+    /// Decodes a block; gives the number of operations: one, its end, where the first instruction crosses the end of the page.
+    /// </summary>
     /// <param name="ops">Room for <see cref="MaxOps"/>.</param>
     /// <param name="page">The page's first byte.</param>
     /// <param name="offset">Where the block begins.</param>

@@ -42,7 +42,9 @@ internal static class Decoder
         return op;
     }
 
-    /// <summary>The extension of an operation, of those that a hart can be without; prefetches are ORI to x0, and PAUSE is a FENCE, without theirs.</summary>
+    /// <summary>
+    /// The extension of an operation, of those that a hart can be without; prefetches are ORI to x0, and PAUSE is a FENCE, without theirs.
+    /// </summary>
     private static IsaExtensions Needs(OpCode code) => code switch
     {
         OpCode.CzeroEqz or OpCode.CzeroNez => IsaExtensions.Zicond,

@@ -2,7 +2,9 @@ using System.Diagnostics;
 
 namespace PsVm.Riscv.Memory;
 
-/// <summary>One bit for each 4 KiB page of a guest's RAM: whether it was written since the bits were last taken. Safe from any thread.</summary>
+/// <summary>
+/// One bit for each 4 KiB page of a guest's RAM: whether it was written since the bits were last taken. Safe from any thread.
+/// </summary>
 /// <remarks>
 /// Whoever is no hart marks a page after it has written there, so that a mark that is taken covers all that was written before. Harts mark
 /// before they write: see <see cref="PhysicalMemory.TakeDirtyPages"/>.

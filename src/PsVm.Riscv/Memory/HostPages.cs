@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace PsVm.Riscv.Memory;
 
 /// <summary>
-/// Memory of the host for the tables of harts, straight from the kernel: zeros, of which a page takes memory once it is touched. What malloc
-/// gives back a second time is all there. And what of libc the memory of translated code takes: all calls of this project are bound here.
+/// Memory of the host for the tables of harts, straight from the kernel: zeros, of which a page takes memory once it is touched. What
+/// malloc gives back a second time is all there. And what of libc the memory of translated code takes: all calls of this project are bound
+/// here.
 /// </summary>
 /// <remarks>Safety: whoever maps gives back the same address and size, once, when nobody uses it any more.</remarks>
 internal static unsafe partial class HostPages

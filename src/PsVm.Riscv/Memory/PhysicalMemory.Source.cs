@@ -1,7 +1,8 @@
 namespace PsVm.Riscv.Memory;
 
 /// <content>
-/// RAM of which pages come later. A hart that comes to one that is not there leaves its run before the instruction; whoever else does waits.
+/// RAM of which pages come later. A hart that comes to one that is not there leaves its run before the instruction; whoever else does
+/// waits.
 /// </content>
 public sealed unsafe partial class PhysicalMemory
 {
@@ -14,7 +15,9 @@ public sealed unsafe partial class PhysicalMemory
     /// <summary>Some pages may be still to come.</summary>
     internal bool IsFilled => Volatile.Read(ref _source) is not null;
 
-    /// <summary>Whether all RAM of a range is there. Does not wait: what is not is asked for. Addresses that are no RAM do not count.</summary>
+    /// <summary>
+    /// Whether all RAM of a range is there. Does not wait: what is not is asked for. Addresses that are no RAM do not count.
+    /// </summary>
     /// <param name="address">First address.</param>
     /// <param name="length">Bytes.</param>
     public bool TryHave(GuestAddress address, ulong length)

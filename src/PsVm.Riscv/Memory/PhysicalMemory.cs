@@ -22,18 +22,18 @@ public sealed unsafe partial class PhysicalMemory
     public bool HasRam => _regions.Length != 0;
 
     /// <summary>
-    /// Nobody writes it but the guest's harts, and those who come through here: no other process and no other guest has it. Set before the first hart
-    /// is made.
+    /// Nobody writes it but the guest's harts, and those who come through here: no other process and no other guest has it. Set before the
+    /// first hart is made.
     /// </summary>
     public bool IsPrivate { get; set; }
 
     /// <summary>
-    /// How often other harts than one have ended a run; null: one of them runs, or others may write. As long as it stays the same, whoever writes code
-    /// that the hart has decoded has told it.
+    /// How often other harts than one have ended a run; null: one of them runs, or others may write. As long as it stays the same, whoever
+    /// writes code that the hart has decoded has told it.
     /// </summary>
     /// <remarks>
-    /// A hart runs, stores, counts and runs no more. Counts are read on both sides: a run that ends meanwhile shows in the second one, and one that has
-    /// ended is in the first.
+    /// A hart runs, stores, counts and runs no more. Counts are read on both sides: a run that ends meanwhile shows in the second one, and
+    /// one that has ended is in the first.
     /// </remarks>
     internal long? RunsOfOthers(Hart hart)
     {
@@ -117,14 +117,16 @@ public sealed unsafe partial class PhysicalMemory
     }
 
     /// <summary>
-    /// Has a guard asked before the first write to each page from now on, whoever writes, or no longer. Not on a hart's thread; who is no hart
-    /// does not write meanwhile.
+    /// Has a guard asked before the first write to each page from now on, whoever writes, or no longer. Not on a hart's thread; who is no
+    /// hart does not write meanwhile.
     /// </summary>
     /// <remarks>
-    /// Who wants all pages as they are at one moment has the harts stand still meanwhile. Those that run may write some pages without asking until
-    /// this returns, after the guard was asked about others.
+    /// Who wants all pages as they are at one moment has the harts stand still meanwhile. Those that run may write some pages without
+    /// asking until this returns, after the guard was asked about others.
     /// </remarks>
-    /// <param name="guard">Is asked; null: nobody is. One that was set before may be asked until this returns, and a hart's write behind that.</param>
+    /// <param name="guard">
+    /// Is asked; null: nobody is. One that was set before may be asked until this returns, and a hart's write behind that.
+    /// </param>
     public void Guard(IPageGuard? guard)
     {
         Volatile.Write(ref _guard, guard);

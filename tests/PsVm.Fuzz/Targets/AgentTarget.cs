@@ -7,8 +7,8 @@ using PsVm.Riscv.Tests;
 namespace PsVm.Fuzz.Targets;
 
 /// <summary>
-/// Answers of an agent that mean harm: a request fails with a documented error, or its result is within the bounds; nothing is left of a file that was
-/// not copied; and an agent that opens the port anew and answers as it should is understood, whatever was before.
+/// Answers of an agent that mean harm: a request fails with a documented error, or its result is within the bounds; nothing is left of a
+/// file that was not copied; and an agent that opens the port anew and answers as it should is understood, whatever was before.
 /// </summary>
 internal sealed class AgentTarget : FuzzTarget
 {
@@ -22,8 +22,10 @@ internal sealed class AgentTarget : FuzzTarget
 
     private static readonly string[] s_values =
     [
-        "null", "true", "false", "[]", "{}", "[null]", "[{}]", "\"\"", "-1", "0", "1", "48", "49152", "49153", "2147483648", "9223372036854775807",
-        "18446744073709551616", "1e400", "1.5", "-0", "\"QUJD\"", "\"QUJ\"", "\"\\u0000\"", "\"\\ud800\"", "\"../../etc/passwd\"", "\"\\u001b]0;x\\u0007\"",
+        "null", "true", "false", "[]", "{}", "[null]", "[{}]", "\"\"", "-1", "0", "1", "48", "49152", "49153", "2147483648",
+        "9223372036854775807",
+        "18446744073709551616", "1e400", "1.5", "-0", "\"QUJD\"", "\"QUJ\"", "\"\\u0000\"", "\"\\ud800\"", "\"../../etc/passwd\"",
+        "\"\\u001b]0;x\\u0007\"",
         "\"CommandNotFound\"", "[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]",
     ];
 
@@ -65,7 +67,8 @@ internal sealed class AgentTarget : FuzzTarget
         agent.Patience = s_longPatience;
         _port.SetOpen(false);
         _port.SetOpen(true);
-        WrongException.ThrowIfNot(agent.AnswersAsync(CancellationToken.None).GetAwaiter().GetResult(), "an agent that begins anew is not understood");
+        WrongException.ThrowIfNot(
+            agent.AnswersAsync(CancellationToken.None).GetAwaiter().GetResult(), "an agent that begins anew is not understood");
         WrongException.ThrowIfNot(agent.State == GuestAgentState.Answers, $"the state of an agent that has answered is {agent.State}");
         _port.Close();
     }
@@ -86,7 +89,9 @@ internal sealed class AgentTarget : FuzzTarget
                 IReadOnlyList<GuestNetworkInterface>? found = null;
                 Try(() => found = agent.GetNetworkAsync(CancellationToken.None).GetAwaiter().GetResult());
                 WrongException.ThrowIfNot(
-                    found is null || found.All(item => item.Name.Length > 0 && item.Addresses.All(address => address.PrefixLength is >= 0 and <= 128)),
+                    found is null
+                        || found.All(
+                            item => item.Name.Length > 0 && item.Addresses.All(address => address.PrefixLength is >= 0 and <= 128)),
                     "an interface or address that there is none of");
                 break;
             case < 7:
@@ -107,9 +112,11 @@ internal sealed class AgentTarget : FuzzTarget
     private void Copy(GuestAgent agent)
     {
         string path = Path.Combine(_folder.FullName, "file");
-        bool isDone = Try(() => AgentFiles.CopyFromAsync(agent, Name, "/f", path, 1 << 20, CancellationToken.None).GetAwaiter().GetResult()) is null;
+        bool isDone =
+            Try(() => AgentFiles.CopyFromAsync(agent, Name, "/f", path, 1 << 20, CancellationToken.None).GetAwaiter().GetResult()) is null;
         string[] left = Directory.GetFileSystemEntries(_folder.FullName);
-        WrongException.ThrowIfNot(isDone ? left is [{ } only] && only == path : left.Length == 0, $"{left.Length} files of a copy, done: {isDone}");
+        WrongException.ThrowIfNot(
+            isDone ? left is [{ } only] && only == path : left.Length == 0, $"{left.Length} files of a copy, done: {isDone}");
         File.Delete(path);
     }
 
@@ -122,7 +129,8 @@ internal sealed class AgentTarget : FuzzTarget
         WrongException.ThrowIfNot(left.Length == 0 || (left is [{ } only] && only == path), $"{left.Length} files beside a folder");
         if (left.Length > 0)
         {
-            WrongException.ThrowIfNot(Directory.GetFiles(path, "*.partial", SearchOption.AllDirectories).Length == 0, "a part of a file is left");
+            WrongException.ThrowIfNot(
+                Directory.GetFiles(path, "*.partial", SearchOption.AllDirectories).Length == 0, "a part of a file is left");
             Directory.Delete(path, recursive: true);
         }
     }
@@ -135,7 +143,9 @@ internal sealed class AgentTarget : FuzzTarget
         {
             using JsonDocument request = JsonDocument.Parse(line.TrimStart('\xff'));
             bool begins = request.RootElement.GetProperty("execute").GetString() == "guest-sync-delimited";
-            string right = begins ? $"\xff{{\"return\": {request.RootElement.GetProperty("arguments").GetProperty("id").GetInt64()}}}\n" : "{\"return\": {}}\n";
+            string right = begins
+                ? $"\xff{{\"return\": {request.RootElement.GetProperty("arguments").GetProperty("id").GetInt64()}}}\n"
+                : "{\"return\": {}}\n";
             byte[] answer = Encoding.Latin1.GetBytes(right);
             if (_dice is { } dice && (!begins || dice.OneIn(8)))
             {
@@ -149,7 +159,8 @@ internal sealed class AgentTarget : FuzzTarget
             }
 
             // Half an answer, or none, is waited for, which takes as long as the host is patient: it comes, but seldom.
-            bool isWaitedFor = !isPut || (begins && !answer.AsSpan().EndsWith(Encoding.Latin1.GetBytes(right))) || answer is not [.., (byte)'\n']
+            bool isWaitedFor = !isPut || (begins && !answer.AsSpan().EndsWith(Encoding.Latin1.GetBytes(right)))
+                || answer is not [.., (byte)'\n']
                 || answer.AsSpan().Trim("\r\n\t "u8).IsEmpty;
             if (_dice is { } rest && (++_answers > MostAnswers || (isWaitedFor && !rest.OneIn(50))))
             {

@@ -6,8 +6,8 @@ using ZstdSharp;
 namespace PsVm.Fuzz.Targets;
 
 /// <summary>
-/// Archives that were altered, compressed and below, where checksums of headers are made right again: they are refused as documented and leave
-/// nothing, or what comes out is the template that went in.
+/// Archives that were altered, compressed and below, where checksums of headers are made right again: they are refused as documented and
+/// leave nothing, or what comes out is the template that went in.
 /// </summary>
 internal sealed class ArchiveTarget : FuzzTarget
 {
@@ -49,7 +49,8 @@ internal sealed class ArchiveTarget : FuzzTarget
     private static byte[] Alter(Dice dice, byte[] tar)
     {
         List<byte> altered = [.. tar];
-        int[] headers = [.. Enumerable.Range(0, tar.Length / BlockSize).Where(block => Encoding.ASCII.GetString(tar, (block * BlockSize) + 257, 5) == "ustar")];
+        int[] headers = [.. Enumerable.Range(0, tar.Length / BlockSize).Where(
+            block => Encoding.ASCII.GetString(tar, (block * BlockSize) + 257, 5) == "ustar")];
         for (int changes = dice.Next(1, 4); changes > 0 && altered.Count > BlockSize; changes--)
         {
             int header = dice.Pick<int>(headers) * BlockSize;
@@ -74,7 +75,8 @@ internal sealed class ArchiveTarget : FuzzTarget
                     Put(dice.Next(altered.Count), (byte)dice.Next(256));
                     break;
                 case 4: // blocks that are there twice
-                    int from = dice.Next(altered.Count / BlockSize) * BlockSize, length = Math.Min(dice.Next(1, 4) * BlockSize, altered.Count - from);
+                    int from = dice.Next(altered.Count / BlockSize) * BlockSize,
+                        length = Math.Min(dice.Next(1, 4) * BlockSize, altered.Count - from);
                     altered.InsertRange(from, altered.GetRange(from, length));
                     break;
                 case 5: // blocks that are not

@@ -8,8 +8,8 @@ using PsVm.Riscv.Tests;
 namespace PsVm.Fuzz.Targets;
 
 /// <summary>
-/// Page numbers, reports, statistics and targets of anything: what is given back is whole host pages of writable RAM, the balloon holds no more than
-/// there is, its state can be put into another one, and a driver that resets it has all its pages.
+/// Page numbers, reports, statistics and targets of anything: what is given back is whole host pages of writable RAM, the balloon holds no
+/// more than there is, its state can be put into another one, and a driver that resets it has all its pages.
 /// </summary>
 internal sealed class BalloonTarget : FuzzTarget
 {

@@ -7,8 +7,8 @@ using PsVm.Riscv.Tests;
 namespace PsVm.Fuzz.Targets;
 
 /// <summary>
-/// Requests of a disk's driver, of any kind, place and length: the disk has what a plain array has, each request gets the status that it should, no
-/// memory but the request's is written, and the state can be put into another one.
+/// Requests of a disk's driver, of any kind, place and length: the disk has what a plain array has, each request gets the status that it
+/// should, no memory but the request's is written, and the state can be put into another one.
 /// </summary>
 internal sealed class DiskTarget : FuzzTarget
 {
@@ -18,7 +18,8 @@ internal sealed class DiskTarget : FuzzTarget
     private const byte Ok = 0, IoError = 1, Unsupported = 2;
 
     private readonly GuardedRam _ram = new(((ulong)RamSize, false));
-    private readonly string _folder = Path.Combine(Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"psvm-fuzz-{Guid.NewGuid():n}");
+    private readonly string _folder = Path.Combine(
+        Directory.Exists("/dev/shm") ? "/dev/shm" : Path.GetTempPath(), $"psvm-fuzz-{Guid.NewGuid():n}");
     private readonly Disk _disk;
     private readonly Disk _copy;
     private readonly VirtioMmio _device, _other;
@@ -54,7 +55,8 @@ internal sealed class DiskTarget : FuzzTarget
         _other.Transfer(new StateStream(saved));
         WrongException.ThrowIfNot(SavedState.Of(_other).AsSpan().SequenceEqual(saved), "the state is another one after it was restored");
         byte[] all = new byte[DiskSize];
-        WrongException.ThrowIfNot(_copy.TryRead(0, all) && all.AsSpan().SequenceEqual(_content), "the disk has something else than was written");
+        WrongException.ThrowIfNot(
+            _copy.TryRead(0, all) && all.AsSpan().SequenceEqual(_content), "the disk has something else than was written");
     }
 
     public override void Dispose()
@@ -76,7 +78,9 @@ internal sealed class DiskTarget : FuzzTarget
 
     private void Request(Dice dice, Span<byte> ram, ushort number)
     {
-        uint kind = dice.OneIn(8) ? (uint)Odd.Number(dice) : dice.Pick<uint>([Read, Read, Write, Write, Write, Flush, GetName, Discard, WriteZeroes]);
+        uint kind = dice.OneIn(8)
+            ? (uint)Odd.Number(dice)
+            : dice.Pick<uint>([Read, Read, Write, Write, Write, Flush, GetName, Discard, WriteZeroes]);
         ulong sector = dice.OneIn(6) ? Odd.Near(dice, DiskSize / Sector, 1ul << 55) : (ulong)dice.Next(DiskSize / Sector);
         int length = dice.OneIn(6) ? dice.Next(MostData + 1) : dice.Next((MostData / Sector) + 1) * Sector;
         bool isIn = kind is Read or GetName;
@@ -91,7 +95,8 @@ internal sealed class DiskTarget : FuzzTarget
             length = dice.OneIn(6) ? dice.Next(300) : dice.Next(1, 4) * 16;
             for (int at = 0; at + 16 <= length; at += 16)
             {
-                BinaryPrimitives.WriteUInt64LittleEndian(data[at..], dice.OneIn(8) ? Odd.Near(dice, DiskSize / Sector) : (ulong)dice.Next(DiskSize / Sector));
+                BinaryPrimitives.WriteUInt64LittleEndian(
+                    data[at..], dice.OneIn(8) ? Odd.Near(dice, DiskSize / Sector) : (ulong)dice.Next(DiskSize / Sector));
                 BinaryPrimitives.WriteUInt32LittleEndian(data[(at + 8)..], dice.OneIn(8) ? (uint)Odd.Number(dice) : (uint)dice.Next(64));
                 BinaryPrimitives.WriteUInt32LittleEndian(data[(at + 12)..], dice.OneIn(8) ? (uint)Odd.Number(dice) : (uint)dice.Next(2));
             }
@@ -111,13 +116,16 @@ internal sealed class DiskTarget : FuzzTarget
         _device.Drain(CancellationToken.None);
         _device.Resume();
         WrongException.ThrowIfNot(BinaryPrimitives.ReadUInt16LittleEndian(ram[0x602..]) == number, $"request {number} was not given back");
-        WrongException.ThrowIfNot(ram[StatusAt] == status, $"kind {kind}, sector {sector}, {length} bytes: status {ram[StatusAt]}, expected {status}");
+        WrongException.ThrowIfNot(
+            ram[StatusAt] == status, $"kind {kind}, sector {sector}, {length} bytes: status {ram[StatusAt]}, expected {status}");
 
         // What a read that failed has left in its buffer is anything.
         bool isKnown = !isIn || status == Ok;
-        WrongException.ThrowIfNot(!isKnown || ram.Slice(DataAt, length).SequenceEqual(expected), $"kind {kind}, sector {sector}: other bytes than expected");
         WrongException.ThrowIfNot(
-            ram[..0x600].SequenceEqual(before.AsSpan(0, 0x600)) && ram[0x700..StatusAt].SequenceEqual(before.AsSpan(0x700, StatusAt - 0x700))
+            !isKnown || ram.Slice(DataAt, length).SequenceEqual(expected), $"kind {kind}, sector {sector}: other bytes than expected");
+        WrongException.ThrowIfNot(
+            ram[..0x600].SequenceEqual(before.AsSpan(0, 0x600))
+                && ram[0x700..StatusAt].SequenceEqual(before.AsSpan(0x700, StatusAt - 0x700))
             && ram[(StatusAt + 1)..DataAt].SequenceEqual(before.AsSpan(StatusAt + 1, DataAt - StatusAt - 1))
             && ram[(DataAt + length)..].SequenceEqual(before.AsSpan(DataAt + length)),
             $"kind {kind}, sector {sector}: memory that is not the request's was written");
@@ -129,7 +137,8 @@ internal sealed class DiskTarget : FuzzTarget
         int first = dice.Next(length + 1), second = dice.Next(length - first + 1);
         (int At, int Length, bool Writable)[] pieces =
         [
-            (HeaderAt, 16, false), (DataAt, first, isIn), (DataAt + first, second, isIn), (DataAt + first + second, length - first - second, isIn),
+            (HeaderAt, 16, false), (DataAt, first, isIn), (DataAt + first, second, isIn),
+            (DataAt + first + second, length - first - second, isIn),
             (StatusAt, 1, true),
         ];
         for (int i = 0; i < pieces.Length; i++)
@@ -137,7 +146,8 @@ internal sealed class DiskTarget : FuzzTarget
             Span<byte> descriptor = ram.Slice(i * 16, 16);
             BinaryPrimitives.WriteUInt64LittleEndian(descriptor, Start + (ulong)pieces[i].At);
             BinaryPrimitives.WriteUInt32LittleEndian(descriptor[8..], (uint)pieces[i].Length);
-            BinaryPrimitives.WriteUInt16LittleEndian(descriptor[12..], (ushort)((pieces[i].Writable ? 2 : 0) | (i < pieces.Length - 1 ? 1 : 0)));
+            BinaryPrimitives.WriteUInt16LittleEndian(
+                descriptor[12..], (ushort)((pieces[i].Writable ? 2 : 0) | (i < pieces.Length - 1 ? 1 : 0)));
             BinaryPrimitives.WriteUInt16LittleEndian(descriptor[14..], (ushort)(i + 1));
         }
     }
@@ -145,7 +155,8 @@ internal sealed class DiskTarget : FuzzTarget
     /// <summary>Does a request on the array.</summary>
     private byte Expect(uint kind, ulong sector, byte[] data, bool isIn)
     {
-        bool isInside = data.Length % Sector == 0 && sector <= DiskSize / Sector && (ulong)(data.Length / Sector) <= (DiskSize / Sector) - sector;
+        bool isInside = data.Length % Sector == 0 && sector <= DiskSize / Sector
+            && (ulong)(data.Length / Sector) <= (DiskSize / Sector) - sector;
         switch (kind)
         {
             case Read or Write when !isInside:

@@ -27,7 +27,8 @@ internal sealed class ManifestTarget : FuzzTarget
 
     private static readonly byte[][] s_seeds =
     [
-        Seed(differential: false, blocks: 1), Seed(differential: true, blocks: 2), Seed(differential: false, blocks: 1, "disk:root", "balloon"),
+        Seed(differential: false, blocks: 1), Seed(differential: true, blocks: 2),
+        Seed(differential: false, blocks: 1, "disk:root", "balloon"),
     ];
 
     private readonly Lazy<TemplateFiles> _files = new(() => new TemplateFiles());

@@ -7,8 +7,9 @@ using PsVm.Riscv.Tests;
 namespace PsVm.Fuzz.Targets;
 
 /// <summary>
-/// Buffers of a network driver of any number, size and order, and packets of anything both ways: what is received is in whole packets, in the buffers
-/// that were given and nowhere else, and what goes out says nothing that makes no sense; the state can be put into another adapter.
+/// Buffers of a network driver of any number, size and order, and packets of anything both ways: what is received is in whole packets, in
+/// the buffers that were given and nowhere else, and what goes out says nothing that makes no sense; the state can be put into another
+/// adapter.
 /// </summary>
 internal sealed class NetworkTarget : FuzzTarget
 {
@@ -28,7 +29,8 @@ internal sealed class NetworkTarget : FuzzTarget
     {
         NetworkAdapter adapter = new(new MacAddress(0x5254_0000_0001), 1500, _network);
         _device = new VirtioMmio(SlotWires.Of(_ram), port => new VirtioNet(port, adapter));
-        _other = new VirtioMmio(SlotWires.Of(_ram), port => new VirtioNet(port, new NetworkAdapter(new MacAddress(0x5254_0000_0002), 1500, new OddNetwork())));
+        _other = new VirtioMmio(
+            SlotWires.Of(_ram), port => new VirtioNet(port, new NetworkAdapter(new MacAddress(0x5254_0000_0002), 1500, new OddNetwork())));
         _other.Pause();
     }
 
@@ -68,7 +70,8 @@ internal sealed class NetworkTarget : FuzzTarget
         _other.Transfer(new StateStream(saved));
         byte[] again = SavedState.Of(_other);
         WrongException.ThrowIfNot(
-            again.AsSpan(0, Pending).SequenceEqual(saved.AsSpan(0, Pending)) && again.AsSpan(Pending + 8).SequenceEqual(saved.AsSpan(Pending + 8)),
+            again.AsSpan(0, Pending).SequenceEqual(saved.AsSpan(0, Pending))
+                && again.AsSpan(Pending + 8).SequenceEqual(saved.AsSpan(Pending + 8)),
             "the state is another one after it was restored");
         _device.Resume();
         Set(0x70, 0);
@@ -203,7 +206,8 @@ internal sealed class NetworkTarget : FuzzTarget
         int from = 0;
         foreach ((int at, int length) in writable.OrderBy(range => range.At))
         {
-            WrongException.ThrowIfNot(at < from || ram[from..at].SequenceEqual(before[from..at]), $"memory below 0x{at:x} was written for queue {queue}");
+            WrongException.ThrowIfNot(
+                at < from || ram[from..at].SequenceEqual(before[from..at]), $"memory below 0x{at:x} was written for queue {queue}");
             from = Math.Max(from, at + length);
         }
 
@@ -297,10 +301,12 @@ internal sealed class NetworkTarget : FuzzTarget
 
             PacketHeader header = PacketHeader.Read(packet);
             int frame = packet.Length - Header;
-            WrongException.ThrowIfNot(frame is >= 14 and <= INetworkBackend.MostPacket && (header.Flags & ~1) == 0, $"{frame} bytes with flags {header.Flags}");
+            WrongException.ThrowIfNot(
+                frame is >= 14 and <= INetworkBackend.MostPacket && (header.Flags & ~1) == 0, $"{frame} bytes with flags {header.Flags}");
             WrongException.ThrowIfNot(
                 !header.HasUnfinishedChecksum || header.ChecksumStart + header.ChecksumOffset + 2 <= frame, "a checksum outside of its packet");
-            WrongException.ThrowIfNot(!header.HasSegments || FrameSegments.TryBegin(packet, out _), $"segments of {frame} bytes that cannot be cut");
+            WrongException.ThrowIfNot(
+                !header.HasSegments || FrameSegments.TryBegin(packet, out _), $"segments of {frame} bytes that cannot be cut");
             return true;
         }
 

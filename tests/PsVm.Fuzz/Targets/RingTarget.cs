@@ -120,13 +120,16 @@ internal sealed class RingTarget : FuzzTarget
             Span<byte> descriptor = ram.Slice(index * 16, 16);
             bool isTable = dice.OneIn(8);
             ulong address = isTable ? Start + (ulong)(dice.Next((int)Size) * 16) : Place(dice);
-            uint length = isTable && !dice.OneIn(4) ? 16 * (uint)dice.Next(4) : dice.OneIn(8) ? (uint)Odd.Number(dice) : (uint)dice.Next(600);
+            uint length = isTable && !dice.OneIn(4) ? 16 * (uint)dice.Next(4)
+                : dice.OneIn(8) ? (uint)Odd.Number(dice)
+                : (uint)dice.Next(600);
             int flags = isTable ? 4 : (dice.OneIn(3) ? 0 : 2) | (dice.OneIn(4) ? 1 : 0);
             flags = dice.OneIn(32) ? dice.Next(1 << 16) : flags;
             BinaryPrimitives.WriteUInt64LittleEndian(descriptor, address);
             BinaryPrimitives.WriteUInt32LittleEndian(descriptor[8..], length);
             BinaryPrimitives.WriteUInt16LittleEndian(descriptor[12..], (ushort)flags);
-            BinaryPrimitives.WriteUInt16LittleEndian(descriptor[14..], (ushort)(dice.OneIn(32) ? (uint)Odd.Number(dice) : (uint)dice.Next((int)Size)));
+            BinaryPrimitives.WriteUInt16LittleEndian(
+                descriptor[14..], (ushort)(dice.OneIn(32) ? (uint)Odd.Number(dice) : (uint)dice.Next((int)Size)));
         }
 
         ushort published = dice.OneIn(16) ? (ushort)Odd.Number(dice) : (ushort)dice.Next((int)Size + 1);
@@ -136,7 +139,8 @@ internal sealed class RingTarget : FuzzTarget
             BinaryPrimitives.WriteUInt16LittleEndian(ring[2..], published);
             for (int i = 0; i < Size; i++)
             {
-                BinaryPrimitives.WriteUInt16LittleEndian(ring[(4 + (2 * i))..], dice.OneIn(64) ? (ushort)Odd.Number(dice) : (ushort)dice.Next((int)Size));
+                BinaryPrimitives.WriteUInt16LittleEndian(
+                    ring[(4 + (2 * i))..], dice.OneIn(64) ? (ushort)Odd.Number(dice) : (ushort)dice.Next((int)Size));
             }
         }
 
@@ -218,6 +222,7 @@ internal sealed class RingTarget : FuzzTarget
         {
         }
 
-        WrongException.ThrowIfNot(ram[0x602] == 1 && ram[0x608] == filled, $"a new driver's buffer came back as {ram[0x602]} of {ram[0x608]} bytes");
+        WrongException.ThrowIfNot(
+            ram[0x602] == 1 && ram[0x608] == filled, $"a new driver's buffer came back as {ram[0x602]} of {ram[0x608]} bytes");
     }
 }

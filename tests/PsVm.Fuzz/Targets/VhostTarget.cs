@@ -9,8 +9,9 @@ using PsVm.Riscv.Tests;
 namespace PsVm.Fuzz.Targets;
 
 /// <summary>
-/// Answers of a mad vhost-user daemon: each conversation is one that a sane daemon would have, altered in bytes, lengths, descriptors or order, or cut off.
-/// The front end gets to its end, or says that the connection is of no use; it waits for nobody, and what it has got is what the daemon said.
+/// Answers of a mad vhost-user daemon: each conversation is one that a sane daemon would have, altered in bytes, lengths, descriptors or
+/// order, or cut off. The front end gets to its end, or says that the connection is of no use; it waits for nobody, and what it has got is
+/// what the daemon said.
 /// </summary>
 internal sealed class VhostTarget : FuzzTarget
 {
@@ -56,7 +57,8 @@ internal sealed class VhostTarget : FuzzTarget
 
         foreach (VhostRequest request in (ReadOnlySpan<VhostRequest>)
         [
-            VhostRequest.SetQueueSize, VhostRequest.SetQueueBase, VhostRequest.SetQueueAddresses, VhostRequest.SetQueueCall, VhostRequest.SetQueueError,
+            VhostRequest.SetQueueSize, VhostRequest.SetQueueBase, VhostRequest.SetQueueAddresses, VhostRequest.SetQueueCall,
+            VhostRequest.SetQueueError,
             VhostRequest.SetQueueKick, VhostRequest.SetQueueEnabled,
         ])
         {
@@ -108,12 +110,14 @@ internal sealed class VhostTarget : FuzzTarget
         try
         {
             using VhostSession session = VhostSession.Open(socket, VhostTraits.Block with { QueueSizes = [8] }, s_patience);
-            WrongException.ThrowIfNot(session.Config.Length == 60 && (session.Features & ~VhostTraits.Block.Features) == 0, "features that nobody knows");
+            WrongException.ThrowIfNot(
+                session.Config.Length == 60 && (session.Features & ~VhostTraits.Block.Features) == 0, "features that nobody knows");
             using VhostLife life = new(
                 session.Features, [new VirtioQueuePlace(0, 8, 0x8000_0000, 0x8000_1000, 0x8000_2000)], [new VhostRegion(0x8000_0000, 1 << 20, _file, 0)], _wires);
             session.Begin(life, [3]);
             ushort[] bases = session.End(life.Queues);
-            WrongException.ThrowIfNot(!isSane || (bases[0] == place && session.Config.AsSpan().SequenceEqual(config)), "something else than the daemon said");
+            WrongException.ThrowIfNot(
+                !isSane || (bases[0] == place && session.Config.AsSpan().SequenceEqual(config)), "something else than the daemon said");
         }
         catch (VhostException) when (!isSane)
         {

@@ -29,7 +29,8 @@ public sealed class AgentIdentityTests
     [InlineData(null, "10.0.0.254")]
     public void What_is_none_is_refused(string? address, string? gateway)
     {
-        GuestException refused = Assert.Throws<GuestException>(() => AgentIdentity.Check(new CloneIdentity { Address = address, Gateway = gateway }, "web"));
+        GuestException refused = Assert.Throws<GuestException>(
+            () => AgentIdentity.Check(new CloneIdentity { Address = address, Gateway = gateway }, "web"));
 
         Assert.Equal((GuestErrorIds.GuestIdentityInvalid, "web"), (refused.ErrorId, refused.Target));
     }

@@ -16,7 +16,8 @@ public sealed class AgentTests : AgentTest
         GuestCommandResult second = await Run();
 
         Assert.Equal(["guest-sync-delimited", "psvm-exec", "psvm-exec"], Asked);
-        Assert.Equal(("web", 3, null, "hi", "oh", false), (first.Guest, first.ExitCode, first.Signal, first.StdOut, first.StdErr, first.Succeeded));
+        Assert.Equal(
+            ("web", 3, null, "hi", "oh", false), (first.Guest, first.ExitCode, first.Signal, first.StdOut, first.StdErr, first.Succeeded));
         Assert.Equal("hi\n"u8.ToArray(), second.GetStdOutBytes());
         Assert.Equal(GuestAgentState.Answers, Agent.State);
     }
@@ -90,7 +91,8 @@ public sealed class AgentTests : AgentTest
         Assert.InRange(ThreadPool.CompletedWorkItemCount + ThreadPool.PendingWorkItemCount - queued, 0, 100_000);
 
         // And who comes last is met.
-        Answer = (request, _) => Return(request == "guest-get-time" ? $"{(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100}" : "{}");
+        Answer = (request, _) =>
+            Return(request == "guest-get-time" ? $"{(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100}" : "{}");
         Port.SetOpen(false);
         Port.SetOpen(true);
         for (int i = 0; i < 600 && Agent.ClockSetAt is null; i++)
@@ -282,7 +284,10 @@ public sealed class AgentTests : AgentTest
 
         Assert.Equal(2, set.Count);
         Assert.InRange(Agent.ClockSetAt!.Value, DateTimeOffset.UtcNow.AddMinutes(-1), DateTimeOffset.UtcNow);
-        Assert.InRange(set[^1] / 1_000_000, DateTimeOffset.UtcNow.AddMinutes(-1).ToUnixTimeMilliseconds(), DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
+        Assert.InRange(
+            set[^1] / 1_000_000,
+            DateTimeOffset.UtcNow.AddMinutes(-1).ToUnixTimeMilliseconds(),
+            DateTimeOffset.UtcNow.ToUnixTimeMilliseconds());
     }
 
     [Fact]
@@ -290,7 +295,8 @@ public sealed class AgentTests : AgentTest
     {
         List<string> written = [];
         Heard = written.Add;
-        Answer = (request, _) => Return(request == "guest-get-time" ? $"{(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100}" : "{}");
+        Answer = (request, _) =>
+            Return(request == "guest-get-time" ? $"{(DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * 100}" : "{}");
 
         Assert.True(await Agent.SetClockAsync());
         Assert.True(await Agent.SetClockAsync());

@@ -139,7 +139,8 @@ public sealed class FolderCopyTests : FolderCopyTest
     public async Task A_folder_that_is_not_there_is_told_on_either_side()
     {
         Assert.Contains("there is none", (await Assert.ThrowsAsync<GuestException>(() => Fetch())).Message, StringComparison.Ordinal);
-        Assert.Contains("No such file", (await Assert.ThrowsAsync<GuestException>(() => Send(In("none")))).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "No such file", (await Assert.ThrowsAsync<GuestException>(() => Send(In("none")))).Message, StringComparison.Ordinal);
     }
 
     /// <summary>All that is in a folder: kind, whether it can be run, content.</summary>

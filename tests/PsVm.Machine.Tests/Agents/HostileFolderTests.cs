@@ -62,7 +62,8 @@ public sealed class HostileFolderTests : FolderCopyTest
     [Fact]
     public void What_is_in_no_folder_or_is_there_twice_or_is_no_text_is_left_out()
     {
-        byte[] list = [.. Encoding.UTF8.GetBytes(".\0./a\0./b/c\0\0./a\0\0./a/x\0./no/x\0./"), 0xff, .. Encoding.UTF8.GetBytes("\0\0./a/x\0\0\0./a/p\0\0")];
+        byte[] list = [.. Encoding.UTF8.GetBytes(".\0./a\0./b/c\0\0./a\0\0./a/x\0./no/x\0./"), 0xff, .. Encoding.UTF8.GetBytes(
+            "\0\0./a/x\0\0\0./a/p\0\0")];
 
         GuestListing listing = GuestListing.TryRead(list)!;
 
@@ -92,7 +93,9 @@ public sealed class HostileFolderTests : FolderCopyTest
 
         // What came as something else was asked for by its name, which this guest does not have.
         Assert.Equal(["a/x", "same"], copied.Skipped);
-        Assert.Equal(["a", "good"], Directory.EnumerateFileSystemEntries(To, "*", SearchOption.AllDirectories).Select(path => Path.GetFileName(path)).Order());
+        Assert.Equal(
+            ["a", "good"],
+            Directory.EnumerateFileSystemEntries(To, "*", SearchOption.AllDirectories).Select(path => Path.GetFileName(path)).Order());
         Assert.Equal(["to"], Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(To)!).Select(path => Path.GetFileName(path)));
     }
 
@@ -182,7 +185,8 @@ public sealed class HostileFolderTests : FolderCopyTest
         writer.WriteEntry(new GnuTarEntry(TarEntryType.RegularFile, name) { DataStream = content });
     }
 
-    private void Answers(string? list, byte[] archive) => Instead = path => path == "tar" ? archive : list is null ? null : Encoding.UTF8.GetBytes(list);
+    private void Answers(string? list, byte[] archive) =>
+        Instead = path => path == "tar" ? archive : list is null ? null : Encoding.UTF8.GetBytes(list);
 
     private async Task<GuestException> Fails(string? list, long most = 1 << 30)
     {

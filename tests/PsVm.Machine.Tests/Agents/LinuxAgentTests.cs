@@ -33,10 +33,12 @@ public sealed class LinuxAgentTests : TemplateTest
         // Long enough for dozens of questions, had the agent not waited for the end with its answer.
         GuestCommandResult result = await Shell(guest, "sleep 0.05; cat /proc/interrupts");
 
-        // Two questions, each one both ways, and another for each tenth of a second that the agent waits at most, which a busy host makes more of.
+        // Two questions, each one both ways, and another for each tenth of a second that the agent waits at most, which a busy host makes
+        // more of.
         Assert.InRange(Interrupts(result) - before, 1, 8 + (long)(4 * result.Duration.TotalSeconds / 0.1));
 
-        static long Interrupts(GuestCommandResult of) => of.StdOut.Split('\n').Where(line => line.Contains("virtio", StringComparison.Ordinal))
+        static long Interrupts(GuestCommandResult of) =>
+            of.StdOut.Split('\n').Where(line => line.Contains("virtio", StringComparison.Ordinal))
             .Sum(line => long.Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)[1], CultureInfo.InvariantCulture));
     }
 
@@ -80,7 +82,9 @@ public sealed class LinuxAgentTests : TemplateTest
         Host.Start(clone with { Name = "keys", Identity = new CloneIdentity { SshHostKeys = true } }, CancellationToken.None);
 
         const string who = "hostname; cat /etc/machine-id /tmp/said 2>/dev/null";
-        Assert.All(await Task.WhenAll(Agents.WaitAsync("one", Patience), Agents.WaitAsync("two", Patience), Agents.WaitAsync("keys", Patience)), Assert.True);
+        Assert.All(
+            await Task.WhenAll(Agents.WaitAsync("one", Patience), Agents.WaitAsync("two", Patience), Agents.WaitAsync("keys", Patience)),
+            Assert.True);
         Assert.Equal(GuestIdentityState.Applied, Host.Get("one").IdentityState);
         Assert.Equal($"web-07\n{Host.Get("one").Uuid:n}\nI am web-07", (await Shell("one", who)).StdOut);
         Assert.Equal("two\nold", (await Shell("two", who)).StdOut);
@@ -96,7 +100,8 @@ public sealed class LinuxAgentTests : TemplateTest
 
         await PoolsClonesAreNumbered(template);
         CloneIdentity wrong = new() { HostName = "a b" };
-        GuestException refused = Assert.Throws<GuestException>(() => Host.Start(clone with { Name = "no", Identity = wrong }, CancellationToken.None));
+        GuestException refused = Assert.Throws<GuestException>(
+            () => Host.Start(clone with { Name = "no", Identity = wrong }, CancellationToken.None));
         Assert.Equal(GuestErrorIds.GuestIdentityInvalid, refused.ErrorId);
     }
 
@@ -110,8 +115,10 @@ public sealed class LinuxAgentTests : TemplateTest
         }
 
         Host.Pools.Create(new GuestPoolOptions { Name = "pool", Guest = held, Grow = true });
-        string[] taken = [.. Enumerable.Range(0, 2).Select(_ => Host.Start(new GuestOptions { Pool = "pool" }, CancellationToken.None).Name)];
-        string own = Host.Start(new GuestOptions { Pool = "pool", Identity = new CloneIdentity { HostName = "own" } }, CancellationToken.None).Name;
+        string[] taken = [.. Enumerable.Range(0, 2).Select(
+            _ => Host.Start(new GuestOptions { Pool = "pool" }, CancellationToken.None).Name)];
+        string own =
+            Host.Start(new GuestOptions { Pool = "pool", Identity = new CloneIdentity { HostName = "own" } }, CancellationToken.None).Name;
         string[] names = await Task.WhenAll(taken.Append(own).Select(async guest =>
         {
             Assert.True(await Agents.WaitAsync(guest, Patience));
@@ -180,7 +187,9 @@ public sealed class LinuxAgentTests : TemplateTest
         Assert.Equal(("out", "err"), (both.StdOut, both.StdErr));
         byte[] input = Encoding.UTF8.GetBytes(string.Concat(Enumerable.Range(0, 9000).Select(i => $"zeile {i} ü\n")));
         Assert.Equal(input, (await Agents.RunAsync(guest, new GuestCommand("cat") { Input = input })).GetStdOutBytes());
-        Assert.Equal("a b|$x|\"\\", (await Agents.RunAsync(guest, GuestCommand.Shell("printf '%s|%s|%s' \"$1\" \"$2\" \"$3\"", "a b", "$x", "\"\\"))).StdOut);
+        Assert.Equal(
+            "a b|$x|\"\\",
+            (await Agents.RunAsync(guest, GuestCommand.Shell("printf '%s|%s|%s' \"$1\" \"$2\" \"$3\"", "a b", "$x", "\"\\"))).StdOut);
         Assert.Equal(3_000_000, (await Shell(guest, "head -c 3000000 /dev/zero")).GetStdOutBytes().Length);
         Assert.Equal(
             GuestErrorIds.GuestAgentRefused, (await Assert.ThrowsAsync<GuestException>(() => Agents.RunAsync(guest, new GuestCommand("/no/such")))).ErrorId);
@@ -258,7 +267,9 @@ public sealed class LinuxAgentTests : TemplateTest
 
         GuestNetworkInterface lo = Assert.Single(await Agents.GetNetworkAsync(guest), found => found.Name == "lo");
 
-        Assert.Equal(["10.9.8.7/24", "127.0.0.1/8", "::1/128", "fd00::1:0:5/64"], lo.Addresses.Select(address => $"{address}").Order(StringComparer.Ordinal));
+        Assert.Equal(
+            ["10.9.8.7/24", "127.0.0.1/8", "::1/128", "fd00::1:0:5/64"],
+            lo.Addresses.Select(address => $"{address}").Order(StringComparer.Ordinal));
     }
 
     private async Task AssertRight(string guest, DateTimeOffset? before = null)
@@ -268,7 +279,8 @@ public sealed class LinuxAgentTests : TemplateTest
         DateTimeOffset from = DateTimeOffset.UtcNow;
         string date = (await Shell(guest, "date +%s")).StdOut;
         double found = double.Parse(date, CultureInfo.InvariantCulture);
-        Assert.InRange(found, (from.ToUnixTimeMilliseconds() / 1000.0) - 1.5, (DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0) + 0.5);
+        Assert.InRange(
+            found, (from.ToUnixTimeMilliseconds() / 1000.0) - 1.5, (DateTimeOffset.UtcNow.ToUnixTimeMilliseconds() / 1000.0) + 0.5);
     }
 
     private Task<GuestCommandResult> Shell(string guest, string line) => Agents.RunAsync(guest, GuestCommand.Shell(line));

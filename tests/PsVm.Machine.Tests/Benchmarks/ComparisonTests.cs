@@ -69,7 +69,9 @@ public class ComparisonTests
         Comparison comparison = here ? Comparison.Of([One, other], [One], []) : Comparison.Of([One], [One, other], []);
 
         Assert.Equal(["a"], comparison.Workloads.Select(workload => workload.Name));
-        Assert.Equal("b: expected one checksum, found 22, 23.", Assert.Single(comparison.Failures).Replace("23, 22", "22, 23", StringComparison.Ordinal));
+        Assert.Equal(
+            "b: expected one checksum, found 22, 23.",
+            Assert.Single(comparison.Failures).Replace("23, 22", "22, 23", StringComparison.Ordinal));
     }
 
     [Fact]

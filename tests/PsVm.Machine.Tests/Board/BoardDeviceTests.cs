@@ -14,7 +14,8 @@ public sealed unsafe class BoardDeviceTests : IDisposable
 {
     private static readonly MachineType s_type = MachineType.Get("virt-1.2") with
     {
-        Devices = [.. MachineType.Get("virt-1.2").Devices, new("lamp0", Lamp.Kind, 0x2000_0000, 20), new("lamp1", Lamp.Kind, 0x2000_1000, 21)],
+        Devices = [.. MachineType.Get("virt-1.2").Devices, new("lamp0", Lamp.Kind, 0x2000_0000, 20), new(
+            "lamp1", Lamp.Kind, 0x2000_1000, 21)],
     };
 
     private readonly CodeCache _code = new(TranslatorOptions.Off);

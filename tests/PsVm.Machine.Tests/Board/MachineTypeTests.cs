@@ -42,7 +42,8 @@ public sealed class MachineTypeTests
         MachineType type = MachineType.Get(name);
 
         Assert.Equal(["uart", "plic", "aclint", "rtc", "generation", "syscon"], type.DeviceNames);
-        Assert.Equal([0x1000_0000, 0x0c00_0000, 0x0200_0000, 0x0010_1000, 0x0010_2000, 0x0010_0000], type.Devices.Select(device => device.Address));
+        Assert.Equal(
+            [0x1000_0000, 0x0c00_0000, 0x0200_0000, 0x0010_1000, 0x0010_2000, 0x0010_0000], type.Devices.Select(device => device.Address));
         Assert.Equal([0x100, 0x60_0000, 0x1_0000, 0x1000, 0x1000, 0x1000], type.Devices.Select(device => device.Range.Size));
         Assert.Equal([10, 11, 12], type.Devices.SelectMany(device => device.Interrupts));
         Assert.Equal(IsaProfile.Base, type.Isa);

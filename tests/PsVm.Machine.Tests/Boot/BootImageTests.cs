@@ -121,8 +121,14 @@ public class BootImageTests
     {
         ElfSegment[] segments = [new ElfSegment(0x8020_0000, s_content)];
 
-        Assert.Contains("machine 62", Fails(GuestErrorIds.ElfNotRiscv64, BootFile.Elf(0x8020_0000, segments, machine: 62)).Message, StringComparison.Ordinal);
-        Assert.Contains("class 1", Fails(GuestErrorIds.ElfNotRiscv64, BootFile.Elf(0x8020_0000, segments, elfClass: 1)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "machine 62",
+            Fails(GuestErrorIds.ElfNotRiscv64, BootFile.Elf(0x8020_0000, segments, machine: 62)).Message,
+            StringComparison.Ordinal);
+        Assert.Contains(
+            "class 1",
+            Fails(GuestErrorIds.ElfNotRiscv64, BootFile.Elf(0x8020_0000, segments, elfClass: 1)).Message,
+            StringComparison.Ordinal);
     }
 
     [Fact]

@@ -133,14 +133,18 @@ public sealed class BootLoaderTests : IDisposable
         using TestRam ram = new((2 * MiB, false));
 
         // From the first byte to the last.
-        Fails(GuestErrorIds.RamTooSmall, ram, new GuestOptions { Kernel = Write("kernel", BootFile.Image([0x13], textOffset: 0, imageSize: 2 * MiB)) });
+        Fails(
+            GuestErrorIds.RamTooSmall,
+            ram,
+            new GuestOptions { Kernel = Write("kernel", BootFile.Image([0x13], textOffset: 0, imageSize: 2 * MiB)) });
     }
 
     [Fact]
     public void An_initrd_that_does_not_fit_beside_the_kernel_is_an_error()
     {
         using TestRam ram = new((4 * MiB, false));
-        GuestOptions options = new() { Kernel = Write("kernel", BootFile.Image([0x13], imageSize: MiB)), Initrd = Path.Combine(_folder.FullName, "initrd") };
+        GuestOptions options =
+            new() { Kernel = Write("kernel", BootFile.Image([0x13], imageSize: MiB)), Initrd = Path.Combine(_folder.FullName, "initrd") };
         using (FileStream initrd = File.Create(options.Initrd))
         {
             initrd.SetLength((long)(2 * MiB) + 1);

@@ -60,7 +60,8 @@ public class DeviceBusTests
     [InlineData(0x3000, 8)]
     public void Devices_do_not_see_what_is_misaligned_or_leaves_their_registers(ulong address, int size)
     {
-        DeviceBus bus = new((new AddressRange(0x1000, 0x1000), _first), (new AddressRange(0x2000, 0x10), _second), (new(0x3000, 2), _second));
+        DeviceBus bus = new(
+            (new AddressRange(0x1000, 0x1000), _first), (new AddressRange(0x2000, 0x10), _second), (new(0x3000, 2), _second));
 
         Assert.False(bus.TryRead(address, size, out ulong value));
         Assert.False(bus.TryWrite(address, size, 7));

@@ -157,7 +157,8 @@ public sealed class PortSocketTests : IDisposable
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(At("p")));
         Assert.Equal(SocketError.AddressAlreadyInUse, Assert.Throws<SocketException>(() => new PortSocket("p", At("p"))).SocketErrorCode);
         File.WriteAllText(At("file"), "text");
-        Assert.Equal(SocketError.AddressAlreadyInUse, Assert.Throws<SocketException>(() => new PortSocket("p", At("file"))).SocketErrorCode);
+        Assert.Equal(
+            SocketError.AddressAlreadyInUse, Assert.Throws<SocketException>(() => new PortSocket("p", At("file"))).SocketErrorCode);
         Assert.Equal("text", File.ReadAllText(At("file")));
 
         Leave(At("left"));
@@ -181,7 +182,8 @@ public sealed class PortSocketTests : IDisposable
     [InlineData("many")]
     public void Names_that_cannot_be_are_refused(string name)
     {
-        GuestConsolePortOptions[] ports = [.. (name == "many" ? Enumerable.Range(0, 7).Select(i => $"p{i}") : [name, "twice"]).Select(one => new GuestConsolePortOptions { Name = one })];
+        GuestConsolePortOptions[] ports = [.. (name == "many" ? Enumerable.Range(0, 7).Select(i => $"p{i}") : [name, "twice"]).Select(
+            one => new GuestConsolePortOptions { Name = one })];
 
         Assert.Equal(GuestErrorIds.ConsolePortNameInvalid, Assert.Throws<GuestException>(() => PortSockets.Check(ports, "g")).ErrorId);
         Assert.Equal(
@@ -192,7 +194,8 @@ public sealed class PortSocketTests : IDisposable
     // As a process that was killed does.
     private static void Leave(string path)
     {
-        int fd = Mono.Unix.Native.Syscall.socket(Mono.Unix.Native.UnixAddressFamily.AF_UNIX, Mono.Unix.Native.UnixSocketType.SOCK_STREAM, 0);
+        int fd = Mono.Unix.Native.Syscall.socket(
+            Mono.Unix.Native.UnixAddressFamily.AF_UNIX, Mono.Unix.Native.UnixSocketType.SOCK_STREAM, 0);
         _ = Mono.Unix.Native.Syscall.bind(fd, new Mono.Unix.Native.SockaddrUn(path));
         _ = Mono.Unix.Native.Syscall.close(fd);
         Assert.True(File.Exists(path));

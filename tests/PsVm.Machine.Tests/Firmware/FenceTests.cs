@@ -8,8 +8,8 @@ using PsVm.Riscv.Tests;
 namespace PsVm.Machine.Tests.Firmware;
 
 /// <summary>
-/// SBI specification 3.0, chapter "RFENCE Extension": a hart forgets what a fence names and keeps the rest. Where it has forgotten a page its next load
-/// sets the A bit again, which the test has taken away.
+/// SBI specification 3.0, chapter "RFENCE Extension": a hart forgets what a fence names and keeps the rest. Where it has forgotten a page
+/// its next load sets the A bit again, which the test has taken away.
 /// </summary>
 public sealed class FenceTests : IDisposable
 {

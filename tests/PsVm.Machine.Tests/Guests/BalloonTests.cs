@@ -3,7 +3,9 @@ using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Guests;
 
-/// <summary>Guests with a balloon: which RAM they may have, and what is refused of a target. What a driver does: <see cref="LinuxBalloonTests"/>.</summary>
+/// <summary>
+/// Guests with a balloon: which RAM they may have, and what is refused of a target. What a driver does: <see cref="LinuxBalloonTests"/>.
+/// </summary>
 public sealed class BalloonTests : TemplateTest
 {
     [Fact]
@@ -23,7 +25,8 @@ public sealed class BalloonTests : TemplateTest
         Host.Reset(clone);
         Assert.NotNull(Host.Get(clone).Balloon);
         Assert.Null(Host.Get(Boot(new GuestOptions { Memory = Memory })).Balloon);
-        Assert.Equal(GuestErrorIds.TemplateSlotsMismatch, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, Balloon = false })));
+        Assert.Equal(
+            GuestErrorIds.TemplateSlotsMismatch, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, Balloon = false })));
     }
 
     [Theory]
@@ -62,7 +65,10 @@ public sealed class BalloonTests : TemplateTest
             Assert.Equal(MemoryErrorIds.ConsumerNeedsDiscard, refused.ErrorId);
             Assert.Contains($"'{id}'", refused.Message, StringComparison.Ordinal);
             Assert.Contains("a balloon", refused.Message, StringComparison.Ordinal);
-            Assert.Contains(how.EndsWith("Deny", StringComparison.Ordinal) ? "DiscardPolicy Deny" : "DenyPrivateDiscard", refused.Message, StringComparison.Ordinal);
+            Assert.Contains(
+                how.EndsWith("Deny", StringComparison.Ordinal) ? "DiscardPolicy Deny" : "DenyPrivateDiscard",
+                refused.Message,
+                StringComparison.Ordinal);
         }
 
         Assert.Empty(Host.List());
@@ -83,7 +89,9 @@ public sealed class BalloonTests : TemplateTest
 
         Assert.Equal(MemoryErrorIds.ConsumerNeedsDiscard, ErrorOf(() => Host.CheckStart(denied)));
         Assert.Equal(MemoryErrorIds.ConsumerNeedsDiscard, ErrorOf(() => Clone(denied)));
-        Assert.Equal(MemoryErrorIds.ConsumerNeedsDiscard, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, DiscardPolicy = DiscardPolicy.Deny })));
+        Assert.Equal(
+            MemoryErrorIds.ConsumerNeedsDiscard,
+            ErrorOf(() => Clone(new GuestOptions { Template = template.Path, DiscardPolicy = DiscardPolicy.Deny })));
         Clone(new GuestOptions { Template = template.Path, DiscardPolicy = DiscardPolicy.RestoreTemplate });
     }
 

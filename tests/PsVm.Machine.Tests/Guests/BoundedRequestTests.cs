@@ -42,7 +42,10 @@ public sealed class BoundedRequestTests : GuestHostTest
     public void One_print_of_all_RAM_does_not_keep_the_operator_waiting()
     {
         const ulong memory = 512 << 20;
-        Start("g", new GuestProgram().Print('s').Call(DebugConsole, 0, memory, MemoryMap.RamStart, 0).Print('e').Jump(0), memory: (long)memory);
+        Start(
+            "g",
+            new GuestProgram().Print('s').Call(DebugConsole, 0, memory, MemoryMap.RamStart, 0).Print('e').Jump(0),
+            memory: (long)memory);
         Assert.True(Host.WaitForText("g", "s", Patience, CancellationToken.None));
 
         // A generous bound: it took many seconds.

@@ -32,7 +32,9 @@ public sealed class CpuAccountTests : IDisposable
         HartGroup[] guests = [.. weights.Select(weight => Queue(new CpuAccount(weight)))];
         Dictionary<HartGroup, long> had = Run(slices: 3 * weights.Sum(), _ => Slice);
 
-        Assert.All(guests.Zip(weights), guest => Assert.InRange(had.GetValueOrDefault(guest.First) / Slice, (3 * guest.Second) - 3, (3 * guest.Second) + 3));
+        Assert.All(
+            guests.Zip(weights),
+            guest => Assert.InRange(had.GetValueOrDefault(guest.First) / Slice, (3 * guest.Second) - 3, (3 * guest.Second) + 3));
     }
 
     [Fact]
@@ -122,7 +124,8 @@ public sealed class CpuAccountTests : IDisposable
 
         double share = had[favoured] / (double)others.Average(guest => had[guest]);
         Assert.InRange(share, 0.95 * heavy / CpuAccount.DefaultWeight, 1.05 * heavy / CpuAccount.DefaultWeight);
-        Assert.True(others.Max(guest => had[guest]) - others.Min(guest => had[guest]) <= 2 * RunQueue.LongTurn, "no more than a turn apart");
+        Assert.True(
+            others.Max(guest => had[guest]) - others.Min(guest => had[guest]) <= 2 * RunQueue.LongTurn, "no more than a turn apart");
     }
 
     [Fact]

@@ -68,8 +68,8 @@ public sealed class CpuShareTests : IDisposable
     [InlineData(0.05)]
     public void What_a_guest_with_a_limit_does_not_use_its_twin_gets(double limit)
     {
-        // On one thread, of which the host may give as little as it likes: of that both have the same until the budget is spent, but for a slice
-        // that began before, and from then on the twin has all.
+        // On one thread, of which the host may give as little as it likes: of that both have the same until the budget is spent, but for a
+        // slice that began before, and from then on the twin has all.
         const double slice = 2;
         BareMachine limited = Make(_one, new CpuAccount(limit: limit), 2), twin = Make(_one, new CpuAccount(), 1);
         RunUntil(() => limited.Group.Account.Exhaustions >= 10, limited, twin);

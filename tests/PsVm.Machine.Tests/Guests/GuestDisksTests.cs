@@ -96,7 +96,8 @@ public sealed class GuestDisksTests : TemplateTest
         Host.Remove(reader);
 
         GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t") });
-        string clone = Clone(new GuestOptions { Template = template.Path, Disks = [new GuestDiskOptions { Path = Image, OverlayPath = At("clone") }] });
+        string clone = Clone(
+            new GuestOptions { Template = template.Path, Disks = [new GuestDiskOptions { Path = Image, OverlayPath = At("clone") }] });
         Assert.Equal(GuestErrorIds.DiskNotSaved, Id(() => Host.Disks.Save(clone, "disk0", null)));
         Assert.Equal(expected, All(DiskOf(clone)));
         Host.Reset(clone);

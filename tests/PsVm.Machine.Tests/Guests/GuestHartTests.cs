@@ -109,7 +109,8 @@ public sealed class GuestHartTests : ProgramGuestTest
         program.Call(HartState, 0, 1, second, 'B');
         int poll = program.Here;
         program.Call(HartState, 2, 1).Load(Asm.T0, stopped).JumpIfDifferent(Asm.A1, Asm.T0, poll).Print('A').PowerOff();
-        Host.Start(new GuestOptions { Name = "g", Kernel = Kernel(program.ToKernel()), Memory = Memory, Harts = 2 }, CancellationToken.None);
+        Host.Start(
+            new GuestOptions { Name = "g", Kernel = Kernel(program.ToKernel()), Memory = Memory, Harts = 2 }, CancellationToken.None);
 
         Assert.True(Host.WaitForState("g", GuestState.Stopped, Patience, CancellationToken.None));
 
@@ -128,7 +129,8 @@ public sealed class GuestHartTests : ProgramGuestTest
         program.Call(HartState, 0, 1, second, 0).Load(Asm.A3, rounds).Repeat(Asm.A3, RemoteFence);
         int poll = program.Here;
         program.Call(HartState, 2, 1).Load(Asm.T0, 1).JumpIfDifferent(Asm.A1, Asm.T0, poll).PowerOff();
-        Host.Start(new GuestOptions { Name = "g", Kernel = Kernel(program.ToKernel()), Memory = Memory, Harts = 2 }, CancellationToken.None);
+        Host.Start(
+            new GuestOptions { Name = "g", Kernel = Kernel(program.ToKernel()), Memory = Memory, Harts = 2 }, CancellationToken.None);
 
         Assert.True(Host.WaitForState("g", GuestState.Stopped, Patience, CancellationToken.None));
 

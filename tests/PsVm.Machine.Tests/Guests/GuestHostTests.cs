@@ -44,7 +44,8 @@ public sealed class GuestHostTests : ProgramGuestTest
         string path = Path.Combine(Folder, "ram");
         File.WriteAllBytes(path, new byte[Memory]);
 
-        GuestInfo guest = Host.Start(new GuestOptions { MemoryPath = path, Memory = Memory, DenyPrivateDiscard = true }, CancellationToken.None);
+        GuestInfo guest = Host.Start(
+            new GuestOptions { MemoryPath = path, Memory = Memory, DenyPrivateDiscard = true }, CancellationToken.None);
         Assert.True(Host.WaitForText(guest.Name, "GUEST-UP", Patience, CancellationToken.None));
 
         Assert.Equal((BackendKind.File, path, false), (guest.Backends[0].Kind, guest.Backends[0].Path, guest.Backends[0].Share));
@@ -193,7 +194,8 @@ public sealed class GuestHostTests : ProgramGuestTest
     [InlineData("virt-1.4", "")]
     [InlineData("virt-1.2", "Kernel panic - not syncing: gone")]
     [InlineData("virt-1.3", "\u001b[2Jgone")]
-    public void A_kernel_that_panics_makes_its_guest_panicked_which_shows_its_last_lines_and_runs_no_more(string machineType, string lastLine)
+    public void A_kernel_that_panics_makes_its_guest_panicked_which_shows_its_last_lines_and_runs_no_more(
+        string machineType, string lastLine)
     {
         const uint storeByte = 0x23 | (Asm.T0 << 15) | (Asm.T1 << 20); // sb t1, 0(t0)
         GuestProgram program = new();
@@ -211,7 +213,8 @@ public sealed class GuestHostTests : ProgramGuestTest
         string reason = "the guest's kernel panicked" + (lastLine.Length == 0 ? "" : $"; its last lines are 'before' / '{shown}'");
         Assert.Equal(reason, Host.Get("g").StopReason);
         Assert.Equal((GuestErrorIds.GuestReportedFailure, reason), (Host.Get("g").Failure!.Id, Host.Get("g").Failure!.Message));
-        Assert.False(Host.WaitForState("g", GuestState.Stopped, Timeout.InfiniteTimeSpan, CancellationToken.None)); // and nobody waits for ever
+        // And nobody waits for ever.
+        Assert.False(Host.WaitForState("g", GuestState.Stopped, Timeout.InfiniteTimeSpan, CancellationToken.None));
         (long instructions, TimeSpan cpu) = (Host.Get("g").Instructions, Host.Get("g").CpuTime);
         Thread.Sleep(50);
         Assert.Equal((instructions, cpu), (Host.Get("g").Instructions, Host.Get("g").CpuTime));
@@ -238,7 +241,8 @@ public sealed class GuestHostTests : ProgramGuestTest
         Assert.Equal(
             [HostEventIds.GuestStarted, HostEventIds.GuestFailed, HostEventIds.GuestRemoved], log.Events.Select(happened => happened.Id));
         Assert.All(log.Events, happened => Assert.Equal(guest.Reference, happened.Guest));
-        Assert.Equal((HostEventLevel.Error, "Guest g failed: the guest reported a failure, code 7"), (log.Events[1].Level, log.Events[1].Message));
+        Assert.Equal(
+            (HostEventLevel.Error, "Guest g failed: the guest reported a failure, code 7"), (log.Events[1].Level, log.Events[1].Message));
         Assert.Empty(Host.ReadEvents(log.NextPosition).Events);
         Assert.Equal(log.NextPosition, Host.ReadEvents(long.MaxValue).NextPosition);
         Assert.Equal(log.Events[2], Assert.Single(Host.ReadEvents(2).Events));
@@ -286,7 +290,8 @@ public sealed class GuestHostTests : ProgramGuestTest
         Assert.True(Host.WaitForState("g", GuestState.Running, TimeSpan.Zero, CancellationToken.None));
         Assert.False(Host.WaitForState("g", GuestState.Stopped, TimeSpan.FromMilliseconds(1), CancellationToken.None));
         using CancellationTokenSource cancelled = new(TimeSpan.FromMilliseconds(1));
-        Assert.ThrowsAny<OperationCanceledException>(() => Host.WaitForState("g", GuestState.Stopped, Timeout.InfiniteTimeSpan, cancelled.Token));
+        Assert.ThrowsAny<OperationCanceledException>(
+            () => Host.WaitForState("g", GuestState.Stopped, Timeout.InfiniteTimeSpan, cancelled.Token));
 
         Parallel.Invoke(
             () => Assert.True(Host.WaitForState("g", GuestState.Stopped, Timeout.InfiniteTimeSpan, CancellationToken.None)),
@@ -313,7 +318,8 @@ public sealed class GuestHostTests : ProgramGuestTest
         GuestOptions options = new() { Kernel = kernel, BackendIds = ["ram"] };
         string first = Host.Start(options, CancellationToken.None).Name;
 
-        Assert.Equal(MemoryErrorIds.BackendInUse, Assert.Throws<MemoryBackendException>(() => Host.Start(options, CancellationToken.None)).ErrorId);
+        Assert.Equal(
+            MemoryErrorIds.BackendInUse, Assert.Throws<MemoryBackendException>(() => Host.Start(options, CancellationToken.None)).ErrorId);
         Assert.Equal(MemoryErrorIds.BackendInUse, Assert.Throws<MemoryBackendException>(() => Backends.Remove("ram")).ErrorId);
 
         Host.Stop(first);
@@ -364,7 +370,8 @@ public sealed class GuestHostTests : ProgramGuestTest
     [Fact]
     public void A_closed_host_has_stopped_its_guests_and_starts_no_more()
     {
-        GuestInfo info = Host.Start(new GuestOptions { Name = "g", Kernel = Kernel(GuestProgram.Spin), Memory = Memory }, CancellationToken.None);
+        GuestInfo info = Host.Start(
+            new GuestOptions { Name = "g", Kernel = Kernel(GuestProgram.Spin), Memory = Memory }, CancellationToken.None);
         Guest guest = new(Host, info);
 
         Host.Dispose();

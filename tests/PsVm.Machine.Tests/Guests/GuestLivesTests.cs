@@ -36,7 +36,8 @@ public sealed class GuestLivesTests : GuestHostTest
     public void A_guest_that_runs_is_not_started_again()
     {
         Start("web", GuestProgram.Wait);
-        Assert.Equal(GuestErrorIds.GuestNotStopped, Assert.Throws<GuestException>(() => Host.StartAgain("web", CancellationToken.None)).ErrorId);
+        Assert.Equal(
+            GuestErrorIds.GuestNotStopped, Assert.Throws<GuestException>(() => Host.StartAgain("web", CancellationToken.None)).ErrorId);
         Assert.Equal(GuestErrorIds.GuestNotStopped, Assert.Throws<GuestException>(() => Host.CheckStartAgain("web")).ErrorId);
     }
 
@@ -89,7 +90,8 @@ public sealed class GuestLivesTests : GuestHostTest
         string file = Path.Combine(Folder, "ram");
         Backends.Create(new() { Id = "ram", Path = file, Size = Memory, Share = true });
         const int secondLife = 100;
-        GuestProgram program = new GuestProgram().Load(Asm.T0, Marker).Emit(Asm.Ld(Asm.T1, Asm.T0, 0)).JumpIfDifferent(Asm.T1, Asm.Zero, secondLife);
+        GuestProgram program = new GuestProgram().Load(Asm.T0, Marker).Emit(Asm.Ld(Asm.T1, Asm.T0, 0))
+            .JumpIfDifferent(Asm.T1, Asm.Zero, secondLife);
         program.Store32(Marker, 1).Store32(0x10_0000, 0x7777).Jump(program.Here).PadTo(secondLife);
         byte[] kernel = program.Store32(0x10_0000, 0x5555).Jump(program.Here).ToKernel();
 
@@ -151,7 +153,9 @@ public sealed class GuestLivesTests : GuestHostTest
         Assert.Equal(["front-1", "db"], Host.List().Select(guest => guest.Name));
         Assert.Equal(["front-1", "db"], Backends.List().Select(backend => backend.Info.Guest!));
         Assert.Throws<GuestException>(() => Host.Get("web"));
-        Assert.Equal(GuestErrorIds.GuestNameInUse, Assert.Throws<GuestException>(() => Host.Change("front-1", new GuestChange { Name = "DB" })).ErrorId);
+        Assert.Equal(
+            GuestErrorIds.GuestNameInUse,
+            Assert.Throws<GuestException>(() => Host.Change("front-1", new GuestChange { Name = "DB" })).ErrorId);
         Assert.Equal("FRONT-1", Host.Change("front-1", new GuestChange { Name = "FRONT-1" }).Name);
     }
 

@@ -12,7 +12,8 @@ public sealed class GuestSharedFoldersTests : TemplateTest
         string without = Boot(new GuestOptions { Memory = Memory });
 
         Assert.Equal(("virt-1.4", "virt-1.1"), (Host.Get(with).MachineType, Host.Get(without).MachineType));
-        Assert.Equal([("folder0", At("a")), ("folder1", At("b"))], Host.SharedFolders.Get(with).Select(folder => (folder.Tag, folder.Path!)));
+        Assert.Equal(
+            [("folder0", At("a")), ("folder1", At("b"))], Host.SharedFolders.Get(with).Select(folder => (folder.Tag, folder.Path!)));
         Assert.Empty(Host.SharedFolders.Get(without));
     }
 
@@ -27,7 +28,8 @@ public sealed class GuestSharedFoldersTests : TemplateTest
         Refused(new GuestOptions
         {
             Memory = Memory,
-            SharedFolders = [new GuestSharedFolderOptions { Path = Folder("a"), Tag = tag }, new GuestSharedFolderOptions { Path = Folder("b") }],
+            SharedFolders =
+                [new GuestSharedFolderOptions { Path = Folder("a"), Tag = tag }, new GuestSharedFolderOptions { Path = Folder("b") }],
         }));
 
     [Fact]
@@ -57,7 +59,8 @@ public sealed class GuestSharedFoldersTests : TemplateTest
 
         Backends.Create(new MemoryBackendOptions
         {
-            Id = "ram", Kind = kind, Share = share, Size = Memory, Path = kind == BackendKind.File ? At("ram") : null, DiscardPolicy = policy,
+            Id = "ram", Kind = kind, Share = share, Size = Memory, Path = kind == BackendKind.File ? At("ram") : null,
+            DiscardPolicy = policy,
             DenyPrivateDiscard = deny,
         });
         string guest = Boot(new GuestOptions { BackendIds = ["ram"], SharedFolders = [Of(Folder("a"))] });
@@ -77,7 +80,8 @@ public sealed class GuestSharedFoldersTests : TemplateTest
 
         string clone = Clone(new GuestOptions
         {
-            Template = template.Path, SharedFolders = [new GuestSharedFolderOptions { Path = Folder("c"), Tag = "folder1", ReadOnly = true }],
+            Template = template.Path,
+            SharedFolders = [new GuestSharedFolderOptions { Path = Folder("c"), Tag = "folder1", ReadOnly = true }],
         });
         Check(clone);
         Assert.Equal(

@@ -48,7 +48,8 @@ public sealed class SliceTests : IDisposable
 
         foreach ((ulong register, ulong value) in (ReadOnlySpan<(ulong, ulong)>)
         [
-            (VirtioDriver.StatusRegister, 3), (VirtioDriver.DriverFeaturesSelect, 1), (VirtioDriver.DriverFeatures, 1), (VirtioDriver.StatusRegister, 11),
+            (VirtioDriver.StatusRegister, 3), (VirtioDriver.DriverFeaturesSelect, 1), (VirtioDriver.DriverFeatures, 1),
+            (VirtioDriver.StatusRegister, 11),
             (VirtioDriver.QueueSize, 64), (VirtioDriver.QueueDescriptors, ring), (VirtioDriver.QueueDriver, available),
             (VirtioDriver.QueueDevice, used), (VirtioDriver.QueueReady, 1), (VirtioDriver.StatusRegister, 15),
         ])

@@ -17,7 +17,8 @@ public sealed class StartProgressTests : IDisposable
     public StartProgressTests()
     {
         _host = new GuestHost(_backends);
-        _options = new GuestOptions { Kernel = Path.Combine(_folder, "kernel"), Initrd = Path.Combine(_folder, "initrd"), Memory = 64 << 20 };
+        _options =
+            new GuestOptions { Kernel = Path.Combine(_folder, "kernel"), Initrd = Path.Combine(_folder, "initrd"), Memory = 64 << 20 };
         byte[] kernel = BootFile.Image([0x6f, 0, 0, 0], imageSize: 1 << 20);
         File.WriteAllBytes(_options.Kernel, kernel);
         File.WriteAllBytes(_options.Initrd, new byte[InitrdSize]);

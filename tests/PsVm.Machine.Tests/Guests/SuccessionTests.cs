@@ -6,7 +6,9 @@ using PsVm.Riscv.Tests;
 
 namespace PsVm.Machine.Tests.Guests;
 
-/// <summary>Lives of a guest that are put together at the same time, of which one gets its place. Templates to verify make that take long.</summary>
+/// <summary>
+/// Lives of a guest that are put together at the same time, of which one gets its place. Templates to verify make that take long.
+/// </summary>
 public sealed class SuccessionTests : TemplateTest
 {
     private const long Large = 128 << 20;

@@ -5,7 +5,10 @@ using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Guests;
 
-/// <summary>Guests with devices of other processes: which RAM they may have, and what is refused. What a daemon does: <see cref="LinuxVhostUserTests"/>.</summary>
+/// <summary>
+/// Guests with devices of other processes: which RAM they may have, and what is refused. What a daemon does:
+/// <see cref="LinuxVhostUserTests"/>.
+/// </summary>
 public sealed class VhostUserTests : TemplateTest
 {
     [Fact]
@@ -18,7 +21,8 @@ public sealed class VhostUserTests : TemplateTest
             new GuestVhostUser { Tag = "d", Kind = VhostUserKind.Block, Path = At("socket"), Connected = true },
             Assert.Single(Host.Get(guest).VhostUser));
         Assert.Equal("virt-1.4", Host.Get(guest).MachineType);
-        Assert.Equal(GuestErrorIds.CheckpointDeviceExternal, ErrorOf(() => Host.CheckCheckpoint(guest, new CheckpointOptions { Path = At("t") })));
+        Assert.Equal(
+            GuestErrorIds.CheckpointDeviceExternal, ErrorOf(() => Host.CheckCheckpoint(guest, new CheckpointOptions { Path = At("t") })));
         Assert.Equal(GuestErrorIds.CheckpointDeviceExternal, ErrorOf(() => Make(guest, new CheckpointOptions { Path = At("t") })));
 
         Host.Stop(guest);
@@ -84,7 +88,10 @@ public sealed class VhostUserTests : TemplateTest
             Assert.Equal(MemoryErrorIds.ConsumerNeedsSharedFile, refused.ErrorId);
             Assert.Contains("a vhost-user device", refused.Message, StringComparison.Ordinal);
             Assert.Contains("Share False", refused.Message, StringComparison.Ordinal);
-            Assert.Contains(ram.StartsWith("default", StringComparison.Ordinal) ? "'ram.default'" : "'ram-of-test'", refused.Message, StringComparison.Ordinal);
+            Assert.Contains(
+                ram.StartsWith("default", StringComparison.Ordinal) ? "'ram.default'" : "'ram-of-test'",
+                refused.Message,
+                StringComparison.Ordinal);
         }
 
         Assert.Empty(Host.List());
@@ -102,7 +109,8 @@ public sealed class VhostUserTests : TemplateTest
         File.WriteAllBytes(path, new byte[1 << 20]);
         string shared = ram == "shared memfd" || ram == "with ROM" ? Shared() : Backends.Create(new MemoryBackendOptions
         {
-            Id = "file", Path = At("ram"), Size = Memory, Share = true, DiscardPolicy = ram.EndsWith("Deny", StringComparison.Ordinal) ? DiscardPolicy.Deny : DiscardPolicy.Auto,
+            Id = "file", Path = At("ram"), Size = Memory, Share = true,
+            DiscardPolicy = ram.EndsWith("Deny", StringComparison.Ordinal) ? DiscardPolicy.Deny : DiscardPolicy.Auto,
         }).Id;
         string[] all = ram == "with ROM"
             ? [shared, Backends.Create(new MemoryBackendOptions { Id = "rom", Path = path, Size = 1 << 20, ReadOnly = true }).Id]
@@ -125,7 +133,9 @@ public sealed class VhostUserTests : TemplateTest
         using FakeVhostDaemon daemon = new(At("socket"));
         string[] blocks = [.. Enumerable.Range(0, 9).Select(number => Shared($"s{number}"))];
 
-        Assert.Equal(GuestErrorIds.VhostUserOptionConflict, ErrorOf(() => Host.Start(Options(blocks) with { VhostUser = [Block()] }, CancellationToken.None)));
+        Assert.Equal(
+            GuestErrorIds.VhostUserOptionConflict,
+            ErrorOf(() => Host.Start(Options(blocks) with { VhostUser = [Block()] }, CancellationToken.None)));
         Assert.Empty(Host.List());
         Boot(Options(blocks[..8]) with { VhostUser = [Block()] });
     }
@@ -138,21 +148,28 @@ public sealed class VhostUserTests : TemplateTest
         foreach (GuestVhostUserOptions wrong in (GuestVhostUserOptions[])
         [
             folder with { Path = null }, folder with { Socket = "/s" }, folder with { Format = "raw" }, folder with { ReadOnly = true },
-            folder with { Path = "/a,b" }, Block() with { Daemon = "/bin/true" }, Block() with { Arguments = ["-h"] }, Block() with { Socket = "/" + new string('s', 107) },
+            folder with { Path = "/a,b" }, Block() with { Daemon = "/bin/true" }, Block() with { Arguments = ["-h"] },
+            Block() with { Socket = "/" + new string('s', 107) },
         ])
         {
-            Assert.Equal(GuestErrorIds.VhostUserOptionConflict, ErrorOf(() => Host.CheckStart(Options(shared) with { VhostUser = [wrong] })));
+            Assert.Equal(
+                GuestErrorIds.VhostUserOptionConflict, ErrorOf(() => Host.CheckStart(Options(shared) with { VhostUser = [wrong] })));
         }
 
         foreach (string tag in (string[])["", "a b", "a/b", new('t', 37), "ä"])
         {
-            Assert.Equal(GuestErrorIds.VhostUserTagInvalid, ErrorOf(() => Host.CheckStart(Options(shared) with { VhostUser = [folder with { Tag = tag }] })));
+            Assert.Equal(
+                GuestErrorIds.VhostUserTagInvalid,
+                ErrorOf(() => Host.CheckStart(Options(shared) with { VhostUser = [folder with { Tag = tag }] })));
         }
 
         GuestVhostUserOptions named = folder with { Tag = "same" };
-        Assert.Equal(GuestErrorIds.VhostUserTagInvalid, ErrorOf(() => Host.CheckStart(Options(shared) with { VhostUser = [named, named] })));
+        Assert.Equal(
+            GuestErrorIds.VhostUserTagInvalid, ErrorOf(() => Host.CheckStart(Options(shared) with { VhostUser = [named, named] })));
         GuestTemplate template = MakeTemplate("t");
-        Assert.Equal(GuestErrorIds.VhostUserOptionConflict, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, VhostUser = [folder] })));
+        Assert.Equal(
+            GuestErrorIds.VhostUserOptionConflict,
+            ErrorOf(() => Clone(new GuestOptions { Template = template.Path, VhostUser = [folder] })));
     }
 
     [Fact]
@@ -179,11 +196,14 @@ public sealed class VhostUserTests : TemplateTest
         string script = At("daemon");
         File.WriteAllText(script, "#!/bin/sh\necho 'no such\tluck' >&2; exit 3\n");
         File.SetUnixFileMode(script, UnixFileMode.UserRead | UnixFileMode.UserExecute);
-        Fails(new() { Kind = VhostUserKind.FileSystem, Path = Folder, Daemon = script }, "daemon for '" + Folder + "' ended with exit code 3: no such");
+        Fails(
+            new() { Kind = VhostUserKind.FileSystem, Path = Folder, Daemon = script },
+            "daemon for '" + Folder + "' ended with exit code 3: no such");
 
         void Fails(GuestVhostUserOptions wrong, string told)
         {
-            GuestException refused = Assert.Throws<GuestException>(() => Host.Start(Options(shared) with { VhostUser = [wrong] }, CancellationToken.None));
+            GuestException refused = Assert.Throws<GuestException>(
+                () => Host.Start(Options(shared) with { VhostUser = [wrong] }, CancellationToken.None));
             Assert.Equal(GuestErrorIds.VhostUserUnavailable, refused.ErrorId);
             Assert.Contains(told, refused.Message, StringComparison.Ordinal);
         }
@@ -196,7 +216,8 @@ public sealed class VhostUserTests : TemplateTest
 
         Assert.Equal(["--blockdev", "--blockdev", "--export", "--x"], [arguments[0], arguments[2], arguments[4], arguments[6]]);
         Assert.Equal("/a,b=\"c\"", System.Text.Json.JsonDocument.Parse(arguments[1]).RootElement.GetProperty("filename").GetString());
-        Assert.Equal("/s,t", System.Text.Json.JsonDocument.Parse(arguments[5]).RootElement.GetProperty("addr").GetProperty("path").GetString());
+        Assert.Equal(
+            "/s,t", System.Text.Json.JsonDocument.Parse(arguments[5]).RootElement.GetProperty("addr").GetProperty("path").GetString());
         Assert.False(System.Text.Json.JsonDocument.Parse(arguments[5]).RootElement.GetProperty("writable").GetBoolean());
     }
 
@@ -205,5 +226,6 @@ public sealed class VhostUserTests : TemplateTest
     private string Shared(string id = "shared") =>
         Backends.Create(new MemoryBackendOptions { Id = id, Kind = BackendKind.Memfd, Share = true, Size = Memory }).Id;
 
-    private static GuestOptions Options(params string[] backends) => new() { BackendIds = [.. backends.Select(id => (BackendReference)id)] };
+    private static GuestOptions Options(params string[] backends) =>
+        new() { BackendIds = [.. backends.Select(id => (BackendReference)id)] };
 }

@@ -24,7 +24,8 @@ public sealed class WarmPoolTests : TemplateTest
             CancellationToken.None);
         GuestInfo other = Host.Start(new GuestOptions { Pool = "WEB" }, CancellationToken.None);
 
-        Assert.Equal(("mine", "n", "b", 200, GuestState.Running), (taken.Name, taken.Notes, taken.Labels["a"], taken.CpuWeight, taken.State));
+        Assert.Equal(
+            ("mine", "n", "b", 200, GuestState.Running), (taken.Name, taken.Notes, taken.Labels["a"], taken.CpuWeight, taken.State));
         Assert.Equal(fresh, Check("mine"));
         Assert.Equal(fresh, Check(other.Name));
         Assert.NotEqual(taken.GenerationId, other.GenerationId);
@@ -143,7 +144,9 @@ public sealed class WarmPoolTests : TemplateTest
         Assert.Equal(GuestErrorIds.GuestPoolSizeInvalid, ErrorOf(() => Make(template, size: 10_001)));
         Assert.Equal(GuestErrorIds.TemplateNotFound, ErrorOf(() => Create(new GuestOptions { Template = At("nowhere") })));
         Assert.Equal(GuestErrorIds.GuestPoolOptionConflict, ErrorOf(() => Create(new GuestOptions { Memory = Memory })));
-        Assert.Equal(GuestErrorIds.GuestPoolOptionConflict, ErrorOf(() => Create(new GuestOptions { Template = template.Path, KeepIdentity = true })));
+        Assert.Equal(
+            GuestErrorIds.GuestPoolOptionConflict,
+            ErrorOf(() => Create(new GuestOptions { Template = template.Path, KeepIdentity = true })));
         Assert.Equal(GuestErrorIds.CpuWeightInvalid, ErrorOf(() => Create(new GuestOptions { Template = template.Path, CpuWeight = -1 })));
         Assert.Equal(GuestErrorIds.GuestPoolNotFound, ErrorOf(() => Host.Pools.Remove("web")));
         Assert.Equal(GuestErrorIds.GuestPoolNotFound, ErrorOf(() => Clone(new GuestOptions { Pool = "web" })));
@@ -152,7 +155,8 @@ public sealed class WarmPoolTests : TemplateTest
         Assert.Equal(GuestErrorIds.GuestPoolNameInUse, ErrorOf(() => Host.Pools.CheckCreate(Options(template, 1, false, "web"))));
         foreach (GuestOptions alien in (GuestOptions[])
             [
-                new() { Template = template.Path }, new() { Memory = Memory }, new() { Harts = 1 }, new() { Kernel = "k" }, new() { KeepIdentity = true },
+                new() { Template = template.Path }, new() { Memory = Memory }, new() { Harts = 1 }, new() { Kernel = "k" },
+                new() { KeepIdentity = true },
                 new() { BackendIds = ["ram"] }, new() { DiscardPolicy = DiscardPolicy.Deny },
             ])
         {
@@ -203,14 +207,16 @@ public sealed class WarmPoolTests : TemplateTest
         Make(template, size: 4, grow: true);
         string[] names = [.. Enumerable.Range(0, 60).Select(i => $"n{i}")];
 
-        Task<Guid>[] takes = [.. names.Select(name => Task.Run(() => Host.Start(new GuestOptions { Pool = "web", Name = name }, CancellationToken.None).GenerationId))];
+        Task<Guid>[] takes = [.. names.Select(
+            name => Task.Run(() => Host.Start(new GuestOptions { Pool = "web", Name = name }, CancellationToken.None).GenerationId))];
         Guid[] ids = await Task.WhenAll(takes).WaitAsync(Patience);
 
         Assert.Equal(60, ids.Distinct().Count());
         Assert.Equal(60, Host.List().Count);
         WaitUntilHeld("web", 4);
         Task remove = Task.Run(() => Host.Pools.Remove("web"));
-        Task[] late = [.. Enumerable.Range(0, 20).Select(_ => Task.Run(() => Record.Exception(() => Clone(new GuestOptions { Pool = "web" }))))];
+        Task[] late = [.. Enumerable.Range(0, 20).Select(
+            _ => Task.Run(() => Record.Exception(() => Clone(new GuestOptions { Pool = "web" }))))];
         await Task.WhenAll([remove, .. late]).WaitAsync(Patience);
         Assert.All(Host.List(), guest => Assert.Equal(GuestState.Running, guest.State));
         Assert.Equal(Host.List().Count, Backends.List().Count);
@@ -224,7 +230,8 @@ public sealed class WarmPoolTests : TemplateTest
             StateFile.Read(path, File.ReadAllBytes(path), template.Id).Single(section => section.Name == "clock").Content.Span);
     }
 
-    private GuestPool Make(GuestTemplate template, int size, bool grow = false, string name = "web") => Host.Pools.Create(Options(template, size, grow, name));
+    private GuestPool Make(GuestTemplate template, int size, bool grow = false, string name = "web") =>
+        Host.Pools.Create(Options(template, size, grow, name));
 
     private static GuestPoolOptions Options(GuestTemplate template, int size, bool grow, string name) =>
         new() { Name = name, Size = size, Grow = grow, Guest = new GuestOptions { Template = template.Path } };

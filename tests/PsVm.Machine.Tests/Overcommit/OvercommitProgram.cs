@@ -4,8 +4,8 @@ using PsVm.Memory;
 namespace PsVm.Machine.Tests.Overcommit;
 
 /// <summary>
-/// The helper process of <see cref="OvercommitTests"/>, in a control group of 2 GiB: 200 clones, of which one begins to write all of its RAM, which
-/// is more than the group may have. It prints who is in what state, and must come to its end.
+/// The helper process of <see cref="OvercommitTests"/>, in a control group of 2 GiB: 200 clones, of which one begins to write all of its
+/// RAM, which is more than the group may have. It prints who is in what state, and must come to its end.
 /// </summary>
 internal static class OvercommitProgram
 {

@@ -20,7 +20,8 @@ public sealed class OvercommitTests : IDisposable
         string[] lines = group.Run(typeof(OvercommitTests).Assembly.Location, OvercommitProgram.Argument, _folder.Path);
 
         Assert.Equal("reserve: 64", lines[0]);
-        Assert.Matches(@"^c7: Suspended: it grew by [0-9.]+ MiB while [0-9.]+ MiB of memory were left, less than the reserve of 64 MiB ", lines[1]);
+        Assert.Matches(
+            @"^c7: Suspended: it grew by [0-9.]+ MiB while [0-9.]+ MiB of memory were left, less than the reserve of 64 MiB ", lines[1]);
         Assert.EndsWith($"({group.LimitFile})", lines[1], StringComparison.Ordinal);
         Assert.InRange(int.Parse(lines[2].Split(' ')[1], null), 512, 2048 - 16);
         Assert.Equal(["end"], lines[3..]);

@@ -20,7 +20,8 @@ public sealed class OwnMemoryTests : IDisposable
     private readonly GuestHost _host;
     private long _available = long.MaxValue;
 
-    public OwnMemoryTests() => _host = new GuestHost(_backends) { ReadMemory = _ => new MemoryRoom(Volatile.Read(ref _available), "/proc/meminfo") };
+    public OwnMemoryTests() =>
+        _host = new GuestHost(_backends) { ReadMemory = _ => new MemoryRoom(Volatile.Read(ref _available), "/proc/meminfo") };
 
     public void Dispose()
     {
@@ -87,7 +88,8 @@ public sealed class OwnMemoryTests : IDisposable
         try
         {
             // Content, which the guest's stores make copies of.
-            using (MemoryBackend content = _backends.Create(new MemoryBackendOptions { Path = mount.In("ram"), Size = size, Share = true, Prealloc = true }))
+            using (MemoryBackend content = _backends.Create(
+                new MemoryBackendOptions { Path = mount.In("ram"), Size = size, Share = true, Prealloc = true }))
             {
                 Assert.Equal(0, content.MeasureOwn());
             }
@@ -180,7 +182,9 @@ public sealed class OwnMemoryTests : IDisposable
         Assert.InRange(_host.Measure("wild", detailed: false).OwnBytes, 4 * MiB, 192 * MiB);
         Assert.Equal([GuestState.Running, GuestState.Running], [_host.Get("large").State, _host.Get("busy").State]);
         HostEvent[] warnings = [.. _host.ReadEvents(0).Events.Where(one => one.Level == HostEventLevel.Warning)];
-        Assert.Equal([(HostEventIds.MemoryReserveReached, null), (HostEventIds.MemoryReserveReached, "wild")], warnings.Select(one => (one.Id, one.Guest?.Name)));
+        Assert.Equal(
+            [(HostEventIds.MemoryReserveReached, null), (HostEventIds.MemoryReserveReached, "wild")],
+            warnings.Select(one => (one.Id, one.Guest?.Name)));
 
         Assert.Equal(GuestErrorIds.MemoryReserveReached, Assert.Throws<GuestException>(() => _host.Resume("wild")).ErrorId);
         Volatile.Write(ref _available, 10L << 30);
@@ -203,7 +207,8 @@ public sealed class OwnMemoryTests : IDisposable
     {
         int looks = 0;
         using MemoryBackends backends = new(_ => null);
-        using GuestHost host = new(backends) { ReadMemory = _ => new MemoryRoom((Interlocked.Increment(ref looks) * 0L) + (100 * MiB), "") };
+        using GuestHost host =
+            new(backends) { ReadMemory = _ => new MemoryRoom((Interlocked.Increment(ref looks) * 0L) + (100 * MiB), "") };
         backends.SetMemoryReserve(64 * MiB);
         host.Start(new GuestOptions { Name = "busy", Kernel = Kernel(Touch(4 * MiB, again: true)), Memory = 32 * MiB }, s_none);
         Until(() => host.Measure("busy", detailed: false).OwnBytes >= 4 * MiB);

@@ -399,7 +399,8 @@ internal sealed class RamFaultProgram : IDisposable
         long position = _host.ReadConsole(guest, 0).NextPosition;
         TryType(guest, "check");
         SpinWait.SpinUntil(
-            () => _host.ReadConsole(guest, position).Text.Contains("\ncheck: ok ", StringComparison.Ordinal) || _host.Get(guest).State != GuestState.Running,
+            () => _host.ReadConsole(guest, position).Text.Contains("\ncheck: ok ", StringComparison.Ordinal)
+                || _host.Get(guest).State != GuestState.Running,
             s_patience);
         bool answers = _host.ReadConsole(guest, position).Text.Contains("\ncheck: ok ", StringComparison.Ordinal);
         Console.WriteLine($"{_host.Get(guest).State}: {guest}: {(answers ? "answers" : "is silent")}");

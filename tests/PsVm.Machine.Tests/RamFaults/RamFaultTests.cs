@@ -4,7 +4,9 @@ using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Machine.Tests.RamFaults;
 
-/// <summary>A page of a RAM file that cannot be had ends the guest that touches it, and no other. In a process of its own, which would die.</summary>
+/// <summary>
+/// A page of a RAM file that cannot be had ends the guest that touches it, and no other. In a process of its own, which would die.
+/// </summary>
 [Collection(HostCollection.Name)]
 public sealed class RamFaultTests : IDisposable
 {
@@ -20,7 +22,10 @@ public sealed class RamFaultTests : IDisposable
     {
         string[] lines = Run("truncated", _folder.Path, option);
 
-        Assert.StartsWith($"Failed: g2: RAM file '{_folder.In("g2")}' of backend 'g2' could not be had at file offset ", lines[2], StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"Failed: g2: RAM file '{_folder.In("g2")}' of backend 'g2' could not be had at file offset ",
+            lines[2],
+            StringComparison.Ordinal);
         Assert.EndsWith(": the file was truncated to 0 B.", lines[2], StringComparison.Ordinal);
         AssertOthersAnswer(lines);
     }
@@ -94,7 +99,8 @@ public sealed class RamFaultTests : IDisposable
     public void An_error_of_the_hosts_memory_ends_the_guest_whose_page_it_is_and_three_go_on(string way, string where)
     {
         string[] lines = Run("memory-error", _folder.Path, way);
-        Skip.If(lines is [var only] && only.StartsWith("unavailable: ", StringComparison.Ordinal), $"no memory error can be made: {lines[0]}");
+        Skip.If(
+            lines is [var only] && only.StartsWith("unavailable: ", StringComparison.Ordinal), $"no memory error can be made: {lines[0]}");
 
         AssertFailed(lines, _folder.In("g2"), $"{where}: the host's memory has an error there (EHWPOISON).");
     }
@@ -177,19 +183,22 @@ public sealed class RamFaultTests : IDisposable
     {
         using MemoryGroup group = MemoryGroup.Make("prealloc", 512 << 20);
 
-        string[] lines = group.Run(typeof(RamFaultTests).Assembly.Location, RamFaultProgram.Argument, "prealloc", _folder.Path, "translated");
+        string[] lines = group.Run(
+            typeof(RamFaultTests).Assembly.Location, RamFaultProgram.Argument, "prealloc", _folder.Path, "translated");
 
         Assert.StartsWith("NotEnoughMemory: Prealloc takes 1 GiB ", lines[0], StringComparison.Ordinal);
         Assert.Contains($"({group.LimitFile})", lines[0], StringComparison.Ordinal);
         Assert.StartsWith("create: NotEnoughMemory: ", lines[1], StringComparison.Ordinal);
     }
 
-    private static void AssertFull(string[] lines, Mounted mount) => AssertFailed(lines, mount.In("g2"), ": its file system is full: ENOSPC ");
+    private static void AssertFull(string[] lines, Mounted mount) =>
+        AssertFailed(lines, mount.In("g2"), ": its file system is full: ENOSPC ");
 
     private static void AssertFailed(string[] lines, string file, string cause)
     {
         Assert.Equal(4, lines.Length);
-        Assert.StartsWith($"Failed: g2: RAM file '{file}' of backend 'g2' could not be had at file offset ", lines[2], StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"Failed: g2: RAM file '{file}' of backend 'g2' could not be had at file offset ", lines[2], StringComparison.Ordinal);
         Assert.Contains(cause, lines[2], StringComparison.Ordinal);
         AssertOthersAnswer(lines);
     }

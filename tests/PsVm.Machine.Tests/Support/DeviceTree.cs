@@ -59,7 +59,8 @@ internal sealed class DeviceTree
 
     public ulong Wide(string path) => BinaryPrimitives.ReadUInt64BigEndian(_properties[path]);
 
-    public AddressRange Reg(string node) => new(Wide($"{node}/reg"), BinaryPrimitives.ReadUInt64BigEndian(_properties[$"{node}/reg"].AsSpan(8)));
+    public AddressRange Reg(string node) =>
+        new(Wide($"{node}/reg"), BinaryPrimitives.ReadUInt64BigEndian(_properties[$"{node}/reg"].AsSpan(8)));
 
     private static uint Cell(byte[] bytes, int at) => BinaryPrimitives.ReadUInt32BigEndian(bytes.AsSpan(at));
 

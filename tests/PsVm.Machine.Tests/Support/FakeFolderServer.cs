@@ -4,7 +4,9 @@ using PsVm.Machine.State;
 
 namespace PsVm.Machine.Tests.Support;
 
-/// <summary>No folder: it notes requests, has each wait as long as a test wants, and answers with as many bytes as the request's body says.</summary>
+/// <summary>
+/// No folder: it notes requests, has each wait as long as a test wants, and answers with as many bytes as the request's body says.
+/// </summary>
 internal sealed class FakeFolderServer : IFolderServer
 {
     public const byte Slow = 200;

@@ -7,7 +7,9 @@ using PsVm.Memory.Native;
 
 namespace PsVm.Machine.Tests.Support;
 
-/// <summary>The other end of vhost-user, in this process: answers as a daemon would, or as a test wants it to, and keeps what it was told.</summary>
+/// <summary>
+/// The other end of vhost-user, in this process: answers as a daemon would, or as a test wants it to, and keeps what it was told.
+/// </summary>
 internal sealed class FakeVhostDaemon : IVhostDaemon
 {
     public const ulong Version1 = 1ul << 32, ProtocolFeatures = 1ul << 30, Flush = 1 << 9;
@@ -75,14 +77,16 @@ internal sealed class FakeVhostDaemon : IVhostDaemon
     /// <summary>Waits for a request, the last of which is given.</summary>
     public Message Wait(VhostRequest request, int count = 1)
     {
-        Assert.True(SpinWait.SpinUntil(() => Count(request) >= count, TimeSpan.FromSeconds(30)), $"{count} of {request}, found {Count(request)}");
+        Assert.True(
+            SpinWait.SpinUntil(() => Count(request) >= count, TimeSpan.FromSeconds(30)), $"{count} of {request}, found {Count(request)}");
         return Last(request);
     }
 
     /// <summary>Tells of something by an event of a queue.</summary>
     public unsafe void Signal(VhostRequest request, int queue)
     {
-        using FileStream events = new(new SafeFileHandle(Events[(request, queue)].DangerousGetHandle(), ownsHandle: false), FileAccess.Write, 0);
+        using FileStream events = new(
+            new SafeFileHandle(Events[(request, queue)].DangerousGetHandle(), ownsHandle: false), FileAccess.Write, 0);
         events.Write(BitConverter.GetBytes(1ul));
     }
 
@@ -177,7 +181,8 @@ internal sealed class FakeVhostDaemon : IVhostDaemon
                 byte[] place = [.. message.Content];
                 BinaryPrimitives.WriteUInt64LittleEndian(place, 4096);
                 BinaryPrimitives.WriteUInt64LittleEndian(place.AsSpan(8), 512);
-                SafeFileHandle memory = File.OpenHandle(Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, FileOptions.DeleteOnClose);
+                SafeFileHandle memory = File.OpenHandle(
+                    Path.GetTempFileName(), FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite, FileOptions.DeleteOnClose);
                 Inflight = (Target(memory), null);
                 return new(place, [memory]);
             case VhostRequest.SetInflight:
@@ -191,7 +196,8 @@ internal sealed class FakeVhostDaemon : IVhostDaemon
         return wantsReply ? new(new byte[8]) : null;
     }
 
-    private static string Target(SafeFileHandle file) => File.ResolveLinkTarget($"/proc/self/fd/{file.DangerousGetHandle()}", false)!.FullName.Split(' ')[0];
+    private static string Target(SafeFileHandle file) =>
+        File.ResolveLinkTarget($"/proc/self/fd/{file.DangerousGetHandle()}", false)!.FullName.Split(' ')[0];
 
     /// <summary>What it was told.</summary>
     internal sealed record Message(VhostRequest Request, byte[] Content, int Descriptors);

@@ -4,8 +4,8 @@ using System.Runtime.InteropServices;
 namespace PsVm.Machine.Tests.Support;
 
 /// <summary>
-/// A network of the host's own for a test, as a host without others would have it: an address, a default route, any user may ping, and the DNS servers of a
-/// text. Needs root and ip(8).
+/// A network of the host's own for a test, as a host without others would have it: an address, a default route, any user may ping, and the
+/// DNS servers of a text. Needs root and ip(8).
 /// </summary>
 internal sealed partial class HostNamespace : IDisposable
 {

@@ -24,7 +24,8 @@ internal sealed unsafe class TestRam : IDisposable
     }
 
     public void Write(ulong address, ReadOnlySpan<byte> bytes) =>
-        Assert.True(Memory.Physical.Write(new GuestAddress(address), bytes).IsDone, $"{bytes.Length} writable bytes of RAM at 0x{address:x}");
+        Assert.True(
+            Memory.Physical.Write(new GuestAddress(address), bytes).IsDone, $"{bytes.Length} writable bytes of RAM at 0x{address:x}");
 
     public void Dispose() => _allocated.ForEach(address => NativeMemory.AlignedFree((void*)address));
 

@@ -7,8 +7,8 @@ namespace PsVm.Machine.Tests.Support;
 /// A guest whose harts write all over their parts of RAM for ever, in an order that shows in every moment of it: what is torn is found.
 /// </summary>
 /// <remarks>
-/// Hart h counts up and writes the count to the beginning and the middle of each of its pages, in order, and when it is through, the count that
-/// it finds in the first page of hart h - 1 (hart 0 its own) to the second word of its own first page.
+/// Hart h counts up and writes the count to the beginning and the middle of each of its pages, in order, and when it is through, the count
+/// that it finds in the first page of hart h - 1 (hart 0 its own) to the second word of its own first page.
 /// </remarks>
 /// <param name="harts">Number of harts.</param>
 /// <param name="pages">Pages of each.</param>

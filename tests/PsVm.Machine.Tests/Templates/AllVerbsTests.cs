@@ -151,7 +151,8 @@ public sealed class AllVerbsTests : TemplateTest
                 break;
             case 9 or 10:
                 bool differential = random.Next(3) == 0;
-                Host.Checkpoint(guest, new CheckpointOptions { Path = place, Force = random.Next(3) > 0, Differential = differential }, null, stop);
+                Host.Checkpoint(
+                    guest, new CheckpointOptions { Path = place, Force = random.Next(3) > 0, Differential = differential }, null, stop);
                 break;
             case 11:
                 string hidden = Host.CheckpointHidden(guest, null, stop).Path;
@@ -183,13 +184,15 @@ public sealed class AllVerbsTests : TemplateTest
                 _templates.Move(place, new TemplateCopyOptions { Destination = other, Force = random.Next(2) == 0 }, null, stop);
                 break;
             case 17:
-                _templates.Compress(place, new CompressOptions { Destination = random.Next(2) == 0 ? other : null, Force = true }, null, stop);
+                _templates.Compress(
+                    place, new CompressOptions { Destination = random.Next(2) == 0 ? other : null, Force = true }, null, stop);
                 break;
             case 18:
                 _templates.Export(template, new TemplateExportOptions { Path = archive, Force = true }, null, stop);
                 break;
             case 19:
-                _templates.Import(archive, new TemplateImportOptions { Folder = At($"in{random.Next(2)}"), Force = random.Next(2) == 0 }, null, stop);
+                _templates.Import(
+                    archive, new TemplateImportOptions { Folder = At($"in{random.Next(2)}"), Force = random.Next(2) == 0 }, null, stop);
                 break;
             case 20:
                 _templates.Remove(place, stop);

@@ -59,7 +59,8 @@ public sealed class BadTemplateTests : TemplateTest
     public void Unknown_and_newer_sections_are_refused_by_name(string name, uint version)
     {
         GuestTemplate template = MakeTemplate("t");
-        OverwriteState(template, [.. Sections(template).Where(section => section.Name != name), new StateSection(name, version, new byte[8])]);
+        OverwriteState(
+            template, [.. Sections(template).Where(section => section.Name != name), new StateSection(name, version, new byte[8])]);
 
         AssertRefused(template, GuestErrorIds.TemplateStateUnsupported, $"'{name}' of version {version}");
     }
@@ -104,10 +105,13 @@ public sealed class BadTemplateTests : TemplateTest
     [Fact]
     public void A_machine_without_the_templates_instructions_is_refused_and_one_with_more_is_not()
     {
-        string newer = Boot(new GuestOptions { Memory = Memory, MachineType = "virt-1.4" }), older = Boot(new GuestOptions { Memory = Memory, MachineType = "virt-1.3" });
-        GuestTemplate ofNewer = Make(newer, new CheckpointOptions { Path = At("newer") }), ofOlder = Make(older, new CheckpointOptions { Path = At("older") });
+        string newer = Boot(new GuestOptions { Memory = Memory, MachineType = "virt-1.4" }),
+            older = Boot(new GuestOptions { Memory = Memory, MachineType = "virt-1.3" });
+        GuestTemplate ofNewer = Make(newer, new CheckpointOptions { Path = At("newer") }),
+            ofOlder = Make(older, new CheckpointOptions { Path = At("older") });
 
-        GuestException error = Assert.Throws<GuestException>(() => Clone(new GuestOptions { Template = ofNewer.Path, MachineType = "virt-1.3" }));
+        GuestException error = Assert.Throws<GuestException>(
+            () => Clone(new GuestOptions { Template = ofNewer.Path, MachineType = "virt-1.3" }));
 
         Assert.Equal(GuestErrorIds.TemplateIsaMismatch, error.ErrorId);
         Assert.EndsWith("found virt-1.3 without svvptc.", error.Message, StringComparison.Ordinal);
@@ -196,7 +200,8 @@ public sealed class BadTemplateTests : TemplateTest
     public void A_damaged_template_is_listed_with_what_is_wrong_and_can_be_removed(string one, string other)
     {
         GuestTemplate template = MakeTemplate("t");
-        foreach (string file in Directory.GetFiles(template.Path).Where(file => Path.GetFileName(file) != one && Path.GetFileName(file) != other))
+        foreach (string file in Directory.GetFiles(template.Path).Where(
+            file => Path.GetFileName(file) != one && Path.GetFileName(file) != other))
         {
             File.Delete(file);
         }
@@ -231,7 +236,8 @@ public sealed class BadTemplateTests : TemplateTest
         Assert.Throws<GuestException>(() => GuestTemplates.Remove(folder));
 
         Assert.Equal(files.Order(), Directory.GetFiles(folder).Select(Path.GetFileName).Order());
-        Assert.True(GuestTemplates.Exists(folder) == files.Contains("template.json"), "what has a description is listed, with what is wrong");
+        Assert.True(
+            GuestTemplates.Exists(folder) == files.Contains("template.json"), "what has a description is listed, with what is wrong");
     }
 
     [Fact]
@@ -277,7 +283,8 @@ public sealed class BadTemplateTests : TemplateTest
         File.SetLastWriteTimeUtc(file, time);
 
         AssertRefused(template, GuestErrorIds.TemplateRamChanged, "time of change of status");
-        Assert.Equal(GuestErrorIds.TemplateDigestMismatch, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, Verify = true })));
+        Assert.Equal(
+            GuestErrorIds.TemplateDigestMismatch, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, Verify = true })));
         Assert.Equal(GuestErrorIds.TemplateDigestMismatch, Assert.Single(GuestTemplates.Test(template.Path, verify: true).Errors).Id);
     }
 
@@ -292,7 +299,8 @@ public sealed class BadTemplateTests : TemplateTest
         manifest["ram"]![0]!.AsObject().Remove("changedNanoseconds");
         Overwrite(template, "template.json", Encoding.UTF8.GetBytes(manifest.ToJsonString()));
 
-        Assert.Equal(GuestErrorIds.TemplateDigestMissing, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, Verify = true })));
+        Assert.Equal(
+            GuestErrorIds.TemplateDigestMissing, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, Verify = true })));
         End(Clone(template));
         File.SetLastWriteTimeUtc(template.RamBlocks[0].File, DateTime.UnixEpoch);
         AssertRefused(template, GuestErrorIds.TemplateRamChanged, "time of change");

@@ -52,7 +52,8 @@ public sealed class ChainTests : ChainTest
     public void A_full_and_a_differential_template_of_a_clone_of_a_chain_have_what_it_reads()
     {
         byte[] expected = new byte[Pages];
-        GuestTemplate top = Next(Next(MakeIdle("t0", expected), "t1", expected, page => page is > 100 and < 300, 1), "t2", expected, page => page % 7 == 3, 2);
+        GuestTemplate top = Next(
+            Next(MakeIdle("t0", expected), "t1", expected, page => page is > 100 and < 300, 1), "t2", expected, page => page % 7 == 3, 2);
         MemoryBackend ram = StartSuspended(top);
         Write(ram, expected, 200, 9);
         Write(ram, expected, 201, 0);
@@ -72,7 +73,8 @@ public sealed class ChainTests : ChainTest
     public void Discards_show_zeros_or_what_the_chain_has()
     {
         byte[] expected = new byte[Pages];
-        GuestTemplate top = Next(Next(MakeIdle("t0", expected), "t1", expected, page => page is > 100 and < 300, 1), "t2", expected, page => page % 7 == 3, 2);
+        GuestTemplate top = Next(
+            Next(MakeIdle("t0", expected), "t1", expected, page => page is > 100 and < 300, 1), "t2", expected, page => page % 7 == 3, 2);
         string name = Clone(new GuestOptions { Template = top.Path, DiscardPolicy = DiscardPolicy.RestoreTemplate });
         Host.Suspend(name);
         MemoryBackend ram = Backends.List().Single(backend => backend.Info.Guest == name);
@@ -142,7 +144,8 @@ public sealed class ChainTests : ChainTest
         File.SetUnixFileMode(file, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         MemoryBackend ram = StartSuspended(top);
 
-        PsVmException refused = Assert.ThrowsAny<PsVmException>(() => Backends.Create(new MemoryBackendOptions { Path = file, Size = Memory, Share = true }));
+        PsVmException refused = Assert.ThrowsAny<PsVmException>(
+            () => Backends.Create(new MemoryBackendOptions { Path = file, Size = Memory, Share = true }));
 
         Assert.Equal(MemoryErrorIds.RamFileInUse, refused.ErrorId);
         Assert.Contains($"'{ram.Id}'", refused.Message, StringComparison.Ordinal);
@@ -155,7 +158,8 @@ public sealed class ChainTests : ChainTest
     public void A_moved_chain_works_and_given_folders_are_searched()
     {
         byte[] expected = new byte[Pages];
-        GuestTemplate top = Next(Next(MakeIdle("a/t0", expected), "a/t1", expected, page => page == 60, 1), "a/t2", expected, page => page == 61, 2);
+        GuestTemplate top = Next(
+            Next(MakeIdle("a/t0", expected), "a/t1", expected, page => page == 60, 1), "a/t2", expected, page => page == 61, 2);
         Directory.Move(At("a"), At("b"));
         Assert.Equal(expected, FirstBytes(StartSuspended(GuestTemplates.Read(At("b/t2")))));
 
@@ -164,7 +168,8 @@ public sealed class ChainTests : ChainTest
         Directory.CreateDirectory(At("d"));
         Directory.Move(At("b/t1"), At("c/middle"));
         Directory.Move(At("b/t0"), At("d/bottom"));
-        GuestException lost = Assert.Throws<GuestException>(() => Clone(new GuestOptions { Template = At("b/t2"), SearchPath = [At("d")] }));
+        GuestException lost = Assert.Throws<GuestException>(
+            () => Clone(new GuestOptions { Template = At("b/t2"), SearchPath = [At("d")] }));
         Assert.Equal(GuestErrorIds.TemplateParentNotFound, lost.ErrorId);
         Assert.All([At("b"), At("d"), At("a/t1")], place => Assert.Contains($"'{place}'", lost.Message, StringComparison.Ordinal));
         string clone = Clone(new GuestOptions { Template = At("b/t2"), SearchPath = [At("c"), At("d")] });

@@ -84,5 +84,6 @@ internal static class ChurnProgram
 
     private static uint And(int rd, int source, int bits) => (uint)bits << 20 | (uint)source << 15 | 7u << 12 | (uint)rd << 7 | 0x13;
 
-    private static uint ShiftRight(int rd, int source, int shift) => (uint)shift << 20 | (uint)source << 15 | 5u << 12 | (uint)rd << 7 | 0x13;
+    private static uint ShiftRight(int rd, int source, int shift) =>
+        (uint)shift << 20 | (uint)source << 15 | 5u << 12 | (uint)rd << 7 | 0x13;
 }

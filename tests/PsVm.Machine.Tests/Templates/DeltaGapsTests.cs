@@ -50,7 +50,8 @@ public sealed class DeltaGapsTests
 
     private static RamPieces Alone => RamPieces.Of(Block, []);
 
-    private static IEnumerable<long> Pages(PageRange range) => Enumerable.Range(0, (int)(range.Length / Page)).Select(i => (range.Offset / Page) + i);
+    private static IEnumerable<long> Pages(PageRange range) =>
+        Enumerable.Range(0, (int)(range.Length / Page)).Select(i => (range.Offset / Page) + i);
 
     private static PageRange[] DeltaGapsMerged(PageRange[] ranges, List<PageRange> filled) =>
         [.. RamPieces.Of(Block, [ranges, [.. filled]]).Layered];

@@ -16,7 +16,8 @@ public sealed class GuestConsolePortTests : TemplateTest
         string own = info.ConsolePorts[0].Path, folder = Path.GetDirectoryName(own)!;
         Assert.Equal(("com.example.0", At("b.sock")), (Path.GetFileName(own), info.ConsolePorts[1].Path));
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(folder));
-        Assert.All(info.ConsolePorts, port => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(port.Path)));
+        Assert.All(
+            info.ConsolePorts, port => Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite, File.GetUnixFileMode(port.Path)));
         using Socket program = Connect(own);
         Assert.True(SpinWait.SpinUntil(() => Host.Get(guest).ConsolePorts[0].Connected, Patience));
 
@@ -47,7 +48,8 @@ public sealed class GuestConsolePortTests : TemplateTest
         GuestOptions other = new() { Template = template.Path, ConsolePorts = [new GuestConsolePortOptions { Name = "other" }] };
         Assert.Equal(GuestErrorIds.ConsolePortMismatch, ErrorOf(() => Host.CheckStart(other)));
         Assert.Equal(GuestErrorIds.ConsolePortMismatch, ErrorOf(() => Clone(other)));
-        GuestOptions taken = new() { Template = template.Path, ConsolePorts = [new GuestConsolePortOptions { Name = "a", Path = At("a.sock") }] };
+        GuestOptions taken =
+            new() { Template = template.Path, ConsolePorts = [new GuestConsolePortOptions { Name = "a", Path = At("a.sock") }] };
         Assert.Equal(GuestErrorIds.ConsolePortUnavailable, ErrorOf(() => Host.CheckStart(taken)));
         Assert.Equal(GuestErrorIds.ConsolePortUnavailable, ErrorOf(() => Clone(taken)));
         Assert.Equal(4, Host.List().Count);
@@ -59,8 +61,11 @@ public sealed class GuestConsolePortTests : TemplateTest
     {
         GuestOptions old = Ported(new GuestConsolePortOptions { Name = "a" }) with { MachineType = "virt-1.2" };
         Assert.Equal(GuestErrorIds.ConsolePortUnavailable, ErrorOf(() => Host.CheckStart(old)));
-        Assert.Equal(GuestErrorIds.ConsolePortUnavailable, ErrorOf(() => Clone(Ported(new GuestConsolePortOptions { Name = "a", Path = At("none/a") }))));
-        Assert.Equal(GuestErrorIds.ConsolePortNameInvalid, ErrorOf(() => Host.CheckStart(Ported(new GuestConsolePortOptions { Name = "a b" }))));
+        Assert.Equal(
+            GuestErrorIds.ConsolePortUnavailable,
+            ErrorOf(() => Clone(Ported(new GuestConsolePortOptions { Name = "a", Path = At("none/a") }))));
+        Assert.Equal(
+            GuestErrorIds.ConsolePortNameInvalid, ErrorOf(() => Host.CheckStart(Ported(new GuestConsolePortOptions { Name = "a b" }))));
         Assert.Empty(Host.List());
     }
 
@@ -84,7 +89,8 @@ public sealed class GuestConsolePortTests : TemplateTest
             Assert.False(File.Exists(At("b.sock")));
         }
 
-        GuestOptions good = Ported(new GuestConsolePortOptions { Name = "a", Path = At("b.sock") }, new GuestConsolePortOptions { Name = "b" });
+        GuestOptions good = Ported(
+            new GuestConsolePortOptions { Name = "a", Path = At("b.sock") }, new GuestConsolePortOptions { Name = "b" });
         Host.CheckStart(good);
         Assert.False(File.Exists(At("b.sock")));
         End(Boot(good));

@@ -12,7 +12,9 @@ public sealed class GuestDiskTests : TemplateTest
         string without = Boot(new GuestOptions { Memory = Memory });
 
         Assert.Equal(("virt-1.4", "virt-1.1"), (Host.Get(with).MachineType, Host.Get(without).MachineType));
-        Assert.Equal([("disk0", At("a"), (long)Size), ("disk1", At("b"), Size)], Host.GetDisks(with).Select(disk => (disk.Name, disk.Path, disk.Size)));
+        Assert.Equal(
+            [("disk0", At("a"), (long)Size), ("disk1", At("b"), Size)],
+            Host.GetDisks(with).Select(disk => (disk.Name, disk.Path, disk.Size)));
         Assert.Empty(Host.GetDisks(without));
     }
 
@@ -63,7 +65,8 @@ public sealed class GuestDiskTests : TemplateTest
     public void Contradictions_and_missing_images_are_refused_before_anything_is_made()
     {
         string image = Image("disk");
-        Assert.Equal(GuestErrorIds.DiskOptionConflict, Refused(Disked(image, disk => disk with { ReadOnly = true, Overlay = DiskOverlay.Memory })));
+        Assert.Equal(
+            GuestErrorIds.DiskOptionConflict, Refused(Disked(image, disk => disk with { ReadOnly = true, Overlay = DiskOverlay.Memory })));
         Assert.Equal(GuestErrorIds.DiskNotFound, Refused(Disked(image, At("none"))));
         Assert.Equal(GuestErrorIds.DiskNotFound, Assert.Throws<GuestException>(() => Host.CheckStart(Disked(At("none")))).ErrorId);
 
@@ -79,7 +82,9 @@ public sealed class GuestDiskTests : TemplateTest
         GuestException refused = Assert.Throws<GuestException>(() => Make(guest, new CheckpointOptions { Path = At("t") }));
 
         Assert.Equal(GuestErrorIds.CheckpointDiskWritten, refused.ErrorId);
-        Assert.Equal(GuestErrorIds.CheckpointDiskWritten, Assert.Throws<GuestException>(() => Host.CheckCheckpoint(guest, new CheckpointOptions { Path = At("t") })).ErrorId);
+        Assert.Equal(
+            GuestErrorIds.CheckpointDiskWritten,
+            Assert.Throws<GuestException>(() => Host.CheckCheckpoint(guest, new CheckpointOptions { Path = At("t") })).ErrorId);
         Assert.False(Directory.Exists(At("t")));
         Check(guest);
     }
@@ -99,10 +104,14 @@ public sealed class GuestDiskTests : TemplateTest
         Assert.Equal([], GuestTemplates(template.Path));
         Assert.Equal(GuestErrorIds.TemplateDiskMissing, Refused(new GuestOptions { Template = template.Path }));
         Assert.Equal(GuestErrorIds.TemplateDiskMissing, Refused(Cloned(template, image, image)));
-        Assert.Equal(GuestErrorIds.TemplateDiskMissing, Refused(new GuestOptions { Template = template.Path, Disks = [new GuestDiskOptions { Path = image, Name = "other" }] }));
+        Assert.Equal(
+            GuestErrorIds.TemplateDiskMissing,
+            Refused(new GuestOptions { Template = template.Path, Disks = [new GuestDiskOptions { Path = image, Name = "other" }] }));
         Assert.Equal(GuestErrorIds.TemplateDiskMismatch, Refused(Cloned(template, copy)));
         Assert.Equal(GuestErrorIds.TemplateDiskMismatch, Refused(Cloned(exact, altered)));
-        Assert.Equal(GuestErrorIds.DiskOptionConflict, Refused(new GuestOptions { Template = template.Path, Disks = [new GuestDiskOptions { Path = image, ReadOnly = true }] }));
+        Assert.Equal(
+            GuestErrorIds.DiskOptionConflict,
+            Refused(new GuestOptions { Template = template.Path, Disks = [new GuestDiskOptions { Path = image, ReadOnly = true }] }));
         Assert.Equal(
             GuestErrorIds.DiskOptionConflict,
             Refused(new GuestOptions { Template = template.Path, Disks = [new GuestDiskOptions { Path = image, Overlay = DiskOverlay.None }] }));
@@ -118,7 +127,8 @@ public sealed class GuestDiskTests : TemplateTest
         Assert.Equal(GuestErrorIds.TemplateDiskMissing, Refused(new GuestOptions { Template = MakeTemplate("bare").Path, Disks = [new GuestDiskOptions { Path = image }], MachineType = "virt-1.4" }));
     }
 
-    private static IEnumerable<string> GuestTemplates(string path) => PsVm.Machine.Templates.GuestTemplates.Test(path).Errors.Select(error => error.Id);
+    private static IEnumerable<string> GuestTemplates(string path) =>
+        PsVm.Machine.Templates.GuestTemplates.Test(path).Errors.Select(error => error.Id);
 
     private static GuestOptions Cloned(GuestTemplate template, params string[] images) =>
         new() { Template = template.Path, Disks = [.. images.Select(image => new GuestDiskOptions { Path = image })] };
@@ -129,7 +139,8 @@ public sealed class GuestDiskTests : TemplateTest
     private static GuestOptions Disked(string image, Func<GuestDiskOptions, GuestDiskOptions> change) =>
         new() { Memory = Memory, Disks = [change(new GuestDiskOptions { Path = image })] };
 
-    private string Refused(GuestOptions options) => Assert.Throws<GuestException>(() => Host.Start(options, CancellationToken.None)).ErrorId;
+    private string Refused(GuestOptions options) =>
+        Assert.Throws<GuestException>(() => Host.Start(options, CancellationToken.None)).ErrorId;
 
     private string Image(string name, byte fill = 0, int size = Size)
     {

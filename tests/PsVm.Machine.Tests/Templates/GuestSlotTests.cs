@@ -5,7 +5,9 @@ using PsVm.Machine.Templates;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>What guests are given into virtio slots: made once, there in each life, recorded by templates, and gone with the guest.</summary>
+/// <summary>
+/// What guests are given into virtio slots: made once, there in each life, recorded by templates, and gone with the guest.
+/// </summary>
 public sealed class GuestSlotTests : TemplateTest
 {
     private readonly List<string> _made = []; // roles, as boards made them
@@ -25,7 +27,8 @@ public sealed class GuestSlotTests : TemplateTest
 
         Assert.Equal("virt-1.1", Host.Get(guest).MachineType);
         Assert.Equal((2, 0), (template.FormatVersion, template.Slots.Count));
-        Assert.DoesNotContain("slots", File.ReadAllText(Path.Combine(template.Path, TemplateSource.ManifestFile)), StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "slots", File.ReadAllText(Path.Combine(template.Path, TemplateSource.ManifestFile)), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -10,7 +10,9 @@ using PsVm.Riscv;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>How RAM is opened, mapped and discarded is the host's matter: no template holds it, and each restores under any of it.</summary>
+/// <summary>
+/// How RAM is opened, mapped and discarded is the host's matter: no template holds it, and each restores under any of it.
+/// </summary>
 public sealed class HostMatterTests : TemplateTest
 {
     public static TheoryData<FileAccessMode, DiscardPolicy, string, bool> Matters
@@ -38,7 +40,8 @@ public sealed class HostMatterTests : TemplateTest
 
     [SkippableTheory]
     [MemberData(nameof(Matters))]
-    public void A_template_holds_no_host_matter_and_restores_under_any(FileAccessMode mode, DiscardPolicy policy, string machineType, bool deny)
+    public void A_template_holds_no_host_matter_and_restores_under_any(
+        FileAccessMode mode, DiscardPolicy policy, string machineType, bool deny)
     {
         // Writing a file that is 0444 is root's alone.
         Skip.If(mode == FileAccessMode.ReadWrite && !Environment.IsPrivilegedProcess, "needs root");
@@ -222,7 +225,8 @@ public sealed class HostMatterTests : TemplateTest
 
         GuestTemplate template = Make(guest, new CheckpointOptions { Path = mount.In("t") });
 
-        (int code, string extents) = PsVm.Memory.Tests.Support.Host.Run("filefrag", "-v", Path.Combine(template.Path, template.RamBlocks[0].File));
+        (int code, string extents) = PsVm.Memory.Tests.Support.Host.Run(
+            "filefrag", "-v", Path.Combine(template.Path, template.RamBlocks[0].File));
         Skip.IfNot(code == 0, $"filefrag: {extents}");
         Assert.Contains("shared", extents, StringComparison.Ordinal);
         string clone = Clone(template);

@@ -11,8 +11,8 @@ public sealed class LinuxBalloonTests : TemplateTest
 {
     private const long LinuxMemory = 256 << 20, MiB = 1 << 20;
 
-    // A file in memory of the guest, in pages of 2 MiB (AssertHuge). A guest reports free memory of that size and larger, so all of the file is
-    // reported once it is gone, however the rest of its memory lies.
+    // A file in memory of the guest, in pages of 2 MiB (AssertHuge). A guest reports free memory of that size and larger, so all of the
+    // file is reported once it is gone, however the rest of its memory lies.
     private const long FileSize = 16 * MiB;
     private const string Mount = "mount -t tmpfs -o size=90%,huge=always t /tmp";
     private const string Fill = $"{Mount}; dd if=/dev/urandom of=/tmp/f bs=64k count=256 2>/dev/null", Free = "rm /tmp/f";
@@ -43,7 +43,9 @@ public sealed class LinuxBalloonTests : TemplateTest
         GuestException tooLow = Assert.Throws<GuestException>(() => Host.SetMemoryTarget(guest, 40 * MiB));
         Assert.Equal(GuestErrorIds.GuestMemoryTargetInvalid, tooLow.ErrorId);
         Assert.Contains("its kernel needs", tooLow.Message, StringComparison.Ordinal);
-        Wait(() => OwnBytes(guest) < filled - FileSize + Slack, () => $"{filled} own bytes before, {OwnBytes(guest)} after, {Host.Get(guest).Balloon}");
+        Wait(
+            () => OwnBytes(guest) < filled - FileSize + Slack,
+            () => $"{filled} own bytes before, {OwnBytes(guest)} after, {Host.Get(guest).Balloon}");
         Assert.True(Host.Get(guest).Balloon!.GivenBack > FileSize - Slack, $"{Host.Get(guest).Balloon}");
 
         Reach(guest, LinuxMemory);
@@ -108,7 +110,8 @@ public sealed class LinuxBalloonTests : TemplateTest
             () => clones.All(clone => Host.Get(clone).Balloon!.Size == LinuxMemory - (150 * MiB)),
             () => string.Join(", ", clones.Select(clone => Host.Get(clone).Balloon)));
 
-        // A balloon's pages are noted by the guest in memory that it then has for itself: what was free before stays given back, and no more is certain.
+        // A balloon's pages are noted by the guest in memory that it then has for itself: what was free before stays given back, and no
+        // more is certain.
         Assert.True(Own() < freed + (clones.Length * Slack), $"{filled} own bytes before, {Own()} after inflation");
         Assert.All(clones, clone => Assert.True(Host.Get(clone).Balloon!.GivenBack > FileSize - Slack, $"{Host.Get(clone).Balloon!.GivenBack} given back"));
         Assert.Equal(digest, Sha256(template.RamBlocks[0].File));
@@ -178,7 +181,9 @@ public sealed class LinuxBalloonTests : TemplateTest
         string guest = BootOrSkip();
         Reach(guest, 100 * MiB);
 
-        Assert.Equal((40 << 20).ToString(null as IFormatProvider), Run(guest, $"{Fill.Replace("256", "640", StringComparison.Ordinal)}; cat /tmp/f | wc -c"));
+        Assert.Equal(
+            (40 << 20).ToString(null as IFormatProvider),
+            Run(guest, $"{Fill.Replace("256", "640", StringComparison.Ordinal)}; cat /tmp/f | wc -c"));
 
         Assert.InRange(Host.Get(guest).Balloon!.Size, 0, 150 * MiB);
         Assert.Equal("0", Run(guest, "dmesg | grep -c 'Killed process'"));
@@ -228,13 +233,16 @@ public sealed class LinuxBalloonTests : TemplateTest
             Run(guest, Free);
             if (kind != "RestoreTemplate") // which reports are nothing to
             {
-                Wait(() => Host.Get(guest).Balloon!.GivenBack >= FileSize, () => $"{Host.Get(guest).Balloon!.GivenBack} bytes given back by reports");
+                Wait(
+                    () => Host.Get(guest).Balloon!.GivenBack >= FileSize,
+                    () => $"{Host.Get(guest).Balloon!.GivenBack} bytes given back by reports");
             }
 
             Reach(guest, 150 * MiB);
 
             Assert.True(Host.Get(guest).Balloon!.GivenBack >= FileSize, $"{Host.Get(guest).Balloon!.GivenBack} bytes given back");
-            bool isMeasured = kind != "shared file" && !kind.EndsWith("hugetlbfs", StringComparison.Ordinal); // a file on a disk holds no memory
+            // A file on a disk holds no memory.
+            bool isMeasured = kind != "shared file" && !kind.EndsWith("hugetlbfs", StringComparison.Ordinal);
             Assert.True(!isMeasured || ram.MeasureHeld() < held, $"{held} bytes held before, {ram.MeasureHeld()} after");
 
             Reach(guest, LinuxMemory);

@@ -16,13 +16,15 @@ public sealed class LinuxCloneTests(LinuxTemplate linux, ITestOutputHelper outpu
         string before = Sha256(template.RamBlocks.Single().File);
 
         string[] clones = [.. Enumerable.Range(0, Clones).Select(_ => Clone(template))];
-        output.WriteLine($"start latency, median of {Clones}: {Median(clones.Select(clone => Host.Get(clone).StartLatency.TotalMilliseconds)):f2} ms");
+        output.WriteLine(
+            $"start latency, median of {Clones}: {Median(clones.Select(clone => Host.Get(clone).StartLatency.TotalMilliseconds)):f2} ms");
         output.WriteLine($"own memory, median of {Clones}: {Median(clones.Select(clone => Ram(clone).Measure().Own / 1024.0)):f0} KiB");
 
         // The shell reads the first itself, which makes no process: from all of them. Both come from the same pool.
         string[] uuids = [.. clones.Select(clone => Run(clone, "read -r x </proc/sys/kernel/random/uuid; echo $x"))];
         string[] random = [.. clones[..Asked].Select(clone => Run(clone, "head -c 16 /dev/urandom | od -An -tx1 | tr -d ' '"))];
-        output.WriteLine($"own memory after a command, median of {Clones}: {Median(clones.Select(clone => Ram(clone).Measure().Own / 1024.0)):f0} KiB");
+        output.WriteLine(
+            $"own memory after a command, median of {Clones}: {Median(clones.Select(clone => Ram(clone).Measure().Own / 1024.0)):f0} KiB");
 
         Assert.All(random, bytes => Assert.Matches("^[0-9a-f]{32}$", bytes));
         Assert.All(uuids, uuid => Assert.True(Guid.TryParse(uuid, out _), uuid));
@@ -86,7 +88,8 @@ public sealed class LinuxTemplate : TemplateTest
 
     private GuestTemplate Make(LinuxGuest linux)
     {
-        string guest = Boot(new GuestOptions { Memory = 256 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet" });
+        string guest = Boot(
+            new GuestOptions { Memory = 256 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet" });
         Run(guest, "true");
         GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("linux") });
         End(guest);

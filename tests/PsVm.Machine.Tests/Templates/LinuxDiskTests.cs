@@ -15,7 +15,8 @@ public sealed class LinuxDiskTests : TemplateTest
     private const int MiB = 1 << 20;
 
     // Writes random bytes, has them flushed, and says what they are.
-    private const string WriteFour = "dd if=/dev/urandom of=/dev/vda bs=64k count=64 conv=fsync 2>/dev/null; echo 3 >/proc/sys/vm/drop_caches; " + SumFour;
+    private const string WriteFour =
+        "dd if=/dev/urandom of=/dev/vda bs=64k count=64 conv=fsync 2>/dev/null; echo 3 >/proc/sys/vm/drop_caches; " + SumFour;
     private const string SumFour = "dd if=/dev/vda bs=64k count=64 2>/dev/null | md5sum | cut -c1-32";
 
     [SkippableFact]
@@ -31,7 +32,8 @@ public sealed class LinuxDiskTests : TemplateTest
         Assert.Equal(new byte[MiB], File.ReadAllBytes(image).AsSpan(0, MiB).ToArray());
         Assert.Equal("", Complaints(guest, "I/O error"));
         GuestDisk disk = Assert.Single(Host.GetDisks(guest));
-        Assert.Equal((FileAccessMode.ReadWrite, DiskOverlay.None, 0L, null), (disk.EffectiveMode, disk.Overlay, disk.Failures, disk.LastFailure));
+        Assert.Equal(
+            (FileAccessMode.ReadWrite, DiskOverlay.None, 0L, null), (disk.EffectiveMode, disk.Overlay, disk.Failures, disk.LastFailure));
         Assert.InRange(disk.WrittenBytes, 4 * MiB, 64 * MiB);
     }
 
@@ -150,7 +152,8 @@ public sealed class LinuxDiskTests : TemplateTest
     [SkippableFact]
     public void What_is_written_over_a_disk_counts_as_the_guests_own_memory()
     {
-        string guest = Boot(OptionsOrSkip() with { Disks = [new GuestDiskOptions { Path = Image("disk", 64), Overlay = DiskOverlay.Memory }] });
+        string guest = Boot(
+            OptionsOrSkip() with { Disks = [new GuestDiskOptions { Path = Image("disk", 64), Overlay = DiskOverlay.Memory }] });
         Run(guest, "cat /proc/uptime"); // what it takes to type and to answer
         long before = Host.Measure(guest, detailed: false).OwnBytes;
 
@@ -169,7 +172,8 @@ public sealed class LinuxDiskTests : TemplateTest
         long position = Host.ReadConsole(guest, 0).NextPosition;
 
         Host.WriteConsole(guest, "reboot\n");
-        Assert.True(SpinWait.SpinUntil(() => Host.ReadConsole(guest, position).Text.Contains("GUEST-UP", StringComparison.Ordinal), Patience));
+        Assert.True(
+            SpinWait.SpinUntil(() => Host.ReadConsole(guest, position).Text.Contains("GUEST-UP", StringComparison.Ordinal), Patience));
 
         Assert.Equal(sum, Run(guest, SumFour));
         Assert.Equal(1, Host.Get(guest).Reboots);
@@ -188,7 +192,8 @@ public sealed class LinuxDiskTests : TemplateTest
             },
             CancellationToken.None).Name;
         host.WaitForText(guest, "GUEST-UP", Timeout.InfiniteTimeSpan, CancellationToken.None);
-        host.WriteConsole(guest, $"echo sum''med $({WriteFour}).; while :; do dd if=/dev/urandom of=/dev/vda bs=64k seek=64 count=64; done\n");
+        host.WriteConsole(
+            guest, $"echo sum''med $({WriteFour}).; while :; do dd if=/dev/urandom of=/dev/vda bs=64k seek=64 count=64; done\n");
         host.WaitForOutput(
             guest, new ConsoleExpectation { Pattern = @"summed [0-9a-f]{32}\.", IsRegex = true }, Timeout.InfiniteTimeSpan, CancellationToken.None);
         string text = host.ReadConsole(guest, 0).Text;

@@ -17,13 +17,16 @@ public sealed class LinuxHostNetworkTests : TemplateTest
 
     /// <summary>What is moved each way; more by hand: PSVM_TEST_NETWORK_MIB=100.</summary>
     private static int Size =>
-        int.TryParse(Environment.GetEnvironmentVariable("PSVM_TEST_NETWORK_MIB"), CultureInfo.InvariantCulture, out int number) ? number : 4;
+        int.TryParse(Environment.GetEnvironmentVariable("PSVM_TEST_NETWORK_MIB"), CultureInfo.InvariantCulture, out int number)
+            ? number
+            : 4;
 
     [SkippableFact]
     public async Task By_passt_ports_of_the_host_lead_to_the_guest_and_what_is_moved_both_ways_is_whole()
     {
         ushort http = FreePort(), raw = FreePort();
-        string guest = BootOrSkip(new GuestNetworkOptions { Backend = NetworkBackend.Passt, Forward = [$"{http}:80", $"{raw}:81/tcp"] }, "");
+        string guest = BootOrSkip(
+            new GuestNetworkOptions { Backend = NetworkBackend.Passt, Forward = [$"{http}:80", $"{raw}:81/tcp"] }, "");
         WaitForAddress(guest);
 
         Assert.Equal("65520", Run(guest, "cat /sys/class/net/eth0/mtu"));
@@ -59,7 +62,9 @@ public sealed class LinuxHostNetworkTests : TemplateTest
     public void By_passt_a_guest_pings_where_the_host_lets_ordinary_users()
     {
         string range = File.ReadAllText("/proc/sys/net/ipv4/ping_group_range").Trim();
-        Skip.IfNot(range.Split('\t') is ["0", var last] && long.Parse(last, CultureInfo.InvariantCulture) >= 65534, $"net.ipv4.ping_group_range is {range}");
+        Skip.IfNot(
+            range.Split('\t') is ["0", var last] && long.Parse(last, CultureInfo.InvariantCulture) >= 65534,
+            $"net.ipv4.ping_group_range is {range}");
         string host = $"198.18.{Random.Shared.Next(1, 250)}.1";
         (int code, string said) = IpCommand.Run("addr", "add", $"{host}/32", "dev", "lo");
         Skip.If(code != 0, $"no address can be given to the host: {said.Trim()}");
@@ -90,7 +95,9 @@ public sealed class LinuxHostNetworkTests : TemplateTest
             await passt.WaitForExitAsync();
         }
 
-        Assert.True(SpinWait.SpinUntil(() => PasstOf(http) > 0 && Host.Get(guest).Networks[0].Connected, Patience), Host.Get(guest).Networks[0].LastFailure);
+        Assert.True(
+            SpinWait.SpinUntil(() => PasstOf(http) > 0 && Host.Get(guest).Networks[0].Connected, Patience),
+            Host.Get(guest).Networks[0].LastFailure);
         Assert.Contains(Host.ReadEvents(0).Events, one => one.Message.Contains("passt has gone", StringComparison.Ordinal));
         Assert.Equal("here\n", await GetOnceAnnouncedAsync(http));
         Assert.Equal("1", Run(guest, "cat /sys/class/net/eth0/carrier"));
@@ -113,7 +120,9 @@ public sealed class LinuxHostNetworkTests : TemplateTest
         IpCommand.Run("link", "delete", _device);
         Assert.True(SpinWait.SpinUntil(() => !Host.Get(guest).Networks[0].Connected, Patience));
         Assert.Contains("has gone", Host.Get(guest).Networks[0].LastFailure, StringComparison.Ordinal);
-        Assert.Equal("0", Run(guest, "while [ \"$(cat /sys/class/net/eth0/carrier)\" != 0 ]; do usleep 10000; done; cat /sys/class/net/eth0/carrier"));
+        Assert.Equal(
+            "0",
+            Run(guest, "while [ \"$(cat /sys/class/net/eth0/carrier)\" != 0 ]; do usleep 10000; done; cat /sys/class/net/eth0/carrier"));
     }
 
     /// <inheritdoc/>
@@ -162,7 +171,8 @@ public sealed class LinuxHostNetworkTests : TemplateTest
                 try
                 {
                     string line = File.ReadAllText($"/proc/{process.Id}/cmdline");
-                    if (line.StartsWith('/') && line.Contains("passt", StringComparison.Ordinal) && line.Contains($"127.0.0.1/{port}:80", StringComparison.Ordinal))
+                    if (line.StartsWith('/') && line.Contains("passt", StringComparison.Ordinal)
+                        && line.Contains($"127.0.0.1/{port}:80", StringComparison.Ordinal))
                     {
                         return process.Id;
                     }
@@ -192,7 +202,9 @@ public sealed class LinuxHostNetworkTests : TemplateTest
         new Random(1).NextBytes(bytes);
 
         // Its input has no end: passt stops giving to who has ended what it sends.
-        Run(guest, "rm /tmp/www/data; mkfifo /tmp/open; (nc -l -p 81 0<>/tmp/open | sha256sum | cut -c1-64 >/tmp/sum; mv /tmp/sum /tmp/got) & :");
+        Run(
+            guest,
+            "rm /tmp/www/data; mkfifo /tmp/open; (nc -l -p 81 0<>/tmp/open | sha256sum | cut -c1-64 >/tmp/sum; mv /tmp/sum /tmp/got) & :");
         Run(guest, "while ! netstat -lnt | grep -q ':81 '; do usleep 10000; done");
         using (TcpClient client = new())
         {
@@ -203,7 +215,8 @@ public sealed class LinuxHostNetworkTests : TemplateTest
             Assert.Equal(0, await stream.ReadAsync(new byte[1]).AsTask().WaitAsync(Patience));
         }
 
-        Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(bytes)), Run(guest, "while [ ! -e /tmp/got ]; do usleep 10000; done; cat /tmp/got"));
+        Assert.Equal(
+            Convert.ToHexStringLower(SHA256.HashData(bytes)), Run(guest, "while [ ! -e /tmp/got ]; do usleep 10000; done; cat /tmp/got"));
     }
 
     private void WaitForAddress(string guest) =>

@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>Debian's driver on hubs: guests that reach each other, checkpoints under load, and clones with addresses of their own.</summary>
+/// <summary>
+/// Debian's driver on hubs: guests that reach each other, checkpoints under load, and clones with addresses of their own.
+/// </summary>
 public sealed class LinuxNetworkTests : TemplateTest
 {
     private const int MiB = 1 << 20;
@@ -23,7 +25,9 @@ public sealed class LinuxNetworkTests : TemplateTest
         Assert.Equal(sum, Run(two, "ethtool -K eth0 tso off 2>/dev/null; wget -q -O - http://10.1.0.1/data | md5sum | cut -c1-32"));
 
         GuestNetworkAdapter sender = Host.Get(one).Networks[0], receiver = Host.Get(two).Networks[0];
-        Assert.True(sender.SentBytes >= 2L * Size * MiB && receiver.ReceivedBytes >= 2L * Size * MiB, $"{sender.SentBytes}, {receiver.ReceivedBytes}");
+        Assert.True(
+            sender.SentBytes >= 2L * Size * MiB && receiver.ReceivedBytes >= 2L * Size * MiB,
+            $"{sender.SentBytes}, {receiver.ReceivedBytes}");
         Assert.Equal((0, 0), (sender.SentSpoofed, receiver.SentSpoofed));
         Assert.True(sender.SentPackets < sender.SentBytes / 1500, "segments are left to others");
         Assert.Equal("", Complaints(two));
@@ -58,7 +62,8 @@ public sealed class LinuxNetworkTests : TemplateTest
         for (int round = 0; round < Number("PSVM_TEST_NETWORK_ROUNDS", 3); round++)
         {
             string checkpointed = round % 2 == 0 ? two : one;
-            Host.WriteConsole(two, $"(wget -q -O /tmp/got http://10.1.0.1/data; md5sum </tmp/got | cut -c1-32 >/tmp/sum; echo got{round}''.) &\n");
+            Host.WriteConsole(
+                two, $"(wget -q -O /tmp/got http://10.1.0.1/data; md5sum </tmp/got | cut -c1-32 >/tmp/sum; echo got{round}''.) &\n");
             long bytes = Host.Get(two).Networks[0].ReceivedBytes;
             Assert.True(SpinWait.SpinUntil(() => Host.Get(two).Networks[0].ReceivedBytes > bytes + (Size * MiB / 10), Patience));
 
@@ -69,7 +74,8 @@ public sealed class LinuxNetworkTests : TemplateTest
             // A clone of that moment, whose peer knows nothing of it, is none the worse.
             if (round == 0)
             {
-                string clone = Clone(new GuestOptions { Template = template.Path, Networks = [new() { Backend = NetworkBackend.Hub, Hub = "elsewhere" }] });
+                string clone = Clone(
+                    new GuestOptions { Template = template.Path, Networks = [new() { Backend = NetworkBackend.Hub, Hub = "elsewhere" }] });
                 Assert.Equal("", Complaints(clone));
                 End(clone);
             }
@@ -91,7 +97,8 @@ public sealed class LinuxNetworkTests : TemplateTest
         [
             .. Enumerable.Range(1, 3).Select(number => Clone(new GuestOptions
             {
-                Template = template.Path, Identity = new CloneIdentity { Address = $"10.1.0.{number}/24", Gateway = "10.1.0.100", HostName = "" },
+                Template = template.Path,
+                Identity = new CloneIdentity { Address = $"10.1.0.{number}/24", Gateway = "10.1.0.100", HostName = "" },
             })),
         ];
         foreach (string clone in clones)
@@ -120,7 +127,8 @@ public sealed class LinuxNetworkTests : TemplateTest
         Assert.Contains("1 packets received", Run(clones[1], "ping -c 1 -W 60 10.1.0.1"), StringComparison.Ordinal);
 
         // Nothing else asked for, the address is set all the same.
-        string plain = Clone(new GuestOptions { Template = template.Path, Networks = [new() { Backend = NetworkBackend.Hub, Hub = "other" }] });
+        string plain = Clone(
+            new GuestOptions { Template = template.Path, Networks = [new() { Backend = NetworkBackend.Hub, Hub = "other" }] });
         Assert.True(await Host.Agents.WaitAsync(plain, Patience));
         Assert.Equal(Host.Get(plain).Networks[0].Mac, Run(plain, "cat /sys/class/net/eth0/address"));
         Assert.Equal(GuestErrorIds.GuestIdentityInvalid, Assert.Throws<GuestException>(() => Clone(new GuestOptions
@@ -144,7 +152,8 @@ public sealed class LinuxNetworkTests : TemplateTest
     {
         long position = Host.ReadConsole(guest, 0).NextPosition;
         Host.WriteConsole(guest, "reboot\n");
-        Assert.True(SpinWait.SpinUntil(() => Host.ReadConsole(guest, position).Text.Contains("GUEST-UP", StringComparison.Ordinal), Patience));
+        Assert.True(
+            SpinWait.SpinUntil(() => Host.ReadConsole(guest, position).Text.Contains("GUEST-UP", StringComparison.Ordinal), Patience));
     }
 
     private static GuestOptions OptionsOrSkip(string address)

@@ -4,7 +4,9 @@ using System.Text;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>Debian's 9P driver on folders of the host's: checksums both ways, clones, checkpoints under load, and folders that go.</summary>
+/// <summary>
+/// Debian's 9P driver on folders of the host's: checksums both ways, clones, checkpoints under load, and folders that go.
+/// </summary>
 public sealed class LinuxSharedFolderTests : TemplateTest
 {
     private const int MiB = 1 << 20;
@@ -26,7 +28,8 @@ public sealed class LinuxSharedFolderTests : TemplateTest
 
         Run(guest, "cp -r /mnt/src/in /mnt/src/out && dd if=/dev/urandom of=/mnt/src/big bs=1M count=8 2>/dev/null && sync");
         Assert.Equal(SumOf(Path.Combine(shared, "in")), SumOf(Path.Combine(shared, "out")));
-        Assert.Equal(Sum(Path.Combine(shared, "big")), Run(guest, "echo 3 >/proc/sys/vm/drop_caches; sha256sum </mnt/src/big | cut -c1-64"));
+        Assert.Equal(
+            Sum(Path.Combine(shared, "big")), Run(guest, "echo 3 >/proc/sys/vm/drop_caches; sha256sum </mnt/src/big | cut -c1-64"));
 
         // Names, links, and what is done to files without a name.
         Assert.Equal("ok", Run(guest, "cd /mnt/src && mkdir d && echo one >d/a && ln d/a d/b && ln -s a d/c && mv d e && echo two >>e/b && [ $(cat e/c | wc -l) = 2 ] "
@@ -137,7 +140,8 @@ public sealed class LinuxSharedFolderTests : TemplateTest
 
             // Its own folder: the guest goes on in the common one. What it was about is gone there, so it begins anew.
             string own = Shared($"own{i}");
-            string clone = Clone(new GuestOptions { Template = template.Path, SharedFolders = [new GuestSharedFolderOptions { Path = own }] });
+            string clone = Clone(
+                new GuestOptions { Template = template.Path, SharedFolders = [new GuestSharedFolderOptions { Path = own }] });
             Run(clone, $"killall sh 2>/dev/null; rm -f /tmp/wrong /tmp/rounds; (sh -c '{work.Replace("'", "'\\''", StringComparison.Ordinal)}' >/dev/null 2>&1 &)");
             Assert.True(SpinWait.SpinUntil(() => Rounds(clone) > 1, Patience));
             Assert.Equal("no", Run(clone, "[ -e /tmp/wrong ] && cat /tmp/wrong || echo no"));

@@ -4,7 +4,10 @@ using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>Debian's drivers on devices of Debian's daemons: virtiofsd and qemu-storage-daemon, with checksums both ways and daemons that are killed.</summary>
+/// <summary>
+/// Debian's drivers on devices of Debian's daemons: virtiofsd and qemu-storage-daemon, with checksums both ways and daemons that are
+/// killed.
+/// </summary>
 public sealed class LinuxVhostUserTests : TemplateTest
 {
     private const int MiB = 1 << 20;
@@ -33,7 +36,8 @@ public sealed class LinuxVhostUserTests : TemplateTest
 
         Run(guest, "cp -r /mnt/in /mnt/out && dd if=/dev/urandom of=/mnt/big bs=1M count=20 2>/dev/null && sync");
         Assert.Equal(SumOf(Path.Combine(shared, "in")), SumOf(Path.Combine(shared, "out")));
-        Assert.Equal(Sum(Path.Combine(shared, "big"), 20 * MiB), Run(guest, "echo 3 >/proc/sys/vm/drop_caches; sha256sum </mnt/big | cut -c1-64"));
+        Assert.Equal(
+            Sum(Path.Combine(shared, "big"), 20 * MiB), Run(guest, "echo 3 >/proc/sys/vm/drop_caches; sha256sum </mnt/big | cut -c1-64"));
 
         // Holes in the memory that both have: what the daemon writes there afterwards is what the guest reads.
         Host.SetMemoryTarget(guest, 96 * MiB);
@@ -66,7 +70,8 @@ public sealed class LinuxVhostUserTests : TemplateTest
         GuestOptions options = OptionsOrSkip("virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/libexec/virtiofsd");
         string shared = Directory.CreateDirectory(At("shared")).FullName;
         File.WriteAllText(Path.Combine(shared, "f"), "content\n");
-        string guest = Boot(options with { VhostUser = [new GuestVhostUserOptions { Kind = VhostUserKind.FileSystem, Tag = "src", Path = shared }] });
+        string guest = Boot(
+            options with { VhostUser = [new GuestVhostUserOptions { Kind = VhostUserKind.FileSystem, Tag = "src", Path = shared }] });
         Run(guest, "mkdir /mnt; mount -t virtiofs src /mnt; (while [ ! -e /tmp/stop ]; do cat /mnt/f; done >/dev/null 2>&1 &)");
 
         using (Process daemon = Process.GetProcessById(Host.Get(guest).VhostUser[0].ProcessId!.Value))
@@ -99,9 +104,11 @@ public sealed class LinuxVhostUserTests : TemplateTest
             ],
         });
         Assert.Equal($"{64 * MiB / 512} {16 * MiB / 512}", Run(guest, "echo $(cat /sys/block/vda/size /sys/block/vdb/size)"));
-        string sum = Run(guest, $"dd if=/dev/urandom of=/dev/vda bs=64k count=256 conv=fsync 2>/dev/null; echo 3 >/proc/sys/vm/drop_caches; {SumDisk}");
+        string sum = Run(
+            guest, $"dd if=/dev/urandom of=/dev/vda bs=64k count=256 conv=fsync 2>/dev/null; echo 3 >/proc/sys/vm/drop_caches; {SumDisk}");
 
-        // Written and read all the time, while daemons are killed. A raw image has what was written as soon as that is said; one in qcow2 once it is flushed.
+        // Written and read all the time, while daemons are killed. A raw image has what was written as soon as that is said; one in qcow2
+        // once it is flushed.
         Run(guest, "cat /dev/vda >/dev/null & (while :; do dd if=/dev/urandom of=/tmp/x bs=64k count=8; dd if=/tmp/x of=/dev/vdb bs=4k seek=2048 conv=fsync "
             + "|| echo failed >>/tmp/wrong; echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vdb of=/tmp/y bs=4k skip=2048 count=128; "
             + "cmp /tmp/x /tmp/y || echo differs >>/tmp/wrong; echo round >>/tmp/rounds; done >/dev/null 2>&1 &)");
@@ -115,7 +122,8 @@ public sealed class LinuxVhostUserTests : TemplateTest
                 daemon.Kill();
             }
 
-            Assert.True(SpinWait.SpinUntil(() => Host.Get(guest).VhostUser.All(device => device.Connected && device.Losses == kill), Patience));
+            Assert.True(
+                SpinWait.SpinUntil(() => Host.Get(guest).VhostUser.All(device => device.Connected && device.Losses == kill), Patience));
             rounds = Rounds(guest);
             Assert.True(SpinWait.SpinUntil(() => Rounds(guest) > rounds + 1, Patience), Host.Get(guest).VhostUser[0].LastFailure);
         }
@@ -162,7 +170,8 @@ public sealed class LinuxVhostUserTests : TemplateTest
             Assert.True(SpinWait.SpinUntil(() => Rounds(clone) > rounds + 2, Patience));
             Assert.NotEqual("0", Run(clone, "touch /tmp/stop; cat /tmp/wrong | wc -l"));
             Assert.Equal("1", Run(clone, "dd if=/dev/vda of=/dev/null bs=4k count=1 iflag=direct 2>/dev/null; echo $?"));
-            Assert.Contains("not connected", Run(clone, "echo 3 >/proc/sys/vm/drop_caches; cat /mnt/f 2>&1; ls /mnt 2>&1"), StringComparison.Ordinal);
+            Assert.Contains(
+                "not connected", Run(clone, "echo 3 >/proc/sys/vm/drop_caches; cat /mnt/f 2>&1; ls /mnt 2>&1"), StringComparison.Ordinal);
             Assert.Equal("", Complaints(clone, "blocked for more"));
             End(clone);
         }
@@ -184,7 +193,8 @@ public sealed class LinuxVhostUserTests : TemplateTest
     {
         long position = Host.ReadConsole(guest, 0).NextPosition;
         Host.WriteConsole(guest, "reboot\n");
-        Assert.True(SpinWait.SpinUntil(() => Host.ReadConsole(guest, position).Text.Contains("GUEST-UP", StringComparison.Ordinal), Patience));
+        Assert.True(
+            SpinWait.SpinUntil(() => Host.ReadConsole(guest, position).Text.Contains("GUEST-UP", StringComparison.Ordinal), Patience));
     }
 
     private static string SumTree(string folder) => $"(cd {folder}; find . -type f | sort | xargs sha256sum | sha256sum | cut -c1-64)";
@@ -229,7 +239,8 @@ public sealed class LinuxVhostUserTests : TemplateTest
             return new GuestOptions();
         }
 
-        MemoryBackend ram = Backends.Create(new MemoryBackendOptions { Id = "shared", Kind = BackendKind.Memfd, Share = true, Size = 128 << 20 });
+        MemoryBackend ram = Backends.Create(
+            new MemoryBackendOptions { Id = "shared", Kind = BackendKind.Memfd, Share = true, Size = 128 << 20 });
         return new GuestOptions { BackendIds = [ram.Id], Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet" };
     }
 }

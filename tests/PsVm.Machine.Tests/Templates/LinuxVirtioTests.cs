@@ -69,7 +69,8 @@ public sealed class LinuxVirtioTests : TemplateTest
         Skip.IfNot(Directory.Exists(modules), $"no {modules}: tests/guests/get-linux.sh fetches them");
         return Boot(new GuestOptions
         {
-            Memory = 128 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet", MachineType = machineType,
+            Memory = 128 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet",
+            MachineType = machineType,
         });
     }
 }

@@ -6,7 +6,9 @@ using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>A kernel without locks of open files, as before Linux 3.15: in a process of its own, to which the kernel refuses them.</summary>
+/// <summary>
+/// A kernel without locks of open files, as before Linux 3.15: in a process of its own, to which the kernel refuses them.
+/// </summary>
 public sealed class LocklessHostTests : TemplateTest
 {
     /// <summary>The first argument that leads here.</summary>
@@ -57,7 +59,9 @@ public sealed class LocklessHostTests : TemplateTest
             "dotnet", ["exec", typeof(LocklessHostTests).Assembly.Location, Argument, Folder]) { RedirectStandardOutput = true })!;
         string[] lines = process.StandardOutput.ReadToEnd().Split('\n', StringSplitOptions.RemoveEmptyEntries);
         process.WaitForExit();
-        Skip.If(lines is [var only] && only.StartsWith(Unavailable, StringComparison.Ordinal), $"system calls cannot be refused: {lines.FirstOrDefault()}");
+        Skip.If(
+            lines is [var only] && only.StartsWith(Unavailable, StringComparison.Ordinal),
+            $"system calls cannot be refused: {lines.FirstOrDefault()}");
 
         Assert.Equal(["foretold: LocksUnavailable", "LocksUnavailable", "template: True", "clone: Running"], lines);
         Assert.Equal(0, process.ExitCode);

@@ -65,10 +65,14 @@ public sealed class MergeTests : ChainTest
         // Alone already: nothing to do, unless it is to come elsewhere.
         Assert.Equal(chain[0].RamBlocks[0].Identity, Merge(chain[0].Path, new CompressOptions()).RamBlocks[0].Identity);
         Assert.Equal(chain[2].Parent, Merge(chain[2].Path, new CompressOptions { Parent = chain[1].Path }).Parent);
-        Assert.Equal(GuestErrorIds.CompressParentInvalid, ErrorOf(() => Merge(chain[1].Path, new CompressOptions { Parent = chain[2].Path })));
-        Assert.Equal(GuestErrorIds.CheckpointPathInUse, ErrorOf(() => Merge(chain[2].Path, new CompressOptions { Destination = chain[0].Path, Force = true })));
+        Assert.Equal(
+            GuestErrorIds.CompressParentInvalid, ErrorOf(() => Merge(chain[1].Path, new CompressOptions { Parent = chain[2].Path })));
+        Assert.Equal(
+            GuestErrorIds.CheckpointPathInUse,
+            ErrorOf(() => Merge(chain[2].Path, new CompressOptions { Destination = chain[0].Path, Force = true })));
         MakeIdle("other", new byte[Pages]);
-        Assert.Equal(GuestErrorIds.CheckpointPathInUse, ErrorOf(() => Merge(chain[2].Path, new CompressOptions { Destination = At("other") })));
+        Assert.Equal(
+            GuestErrorIds.CheckpointPathInUse, ErrorOf(() => Merge(chain[2].Path, new CompressOptions { Destination = At("other") })));
         Assert.Equal(GuestErrorIds.TemplateNotFound, ErrorOf(() => Merge(At("none"), new CompressOptions())));
         using (CancellationTokenSource cancelled = new())
         {
@@ -88,7 +92,8 @@ public sealed class MergeTests : ChainTest
         }
 
         Assert.Equal(_expected, FirstBytes(StartSuspended(chain[2])));
-        Assert.Equal([chain[2].Path, chain[1].Path, chain[0].Path], Check(chain[2].Path, new CompressOptions()).Select(template => template.Path));
+        Assert.Equal(
+            [chain[2].Path, chain[1].Path, chain[0].Path], Check(chain[2].Path, new CompressOptions()).Select(template => template.Path));
         Assert.Empty(GuestTemplates.Leftovers(Folder));
     }
 
@@ -257,7 +262,9 @@ public sealed class MergeTests : ChainTest
         Assert.Equal(chain[1].Path, tree[4].Parent);
         Assert.Equal(lost.RamBlocks[0].ChangedBytes, tree[0].Changed);
         Assert.All(tree, node => Assert.InRange(node.OnDisk, Page, 2 * Memory));
-        Assert.Equal([chain[2].Path, chain[1].Path, side.Path], TemplateTree.Needing(chain[0].Path, CancellationToken.None).Select(node => node.Path));
+        Assert.Equal(
+            [chain[2].Path, chain[1].Path, side.Path],
+            TemplateTree.Needing(chain[0].Path, CancellationToken.None).Select(node => node.Path));
         Assert.Empty(TemplateTree.Needing(side.Path, CancellationToken.None));
         Assert.Empty(TemplateTree.Needing(At("none/at/all"), CancellationToken.None));
     }

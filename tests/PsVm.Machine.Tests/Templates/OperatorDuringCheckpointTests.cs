@@ -207,7 +207,8 @@ public sealed class OperatorDuringCheckpointTests : TemplateTest
     private static T Answer<T>(Func<T> ask)
     {
         Task<T> answer = Task.Run(ask);
-        Assert.True(((Task)answer).ContinueWith(_ => { }, TaskScheduler.Default).Wait(s_hang), "no answer while the checkpoint is under way");
+        Assert.True(
+            ((Task)answer).ContinueWith(_ => { }, TaskScheduler.Default).Wait(s_hang), "no answer while the checkpoint is under way");
         return answer.GetAwaiter().GetResult();
     }
 

@@ -9,7 +9,9 @@ using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>The helper process of tests that need one. For <see cref="CrashTests"/> it makes the same template again and again until it is killed.</summary>
+/// <summary>
+/// The helper process of tests that need one. For <see cref="CrashTests"/> it makes the same template again and again until it is killed.
+/// </summary>
 internal static class Program
 {
     /// <summary>What it prints before it begins.</summary>
@@ -89,7 +91,8 @@ internal static class Program
         host.WaitForText(guest, "GUEST-UP", Timeout.InfiniteTimeSpan, CancellationToken.None);
 
         // The first one is slow, since all code is new; it goes elsewhere.
-        GuestTemplate first = host.Checkpoint(guest, new CheckpointOptions { Path = arguments[0] + ".first" }, null, CancellationToken.None);
+        GuestTemplate first = host.Checkpoint(
+            guest, new CheckpointOptions { Path = arguments[0] + ".first" }, null, CancellationToken.None);
         GuestTemplates.Remove(first.Path);
         Console.WriteLine(Ready);
         while (true)

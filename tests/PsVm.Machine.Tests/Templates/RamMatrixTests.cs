@@ -133,7 +133,8 @@ public sealed class RamMatrixTests : TemplateTest
                 // Which mappings take which policy is what DiscardMatrixTests tells; what must not be is that a refusal changes anything.
                 Assert.Contains(refused.ErrorId, new[]
                 {
-                    MemoryErrorIds.DiscardPolicyNeedsPrivateMapping, MemoryErrorIds.RestoreTemplateNeedsFile, MemoryErrorIds.PunchHoleNeedsWritableFile,
+                    MemoryErrorIds.DiscardPolicyNeedsPrivateMapping, MemoryErrorIds.RestoreTemplateNeedsFile,
+                    MemoryErrorIds.PunchHoleNeedsWritableFile,
                     MemoryErrorIds.DiscardDenied,
                 });
             }

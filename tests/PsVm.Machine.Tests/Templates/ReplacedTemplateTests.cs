@@ -72,5 +72,6 @@ public sealed class ReplacedTemplateTests : TemplateTest
         }
     }
 
-    private static GuestException Failure(int read) => new(GuestErrorIds.TemplateStateCorrupt, $"Expected a template, found read {read}.", null);
+    private static GuestException Failure(int read) =>
+        new(GuestErrorIds.TemplateStateCorrupt, $"Expected a template, found read {read}.", null);
 }

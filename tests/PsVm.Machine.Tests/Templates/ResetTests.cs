@@ -18,7 +18,8 @@ public sealed class ResetTests : TemplateTest
         GuestInfo before = Host.Start(
             new GuestOptions
             {
-                Name = "web", Template = template.Path, Notes = "mine", Labels = new Dictionary<string, string> { ["role"] = "web" }, CpuWeight = 300,
+                Name = "web", Template = template.Path, Notes = "mine", Labels = new Dictionary<string, string> { ["role"] = "web" },
+                CpuWeight = 300,
             },
             CancellationToken.None);
         Ask("web", "touch 50", "touch: ");
@@ -171,7 +172,9 @@ public sealed class ResetTests : TemplateTest
         Assert.True(Host.WaitForState(clone, GuestState.Stopped, Patience, CancellationToken.None));
         GuestInfo again = Host.Reset(same, keepIdentity: true);
         Assert.Equal(fresh, Check(clone));
-        Assert.Equal(Host.Start(new GuestOptions { Template = template.Path, KeepIdentity = true }, CancellationToken.None).GenerationId, again.GenerationId);
+        Assert.Equal(
+            Host.Start(new GuestOptions { Template = template.Path, KeepIdentity = true }, CancellationToken.None).GenerationId,
+            again.GenerationId);
         Assert.Equal(2, again.Resets);
     }
 
@@ -326,7 +329,8 @@ public sealed class ResetTests : TemplateTest
         MemoryBackend ram = Ram(clone);
         string[] allowed =
         [
-            GuestErrorIds.GuestStopped, GuestErrorIds.CheckpointInProgress, GuestErrorIds.GuestNotStopped, MemoryErrorIds.BackendBusy, GuestErrorIds.ConsoleInputFull,
+            GuestErrorIds.GuestStopped, GuestErrorIds.CheckpointInProgress, GuestErrorIds.GuestNotStopped, MemoryErrorIds.BackendBusy,
+            GuestErrorIds.ConsoleInputFull,
         ];
         long until = Stopwatch.GetTimestamp() + (2 * Stopwatch.Frequency);
         Action[] works =
@@ -429,7 +433,9 @@ public sealed class ResetTests : TemplateTest
             Assert.Equal((name, expected.GetValueOrDefault(name)), (name, found.GetValueOrDefault(name)));
         }
 
-        Assert.Equal(template.Differential ? ContentOfChild(template) : Sha256(template.RamBlocks.Single().File), Sha256(now.RamBlocks.Single().File));
+        Assert.Equal(
+            template.Differential ? ContentOfChild(template) : Sha256(template.RamBlocks.Single().File),
+            Sha256(now.RamBlocks.Single().File));
     }
 
     /// <summary>SHA-256 of the parent's RAM with the pages that the child holds over it; none of them is all zeros here.</summary>

@@ -7,7 +7,10 @@ using Xunit.Abstractions;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>A process that is killed while it checkpoints a guest that writes all the time leaves the old template or the new one, and others as they were.</summary>
+/// <summary>
+/// A process that is killed while it checkpoints a guest that writes all the time leaves the old template or the new one, and others as
+/// they were.
+/// </summary>
 public sealed class RunningCrashTests(ITestOutputHelper output) : TemplateTest
 {
     /// <summary>The first argument that leads to <see cref="CheckpointForEver"/>.</summary>
@@ -128,7 +131,8 @@ public sealed class RunningCrashTests(ITestOutputHelper output) : TemplateTest
 
         // The first one is slow, since all code is new; it goes elsewhere.
         CheckpointOptions options = new() { Path = path, Force = true, Differential = kind == RunningCrashTests.Differential };
-        GuestTemplates.Remove(host.Checkpoint(guest, options with { Path = Path.Combine(folder, "first") }, null, CancellationToken.None).Path);
+        GuestTemplates.Remove(
+            host.Checkpoint(guest, options with { Path = Path.Combine(folder, "first") }, null, CancellationToken.None).Path);
         Console.WriteLine(Program.Ready);
         while (true)
         {

@@ -67,7 +67,8 @@ public sealed class RunningGuestTests : TemplateTest
             // Clones, which write too, and of them differential templates and clones of those.
             string clone = Clone(new GuestOptions { Template = Path.Combine(templates, "t") });
             AssertRuns(clone);
-            Assert.InRange(CheckTemplate(writer, Make(clone, new CheckpointOptions { Path = Path.Combine(templates, "full") })), last, ulong.MaxValue);
+            Assert.InRange(
+                CheckTemplate(writer, Make(clone, new CheckpointOptions { Path = Path.Combine(templates, "full") })), last, ulong.MaxValue);
             GuestTemplate changes = Make(clone, new CheckpointOptions { Path = Path.Combine(templates, "changes"), Differential = true });
             string second = Clone(changes);
             AssertRuns(second);
@@ -131,7 +132,9 @@ public sealed class RunningGuestTests : TemplateTest
             {
                 BackendWarning warning = Assert.Single(template.Warnings);
                 Assert.Equal(MemoryWarningIds.SharedBlocksNeedRoom, warning.Id);
-                Assert.Matches($"room for (3[2-9]|40)(\\.\\d+)? MiB on the disk of RAM file '{mount.In("ram")}'.*found 1\\d(\\.\\d+)? MiB", warning.Message);
+                Assert.Matches(
+                    $"room for (3[2-9]|40)(\\.\\d+)? MiB on the disk of RAM file '{mount.In("ram")}'.*found 1\\d(\\.\\d+)? MiB",
+                    warning.Message);
             }
             else
             {

@@ -9,8 +9,9 @@ namespace PsVm.Machine.Tests.Templates;
 /// backend and one of ROM, <c>virt-1.1</c> of one with two harts and default RAM, and <c>differential</c> of a clone of the latter.
 /// <c>version-2.zip</c> holds the first of format version 2: <c>alone</c> of a guest of two harts with a named backend and one of ROM,
 /// <c>middle</c> of a clone of it, and <c>top</c> of a clone of that one, both differential.
-/// <c>version-3.zip</c> holds what the code of commit acf553e made, format version 3, of which no disk has a file: <c>alone</c> of a guest of two harts with a disk
-/// under an overlay in memory and an adapter on a hub, <c>top</c> of a clone of it, differential, and the image of the disk.
+/// <c>version-3.zip</c> holds what the code of commit acf553e made, format version 3, of which no disk has a file: <c>alone</c> of a guest
+/// of two harts with a disk under an overlay in memory and an adapter on a hub, <c>top</c> of a clone of it, differential, and the image of
+/// the disk.
 /// </remarks>
 public sealed class StoredTemplateTests : TemplateTest
 {
@@ -82,7 +83,8 @@ public sealed class StoredTemplateTests : TemplateTest
         Assert.Equal((3, 2, "virt-1.3"), (template.FormatVersion, template.Harts, template.MachineType));
         Assert.Equal(["disk:root", "net:net0"], template.Slots);
         GuestDisk disk = Assert.Single(Host.GetDisks(clone));
-        Assert.Equal(("root", 65536, DiskOverlay.Memory, 0, 0), (disk.Name, disk.Size, disk.Overlay, disk.OverlayBytes, disk.TemplateBytes));
+        Assert.Equal(
+            ("root", 65536, DiskOverlay.Memory, 0, 0), (disk.Name, disk.Size, disk.Overlay, disk.OverlayBytes, disk.TemplateBytes));
         Assert.Equal(("lan", true), (Host.Get(clone).Networks[0].Network, Host.Get(clone).Networks[0].Connected));
         Assert.Equal(check, Check(clone));
         Ask(clone, "touch 3", "touch: ");

@@ -6,7 +6,9 @@ using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>What a guest had written over a disk, when it is too much for a template's state, is a file of the template that all clones read.</summary>
+/// <summary>
+/// What a guest had written over a disk, when it is too much for a template's state, is a file of the template that all clones read.
+/// </summary>
 public sealed class TemplateDiskFileTests : TemplateDiskTest
 {
     [Theory]
@@ -41,7 +43,9 @@ public sealed class TemplateDiskFileTests : TemplateDiskTest
         Assert.InRange(Host.GetDisks(one).Single().OverlayBytes, 8192, MiB);
         Assert.Equal(0, second.Overlay!.OwnBytes); // all of it is the template's file
         GuestDisk shown = Host.GetDisks(two).Single();
-        Assert.Equal((template.Disks[0].Written!.Bytes, template.Disks[0].Written!.File, 0), (shown.TemplateBytes, shown.TemplatePath, shown.OverlayBytes));
+        Assert.Equal(
+            (template.Disks[0].Written!.Bytes, template.Disks[0].Written!.File, 0),
+            (shown.TemplateBytes, shown.TemplatePath, shown.OverlayBytes));
         Assert.Equal((0, null), (Host.GetDisks(guest).Single().TemplateBytes, Host.GetDisks(guest).Single().TemplatePath));
         Assert.Equal(DiskOverlay.Memory, Host.GetDisks(two).Single().Overlay);
         AssertReads(expected, disk);
@@ -116,7 +120,9 @@ public sealed class TemplateDiskFileTests : TemplateDiskTest
         string digest = template.Disks[0].Written!.Digest;
         foreach (GuestTemplate made in new[] { imported, merged, moved })
         {
-            Assert.Equal((4, Path.Combine(made.Path, "disk0.bin"), digest), (made.FormatVersion, made.Disks[0].Written!.File, made.Disks[0].Written!.Digest));
+            Assert.Equal(
+                (4, Path.Combine(made.Path, "disk0.bin"), digest),
+                (made.FormatVersion, made.Disks[0].Written!.File, made.Disks[0].Written!.Digest));
             Assert.Equal(made.Disks, GuestTemplates.Read(made.Path).Disks);
             Assert.Empty(GuestTemplates.Test(made.Path).Errors);
             Assert.Empty(GuestTemplates.Test(made.Path, verify: true).Errors);
@@ -153,7 +159,8 @@ public sealed class TemplateDiskFileTests : TemplateDiskTest
             AssertReads(expected, disk);
 
             GuestTemplate copy = GuestTemplates.Read(At("copy"));
-            Assert.Equal((At("copy/disk0.bin"), template.Disks[0].Written!.Digest), (copy.Disks[0].Written!.File, copy.Disks[0].Written!.Digest));
+            Assert.Equal(
+                (At("copy/disk0.bin"), template.Disks[0].Written!.Digest), (copy.Disks[0].Written!.File, copy.Disks[0].Written!.Digest));
             AssertReads(expected, CloneDisk(copy).Disk);
         }
     }
@@ -178,7 +185,9 @@ public sealed class TemplateDiskFileTests : TemplateDiskTest
         {
             case "gone" or "folder" or "link":
                 File.Move(file, At("elsewhere"));
-                _ = what == "folder" ? Directory.CreateDirectory(file) : what == "link" ? File.CreateSymbolicLink(file, At("elsewhere")) : null;
+                _ = what == "folder" ? Directory.CreateDirectory(file)
+                    : what == "link" ? File.CreateSymbolicLink(file, At("elsewhere"))
+                    : null;
                 break;
             default:
                 using (FileStream open = new(file, FileMode.Open))
@@ -286,7 +295,8 @@ public sealed class TemplateDiskFileTests : TemplateDiskTest
         using Mounted mount = PsVm.Memory.Tests.Support.Host.MountNew(folder, type, 400 << 20);
         string image = mount.In("image");
         File.Copy(Image, image);
-        string guest = Boot(new GuestOptions { Memory = Memory, Disks = [new GuestDiskOptions { Path = image, OverlayPath = mount.In("overlay") }] });
+        string guest = Boot(
+            new GuestOptions { Memory = Memory, Disks = [new GuestDiskOptions { Path = image, OverlayPath = mount.In("overlay") }] });
         byte[] expected = ImageBytes();
         Write(Last, expected, 2 * MiB, Pattern(48 * MiB, 2));
         Assert.True(Last.TryFlush());

@@ -38,7 +38,8 @@ public abstract class TemplateDiskTest : TravelTest
     protected string BootDisked(DiskOverlay overlay = DiskOverlay.Memory, string name = "guest") =>
         Boot(new GuestOptions { Memory = Memory, Disks = [Over(overlay, name)] });
 
-    protected GuestOptions Cloned(GuestTemplate template) => new() { Template = template.Path, Disks = [new GuestDiskOptions { Path = Image }] };
+    protected GuestOptions Cloned(GuestTemplate template) =>
+        new() { Template = template.Path, Disks = [new GuestDiskOptions { Path = Image }] };
 
     private protected (string Guest, Disk Disk) CloneDisk(GuestTemplate template)
     {
@@ -71,7 +72,8 @@ public abstract class TemplateDiskTest : TravelTest
 
         public List<Disk> Disks { get; } = [];
 
-        public IEnumerable<GuestDevicePlan> Plan(GuestOptions options, GuestTemplate? template) => _kind.Plan(options, template).Select(plan => plan with
+        public IEnumerable<GuestDevicePlan> Plan(GuestOptions options, GuestTemplate? template) =>
+            _kind.Plan(options, template).Select(plan => plan with
         {
             Open = host =>
             {

@@ -5,7 +5,9 @@ using PsVm.Machine.Templates;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>Another process that moves folders of a half-made template away and puts its own there: those stay, and what was made goes.</summary>
+/// <summary>
+/// Another process that moves folders of a half-made template away and puts its own there: those stay, and what was made goes.
+/// </summary>
 public sealed class TemplateFolderTests : TemplateTest
 {
     private const string Foreign = "somebody else's";

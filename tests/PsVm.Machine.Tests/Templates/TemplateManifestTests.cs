@@ -47,7 +47,8 @@ public sealed class TemplateManifestTests
                     broken[property] = null;
                 }
 
-                GuestException error = Assert.Throws<GuestException>(() => TemplateManifest.Read("f", Encoding.UTF8.GetBytes(json.ToJsonString())));
+                GuestException error = Assert.Throws<GuestException>(
+                    () => TemplateManifest.Read("f", Encoding.UTF8.GetBytes(json.ToJsonString())));
                 Assert.Equal(GuestErrorIds.TemplateManifestInvalid, error.ErrorId);
             }
         }
@@ -57,13 +58,15 @@ public sealed class TemplateManifestTests
 
     private static TemplateManifest Full() => new()
     {
-        FormatVersion = TemplateManifest.Version, Id = Guid.NewGuid(), Guest = "g", MachineType = "virt-1.4", Board = "virt", Devices = ["uart"], Slots = ["disk:d"],
+        FormatVersion = TemplateManifest.Version, Id = Guid.NewGuid(), Guest = "g", MachineType = "virt-1.4", Board = "virt",
+        Devices = ["uart"], Slots = ["disk:d"],
         Harts = 1, Isa = "rv64imafdc", Boot = "b", CreatedAt = DateTimeOffset.UnixEpoch, Parent = new TemplateParent("/p", Guid.NewGuid()),
         Ram =
         [
             new RamBlockManifest
             {
-                BackendId = "b", Size = 4096, File = "ram0.bin", Identity = s_identity, Digest = Hash(), Sha256 = Hash(), ChangedBytes = 4096,
+                BackendId = "b", Size = 4096, File = "ram0.bin", Identity = s_identity, Digest = Hash(), Sha256 = Hash(),
+                ChangedBytes = 4096,
             },
         ],
         Disks =

@@ -36,7 +36,9 @@ public sealed class TemplateWallTests : TemplateTest
 
         GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t"), UseRamFile = useRamFile });
 
-        Assert.All([.. Directory.GetFiles(template.Path), template.RamBlocks[0].File], file => Assert.Equal(UnixFileMode.UserRead, File.GetUnixFileMode(file)));
+        Assert.All(
+            [.. Directory.GetFiles(template.Path), template.RamBlocks[0].File],
+            file => Assert.Equal(UnixFileMode.UserRead, File.GetUnixFileMode(file)));
         Assert.Empty(GuestTemplates.Test(template.Path).Errors);
     }
 
@@ -48,7 +50,8 @@ public sealed class TemplateWallTests : TemplateTest
         File.WriteAllBytes(At("ram"), new byte[Memory]);
         UnixFileMode mode = File.GetUnixFileMode(At("ram.real"));
 
-        Assert.Equal(GuestErrorIds.CheckpointRamReplaced, ErrorOf(() => Make(guest, new CheckpointOptions { Path = At("t"), UseRamFile = true })));
+        Assert.Equal(
+            GuestErrorIds.CheckpointRamReplaced, ErrorOf(() => Make(guest, new CheckpointOptions { Path = At("t"), UseRamFile = true })));
 
         Check(guest);
         Assert.Equal(mode, File.GetUnixFileMode(At("ram.real")));

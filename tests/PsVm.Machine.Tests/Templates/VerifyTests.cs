@@ -5,7 +5,9 @@ using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Templates;
 
-/// <summary>A RAM file that changes places with another one, of other content, again and again while guests start from it with Verify.</summary>
+/// <summary>
+/// A RAM file that changes places with another one, of other content, again and again while guests start from it with Verify.
+/// </summary>
 public sealed class VerifyTests : TemplateTest
 {
     private const int Enough = 5;

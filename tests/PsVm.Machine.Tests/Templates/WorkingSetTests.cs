@@ -215,7 +215,8 @@ public sealed class WorkingSetTests : TemplateTest
 
     private GuestTemplate Described() => new()
     {
-        Path = At("t"), Id = new Guid(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), Guest = "g", MachineType = "virt-1.1", Board = "virt", Isa = "rv64", Boot = "b",
+        Path = At("t"), Id = new Guid(1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11), Guest = "g", MachineType = "virt-1.1", Board = "virt",
+        Isa = "rv64", Boot = "b",
     };
 
     /// <summary>A template of a guest that has many pages of pattern.</summary>
@@ -238,7 +239,8 @@ public sealed class WorkingSetTests : TemplateTest
     private long CachedBytes(GuestTemplate template, PageRange range)
     {
         MemoryBackend look = Backends.Create(new MemoryBackendOptions { Path = template.RamBlocks[0].File, Size = template.Memory });
-        long cached = Enumerable.Range(0, (int)(range.Length / Page)).Count(page => look.IsCached(range.Offset + (page * Page))) * (long)Page;
+        long cached =
+            Enumerable.Range(0, (int)(range.Length / Page)).Count(page => look.IsCached(range.Offset + (page * Page))) * (long)Page;
         look.Dispose();
         return cached;
     }

@@ -175,7 +175,8 @@ public sealed class DiscardMatrixTests(ITestOutputHelper output) : BackendTest
         public void Dispose() => _other?.Dispose();
 
         /// <summary>Maps the file as another user would.</summary>
-        private void Watch(string path) => _other = backends.Create(new() { Path = path, Size = 4 * page, Share = true, AllowSharedWriters = true });
+        private void Watch(string path) =>
+            _other = backends.Create(new() { Path = path, Size = 4 * page, Share = true, AllowSharedWriters = true });
 
         private static string DescriptorOf(MemoryBackend backend) => Path.GetFileName(Directory.EnumerateFiles("/proc/self/fd")
             .First(fd => new FileInfo(fd).LinkTarget?.Contains($"memfd:{backend.Id} ", StringComparison.Ordinal) == true));

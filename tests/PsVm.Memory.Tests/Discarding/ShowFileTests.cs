@@ -4,7 +4,9 @@ using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Memory.Tests.Discarding;
 
-/// <summary>A private mapping is put back to its file, as clones are that are reset. What layers make of it is LayerTests' to say.</summary>
+/// <summary>
+/// A private mapping is put back to its file, as clones are that are reset. What layers make of it is LayerTests' to say.
+/// </summary>
 public sealed class ShowFileTests : BackendTest
 {
     private const int Page = Make.Page;

@@ -10,7 +10,9 @@ public sealed class MemfdTests : IDisposable
 
     private readonly MemoryBackends _backends = new();
 
-    /// <summary>vm.memfd_noexec=2 of Linux 6.3 refuses a file that is not said never to be executed; Linux before 6.3 knows no such flag.</summary>
+    /// <summary>
+    /// vm.memfd_noexec=2 of Linux 6.3 refuses a file that is not said never to be executed; Linux before 6.3 knows no such flag.
+    /// </summary>
     [SkippableTheory]
     [InlineData(0, RefusedCall.NoAccess)]
     [InlineData(NoexecSeal, RefusedCall.Invalid)]
@@ -20,7 +22,8 @@ public sealed class MemfdTests : IDisposable
         SystemCallFilter.Run(
             () =>
             {
-                using MemoryBackend backend = _backends.Create(new MemoryBackendOptions { Kind = BackendKind.Memfd, Size = Size, Share = true });
+                using MemoryBackend backend = _backends.Create(
+                    new MemoryBackendOptions { Kind = BackendKind.Memfd, Size = Size, Share = true });
                 size = backend.Size;
             },
             new RefusedCall(RefusedCall.MemfdCreate, error, (1, NoexecSeal, flag)));

@@ -236,7 +236,8 @@ public sealed class RamFileLockTests : BackendTest
     public void Another_file_that_has_the_name_of_the_one_just_made_by_now_stays()
     {
         MemoryBackendOptions options = s_shared with { Path = Folder.In("ram") };
-        using LockingOpener opener = new(new RamFileLock(true, 0, Page), path => File.Move(Folder.File("other", Page), path, overwrite: true));
+        using LockingOpener opener = new(
+            new RamFileLock(true, 0, Page), path => File.Move(Folder.File("other", Page), path, overwrite: true));
         using MemoryBackends backends = new(_ => null) { Opener = opener };
 
         Assert.Equal(MemoryErrorIds.RamFileInUse, Assert.Throws<MemoryBackendException>(() => backends.Create(options)).ErrorId);

@@ -78,7 +78,8 @@ public sealed class CgroupLimitTests : IDisposable
     [InlineData("MemTotal:  100 kB\nMemFree: 1 kB\nMemAvailable:   40 kB\nSwapFree: 2 kB\n", "max", 42 << 10, 100 << 10, "/proc/meminfo")]
     [InlineData("MemTotal:  100 kB\nMemFree: 1 kB\nMemAvailable:   40 kB\nSwapFree: 2 kB\n", "20480", 16 << 10, 20 << 10, "/cg/memory.max")]
     [InlineData("MemTotal:  100 kB\nMemFree: 1 kB\nMemAvailable:   4 kB\nSwapFree: 0 kB\n", "20480", 4 << 10, 20 << 10, "/proc/meminfo")]
-    public void What_is_available_is_the_least_of_the_host_and_its_groups(string memInfo, string max, long available, long total, string source)
+    public void What_is_available_is_the_least_of_the_host_and_its_groups(
+        string memInfo, string max, long available, long total, string source)
     {
         Write("proc/meminfo", memInfo);
         Write("proc/self/cgroup", "0::/");

@@ -29,7 +29,8 @@ public sealed class LayerTests
     private static Arbitrary<Step[]> Steps()
     {
         var step =
-            from kind in Gen.Elements(StepKind.Layer, StepKind.Layer, StepKind.Store, StepKind.ZeroOverlay, StepKind.RestoreTemplate, StepKind.ShowFile)
+            from kind in Gen.Elements(
+                StepKind.Layer, StepKind.Layer, StepKind.Store, StepKind.ZeroOverlay, StepKind.RestoreTemplate, StepKind.ShowFile)
             from first in Gen.Choose(0, Pages - 1)
             from count in Gen.Choose(1, Pages - first)
             select new Step(kind, first, Math.Min(count, 8));
@@ -69,7 +70,8 @@ public sealed class LayerTests
         using TestFolder folder = new();
         MappingBudget budget = new(bound);
         using MemoryBackends backends = new(_ => null, budget, isLinux: true);
-        MemoryBackend backend = backends.Create(new() { Path = folder.File("ram", Pages * Page), Size = Pages * Page, ReadOnly = readOnly });
+        MemoryBackend backend = backends.Create(
+            new() { Path = folder.File("ram", Pages * Page), Size = Pages * Page, ReadOnly = readOnly });
         byte[] shown = [.. Enumerable.Repeat(TestFolder.Fill, Pages)];
         Step[] layers = [.. steps.Where(step => step.Kind == StepKind.Layer)];
         List<LayerFile> files = [];
@@ -79,7 +81,9 @@ public sealed class LayerTests
             shown.AsSpan(layers[i].First, layers[i].Count).Fill((byte)(i + 1));
         }
 
-        backend.Lay(RamPieces.Of(Pages * Page, [.. layers.Select(layer => new[] { new PageRange(layer.First * Page, layer.Count * Page) })]), files);
+        backend.Lay(
+            RamPieces.Of(Pages * Page, [.. layers.Select(layer => new[] { new PageRange(layer.First * Page, layer.Count * Page) })]),
+            files);
 
         byte[] model = [.. shown];
         AssertShown();
@@ -105,7 +109,10 @@ public sealed class LayerTests
             {
                 try
                 {
-                    backend.Discard(first * Page, count * Page, kind == StepKind.ZeroOverlay ? DiscardPolicy.ZeroOverlay : DiscardPolicy.RestoreTemplate);
+                    backend.Discard(
+                        first * Page,
+                        count * Page,
+                        kind == StepKind.ZeroOverlay ? DiscardPolicy.ZeroOverlay : DiscardPolicy.RestoreTemplate);
                 }
                 catch (MemoryBackendException refused) when (readOnly && refused.ErrorId == MemoryErrorIds.OverlayLimitReached)
                 {
@@ -128,7 +135,9 @@ public sealed class LayerTests
             AssertShown();
         }
 
-        Assert.All(layers.Index(), layer => Assert.Equal((byte)(layer.Index + 1), File.ReadAllBytes(folder.In($"layer{layer.Index}")).AsSpan().Value()));
+        Assert.All(
+            layers.Index(),
+            layer => Assert.Equal((byte)(layer.Index + 1), File.ReadAllBytes(folder.In($"layer{layer.Index}")).AsSpan().Value()));
         backend.Dispose();
         Assert.Equal(0, budget.Used);
         Assert.All(files, file => Assert.False(file.TryHold(), "its last holder has gone"));
@@ -173,11 +182,15 @@ public sealed class LayerTests
         LayerFile layer = Open(folder.File("layer", size, 7), size);
         backend.Lay(RamPieces.Of(size, [[new PageRange(HugePages.Size, HugePages.Size)]]), [layer]);
 
-        Assert.Equal((TestFolder.Fill, (byte)7), (backend.Bytes(0, (int)HugePages.Size).Value()!.Value, backend.Bytes((int)HugePages.Size, (int)HugePages.Size).Value()!.Value));
+        Assert.Equal(
+            (TestFolder.Fill, (byte)7),
+            (backend.Bytes(0, (int)HugePages.Size).Value()!.Value, backend.Bytes((int)HugePages.Size, (int)HugePages.Size).Value()!.Value));
         Assert.Equal(HugePages.Size, backend.Measure().Own);
         backend.Bytes(0, size).Fill(1);
         DiscardOutcome outcome = backend.Discard(0, size, DiscardPolicy.RestoreTemplate);
-        Assert.Equal((TestFolder.Fill, (byte)7), (backend.Bytes(0, (int)HugePages.Size).Value()!.Value, backend.Bytes((int)HugePages.Size, (int)HugePages.Size).Value()!.Value));
+        Assert.Equal(
+            (TestFolder.Fill, (byte)7),
+            (backend.Bytes(0, (int)HugePages.Size).Value()!.Value, backend.Bytes((int)HugePages.Size, (int)HugePages.Size).Value()!.Value));
         Assert.Contains("the layer that has them was copied", outcome.WhyNotFreed, StringComparison.Ordinal);
     }
 

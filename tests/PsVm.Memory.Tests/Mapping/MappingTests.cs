@@ -220,7 +220,8 @@ public sealed class MappingTests : BackendTest
         var (mapping, _) = RamMapping.Map(opened);
         using (mapping)
         {
-            Assert.Throws<OperationCanceledException>(() => new Preallocator(opened.Decision, mapping!, mapping!.Advise).Run(null, cancelled.Token));
+            Assert.Throws<OperationCanceledException>(
+                () => new Preallocator(opened.Decision, mapping!, mapping!.Advise).Run(null, cancelled.Token));
         }
     }
 

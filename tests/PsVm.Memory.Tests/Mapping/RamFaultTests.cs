@@ -11,7 +11,8 @@ public sealed class RamFaultTests : BackendTest
     [InlineData(false)]
     public void A_lost_page_is_noted_once_and_makes_the_backend_useless(bool share)
     {
-        MemoryBackend backend = Backends.Create(new() { Id = "a", Path = Folder.File("ram", 16 * Make.Page), Size = 16 * Make.Page, Share = share });
+        MemoryBackend backend = Backends.Create(
+            new() { Id = "a", Path = Folder.File("ram", 16 * Make.Page), Size = 16 * Make.Page, Share = share });
         Truncate(4 * Make.Page);
         long before = MemoryBackends.RamFaultCount;
 
@@ -20,7 +21,9 @@ public sealed class RamFaultTests : BackendTest
 
         Assert.True(MemoryBackends.RamFaultCount > before);
         RamFault fault = backend.Fault!;
-        Assert.Equal(("a", Folder.In("ram"), (5 * Make.Page) + 3, RamFaultCause.Truncated), (fault.BackendId, fault.Path, fault.Offset, fault.Cause));
+        Assert.Equal(
+            ("a", Folder.In("ram"), (5 * Make.Page) + 3, RamFaultCause.Truncated),
+            (fault.BackendId, fault.Path, fault.Offset, fault.Cause));
         Assert.Equal(TestFolder.Fill, backend.Bytes(0, 1)[0]);
         foreach (Action use in (Action[])[() => backend.Discard(0, Make.Page), () => backend.OwnRanges(), () => backend.Attach("guest")])
         {
@@ -32,7 +35,8 @@ public sealed class RamFaultTests : BackendTest
     public void A_mapping_with_many_lost_pages_gets_zeros_over_all_of_it_and_no_more_mappings()
     {
         const int pages = 4096;
-        MemoryBackend backend = Backends.Create(new() { Path = Folder.File("ram", pages * Make.Page), Size = pages * Make.Page, Share = true });
+        MemoryBackend backend = Backends.Create(
+            new() { Path = Folder.File("ram", pages * Make.Page), Size = pages * Make.Page, Share = true });
         Truncate(0);
         long before = MemoryBackends.RamFaultCount;
         for (int page = 0; page < pages; page += 2)

@@ -57,7 +57,8 @@ public sealed class ConsumerTests : IDisposable
         using Mounted mount = Host.Mount(_folder, "hugetlbfs");
         Check(consumer, result, new MemoryBackendOptions
         {
-            Id = Id, Path = Path.Combine(mount.Path, "ram"), Size = HugePages.Size, Share = memory.StartsWith("shared", StringComparison.Ordinal),
+            Id = Id, Path = Path.Combine(mount.Path, "ram"), Size = HugePages.Size,
+            Share = memory.StartsWith("shared", StringComparison.Ordinal),
             FileAccessMode = FileAccessMode.ReadWrite,
         });
         _backends.Get(Id).Dispose();

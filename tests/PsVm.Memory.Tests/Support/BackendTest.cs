@@ -1,6 +1,8 @@
 namespace PsVm.Memory.Tests.Support;
 
-/// <summary>Tests with a folder and backends of their own, which run alone because they look at what the process and the host hold.</summary>
+/// <summary>
+/// Tests with a folder and backends of their own, which run alone because they look at what the process and the host hold.
+/// </summary>
 [Collection(HostCollection.Name)]
 public abstract class BackendTest : IDisposable
 {

@@ -18,7 +18,9 @@ public sealed class HostCollection
 /// <summary>Set-ups that need root; each puts everything back, and skips with the reason where it cannot be had.</summary>
 internal static partial class Host
 {
-    /// <summary>Skips where reading memory that was never written takes a page of its own, and not the kernel's one page of zeros.</summary>
+    /// <summary>
+    /// Skips where reading memory that was never written takes a page of its own, and not the kernel's one page of zeros.
+    /// </summary>
     public static void NeedsZeroPage() => Skip.IfNot(
         ReadsTakeTheZeroPage.Value,
         "this kernel gives anonymous memory that is only read pages of its own, not the shared page of zeros");
@@ -155,7 +157,9 @@ internal sealed class Mounted(string path) : IDisposable
     }
 }
 
-/// <summary>As many free huge pages as asked for, also where the host had free ones already. Other test processes that want some wait for the lock.</summary>
+/// <summary>
+/// As many free huge pages as asked for, also where the host had free ones already. Other test processes that want some wait for the lock.
+/// </summary>
 internal sealed class HugePages : IDisposable
 {
     public const long Size = 2 << 20;

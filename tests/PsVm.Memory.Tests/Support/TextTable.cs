@@ -23,5 +23,6 @@ internal static class TextTable
         return cells;
     }
 
-    public static IEnumerable<string[]> Lines(string table) => table.Split('\n').Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+    public static IEnumerable<string[]> Lines(string table) =>
+        table.Split('\n').Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries));
 }

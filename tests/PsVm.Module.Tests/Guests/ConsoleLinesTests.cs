@@ -34,7 +34,8 @@ public class ConsoleLinesTests
         DateTimeOffset start = DateTimeOffset.UnixEpoch;
         ConsoleText text = new("one\ntwo\nthree", 13, 0)
         {
-            Moments = [new(0, start, start), new(5, start.AddSeconds(1), start.AddSeconds(2)), new(10, start.AddSeconds(3), start.AddSeconds(3))],
+            Moments = [new(0, start, start), new(5, start.AddSeconds(1), start.AddSeconds(2)), new(
+                10, start.AddSeconds(3), start.AddSeconds(3))],
         };
 
         Assert.Equal([("one", start), ("two", start.AddSeconds(2))], _lines.Add(text));

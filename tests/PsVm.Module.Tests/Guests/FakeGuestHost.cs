@@ -75,7 +75,8 @@ internal sealed class FakeGuestHost : IGuestHost
 
     public void CheckChange(GuestReference guest, GuestChange change) => OnCheck(Get(guest).Name);
 
-    public void CheckMemoryTarget(GuestReference guest, long target, CancellationToken cancellation = default) => OnCheck(Get(guest, cancellation).Name);
+    public void CheckMemoryTarget(GuestReference guest, long target, CancellationToken cancellation = default) =>
+        OnCheck(Get(guest, cancellation).Name);
 
     /// <summary>What becomes of a guest that is told its target.</summary>
     public Func<GuestInfo, long, GuestInfo> OnTarget { get; set; } = (info, _) => info;
@@ -296,6 +297,7 @@ internal sealed class FakeGuestHost : IGuestHost
 
         public void Remove(GuestReference guest, string tag, CancellationToken cancellation = default) => throw new NotSupportedException();
 
-        public void CheckRemove(GuestReference guest, string tag, CancellationToken cancellation = default) => throw new NotSupportedException();
+        public void CheckRemove(GuestReference guest, string tag, CancellationToken cancellation = default) =>
+            throw new NotSupportedException();
     }
 }

@@ -53,7 +53,8 @@ public class GuestCmdletTests
     {
         MappingOutcome outcome = new()
         {
-            Id = "r", Reason = "", MachineType = "", OpenFlags = "", Protection = "", MapFlags = "", Warnings = [new("SomeId", "something")],
+            Id = "r", Reason = "", MachineType = "", OpenFlags = "", Protection = "", MapFlags = "",
+            Warnings = [new("SomeId", "something")],
         };
 
         StartGuestCommand.Run(

@@ -115,7 +115,8 @@ public class ReceiveGuestConsoleCommandTests
 
         Assert.Equal(follow ? ["one", "tw", "new"] : ["one", "tw"], Receive(follow: follow));
 
-        Assert.Equal(follow ? [$"[{ModuleErrorIds.ConsoleCut}] Guest 'web' was reset: what it had written is gone."] : [], _output.Warnings);
+        Assert.Equal(
+            follow ? [$"[{ModuleErrorIds.ConsoleCut}] Guest 'web' was reset: what it had written is gone."] : [], _output.Warnings);
         Assert.Equal(follow ? [] : ["new"], Receive());
     }
 

@@ -14,7 +14,8 @@ public class SetGuestMemoryCommandTests
     public void A_guest_that_has_come_to_its_target_is_passed_on()
     {
         Add("web");
-        _host.OnTarget = (info, target) => info with { Balloon = new GuestBalloon { HasDriver = true, Size = Memory - target, Target = target } };
+        _host.OnTarget = (info, target) =>
+            info with { Balloon = new GuestBalloon { HasDriver = true, Size = Memory - target, Target = target } };
 
         Run(64 * MiB, TimeSpan.FromMinutes(1));
 
@@ -29,12 +30,14 @@ public class SetGuestMemoryCommandTests
     public void One_that_does_not_is_an_error_that_says_how_far_it_came(GuestState state, string found)
     {
         Add("web");
-        _host.OnTarget = (info, target) => info with { State = state, Balloon = new GuestBalloon { HasDriver = true, Size = 28 * MiB, Target = target } };
+        _host.OnTarget = (info, target) =>
+            info with { State = state, Balloon = new GuestBalloon { HasDriver = true, Size = 28 * MiB, Target = target } };
 
         Run(64 * MiB, TimeSpan.FromMilliseconds(1));
 
         PsVmError error = Assert.Single(_output.Errors);
-        Assert.Equal((GuestErrorIds.GuestMemoryTargetNotReached, ErrorKind.OperationTimeout, "web"), (error.Id, error.Category, error.Target));
+        Assert.Equal(
+            (GuestErrorIds.GuestMemoryTargetNotReached, ErrorKind.OperationTimeout, "web"), (error.Id, error.Category, error.Target));
         Assert.Equal($"Expected 64 MiB of RAM for guest 'web', {found}", error.Message);
         Assert.Empty(_output.Objects);
     }

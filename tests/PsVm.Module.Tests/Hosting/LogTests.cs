@@ -55,7 +55,9 @@ public sealed class LogTests : IDisposable
 
         var found = Lines().GroupBy(line => line.GetProperty("category").GetString()!).ToList();
         Assert.Equal(writers, found.Count);
-        Assert.All(found, of => Assert.Equal(Enumerable.Range(0, lines).Select(i => $"{i}"), of.Select(line => line.GetProperty("event").GetString())));
+        Assert.All(
+            found,
+            of => Assert.Equal(Enumerable.Range(0, lines).Select(i => $"{i}"), of.Select(line => line.GetProperty("event").GetString())));
     }
 
     [Theory]
@@ -104,7 +106,10 @@ public sealed class LogTests : IDisposable
         Assert.Equal("""{"target":"web","category":"InvalidArgument","recommendedAction":"mend it"}""", last.GetProperty("values").GetRawText());
         Assert.Contains("\"event\":\"SomeId\",\"message\":\"first\"", File.ReadAllText(PathOfLog + ".1"), StringComparison.Ordinal);
         Assert.Equal(2, _output.Warnings.Count);
-        Assert.StartsWith($"[{ModuleErrorIds.LogWriteFailed}] Expected to append to the log '{PathOfLog}'", _output.Warnings[1], StringComparison.Ordinal);
+        Assert.StartsWith(
+            $"[{ModuleErrorIds.LogWriteFailed}] Expected to append to the log '{PathOfLog}'",
+            _output.Warnings[1],
+            StringComparison.Ordinal);
         Assert.Single(_output.Verbose);
         Assert.Single(_output.Debug);
         Assert.Single(_output.Errors);

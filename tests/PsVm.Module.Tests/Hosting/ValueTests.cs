@@ -7,7 +7,8 @@ public class ValueTests
 {
     private static readonly MappingOutcome s_outcome = new()
     {
-        Id = "ram", Path = "/ram.img", Size = 4096, Reason = "because", MachineType = "virt-1.1", OpenFlags = "O_RDONLY", Protection = "PROT_READ",
+        Id = "ram", Path = "/ram.img", Size = 4096, Reason = "because", MachineType = "virt-1.1", OpenFlags = "O_RDONLY",
+        Protection = "PROT_READ",
         MapFlags = "MAP_PRIVATE", Address = 0x7f00_0000_0000, Warnings = [new("SomeId", "something")], Elapsed = TimeSpan.FromSeconds(1),
     };
 
@@ -19,7 +20,8 @@ public class ValueTests
         new MemoryBackendOptions { Id = "ram", HostNodes = [0, 1], Kind = BackendKind.Memfd, AllowPrivateDiscard = true },
         new MemoryBackendInfo
         {
-            Id = "ram", InstanceId = Guid.NewGuid(), Options = new() { Id = "ram" }, Outcome = s_outcome, File = new FileIdentity(1, 2, 3, 4),
+            Id = "ram", InstanceId = Guid.NewGuid(), Options = new() { Id = "ram" }, Outcome = s_outcome,
+            File = new FileIdentity(1, 2, 3, 4),
         },
         new GuestOptions { Name = "web", BackendIds = ["ram", new BackendReference("rom", Guid.NewGuid())], Harts = 2 },
         new GuestInfo

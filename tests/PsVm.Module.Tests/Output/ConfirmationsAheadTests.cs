@@ -37,5 +37,6 @@ public class ConfirmationsAheadTests
     [Fact]
     public void Work_that_asks_nothing_is_not_refused() => Assert.False(new ConfirmationsAhead(new RecordingOutput()).IsRefused);
 
-    private static void Work(ConfirmationsAhead output, List<string> done) => done.AddRange(s_all.Where(item => output.ShouldProcess(() => item)));
+    private static void Work(ConfirmationsAhead output, List<string> done) =>
+        done.AddRange(s_all.Where(item => output.ShouldProcess(() => item)));
 }

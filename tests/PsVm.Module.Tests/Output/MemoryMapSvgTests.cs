@@ -62,7 +62,8 @@ public class MemoryMapSvgTests
         Assert.InRange(100 * (1L << 40) / fitted, 1, MemoryMapPicture.MostCells);
     }
 
-    private static MemoryMapRow Row(string name, params RamMapCell[] cells) => new(name, [new RamMap("ram", cells.Length * Cell, Cell, cells)]);
+    private static MemoryMapRow Row(string name, params RamMapCell[] cells) =>
+        new(name, [new RamMap("ram", cells.Length * Cell, Cell, cells)]);
 
     private static XElement Draw(MemoryMapPicture picture)
     {

@@ -16,7 +16,8 @@ public class NearestNameTests
     [InlineData("zz", null)]
     [InlineData("5", null)]
     [InlineData("Y", "y")]
-    public void The_name_that_was_meant_is_found(string wanted, string? expected) => Assert.Equal(expected, NearestName.Find(wanted, s_names));
+    public void The_name_that_was_meant_is_found(string wanted, string? expected) =>
+        Assert.Equal(expected, NearestName.Find(wanted, s_names));
 
     [Fact]
     public void Nothing_is_near_where_there_is_nothing() => Assert.Equal(string.Empty, NearestName.Hint("web", []));

@@ -19,10 +19,12 @@ internal class FakeTemplateHost : ITemplateHost
 
     public virtual IReadOnlyList<string> Leftovers(string folder, CancellationToken cancellation = default) => [];
 
-    public TemplateReport Test(string path, bool verify, IReadOnlyList<string>? searchPath = null, CancellationToken cancellation = default) =>
+    public TemplateReport Test(
+        string path, bool verify, IReadOnlyList<string>? searchPath = null, CancellationToken cancellation = default) =>
         throw NotFound(path);
 
-    public GuestTemplate Compress(string path, CompressOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
+    public GuestTemplate Compress(
+        string path, CompressOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
         throw NotFound(path);
 
     public virtual IReadOnlyList<GuestTemplate> CheckCompress(string path, CompressOptions options) => throw NotFound(path);
@@ -35,7 +37,8 @@ internal class FakeTemplateHost : ITemplateHost
 
     public virtual void Remove(string path, CancellationToken cancellation = default) => throw NotFound(path);
 
-    public TemplateArchive Export(string path, TemplateExportOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation)
+    public TemplateArchive Export(
+        string path, TemplateExportOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation)
     {
         progress?.Report(new StepProgress(HostStep.Exporting, 1, 1));
         return new TemplateArchive { Path = Note("export", path, options.Path, options) };
@@ -43,7 +46,8 @@ internal class FakeTemplateHost : ITemplateHost
 
     public string CheckExport(string path, TemplateExportOptions options) => Note("check export", path, options.Path, options);
 
-    public GuestTemplate Import(string archive, TemplateImportOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
+    public GuestTemplate Import(
+        string archive, TemplateImportOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
         FakeGuestHost.Template(Note("import", archive, options.Folder, options), "web");
 
     public TemplateArchive CheckImport(string archive, TemplateImportOptions options)
@@ -52,16 +56,19 @@ internal class FakeTemplateHost : ITemplateHost
         return new TemplateArchive
         {
             Path = archive,
-            Templates = [.. new[] { "web-patched", "web" }.Select(name => new ArchivedTemplate { Name = name, Guest = "web", MachineType = "virt-1.2" })],
+            Templates = [.. new[] { "web-patched", "web" }.Select(
+                name => new ArchivedTemplate { Name = name, Guest = "web", MachineType = "virt-1.2" })],
         };
     }
 
-    public GuestTemplate Copy(string path, TemplateCopyOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
+    public GuestTemplate Copy(
+        string path, TemplateCopyOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
         FakeGuestHost.Template(Note("copy", path, options.Destination, options), "web");
 
     public string CheckCopy(string path, TemplateCopyOptions options) => Note("check copy", path, options.Destination, options);
 
-    public GuestTemplate Move(string path, TemplateCopyOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
+    public GuestTemplate Move(
+        string path, TemplateCopyOptions options, IProgress<StepProgress>? progress, CancellationToken cancellation) =>
         FakeGuestHost.Template(Note("move", path, options.Destination, options), "web");
 
     public string CheckMove(string path, TemplateCopyOptions options) => Note("check move", path, options.Destination, options);

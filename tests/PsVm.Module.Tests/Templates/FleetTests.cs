@@ -86,7 +86,8 @@ public class FleetTests
     [Fact]
     public void What_is_wrong_with_the_template_is_said_once_and_nothing_starts()
     {
-        Start(["a", "b"], (path, _) => new TemplateReport { Path = path, Errors = [new(GuestErrorIds.TemplateRamChanged, "changed", null)] });
+        Start(
+            ["a", "b"], (path, _) => new TemplateReport { Path = path, Errors = [new(GuestErrorIds.TemplateRamChanged, "changed", null)] });
 
         PsVmError error = Assert.Single(_output.Errors);
         Assert.Equal((GuestErrorIds.TemplateRamChanged, "/templates/web"), (error.Id, error.Target));
@@ -206,7 +207,8 @@ public class FleetTests
         Start(["a", "b"], (path, verify) =>
         {
             bool[] both = [false, true];
-            SpinWait.SpinUntil(() => !verify || both.All(part => _output.Progress.Any(progress => progress.IsPart == part)), TimeSpan.FromMinutes(1));
+            SpinWait.SpinUntil(
+                () => !verify || both.All(part => _output.Progress.Any(progress => progress.IsPart == part)), TimeSpan.FromMinutes(1));
             return Valid(path, verify);
         });
 
@@ -214,7 +216,9 @@ public class FleetTests
         Assert.Equal(("Reading RAM files", false), (part.Activity, part.Completed));
         Assert.True(_output.Progress.Last(progress => progress.IsPart).Completed);
         CmdletProgress whole = _output.Progress.Last(progress => !progress.IsPart);
-        Assert.Equal(("Starting guests from template '/templates/web'", "2 of 2", 100, true), (whole.Activity, whole.Status, whole.PercentComplete, whole.Completed));
+        Assert.Equal(
+            ("Starting guests from template '/templates/web'", "2 of 2", 100, true),
+            (whole.Activity, whole.Status, whole.PercentComplete, whole.Completed));
     }
 
     private static TemplateReport Valid(string path, bool verify) => new() { Path = path, Verified = verify };

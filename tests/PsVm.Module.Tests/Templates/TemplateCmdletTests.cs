@@ -172,7 +172,8 @@ public class TemplateCmdletTests
         Assert.Equal(
             [
                 "Remove template '/t/a', on which '/t/c', '/t/b' are made",
-                "Remove template '/t/c', which is made on '/t/a'", "Remove template '/t/b', which is made on '/t/a'", "Remove template '/t/a'",
+                "Remove template '/t/c', which is made on '/t/a'", "Remove template '/t/b', which is made on '/t/a'",
+                "Remove template '/t/a'",
             ],
             _whatIf.Actions);
         Assert.Empty(templates.Removed);
@@ -199,7 +200,8 @@ public class TemplateCmdletTests
     {
         Forest templates = new(["/t/a", "/t/b", "/t/c"]);
 
-        CompressGuestTemplateCommand.Run(["/t/c"], new CompressOptions { Destination = "/t/d" }, templates, _whatIf, CancellationToken.None);
+        CompressGuestTemplateCommand.Run(
+            ["/t/c"], new CompressOptions { Destination = "/t/d" }, templates, _whatIf, CancellationToken.None);
         CompressGuestTemplateCommand.Run(["/t/a"], new CompressOptions(), templates, _whatIf, CancellationToken.None);
 
         Assert.Equal(

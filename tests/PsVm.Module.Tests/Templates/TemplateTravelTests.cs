@@ -13,7 +13,8 @@ public class TemplateTravelTests
     [Fact]
     public void Export_gives_an_archive_of_each_and_goes_on_after_errors()
     {
-        ExportGuestTemplateCommand.Run(["/a", "/none", "/b"], new TemplateExportOptions { Path = "/out" }, _host, _output, CancellationToken.None);
+        ExportGuestTemplateCommand.Run(
+            ["/a", "/none", "/b"], new TemplateExportOptions { Path = "/out" }, _host, _output, CancellationToken.None);
 
         Assert.Equal(["/out", "/out"], _output.Objects.Cast<TemplateArchive>().Select(archive => archive.Path));
         Assert.Equal(GuestErrorIds.TemplateNotFound, Assert.Single(_output.Errors).Id);
@@ -25,7 +26,8 @@ public class TemplateTravelTests
     [InlineData(true, "Export template '/a' to '/out/a.psvm', in place of a file that is there")]
     public void Export_under_WhatIf_says_what_would_be_written(bool force, string expected)
     {
-        ExportGuestTemplateCommand.Run(["/a"], new TemplateExportOptions { Path = "/out/a.psvm", Force = force }, _host, _whatIf, CancellationToken.None);
+        ExportGuestTemplateCommand.Run(
+            ["/a"], new TemplateExportOptions { Path = "/out/a.psvm", Force = force }, _host, _whatIf, CancellationToken.None);
 
         Assert.Equal(expected, Assert.Single(_whatIf.Actions));
         Assert.Equal(["check export /a"], _host.Calls);
@@ -35,7 +37,8 @@ public class TemplateTravelTests
     [Fact]
     public void Import_under_WhatIf_says_what_comes_along()
     {
-        ImportGuestTemplateCommand.Run(["/a.psvm", "/none"], new TemplateImportOptions { Folder = "/t" }, _host, _whatIf, CancellationToken.None);
+        ImportGuestTemplateCommand.Run(
+            ["/a.psvm", "/none"], new TemplateImportOptions { Folder = "/t" }, _host, _whatIf, CancellationToken.None);
 
         Assert.Equal("Import template 'web-patched', with what it needs ('web'), from '/a.psvm' to '/t'", Assert.Single(_whatIf.Actions));
         Assert.Equal(GuestErrorIds.TemplateNotFound, Assert.Single(_whatIf.Errors).Id);
@@ -54,8 +57,20 @@ public class TemplateTravelTests
     [Fact]
     public void Copy_and_move_give_the_template_where_it_is_then()
     {
-        CopyTemplateCmdlet.Run(["/a"], new TemplateCopyOptions { Destination = "/c" }, CopyGuestTemplateCommand.Copying, _host, _output, CancellationToken.None);
-        CopyTemplateCmdlet.Run(["/a"], new TemplateCopyOptions { Destination = "/m" }, MoveGuestTemplateCommand.Moving, _host, _output, CancellationToken.None);
+        CopyTemplateCmdlet.Run(
+            ["/a"],
+            new TemplateCopyOptions { Destination = "/c" },
+            CopyGuestTemplateCommand.Copying,
+            _host,
+            _output,
+            CancellationToken.None);
+        CopyTemplateCmdlet.Run(
+            ["/a"],
+            new TemplateCopyOptions { Destination = "/m" },
+            MoveGuestTemplateCommand.Moving,
+            _host,
+            _output,
+            CancellationToken.None);
 
         Assert.Equal(["/c", "/m"], _output.Objects.Cast<GuestTemplate>().Select(template => template.Path));
         Assert.Equal(["Copy template '/a' to '/c'", "Move template '/a' to '/m'"], _output.Actions);
@@ -88,7 +103,9 @@ public class TemplateTravelTests
         CopyTemplateCmdlet.Run(["/x"], options, CopyGuestTemplateCommand.Copying, chain, _whatIf, CancellationToken.None);
         CopyTemplateCmdlet.Run(["/x"], options, CopyGuestTemplateCommand.Copying, chain, _output, CancellationToken.None);
 
-        Assert.Equal("Copy template '/x' to '/t/a', in place of one that is there, on which '/t/b', '/t/c' are made", Assert.Single(_whatIf.Actions));
+        Assert.Equal(
+            "Copy template '/x' to '/t/a', in place of one that is there, on which '/t/b', '/t/c' are made",
+            Assert.Single(_whatIf.Actions));
         Assert.Contains("'/t/b', '/t/c' do not", Assert.Single(_output.Warnings), StringComparison.Ordinal);
     }
 

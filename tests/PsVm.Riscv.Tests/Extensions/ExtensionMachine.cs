@@ -63,8 +63,8 @@ internal sealed class ExtensionMachine : IDisposable
     }
 
     /// <summary>
-    /// Runs this hart and another on one host thread, by a program at <see cref="Code"/> in which they take turns: a0 is where it stands whose turn it is,
-    /// a2 the hart's number and a3 the other's, a4 the turns it has had, of a5.
+    /// Runs this hart and another on one host thread, by a program at <see cref="Code"/> in which they take turns: a0 is where it stands
+    /// whose turn it is, a2 the hart's number and a3 the other's, a4 the turns it has had, of a5.
     /// </summary>
     /// <param name="turns">How many each is to have.</param>
     /// <param name="most">Instructions that both may take for that together, so that neither spins.</param>

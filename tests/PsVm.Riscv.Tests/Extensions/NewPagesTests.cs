@@ -4,8 +4,9 @@ using static PsVm.Riscv.Tests.Asm;
 namespace PsVm.Riscv.Tests.Extensions;
 
 /// <summary>
-/// Svvptc: pages that were not there, and whose faults make them valid without a fence, are there at once (privileged manual, chapter "Svvptc Extension for
-/// Obviating Memory-Management Instructions after Marking PTEs Valid"). Every second page of a window is missing; two laps over it fault once for each.
+/// Svvptc: pages that were not there, and whose faults make them valid without a fence, are there at once (privileged manual, chapter
+/// "Svvptc Extension for Obviating Memory-Management Instructions after Marking PTEs Valid"). Every second page of a window is missing; two
+/// laps over it fault once for each.
 /// </summary>
 public sealed class NewPagesTests
 {
@@ -44,7 +45,8 @@ public sealed class NewPagesTests
     {
         Skip.IfNot(threshold == int.MaxValue || Translation.HostBackEnd.IsSupported, "this host runs no translated code");
         using CodeCache decoded = new(TranslatorOptions.Off);
-        using CodeCache translated = new(threshold == int.MaxValue ? TranslatorOptions.Off : new TranslatorOptions { Threshold = threshold });
+        using CodeCache translated = new(
+            threshold == int.MaxValue ? TranslatorOptions.Off : new TranslatorOptions { Threshold = threshold });
         using TestMachine reference = Make(decoded, use), subject = Make(translated, use);
 
         LockStepDifference? difference = new LockStep(reference.Hart, subject.Hart, 40).Run(5000);
@@ -74,7 +76,8 @@ public sealed class NewPagesTests
         // t0 = the entry of the page that is missing; it becomes valid, and the instruction runs again.
         uint shiftRight = Slli(T0, T0, 12) | 4 << 12;
         machine.Program(
-            Handler, Csrrs(T0, Mtval, Zero), shiftRight, R(0x33, 7, 0, T0, T0, S7), Slli(T0, T0, 3), Add(T1, T0, S5), Ld(T2, T1, 0), Addi(T2, T2, 1), Sd(T2, T1, 0),
+            Handler, Csrrs(T0, Mtval, Zero), shiftRight, R(0x33, 7, 0, T0, T0, S7), Slli(T0, T0, 3), Add(T1, T0, S5), Ld(T2, T1, 0),
+            Addi(T2, T2, 1), Sd(T2, T1, 0),
             Addi(S6, S6, 1), Mret);
         machine.WriteRam(Tables + (2 * 8), Entry(TestMachine.RamBase, Flags));
         machine.WriteRam(Tables + (1 * 8), Entry(Tables + 0x1000, 1));

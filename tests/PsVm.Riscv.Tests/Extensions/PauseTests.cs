@@ -50,7 +50,9 @@ public class PauseTests
         Assert.Equal((0ul, Code + 12), (machine.Hart[A1], machine.Hart.Pc));
     }
 
-    /// <summary>A ticket lock, as Linux takes it without Zawrs, on one host thread: who waits leaves it to the one that holds the lock.</summary>
+    /// <summary>
+    /// A ticket lock, as Linux takes it without Zawrs, on one host thread: who waits leaves it to the one that holds the lock.
+    /// </summary>
     [SkippableTheory]
     [InlineData(Tier.Interpreter)]
     [InlineData(Tier.Translator)]

@@ -2,10 +2,14 @@ using static PsVm.Riscv.Tests.Asm;
 
 namespace PsVm.Riscv.Tests.Extensions;
 
-/// <summary>The CSRs that supervisors use at traps, which translated code reads and writes in line (privileged manual, chapter "Supervisor-Level ISA").</summary>
+/// <summary>
+/// The CSRs that supervisors use at traps, which translated code reads and writes in line (privileged manual, chapter "Supervisor-Level
+/// ISA").
+/// </summary>
 public class SupervisorCsrTests
 {
-    private const int Sstatus = 0x100, Sscratch = 0x140, Sepc = 0x141, Scause = 0x142, Stval = 0x143, Mideleg = 0x303, Mie = 0x304, Mip = 0x344, Stvec = 0x105;
+    private const int Sstatus = 0x100, Sscratch = 0x140, Sepc = 0x141, Scause = 0x142, Stval = 0x143, Mideleg = 0x303, Mie = 0x304,
+        Mip = 0x344, Stvec = 0x105;
     private const ulong Sie = 2, Spie = 0x20, Spp = 0x100, Sum = 1 << 18, Mxr = 1 << 19, UserXlen = 2ul << 32, Dirty = 1ul << 63;
     private const ulong Fs = 3ul << 13, Software = 2;
 
@@ -38,7 +42,8 @@ public class SupervisorCsrTests
             {
                 machine.Set(number, Old);
                 (machine.Hart[A1], machine.Hart[A0], machine.Hart[31]) = (Operand, 5, 6);
-                Assert.Equal(0ul, machine.Run(PrivilegeMode.Supervisor, Addi(A2, A2, 1), Asm.Csr(form, target, number, source), Addi(A3, A3, 1)));
+                Assert.Equal(
+                    0ul, machine.Run(PrivilegeMode.Supervisor, Addi(A2, A2, 1), Asm.Csr(form, target, number, source), Addi(A3, A3, 1)));
                 Assert.Equal(expected & ~lost, machine.Get(number));
                 Assert.Equal(target == Zero ? 0 : Old, machine.Hart[target]);
                 Assert.Equal(machine.Hart[A2], machine.Hart[A3]);
@@ -74,7 +79,8 @@ public class SupervisorCsrTests
         var dice = new Dice(9, 1);
         for (int turn = 0; turn < 200; turn++)
         {
-            ulong before = dice.Bits() & visible, operand = dice.OneIn(3) ? dice.Bits() : dice.Pick<ulong>([Sie, Sum, Mxr, Fs, Spp, Sum | Fs]);
+            ulong before = dice.Bits() & visible,
+                operand = dice.OneIn(3) ? dice.Bits() : dice.Pick<ulong>([Sie, Sum, Mxr, Fs, Spp, Sum | Fs]);
             int form = dice.Next(1, 4);
             machine.Set(ExtensionMachine.Mstatus, before | others);
             ulong seen = Seen(before);

@@ -170,7 +170,8 @@ public sealed class PageGuardTests
 
                 Volatile.Write(ref isWanted, false);
 
-                // The moment: each page as it was kept before a write, or as it still is. The program writes them in order, so a torn moment shows.
+                // The moment: each page as it was kept before a write, or as it still is. The program writes them in order, so a torn
+                // moment shows.
                 ulong[] moment = [.. Enumerable.Range(1, pages).Select(guard.At)];
                 int step = Array.FindIndex(moment, value => value != moment[0]) is var found and >= 0 ? found : pages;
                 Assert.All(moment[..step], value => Assert.Equal(moment[0], value));

@@ -4,7 +4,9 @@ using static PsVm.Riscv.Tests.Asm;
 
 namespace PsVm.Riscv.Tests.Memory;
 
-/// <summary>RAM of which pages come later: an instruction that needs one is not done, and done when the page is there, as if nothing had been.</summary>
+/// <summary>
+/// RAM of which pages come later: an instruction that needs one is not done, and done when the page is there, as if nothing had been.
+/// </summary>
 public sealed class PageSourceTests
 {
     private const ulong Data = ExtensionMachine.Data, Before = 0x1111_2222_3333_4444, Value = 0x5555_6666_7777_8888;
@@ -81,7 +83,8 @@ public sealed class PageSourceTests
         Assert.InRange(machine.Hart.InstructionsRetired - retired, (ulong)code.Length, 300ul);
         for (int register = 0; register < 32; register++)
         {
-            Assert.Equal((reference.Hart[register], reference.Hart.GetFloat(register)), (machine.Hart[register], machine.Hart.GetFloat(register)));
+            Assert.Equal(
+                (reference.Hart[register], reference.Hart.GetFloat(register)), (machine.Hart[register], machine.Hart.GetFloat(register)));
         }
 
         Assert.Equal(reference.Machine.Ram[0x8000..0x20000].ToArray(), machine.Machine.Ram[0x8000..0x20000].ToArray());

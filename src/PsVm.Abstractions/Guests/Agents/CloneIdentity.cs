@@ -2,12 +2,15 @@ using System.Globalization;
 
 namespace PsVm;
 
-/// <summary>What a clone's agent changes of its identity after each of its starts and resets, in a template's clone that would else be any other one.</summary>
+/// <summary>
+/// What a clone's agent changes of its identity after each of its starts and resets, in a template's clone that would else be any other
+/// one.
+/// </summary>
 public sealed record CloneIdentity
 {
     /// <summary>
-    /// Its host name: letters, digits, <c>-._</c>; empty: the guest's name. Null: it stays. A pool's clones have it as a composite format, in which
-    /// <c>{0}</c> is the number of the clone.
+    /// Its host name: letters, digits, <c>-._</c>; empty: the guest's name. Null: it stays. A pool's clones have it as a composite format,
+    /// in which <c>{0}</c> is the number of the clone.
     /// </summary>
     public string? HostName { get; init; }
 

@@ -16,7 +16,9 @@ public sealed record GuestCommand(string Path)
     /// <summary>What it reads; at most <see cref="MostInput"/> bytes.</summary>
     public ReadOnlyMemory<byte> Input { get; init; }
 
-    /// <summary>How long it may run; it is ended then. <see cref="System.Threading.Timeout.InfiniteTimeSpan"/>: as long as it wants.</summary>
+    /// <summary>
+    /// How long it may run; it is ended then. <see cref="System.Threading.Timeout.InfiniteTimeSpan"/>: as long as it wants.
+    /// </summary>
     public TimeSpan Timeout { get; init; } = System.Threading.Timeout.InfiniteTimeSpan;
 
     /// <summary>A line that the guest's shell runs.</summary>

@@ -17,6 +17,9 @@ public sealed record GuestFileCopy(string Guest, string GuestPath, string HostPa
 /// <param name="Items">How many files, folders and links were copied, the folder itself included.</param>
 public readonly record struct GuestFolderCopy(long Bytes, int Items)
 {
-    /// <summary>Paths in the folder that were left out: neither file, folder nor link, gone meanwhile, not to be read, or with a name that is no UTF-8.</summary>
+    /// <summary>
+    /// Paths in the folder that were left out: neither file, folder nor link, gone meanwhile, not to be read, or with a name that is no
+    /// UTF-8.
+    /// </summary>
     public IReadOnlyList<string> Skipped { get; init; } = [];
 }

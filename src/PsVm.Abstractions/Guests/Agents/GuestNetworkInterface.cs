@@ -11,7 +11,8 @@ public sealed record GuestNetworkInterface(string Guest, string Name)
     public string? HardwareAddress { get; init; }
 
     /// <summary>Its addresses, of both versions of IP.</summary>
-    public IReadOnlyList<GuestNetworkAddress> Addresses { get; init => field = ValueList.Of(value); } = ValueList.Of<GuestNetworkAddress>([]);
+    public IReadOnlyList<GuestNetworkAddress> Addresses { get; init => field = ValueList.Of(value); } =
+        ValueList.Of<GuestNetworkAddress>([]);
 }
 
 /// <summary>An address of a guest.</summary>

@@ -11,7 +11,9 @@ internal sealed class BalloonKind : IGuestDeviceKind
     private static readonly MemoryConsumer[] s_consumers = [MemoryConsumer.Balloon, MemoryConsumer.FreePageReporting];
 
     public IEnumerable<GuestDevicePlan> Plan(GuestOptions options, GuestTemplate? template) =>
-        options.Balloon ?? template?.Slots.Contains(Role) ?? false ? [new GuestDevicePlan(Role, _ => new BalloonDevice()) { Consumers = s_consumers }] : [];
+        options.Balloon ?? template?.Slots.Contains(Role) ?? false
+            ? [new GuestDevicePlan(Role, _ => new BalloonDevice()) { Consumers = s_consumers }]
+            : [];
 
     public Func<VirtioPort, IVirtioDevice>? Show(string role, GuestTemplate template) =>
         role == Role ? port => new VirtioBalloon(port, null) : null;

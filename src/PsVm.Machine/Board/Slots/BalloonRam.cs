@@ -3,7 +3,9 @@ using PsVm.Memory;
 
 namespace PsVm.Machine.Board.Slots;
 
-/// <summary>A guest's RAM as its balloon has it: each discard goes to the backend of its block, which does what its policy says, and tells harts.</summary>
+/// <summary>
+/// A guest's RAM as its balloon has it: each discard goes to the backend of its block, which does what its policy says, and tells harts.
+/// </summary>
 internal sealed class BalloonRam : IBalloonRam
 {
     private const int PageShift = 12;

@@ -3,7 +3,9 @@ using PsVm.Machine.Devices.Virtio;
 
 namespace PsVm.Machine.Board.Slots;
 
-/// <summary>The place of a device of another process that a template's guest had: there is none for clones, and what uses it gets errors.</summary>
+/// <summary>
+/// The place of a device of another process that a template's guest had: there is none for clones, and what uses it gets errors.
+/// </summary>
 /// <param name="role">Its role.</param>
 /// <param name="traits">What is known of the kind of device.</param>
 /// <param name="tag">What the guest knew it by.</param>

@@ -22,7 +22,8 @@ internal sealed class DiskKind : IGuestDeviceKind
             return [];
         }
 
-        GuestDiskOptions[] disks = [.. options.Disks.Select((disk, place) => disk.Name is null ? disk with { Name = NameAt(place, template) } : disk)];
+        GuestDiskOptions[] disks = [.. options.Disks.Select(
+            (disk, place) => disk.Name is null ? disk with { Name = NameAt(place, template) } : disk)];
         CheckNames(disks);
         if (template is not null)
         {
@@ -35,7 +36,8 @@ internal sealed class DiskKind : IGuestDeviceKind
     /// <inheritdoc/>
     public Func<VirtioPort, IVirtioDevice>? Show(string role, GuestTemplate template) =>
         template.Disks.FirstOrDefault(disk => RoleOf(disk.Name) == role) is { } disk
-            ? port => new VirtioBlk(port, new Disk(disk.Name, disk.Identity.Size, disk.ReadOnly, image: null, disk.ReadOnly ? null : MemoryOverlay.Maker()))
+            ? port => new VirtioBlk(
+                port, new Disk(disk.Name, disk.Identity.Size, disk.ReadOnly, image: null, disk.ReadOnly ? null : MemoryOverlay.Maker()))
             : null;
 
     private static GuestDevicePlan PlanOf(GuestDiskOptions disk, GuestTemplate? template)
@@ -64,7 +66,8 @@ internal sealed class DiskKind : IGuestDeviceKind
             {
                 DiskOverlay.Memory => MemoryOverlay.Maker(host.HasRoom),
                 DiskOverlay.File when host.OnlyLooks => Looked(options.OverlayPath!, image, isClone: recorded is not null),
-                DiskOverlay.File => (_, read) => OverlayFile.Open(options.OverlayPath!, image.Identity, isClone: recorded is not null, read),
+                DiskOverlay.File =>
+                    (_, read) => OverlayFile.Open(options.OverlayPath!, image.Identity, isClone: recorded is not null, read),
                 _ => null,
             };
             layer = recorded is null ? null : host.DiskLayers(recorded);
@@ -85,7 +88,8 @@ internal sealed class DiskKind : IGuestDeviceKind
         return null;
     }
 
-    private static string NameAt(int place, GuestTemplate? template) => place < template?.Disks.Count ? template.Disks[place].Name : $"disk{place}";
+    private static string NameAt(int place, GuestTemplate? template) =>
+        place < template?.Disks.Count ? template.Disks[place].Name : $"disk{place}";
 
     private static void CheckNames(GuestDiskOptions[] disks)
     {

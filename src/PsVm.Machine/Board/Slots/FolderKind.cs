@@ -4,8 +4,8 @@ using PsVm.Machine.Devices.Virtio;
 namespace PsVm.Machine.Board.Slots;
 
 /// <summary>
-/// Shared folders, by 9P. A clone has those that its template's guest had, by their tags: where it was not given one, there is none until somebody gives
-/// it. RAM may be of any kind: nobody else than this process sees it.
+/// Shared folders, by 9P. A clone has those that its template's guest had, by their tags: where it was not given one, there is none until
+/// somebody gives it. RAM may be of any kind: nobody else than this process sees it.
 /// </summary>
 /// <param name="open">Opens a folder; null: the host's.</param>
 internal sealed class FolderKind(Func<GuestSharedFolderOptions, IFolderServer>? open = null) : IGuestDeviceKind

@@ -3,12 +3,14 @@ using PsVm.Machine.Devices.Virtio;
 namespace PsVm.Machine.Board.Slots;
 
 /// <summary>
-/// What a guest was given into a virtio slot of its board. It is open as long as the guest exists, over reboots and resets, each of which has a
-/// board of its own; it goes with the guest. Safe from any thread.
+/// What a guest was given into a virtio slot of its board. It is open as long as the guest exists, over reboots and resets, each of which
+/// has a board of its own; it goes with the guest. Safe from any thread.
 /// </summary>
 internal interface IGuestDevice : IDisposable
 {
-    /// <summary>What it is to the guest, such as <c>disk:root</c> or <c>balloon</c>. A guest has one of a role, and templates know it by that.</summary>
+    /// <summary>
+    /// What it is to the guest, such as <c>disk:root</c> or <c>balloon</c>. A guest has one of a role, and templates know it by that.
+    /// </summary>
     string Role { get; }
 
     /// <summary>Bytes of the host's memory that it takes for this guest alone, and that count as the guest's own.</summary>
@@ -38,7 +40,10 @@ internal interface IGuestDevice : IDisposable
     {
     }
 
-    /// <summary>Keeps others from writing the guest's RAM without this process's knowing, or no longer; called while the guest stands still and is drained.</summary>
+    /// <summary>
+    /// Keeps others from writing the guest's RAM without this process's knowing, or no longer; called while the guest stands still and is
+    /// drained.
+    /// </summary>
     void HoldBack(bool holds)
     {
     }

@@ -13,7 +13,9 @@ internal interface IGuestDeviceKind
     /// <exception cref="GuestException">It contradicts itself, or does not fit the template.</exception>
     IEnumerable<GuestDevicePlan> Plan(GuestOptions options, GuestTemplate? template);
 
-    /// <summary>What stands in a slot while a template's state is looked at: it has the state and nothing of the host's, and never works.</summary>
+    /// <summary>
+    /// What stands in a slot while a template's state is looked at: it has the state and nothing of the host's, and never works.
+    /// </summary>
     /// <param name="role">The role in the template.</param>
     /// <param name="template">The template.</param>
     /// <returns>Null: the role is none of this kind.</returns>
@@ -22,10 +24,14 @@ internal interface IGuestDeviceKind
 
 /// <summary>A device that is to be made.</summary>
 /// <param name="Role">Its role.</param>
-/// <param name="Open">Makes it, with all of the host's that it needs; throws a <see cref="GuestException"/> where that cannot be had.</param>
+/// <param name="Open">
+/// Makes it, with all of the host's that it needs; throws a <see cref="GuestException"/> where that cannot be had.
+/// </param>
 internal sealed record GuestDevicePlan(string Role, Func<GuestDeviceHost, IGuestDevice> Open)
 {
-    /// <summary>What it is to the guest's RAM; the guest is not put together where it may not be that (memory-backends rules, section 6).</summary>
+    /// <summary>
+    /// What it is to the guest's RAM; the guest is not put together where it may not be that (memory-backends rules, section 6).
+    /// </summary>
     public IReadOnlyList<MemoryConsumer> Consumers { get; init; } = [];
 
     /// <summary>

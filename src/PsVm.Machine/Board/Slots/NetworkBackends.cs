@@ -21,7 +21,9 @@ internal static class NetworkBackends
         }
     }
 
-    /// <summary>Makes one; where it is only found out whether that could be had (<see cref="GuestDeviceHost.OnlyLooks"/>), it changes nothing.</summary>
+    /// <summary>
+    /// Makes one; where it is only found out whether that could be had (<see cref="GuestDeviceHost.OnlyLooks"/>), it changes nothing.
+    /// </summary>
     /// <param name="options">What is asked for, its name too.</param>
     /// <param name="address">The adapter's address.</param>
     /// <param name="mtu">Most bytes of a packet of IP.</param>

@@ -28,11 +28,13 @@ internal sealed class NetworkKind : IGuestDeviceKind
         }
 
         GuestNetworkOptions[] given =
-            [.. options.Networks.Select((network, place) => network.Name is null ? network with { Name = NameAt(place, template) } : network)];
+            [.. options.Networks.Select(
+                (network, place) => network.Name is null ? network with { Name = NameAt(place, template) } : network)];
         Array.ForEach(given, network => Check(network, isTwice: given.Count(other => other.Name == network.Name) > 1));
         if (template is null)
         {
-            return [.. given.Select(network => PlanOf(network.Name!, network, network.Mac, network.Mtu ?? NetworkBackends.UsualMtuOf(network.Backend)))];
+            return [.. given.Select(
+                network => PlanOf(network.Name!, network, network.Mac, network.Mtu ?? NetworkBackends.UsualMtuOf(network.Backend)))];
         }
 
         Array.ForEach(given, network => CheckAgainst(template, network));
@@ -48,7 +50,8 @@ internal sealed class NetworkKind : IGuestDeviceKind
 
     /// <inheritdoc/>
     public Func<VirtioPort, IVirtioDevice>? Show(string role, GuestTemplate template) =>
-        template.Networks.FirstOrDefault(network => RoleOf(network.Name) == role) is { } network && MacAddress.TryParse(network.Mac, out MacAddress address)
+        template.Networks.FirstOrDefault(network => RoleOf(network.Name) == role) is { } network
+            && MacAddress.TryParse(network.Mac, out MacAddress address)
             ? port => new VirtioNet(port, new NetworkAdapter(address, network.Mtu, backend: null))
             : null;
 
@@ -88,7 +91,8 @@ internal sealed class NetworkKind : IGuestDeviceKind
         }
     }
 
-    private static string NameAt(int place, GuestTemplate? template) => place < template?.Networks.Count ? template.Networks[place].Name : $"net{place}";
+    private static string NameAt(int place, GuestTemplate? template) =>
+        place < template?.Networks.Count ? template.Networks[place].Name : $"net{place}";
 
     private static void Check(GuestNetworkOptions network, bool isTwice)
     {
@@ -106,11 +110,14 @@ internal sealed class NetworkKind : IGuestDeviceKind
         bool isOf(NetworkBackend backend) => network.Backend == backend;
         (string Expected, string Found, string Action)? wrong = network switch
         {
-            { Hub: not null } when !isOf(NetworkBackend.Hub) => ("Hub with the back end Hub alone", $"it with {network.Backend}", "Leave it out."),
+            { Hub: not null } when !isOf(NetworkBackend.Hub) =>
+                ("Hub with the back end Hub alone", $"it with {network.Backend}", "Leave it out."),
             { Hub: { } hub } when !SlotNames.IsName(hub, LongestHub) =>
                 ($"a name of a hub of 1 to {LongestHub} letters, digits, '-', '.' and '_'", $"'{VisibleText.Of(hub)}'", "Give another name."),
-            { Device: not null } when !isOf(NetworkBackend.Tap) => ("Device with the back end Tap alone", $"it with {network.Backend}", "Leave it out."),
-            { Device: null or "" } when isOf(NetworkBackend.Tap) => ("the Device of the back end Tap", "none", "Name a TAP device that is there: 'Tap:tap0'."),
+            { Device: not null } when !isOf(NetworkBackend.Tap) =>
+                ("Device with the back end Tap alone", $"it with {network.Backend}", "Leave it out."),
+            { Device: null or "" } when isOf(NetworkBackend.Tap) =>
+                ("the Device of the back end Tap", "none", "Name a TAP device that is there: 'Tap:tap0'."),
             { Forward.Count: > 0 } when !isOf(NetworkBackend.Passt) =>
                 ("Forward with the back end Passt alone", $"it with {network.Backend}", "Leave it out."),
             { Mac: { } mac } when !MacAddress.TryParse(mac, out _) =>

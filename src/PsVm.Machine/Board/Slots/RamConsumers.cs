@@ -3,8 +3,8 @@ using PsVm.Memory;
 namespace PsVm.Machine.Board.Slots;
 
 /// <summary>
-/// Whether RAM is what the devices of a guest need (memory-backends rules, section 6). ROM does not count: no device writes, shares or discards
-/// it.
+/// Whether RAM is what the devices of a guest need (memory-backends rules, section 6). ROM does not count: no device writes, shares or
+/// discards it.
 /// </summary>
 internal static class RamConsumers
 {
@@ -37,5 +37,6 @@ internal static class RamConsumers
         }
     }
 
-    private static IEnumerable<MemoryConsumer> Of(IEnumerable<GuestDevicePlan> plans) => plans.SelectMany(plan => plan.Consumers).Distinct();
+    private static IEnumerable<MemoryConsumer> Of(IEnumerable<GuestDevicePlan> plans) =>
+        plans.SelectMany(plan => plan.Consumers).Distinct();
 }

@@ -7,7 +7,8 @@ namespace PsVm.Machine.Board.Slots;
 internal static class SlotPlan
 {
     /// <summary>All kinds, in the order in which what there is of them is put into the slots of a guest that boots.</summary>
-    public static IReadOnlyList<IGuestDeviceKind> Kinds { get; } = [new DiskKind(), new BalloonKind(), new VhostUserDevices(), new NetworkKind(), new FolderKind()];
+    public static IReadOnlyList<IGuestDeviceKind> Kinds { get; } =
+        [new DiskKind(), new BalloonKind(), new VhostUserDevices(), new NetworkKind(), new FolderKind()];
 
     /// <summary>The devices by their slots: in the order of their kinds, or of a template as that has them.</summary>
     /// <param name="kinds">The kinds that there are.</param>

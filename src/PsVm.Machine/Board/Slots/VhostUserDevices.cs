@@ -27,7 +27,8 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
     {
         if (options.VhostUser.Count == 0)
         {
-            return [.. (template?.Slots ?? []).Where(role => TraitsOf(role) is not null).Select(role => new GuestDevicePlan(role, _ => Detached(role)))];
+            return [.. (template?.Slots ?? []).Where(role => TraitsOf(role) is not null).Select(
+                role => new GuestDevicePlan(role, _ => Detached(role)))];
         }
 
         if (template is not null)
@@ -63,7 +64,8 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
     private static VhostTraits? TraitsOf(string role) => role.StartsWith(FileSystemRole, StringComparison.Ordinal) ? VhostTraits.FileSystem
         : role.StartsWith(BlockRole, StringComparison.Ordinal) ? VhostTraits.Block : null;
 
-    private static string TagOf(string role) => role[(role.IndexOf(':', StringComparison.Ordinal) + 1)..] is var tag && tag.Length <= LongestTag ? tag : "";
+    private static string TagOf(string role) =>
+        role[(role.IndexOf(':', StringComparison.Ordinal) + 1)..] is var tag && tag.Length <= LongestTag ? tag : "";
 
     private static DetachedInSlot Detached(string role) => new(role, TraitsOf(role)!, TagOf(role));
 
@@ -78,11 +80,13 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
         // As JSON, in which no character of a path has a meaning.
         string file = JsonSerializer.Serialize(new Dictionary<string, object>
         {
-            ["driver"] = "file", ["node-name"] = "file", ["filename"] = device.Path!, ["read-only"] = device.ReadOnly, ["discard"] = "unmap",
+            ["driver"] = "file", ["node-name"] = "file", ["filename"] = device.Path!, ["read-only"] = device.ReadOnly,
+            ["discard"] = "unmap",
         });
         string format = JsonSerializer.Serialize(new Dictionary<string, object>
         {
-            ["driver"] = device.Format ?? "qcow2", ["node-name"] = "disk", ["file"] = "file", ["read-only"] = device.ReadOnly, ["discard"] = "unmap",
+            ["driver"] = device.Format ?? "qcow2", ["node-name"] = "disk", ["file"] = "file", ["read-only"] = device.ReadOnly,
+            ["discard"] = "unmap",
         });
         return socket =>
         [
@@ -115,12 +119,15 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
         (string Found, string Action)? wrong = device switch
         {
             { Socket: null, Path: null } => ("neither Socket nor Path", "Give the Socket of a daemon, or the Path to start one on."),
-            { Socket: not null, Path: not null } => ("Socket and Path", "Give the Socket of a daemon, or the Path to start one on, not both."),
+            { Socket: not null, Path: not null } =>
+                ("Socket and Path", "Give the Socket of a daemon, or the Path to start one on, not both."),
             { Socket: { } path } when System.Text.Encoding.UTF8.GetByteCount(path) > LongestSocket =>
                 ($"a Socket whose path is longer than {LongestSocket} bytes", "Put the socket into a folder with a shorter path."),
-            { Socket: not null } when device.Daemon is not null || device.Arguments.Count > 0 || device.Format is not null || device.ReadOnly =>
+            { Socket: not null } when device.Daemon is not null || device.Arguments.Count > 0 || device.Format is not null
+                || device.ReadOnly =>
                 ("Socket with Daemon, Arguments, Format or ReadOnly", "Leave them out: they are said to the daemon when it is started."),
-            { Format: not null } or { ReadOnly: true } when isFolder => ("a folder with Format or ReadOnly", "Leave them out: they are of disks."),
+            { Format: not null } or { ReadOnly: true } when isFolder =>
+                ("a folder with Format or ReadOnly", "Leave them out: they are of disks."),
             { Path: { } path } when isFolder && path.AsSpan().ContainsAny(',', '\\') =>
                 ("a folder with ',' or '\\' in its path, which virtiofsd does not take", "Give it by a link without them."),
             _ => null,
@@ -138,7 +145,9 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
         bool isThere = device is { Kind: VhostUserKind.FileSystem, Path: not null } ? Directory.Exists(path) : File.Exists(path);
         if (!isThere)
         {
-            string what = device.Socket is not null ? "the socket of a daemon" : device.Kind == VhostUserKind.FileSystem ? "a folder" : "an image";
+            string what = device.Socket is not null ? "the socket of a daemon"
+                : device.Kind == VhostUserKind.FileSystem ? "a folder"
+                : "an image";
             throw new GuestException(
                 GuestErrorIds.VhostUserUnavailable, $"Device '{device.Tag}': expected {what} at '{path}', found none.", path,
                 device.Socket is not null ? "Start the daemon first." : "Give a path that is there.");
@@ -183,7 +192,9 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
                 GuestErrorIds.VhostUserUnavailable,
                 $"Device '{device.Tag}': expected a vhost-user daemon for a {traits.Name}, but {failure.Message.TrimEnd('.')}.",
                 device.Socket ?? device.Path,
-                device.Socket is not null ? "Start the daemon at that socket; it serves one guest at a time." : "See to what the daemon says.",
+                device.Socket is not null
+                    ? "Start the daemon at that socket; it serves one guest at a time."
+                    : "See to what the daemon says.",
                 failure);
         }
     }

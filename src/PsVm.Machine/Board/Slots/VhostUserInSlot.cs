@@ -92,7 +92,8 @@ internal sealed class VhostUserInSlot(string role, GuestVhostUserOptions options
     {
         (MemoryBackend Backend, ulong Address)[] blocks =
         [
-            .. ram.Backends.Zip(ram.Memory.Blocks, (backend, block) => (backend, block.Range.Start)).Where(block => !block.backend.Options.ReadOnly),
+            .. ram.Backends.Zip(ram.Memory.Blocks, (backend, block) => (backend, block.Range.Start))
+                .Where(block => !block.backend.Options.ReadOnly),
         ];
         if (blocks.Length > VhostSession.MostRegions)
         {
@@ -109,7 +110,8 @@ internal sealed class VhostUserInSlot(string role, GuestVhostUserOptions options
         {
             foreach ((MemoryBackend backend, ulong address) in blocks)
             {
-                SafeFileHandle file = backend.ReopenFile() ?? throw new InvalidOperationException("consumers were checked: the memory is of a file");
+                SafeFileHandle file = backend.ReopenFile() ?? throw new InvalidOperationException(
+                    "consumers were checked: the memory is of a file");
                 regions.Add(new VhostRegion(address, (ulong)backend.Size, file, (ulong)backend.Options.Offset));
             }
 

@@ -183,8 +183,8 @@ internal sealed class Disk : IDisposable
     });
 
     /// <summary>
-    /// Takes what it is to a template, or holds it against one, while no request is under way; what the guest has written goes there, when the
-    /// stream is finished, and comes from there.
+    /// Takes what it is to a template, or holds it against one, while no request is under way; what the guest has written goes there, when
+    /// the stream is finished, and comes from there.
     /// </summary>
     /// <exception cref="InvalidDataException">It is another disk.</exception>
     /// <exception cref="GuestException">The overlay cannot take what the template has.</exception>
@@ -196,7 +196,8 @@ internal sealed class Disk : IDisposable
         state.Transfer(ref hasOverlay);
         if ((size, isReadOnly, hasOverlay) != (Size, IsReadOnly, _overlay is not null))
         {
-            throw new InvalidDataException($"a disk of {size} bytes{(isReadOnly ? ", read-only" : "")}, expected one of {Size}{(IsReadOnly ? ", read-only" : "")}");
+            throw new InvalidDataException(
+                $"a disk of {size} bytes{(isReadOnly ? ", read-only" : "")}, expected one of {Size}{(IsReadOnly ? ", read-only" : "")}");
         }
 
         if (_overlay is not null && state.IsReading)
@@ -326,7 +327,8 @@ internal sealed class Disk : IDisposable
         }
     }
 
-    private OverlayHeader Header() => new(Size, _image?.Identity.Inode ?? 0, _image?.Identity.ModifiedNanoseconds ?? 0, IsCommitting: false);
+    private OverlayHeader Header() =>
+        new(Size, _image?.Identity.Inode ?? 0, _image?.Identity.ModifiedNanoseconds ?? 0, IsCommitting: false);
 
     private bool ReadBelow(long offset, Span<byte> to, bool now) => _layer?.Read(offset, to, now, ReadImage) ?? ReadImage(offset, to, now);
 

@@ -7,8 +7,8 @@ using PsVm.Memory.Mapping;
 namespace PsVm.Machine.Devices.Disks;
 
 /// <summary>
-/// What a template's guest had written over a disk: between the image and the overlay of each clone, one open file and one map of blocks for all of
-/// them, in which nothing changes. Safe from any thread. Source: docs/overlay-format.md.
+/// What a template's guest had written over a disk: between the image and the overlay of each clone, one open file and one map of blocks
+/// for all of them, in which nothing changes. Safe from any thread. Source: docs/overlay-format.md.
 /// </summary>
 internal sealed class DiskLayer : HeldFile, IDisposable
 {
@@ -60,7 +60,8 @@ internal sealed class DiskLayer : HeldFile, IDisposable
         OverlayHeader header = OverlayHeader.Read(first);
         if (header.DiskSize != diskSize || header.IsCommitting || file.Identity.Size != FileSizeOf(header))
         {
-            throw new InvalidDataException($"that of a disk of {header.DiskSize} bytes in {file.Identity.Size} bytes, expected of {diskSize}");
+            throw new InvalidDataException(
+                $"that of a disk of {header.DiskSize} bytes in {file.Identity.Size} bytes, expected of {diskSize}");
         }
 
         OverlayBitmap bitmap = new(header);

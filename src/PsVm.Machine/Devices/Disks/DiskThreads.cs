@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace PsVm.Machine.Devices.Disks;
 
 /// <summary>
-/// The threads that do the requests of a disk or a shared folder: as many as there are requests, up to a bound. They are its own, so that a disk of
-/// the host that does not answer holds nobody else up; one that had nothing to do for a while goes. Safe from any thread.
+/// The threads that do the requests of a disk or a shared folder: as many as there are requests, up to a bound. They are its own, so that a
+/// disk of the host that does not answer holds nobody else up; one that had nothing to do for a while goes. Safe from any thread.
 /// </summary>
 /// <param name="name">What they are called.</param>
 internal sealed class DiskThreads(string name = "PsVm disk")

@@ -8,8 +8,8 @@ using PsVm.Memory.Mapping;
 namespace PsVm.Machine.Devices.Disks;
 
 /// <summary>
-/// An overlay in a sparse file of its own, which stays when the guest goes: a header, a bit for each block that is there, and the blocks. A bit is
-/// written when its block is on the disk, and never before, so that whatever comes between, a block is the image's or whole. Source:
+/// An overlay in a sparse file of its own, which stays when the guest goes: a header, a bit for each block that is there, and the blocks. A
+/// bit is written when its block is on the disk, and never before, so that whatever comes between, a block is the image's or whole. Source:
 /// docs/overlay-format.md.
 /// </summary>
 internal sealed class FileOverlay : IDiskOverlay
@@ -125,7 +125,8 @@ internal sealed class FileOverlay : IDiskOverlay
 
         lock (_adding)
         {
-            long start = offset / BlockSize * BlockSize, end = Math.Min((offset + from.Length + BlockSize - 1) / BlockSize * BlockSize, _header.DiskSize);
+            long start = offset / BlockSize * BlockSize,
+                end = Math.Min((offset + from.Length + BlockSize - 1) / BlockSize * BlockSize, _header.DiskSize);
             byte[] buffer = ArrayPool<byte>.Shared.Rent((int)(end - start));
             try
             {
@@ -321,7 +322,8 @@ internal sealed class FileOverlay : IDiskOverlay
         }
         else if (_file.Identity.Size < _header.FileSize)
         {
-            throw Invalid(_file, $"{ByteSize.ToExactText(_file.Identity.Size)} of {ByteSize.ToExactText(_header.FileSize)}: it was cut off");
+            throw Invalid(
+                _file, $"{ByteSize.ToExactText(_file.Identity.Size)} of {ByteSize.ToExactText(_header.FileSize)}: it was cut off");
         }
 
         _file.Read(OverlayHeader.Size, _bitmap.Bytes);

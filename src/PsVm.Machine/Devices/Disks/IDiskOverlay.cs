@@ -18,8 +18,8 @@ internal delegate bool DiskImageReader(long offset, Span<byte> to, bool now);
 internal delegate IDiskOverlay DiskOverlayMaker(long size, DiskImageReader image);
 
 /// <summary>
-/// What a guest has written to a disk whose image stays as it is, in blocks; all that is asked for is inside the disk. Safe from any thread, but
-/// for <see cref="Clear"/>.
+/// What a guest has written to a disk whose image stays as it is, in blocks; all that is asked for is inside the disk. Safe from any
+/// thread, but for <see cref="Clear"/>.
 /// </summary>
 internal interface IDiskOverlay : IDisposable
 {
@@ -56,7 +56,9 @@ internal interface IDiskOverlay : IDisposable
     /// <exception cref="IOException">The image cannot be read, or there is no room.</exception>
     void Zero(long offset, long length);
 
-    /// <summary>Gives back what blocks in a range take, which read zeros then. What the image has is left alone: a discard is advice.</summary>
+    /// <summary>
+    /// Gives back what blocks in a range take, which read zeros then. What the image has is left alone: a discard is advice.
+    /// </summary>
     void Discard(long offset, long length);
 
     /// <summary>Returns when what was written is where it stays.</summary>

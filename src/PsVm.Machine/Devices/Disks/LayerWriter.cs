@@ -4,7 +4,9 @@ using PsVm.Memory.Mapping;
 
 namespace PsVm.Machine.Devices.Disks;
 
-/// <summary>Writes what was written over a disk into a file of a template, sparse, or shared with the file that has it. Not thread-safe.</summary>
+/// <summary>
+/// Writes what was written over a disk into a file of a template, sparse, or shared with the file that has it. Not thread-safe.
+/// </summary>
 /// <param name="file">A new, empty file.</param>
 /// <param name="header">What it is to begin with.</param>
 internal sealed class LayerWriter(SafeFileHandle file, OverlayHeader header)

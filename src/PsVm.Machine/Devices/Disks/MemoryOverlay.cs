@@ -25,7 +25,8 @@ internal sealed class MemoryOverlay(long size, DiskImageReader image, Func<bool>
 
     /// <summary>Makes them.</summary>
     /// <param name="hasRoom">Whether the host has memory for more; null: it has.</param>
-    public static DiskOverlayMaker Maker(Func<bool>? hasRoom = null) => (size, image) => new MemoryOverlay(size, image, hasRoom ?? (static () => true));
+    public static DiskOverlayMaker Maker(Func<bool>? hasRoom = null) =>
+        (size, image) => new MemoryOverlay(size, image, hasRoom ?? (static () => true));
 
     /// <inheritdoc/>
     public long Bytes => Volatile.Read(ref _bytes);

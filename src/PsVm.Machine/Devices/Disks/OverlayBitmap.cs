@@ -5,8 +5,8 @@ using PsVm.Memory.Files;
 namespace PsVm.Machine.Devices.Disks;
 
 /// <summary>
-/// Which blocks of a disk the file of an overlay has, as its bitmap says it: all others are the image's. One thread at a time adds blocks, any asks for
-/// them. Source: docs/overlay-format.md.
+/// Which blocks of a disk the file of an overlay has, as its bitmap says it: all others are the image's. One thread at a time adds blocks,
+/// any asks for them. Source: docs/overlay-format.md.
 /// </summary>
 /// <param name="header">What the file begins with.</param>
 internal sealed class OverlayBitmap(OverlayHeader header)

@@ -3,8 +3,8 @@ using PsVm.Machine.State;
 namespace PsVm.Machine.Devices.Disks;
 
 /// <summary>
-/// The blocks of an overlay as they were at one moment, written out while the guest writes on: what it is about to write over is kept first, or
-/// written where it belongs, when there is a file for them. Safe from any thread.
+/// The blocks of an overlay as they were at one moment, written out while the guest writes on: what it is about to write over is kept
+/// first, or written where it belongs, when there is a file for them. Safe from any thread.
 /// </summary>
 /// <param name="disk">The disk.</param>
 /// <param name="overlay">The overlay; nobody writes to it while this is made.</param>

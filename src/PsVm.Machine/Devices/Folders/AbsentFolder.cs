@@ -4,8 +4,8 @@ using PsVm.Machine.State;
 namespace PsVm.Machine.Devices.Folders;
 
 /// <summary>
-/// Stands for a folder that a template's guest had and nobody has given its clone: mounting it is an I/O error, and what was open is stale. It keeps
-/// what was open, for a folder that is given later.
+/// Stands for a folder that a template's guest had and nobody has given its clone: mounting it is an I/O error, and what was open is stale.
+/// It keeps what was open, for a folder that is given later.
 /// </summary>
 internal sealed class AbsentFolder : IFolderServer
 {
@@ -41,7 +41,8 @@ internal sealed class AbsentFolder : IFolderServer
 
                 return Finish(answer, P9.HeaderSize, P9Request.Clunk + 1, tag);
             default:
-                BinaryPrimitives.WriteUInt32LittleEndian(answer[P9.HeaderSize..], (P9Request)request[4] == P9Request.Attach ? (uint)P9Error.InputOutput : (uint)P9Error.Stale);
+                BinaryPrimitives.WriteUInt32LittleEndian(
+                    answer[P9.HeaderSize..], (P9Request)request[4] == P9Request.Attach ? (uint)P9Error.InputOutput : (uint)P9Error.Stale);
                 return Finish(answer, P9.HeaderSize + 4, P9Request.ErrorAnswer, tag);
         }
     }

@@ -16,7 +16,9 @@ internal sealed partial class FidTable
         }
     }
 
-    /// <summary>Has what was written down, and nothing else. Each is looked up when it is used, and is stale where it is another object then.</summary>
+    /// <summary>
+    /// Has what was written down, and nothing else. Each is looked up when it is used, and is stale where it is another object then.
+    /// </summary>
     /// <returns>False: it is more than there may be; nothing is there then.</returns>
     public bool TryRestore(FolderState state)
     {
@@ -57,7 +59,9 @@ internal sealed partial class FidTable
     private bool TryRestore(SavedFid saved, List<FolderNode> nodes)
     {
         // One whose name was gone has a name that leads nowhere.
-        FolderNode node = saved.Name != SavedFid.Gone ? nodes[saved.Name] : new FolderNode(nodes[0], [], new FolderObject(0, 0) { Nodes = 1 }) { IsGone = true };
+        FolderNode node = saved.Name != SavedFid.Gone
+            ? nodes[saved.Name]
+            : new FolderNode(nodes[0], [], new FolderObject(0, 0) { Nodes = 1 }) { IsGone = true };
         if (saved.Name == SavedFid.Gone)
         {
             nodes[0].References++;

@@ -19,7 +19,8 @@ internal sealed partial class FolderServer
         saved.Transfer(state);
         if (saved.MessageSize != 0 && (saved.MessageSize < LeastMessage || saved.MessageSize > MostMessage))
         {
-            throw new InvalidDataException($"expected messages of {LeastMessage} to {MostMessage} bytes for a shared folder, found {saved.MessageSize}");
+            throw new InvalidDataException(
+                $"expected messages of {LeastMessage} to {MostMessage} bytes for a shared folder, found {saved.MessageSize}");
         }
 
         Reset();

@@ -3,8 +3,8 @@ using PsVm.Machine.State;
 namespace PsVm.Machine.Devices.Folders;
 
 /// <summary>
-/// What a guest has open of a shared folder, as templates have it: what its driver agreed on, names, and fids of them. Where they lead is looked up anew
-/// by whoever goes on with it.
+/// What a guest has open of a shared folder, as templates have it: what its driver agreed on, names, and fids of them. Where they lead is
+/// looked up anew by whoever goes on with it.
 /// </summary>
 internal sealed class FolderState
 {
@@ -108,7 +108,9 @@ internal readonly record struct SavedName(int Parent, byte[] Name, byte Type, ul
 
 /// <summary>Something that a guest has open of a shared folder.</summary>
 /// <param name="Number">What the guest knows it by.</param>
-/// <param name="Name">Which name: a number of <see cref="FolderState.Names"/> from 1 on; 0: the folder; <see cref="Gone"/>: none any more.</param>
+/// <param name="Name">
+/// Which name: a number of <see cref="FolderState.Names"/> from 1 on; 0: the folder; <see cref="Gone"/>: none any more.
+/// </param>
 /// <param name="IsOpen">It is open for input and output.</param>
 /// <param name="Flags">How (<c>Tlopen</c>).</param>
 internal readonly record struct SavedFid(uint Number, int Name, bool IsOpen, uint Flags)

@@ -3,8 +3,8 @@ using PsVm.Machine.State;
 namespace PsVm.Machine.Devices.Folders;
 
 /// <summary>
-/// Answers what a guest asks of a shared folder, in the words of 9P2000.L. Safe from any thread: requests of one guest are answered side by side,
-/// each on a thread that may wait for the host's file system.
+/// Answers what a guest asks of a shared folder, in the words of 9P2000.L. Safe from any thread: requests of one guest are answered side by
+/// side, each on a thread that may wait for the host's file system.
 /// </summary>
 internal interface IFolderServer : IDisposable
 {
@@ -21,8 +21,8 @@ internal interface IFolderServer : IDisposable
     void Reset();
 
     /// <summary>
-    /// Takes what the guest has open to a template, or from it in place of what it had (<see cref="FolderState"/>). Nothing of it is looked up by more
-    /// than its path: what is another object there, or none, is stale to the guest.
+    /// Takes what the guest has open to a template, or from it in place of what it had (<see cref="FolderState"/>). Nothing of it is looked
+    /// up by more than its path: what is another object there, or none, is stale to the guest.
     /// </summary>
     /// <exception cref="InvalidDataException">The stream does not hold that.</exception>
     void Transfer(StateStream state);

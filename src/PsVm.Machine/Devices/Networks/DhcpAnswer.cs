@@ -21,13 +21,15 @@ internal static class DhcpAnswer
     /// <returns>Bytes of header and frame then.</returns>
     public static int AddServer(Span<byte> packet, int length, IPAddress server)
     {
-        if (length < Ip + 20 || BinaryPrimitives.ReadUInt16BigEndian(packet[(Ip - 2)..]) != 0x0800 || packet[Ip] >> 4 != 4 || packet[Ip + 9] != 17)
+        if (length < Ip + 20 || BinaryPrimitives.ReadUInt16BigEndian(packet[(Ip - 2)..]) != 0x0800 || packet[Ip] >> 4 != 4
+            || packet[Ip + 9] != 17)
         {
             return length;
         }
 
         int udp = Ip + ((packet[Ip] & 15) * 4), options = udp + UdpSize + FixedSize + Cookie;
-        if (options > length || BinaryPrimitives.ReadUInt32BigEndian(packet[udp..]) != ((67 << 16) | 68) || !packet[(options - Cookie)..].StartsWith(Magic))
+        if (options > length || BinaryPrimitives.ReadUInt32BigEndian(packet[udp..]) != ((67 << 16) | 68)
+            || !packet[(options - Cookie)..].StartsWith(Magic))
         {
             return length;
         }

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace PsVm.Machine.Devices.Networks;
 
-/// <summary>What guests leave to others, done for those who cannot leave it to the next: checksums. Segments are <see cref="FrameSegments"/>.</summary>
+/// <summary>
+/// What guests leave to others, done for those who cannot leave it to the next: checksums. Segments are <see cref="FrameSegments"/>.
+/// </summary>
 internal static class FrameOffloads
 {
     private const ushort ZeroSum = 0xffff; // of UDP, 0 means that there is none; where it does not, both are the same number

@@ -5,8 +5,8 @@ using System.Runtime.InteropServices;
 namespace PsVm.Machine.Devices.Networks;
 
 /// <summary>
-/// The segments of TCP that a packet is to be cut into, as packets of their own with finished checksums. Of a packet that is not to be cut there
-/// is one, with its checksum finished.
+/// The segments of TCP that a packet is to be cut into, as packets of their own with finished checksums. Of a packet that is not to be cut
+/// there is one, with its checksum finished.
 /// </summary>
 /// <remarks>A guest that lies about its packet gets wrong segments, never more of them than <see cref="Most"/>.</remarks>
 internal ref struct FrameSegments
@@ -62,7 +62,8 @@ internal ref struct FrameSegments
 
         bool isIpv4 = kind == PacketHeader.Tcp4;
         int payload = header.ChecksumStart + ((frame[header.ChecksumStart + 12] >> 4) * sizeof(uint));
-        if (!TryFindIp(frame, isIpv4, header.ChecksumStart, out int network) || payload < header.ChecksumStart + TcpSize || payload > frame.Length)
+        if (!TryFindIp(frame, isIpv4, header.ChecksumStart, out int network) || payload < header.ChecksumStart + TcpSize
+            || payload > frame.Length)
         {
             return false;
         }

@@ -4,18 +4,20 @@ using System.Net.Sockets;
 namespace PsVm.Machine.Devices.Networks;
 
 /// <summary>
-/// Which DNS servers guests on passt are told of. passt itself tells them those of <c>/etc/resolv.conf</c>, but none that is on a loopback address, where a
-/// guest is not let: on a host with systemd-resolved or dnsmasq that is all of them.
+/// Which DNS servers guests on passt are told of. passt itself tells them those of <c>/etc/resolv.conf</c>, but none that is on a loopback
+/// address, where a guest is not let: on a host with systemd-resolved or dnsmasq that is all of them.
 /// </summary>
 /// <remarks>
-/// Then the servers that such a resolver asks itself are told, where it says which they are. Where it does not, the guest may ask the resolver at
-/// <see cref="Forwarded"/>, for names only. passt forwards what is sent there, but tells of no server then (nor would it forward to a resolver on a loopback
-/// address if it were told to name one: Debian 12's), so its answers are made to name that one (<see cref="DhcpAnswer"/>). Source: passt(1),
-/// systemd-resolved(8), NetworkManager.conf(5).
+/// Then the servers that such a resolver asks itself are told, where it says which they are. Where it does not, the guest may ask the
+/// resolver at <see cref="Forwarded"/>, for names only. passt forwards what is sent there, but tells of no server then (nor would it
+/// forward to a resolver on a loopback address if it were told to name one: Debian 12's), so its answers are made to name that one
+/// (<see cref="DhcpAnswer"/>). Source: passt(1), systemd-resolved(8), NetworkManager.conf(5).
 /// </remarks>
 internal static class HostResolvers
 {
-    /// <summary>Where a guest reaches a resolver on a loopback address of the host: a link-local address, which no network of the host's has.</summary>
+    /// <summary>
+    /// Where a guest reaches a resolver on a loopback address of the host: a link-local address, which no network of the host's has.
+    /// </summary>
     public const string Forwarded = "169.254.53.53";
 
     private const int Most = 3; // of each kind: resolv.conf(5), MAXNS
@@ -47,13 +49,16 @@ internal static class HostResolvers
         return own.Any(IsIpv4) ? new(["--dns-forward", Forwarded], IPAddress.Parse(Forwarded)) : new([], null); // passt forwards within a family alone
     }
 
-    /// <summary>The servers of a text, as many of each kind as count; those of a link alone, which have a scope, are none of a guest's.</summary>
+    /// <summary>
+    /// The servers of a text, as many of each kind as count; those of a link alone, which have a scope, are none of a guest's.
+    /// </summary>
     private static IPAddress[] Servers(string? text)
     {
         IPAddress[] all =
         [
             .. (text ?? string.Empty).Split('\n').Select(line => line.Split([' ', '\t', '\r'], StringSplitOptions.RemoveEmptyEntries))
-                .Where(words => words is ["nameserver", _, ..]).Select(words => IPAddress.TryParse(words[1], out IPAddress? server) ? server : null)
+                .Where(words => words is ["nameserver", _, ..])
+                    .Select(words => IPAddress.TryParse(words[1], out IPAddress? server) ? server : null)
                 .OfType<IPAddress>().Where(server => !server.IsIPv6LinkLocal),
         ];
         return [.. all.GroupBy(IsIpv4).SelectMany(kind => kind.Distinct().Take(Most))];

@@ -1,16 +1,18 @@
 namespace PsVm.Machine.Devices.Networks;
 
 /// <summary>
-/// An adapter's place on a segment. What is for its address alone goes to it alone, what is for several goes to all. The hub learns nothing: an
-/// adapter has the address that the host gave it, and what it sends with any other is dropped and counted. A clone that goes on with its template's
-/// address has that, too, until its guest sets its own, unless another adapter has it.
+/// An adapter's place on a segment. What is for its address alone goes to it alone, what is for several goes to all. The hub learns
+/// nothing: an adapter has the address that the host gave it, and what it sends with any other is dropped and counted. A clone that goes on
+/// with its template's address has that, too, until its guest sets its own, unless another adapter has it.
 /// </summary>
 /// <remarks>
 /// <para>
-/// What waits for an adapter is bounded (<see cref="MostBytes"/>), and what one sender has waiting there by what is free: a flood leaves room for
-/// others, and each sender has its turn. What finds no room is dropped and counted; a sender never waits for a receiver.
+/// What waits for an adapter is bounded (<see cref="MostBytes"/>), and what one sender has waiting there by what is free: a flood leaves
+/// room for others, and each sender has its turn. What finds no room is dropped and counted; a sender never waits for a receiver.
 /// </para>
-/// <para>A sender calls under its device's gate. Its receivers are told on another thread, so that no thread ever has the gates of two.</para>
+/// <para>
+/// A sender calls under its device's gate. Its receivers are told on another thread, so that no thread ever has the gates of two.
+/// </para>
 /// </remarks>
 internal sealed class HubPort : INetworkBackend, IThreadPoolWorkItem
 {

@@ -5,7 +5,8 @@ using System.Runtime.Intrinsics;
 namespace PsVm.Machine.Devices.Networks;
 
 /// <summary>
-/// Sums of IP, TCP and UDP: of words of 16 bits in ones' complement. All is in the order of the bytes in memory, which the sum does not depend on.
+/// Sums of IP, TCP and UDP: of words of 16 bits in ones' complement. All is in the order of the bytes in memory, which the sum does not
+/// depend on.
 /// </summary>
 /// <remarks>Source: RFC 1071.</remarks>
 internal static class InternetChecksum

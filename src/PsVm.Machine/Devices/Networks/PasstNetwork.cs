@@ -5,8 +5,8 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.Networks;
 
 /// <summary>
-/// The host's networks, by a process of passt's (passt.top): it makes what the guest sends into connections of the host's, as any user may. It ends
-/// with this process, and is started anew when it ends before. Safe from any thread.
+/// The host's networks, by a process of passt's (passt.top): it makes what the guest sends into connections of the host's, as any user may.
+/// It ends with this process, and is started anew when it ends before. Safe from any thread.
 /// </summary>
 /// <remarks>Starting it anew takes what connections there were; addresses, routes and forwards stay.</remarks>
 internal sealed class PasstNetwork : INetworkBackend
@@ -41,7 +41,8 @@ internal sealed class PasstNetwork : INetworkBackend
     /// <param name="program">passt, by its name or path.</param>
     /// <param name="files">Gives the text of a file that says which DNS servers there are; null: the host's.</param>
     /// <exception cref="GuestException">It cannot be had.</exception>
-    public PasstNetwork(string name, int mtu, IReadOnlyList<PortForward> forwards, string program = UsualProgram, Func<string, string?>? files = null)
+    public PasstNetwork(
+        string name, int mtu, IReadOnlyList<PortForward> forwards, string program = UsualProgram, Func<string, string?>? files = null)
     {
         (_name, _mtu, _forwards, _program, _files) = (name, mtu, forwards, program, files);
         Begin();
@@ -119,7 +120,9 @@ internal sealed class PasstNetwork : INetworkBackend
         }
     }
 
-    /// <summary>Its arguments. A guest never gets at what listens on the host's loopback addresses, which passt would let it by the gateway's.</summary>
+    /// <summary>
+    /// Its arguments. A guest never gets at what listens on the host's loopback addresses, which passt would let it by the gateway's.
+    /// </summary>
     private string[] Arguments(int descriptor, ResolverPlan resolvers)
     {
         string[] of(bool isUdp) => [.. _forwards.Where(forward => forward.IsUdp == isUdp).SelectMany(forward =>
@@ -170,7 +173,8 @@ internal sealed class PasstNetwork : INetworkBackend
             if (failure is IOException)
             {
                 throw new GuestException(
-                    GuestErrorIds.NetworkProgramFailed, $"Network adapter '{_name}': expected to start '{program}', but {failure.Message}.", _name,
+                    GuestErrorIds.NetworkProgramFailed, $"Network adapter '{_name}': expected to start '{program}', but {failure.Message}.",
+                    _name,
                     "See to the limits of open files and processes (ulimit -n, -u).", failure);
             }
 
@@ -225,7 +229,9 @@ internal sealed class PasstNetwork : INetworkBackend
 
             why = _child?.HowEnded(s_lastWords) is { } how ? $"it {how}{LastOf(_child)}" : why;
             _fault = $"passt has gone ({why}); it is started anew";
-            _pause = Stopwatch.GetElapsedTime(_beganAt) > s_settled ? s_firstPause : _pause * 2 > s_longestPause ? s_longestPause : _pause * 2;
+            _pause = Stopwatch.GetElapsedTime(_beganAt) > s_settled ? s_firstPause
+                : _pause * 2 > s_longestPause ? s_longestPause
+                : _pause * 2;
             End();
         }
 

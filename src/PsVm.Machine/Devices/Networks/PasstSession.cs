@@ -7,12 +7,12 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.Networks;
 
 /// <summary>
-/// A connection with one process of passt's: frames on a stream, each after its length in four bytes. It has what came of a frame, or was sent of
-/// one, so far. Safe from any thread.
+/// A connection with one process of passt's: frames on a stream, each after its length in four bytes. It has what came of a frame, or was
+/// sent of one, so far. Safe from any thread.
 /// </summary>
 /// <remarks>
-/// passt drops what its end of the connection has no room for, and sends it again a second or two later. So what it sends is taken at once and waits
-/// here for the guest, as far as there is room: a few windows of TCP.
+/// passt drops what its end of the connection has no room for, and sends it again a second or two later. So what it sends is taken at once
+/// and waits here for the guest, as far as there is room: a few windows of TCP.
 /// </remarks>
 internal sealed class PasstSession : IDisposable
 {
@@ -84,7 +84,8 @@ internal sealed class PasstSession : IDisposable
         BinaryPrimitives.WriteInt32BigEndian(prefix, frame.Length);
         return isWhole
             ? TrySend(prefix, frame, [], [])
-            : TrySend(prefix, frame[..place], MemoryMarshal.AsBytes(new ReadOnlySpan<ushort>(in checksum)), frame[(place + sizeof(ushort))..]);
+            : TrySend(
+                prefix, frame[..place], MemoryMarshal.AsBytes(new ReadOnlySpan<ushort>(in checksum)), frame[(place + sizeof(ushort))..]);
     }
 
     /// <summary>Receives a packet.</summary>

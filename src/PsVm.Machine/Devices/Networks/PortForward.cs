@@ -15,8 +15,8 @@ internal sealed record PortForward(bool IsUdp, IPAddress Address, ushort HostPor
     public const string Form = "[address:]port-of-the-host:port-of-the-guest[/udp], such as 8080:80 or 0.0.0.0:8080:80";
 
     /// <summary>
-    /// Reads one: <c>8080:80</c>, <c>5353:53/udp</c>, <c>192.0.2.1:8080:80</c>, <c>[::1]:8080:80</c>. Without an address it is only this host that gets
-    /// there, by 127.0.0.1.
+    /// Reads one: <c>8080:80</c>, <c>5353:53/udp</c>, <c>192.0.2.1:8080:80</c>, <c>[::1]:8080:80</c>. Without an address it is only this
+    /// host that gets there, by 127.0.0.1.
     /// </summary>
     /// <param name="text">The text.</param>
     /// <returns>The forward; null: it is none.</returns>
@@ -31,7 +31,8 @@ internal sealed record PortForward(bool IsUdp, IPAddress Address, ushort HostPor
 
         int guestAt = halves[0].LastIndexOf(':');
         int hostAt = guestAt > 0 ? halves[0].LastIndexOf(':', guestAt - 1) : -1;
-        if (guestAt < 0 || !TryPort(halves[0][(hostAt + 1)..guestAt], out ushort host) || !TryPort(halves[0][(guestAt + 1)..], out ushort guest))
+        if (guestAt < 0 || !TryPort(halves[0][(hostAt + 1)..guestAt], out ushort host)
+            || !TryPort(halves[0][(guestAt + 1)..], out ushort guest))
         {
             return null;
         }
@@ -46,7 +47,8 @@ internal sealed record PortForward(bool IsUdp, IPAddress Address, ushort HostPor
     {
         try
         {
-            using Socket socket = new(Address.AddressFamily, IsUdp ? SocketType.Dgram : SocketType.Stream, IsUdp ? ProtocolType.Udp : ProtocolType.Tcp);
+            using Socket socket = new(
+                Address.AddressFamily, IsUdp ? SocketType.Dgram : SocketType.Stream, IsUdp ? ProtocolType.Udp : ProtocolType.Tcp);
             socket.Bind(new IPEndPoint(Address, HostPort));
             if (!IsUdp)
             {

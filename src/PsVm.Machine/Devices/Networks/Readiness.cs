@@ -6,8 +6,8 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.Networks;
 
 /// <summary>
-/// Tells when a descriptor that had nothing has something again. All descriptors of the process are waited for by one thread, which is there while
-/// there are any. Safe from any thread.
+/// Tells when a descriptor that had nothing has something again. All descriptors of the process are waited for by one thread, which is
+/// there while there are any. Safe from any thread.
 /// </summary>
 internal sealed class Readiness : IDisposable
 {
@@ -23,8 +23,8 @@ internal sealed class Readiness : IDisposable
 
     /// <param name="handle">The descriptor, open until this is disposed.</param>
     /// <param name="ready">
-    /// Called on the thread for all when what was waited for has happened, or the descriptor has failed; it is short. It may be running when
-    /// <see cref="Dispose"/> returns.
+    /// Called on the thread for all when what was waited for has happened, or the descriptor has failed; it is short. It may be running
+    /// when <see cref="Dispose"/> returns.
     /// </param>
     /// <exception cref="IOException">The process has too many open files.</exception>
     public Readiness(SafeHandle handle, Action ready)

@@ -3,8 +3,8 @@ using System.Buffers;
 namespace PsVm.Machine.Devices.Networks;
 
 /// <summary>
-/// The packet that a back end gave, as the driver can take it: whole, with its checksum finished, or as the segments that it is to be cut into.
-/// Not safe from several threads.
+/// The packet that a back end gave, as the driver can take it: whole, with its checksum finished, or as the segments that it is to be cut
+/// into. Not safe from several threads.
 /// </summary>
 internal sealed class ReceivedPackets : IDisposable
 {
@@ -139,7 +139,8 @@ internal sealed class ReceivedPackets : IDisposable
 internal readonly record struct ReceiveOffloads(bool Checksum, bool Tcp4, bool Tcp6, bool Ecn)
 {
     /// <summary>Whether it takes a packet that is to be cut as it is.</summary>
-    public bool Takes(in PacketHeader header) => Checksum && ((header.Kind & PacketHeader.Ecn) == 0 || Ecn) && (header.Kind & ~PacketHeader.Ecn) switch
+    public bool Takes(in PacketHeader header) =>
+        Checksum && ((header.Kind & PacketHeader.Ecn) == 0 || Ecn) && (header.Kind & ~PacketHeader.Ecn) switch
     {
         PacketHeader.Tcp4 => Tcp4,
         PacketHeader.Tcp6 => Tcp6,

@@ -5,8 +5,8 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.Networks;
 
 /// <summary>
-/// A TAP device of the host that is there already, and is taken again where it was removed and made anew. What a guest leaves to others is left to the
-/// host's kernel. Safe from any thread.
+/// A TAP device of the host that is there already, and is taken again where it was removed and made anew. What a guest leaves to others is
+/// left to the host's kernel. Safe from any thread.
 /// </summary>
 internal sealed class TapNetwork : INetworkBackend
 {
@@ -209,7 +209,8 @@ internal sealed class TapNetwork : INetworkBackend
         {
             tap!.Dispose();
             throw new GuestException(
-                GuestErrorIds.NetworkProgramFailed, $"Network adapter '{_name}': expected to wait for TAP device '{_device}', but {failure.Message}.", _name,
+                GuestErrorIds.NetworkProgramFailed,
+                $"Network adapter '{_name}': expected to wait for TAP device '{_device}', but {failure.Message}.", _name,
                 "See to the limit of open files (ulimit -n).", failure);
         }
 

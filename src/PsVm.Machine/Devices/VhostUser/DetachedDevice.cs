@@ -5,11 +5,12 @@ using PsVm.Machine.State;
 namespace PsVm.Machine.Devices.VhostUser;
 
 /// <summary>
-/// Stands for a device of another process that a template's guest had, from which it was detached when the template was made: its driver goes on and
-/// gets an error for each request, at once, those too that waited.
+/// Stands for a device of another process that a template's guest had, from which it was detached when the template was made: its driver
+/// goes on and gets an error for each request, at once, those too that waited.
 /// </summary>
 /// <remarks>
-/// Not DEVICE_NEEDS_RESET: Linux's drivers do not look at that, and a device that wants a reset uses no buffers, so all who use it would wait for ever.
+/// Not DEVICE_NEEDS_RESET: Linux's drivers do not look at that, and a device that wants a reset uses no buffers, so all who use it would
+/// wait for ever.
 /// </remarks>
 /// <param name="port">The slot.</param>
 /// <param name="traits">What is known of the kind of device.</param>

@@ -157,7 +157,8 @@ internal sealed class VhostChannel(DescriptorSocket socket, TimeSpan patience) :
             uint length = BinaryPrimitives.ReadUInt32LittleEndian(header[8..]);
             if (number != (uint)request || (flags & (VersionMask | IsReply)) != (Version | IsReply))
             {
-                throw Wrong(request, $"a reply of version {Version} to request {(uint)request}", $"request {number} with flags 0x{flags:x}");
+                throw Wrong(
+                    request, $"a reply of version {Version} to request {(uint)request}", $"request {number} with flags 0x{flags:x}");
             }
 
             if (length > (uint)content.Length)

@@ -6,16 +6,18 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Machine.Devices.VhostUser;
 
 /// <summary>
-/// A device's way to its daemon, over the lives of its guest: connects, and does so again when the daemon is gone; hands queues over and takes
-/// them back; passes interrupts on. What the daemon does wrong ends its connection, and nothing else. Safe from any thread.
+/// A device's way to its daemon, over the lives of its guest: connects, and does so again when the daemon is gone; hands queues over and
+/// takes them back; passes interrupts on. What the daemon does wrong ends its connection, and nothing else. Safe from any thread.
 /// </summary>
 /// <remarks>
 /// <para>
-/// One thread connects, hands over and waits for the daemon's events. A hart takes queues back, and waits for each at most as long as for any answer.
+/// One thread connects, hands over and waits for the daemon's events. A hart takes queues back, and waits for each at most as long as for
+/// any answer.
 /// </para>
 /// <para>
-/// A daemon's loss leaves requests in the queues. The next daemon goes on where the last one noted what it has under way, when both can that
-/// (VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD), else behind the buffers that were used: right for those that work in order, as virtiofsd does.
+/// A daemon's loss leaves requests in the queues. The next daemon goes on where the last one noted what it has under way, when both can
+/// that (VHOST_USER_PROTOCOL_F_INFLIGHT_SHMFD), else behind the buffers that were used: right for those that work in order, as virtiofsd
+/// does.
 /// </para>
 /// <para>
 /// Nobody tells harts of what a daemon writes. So code that it wrote is what the guest runs only after its FENCE.I, as the instruction set
@@ -214,8 +216,8 @@ internal sealed partial class VhostFrontEnd : IDisposable
     }
 
     /// <summary>
-    /// Keeps the daemon, which rests, from beginning anything when the guest goes on, until that is over: requests wait in the queues meanwhile, and
-    /// nobody writes memory without a hart's knowing.
+    /// Keeps the daemon, which rests, from beginning anything when the guest goes on, until that is over: requests wait in the queues
+    /// meanwhile, and nobody writes memory without a hart's knowing.
     /// </summary>
     /// <param name="holds">It begins; else it is over.</param>
     public void HoldBack(bool holds)
@@ -307,7 +309,9 @@ internal sealed partial class VhostFrontEnd : IDisposable
         }
     }
 
-    /// <summary>Gives the connection up; the thread does the rest. Where the daemon is this process's, it touches no memory from here on.</summary>
+    /// <summary>
+    /// Gives the connection up; the thread does the rest. Where the daemon is this process's, it touches no memory from here on.
+    /// </summary>
     private void Lose(string why)
     {
         lock (_gate)
@@ -335,7 +339,8 @@ internal sealed partial class VhostFrontEnd : IDisposable
         }
         catch (Exception failure)
         {
-            // Such as that the process has too many open files, or no room for a folder: the daemon cannot be had, and nothing else is wrong.
+            // Such as that the process has too many open files, or no room for a folder: the daemon cannot be had, and nothing else is
+            // wrong.
             _daemon.End();
             if (failure is IOException or UnauthorizedAccessException)
             {

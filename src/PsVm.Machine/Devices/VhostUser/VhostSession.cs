@@ -6,12 +6,12 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.VhostUser;
 
 /// <summary>
-/// A connection with a daemon that does a device's work: what both agreed on, and the steps by which queues are handed over and taken back. One
-/// thread at a time.
+/// A connection with a daemon that does a device's work: what both agreed on, and the steps by which queues are handed over and taken back.
+/// One thread at a time.
 /// </summary>
 /// <remarks>
-/// What the daemon is told as "user addresses" are the guest's physical ones: all that they are for is to say where in the memory table a ring
-/// is, and where this process has its memory is nobody else's matter. Source: QEMU, docs/interop/vhost-user.rst.
+/// What the daemon is told as "user addresses" are the guest's physical ones: all that they are for is to say where in the memory table a
+/// ring is, and where this process has its memory is nobody else's matter. Source: QEMU, docs/interop/vhost-user.rst.
 /// </remarks>
 internal sealed class VhostSession : IDisposable
 {
@@ -19,7 +19,8 @@ internal sealed class VhostSession : IDisposable
     public const int MostRegions = 8;
 
     private const ulong ProtocolFeatures = 1ul << 30, Version1 = 1ul << 32;
-    private const VhostProtocol Known = VhostProtocol.QueueCount | VhostProtocol.Acknowledge | VhostProtocol.Config | VhostProtocol.Inflight;
+    private const VhostProtocol Known =
+        VhostProtocol.QueueCount | VhostProtocol.Acknowledge | VhostProtocol.Config | VhostProtocol.Inflight;
     private const int RegionSize = 32, InflightSize = 24, ConfigHeaderSize = 12;
     private const ulong MostInflight = 16 << 20;
 
@@ -52,7 +53,8 @@ internal sealed class VhostSession : IDisposable
             ulong offered = channel.AskNumber(VhostRequest.GetFeatures);
             if ((offered & Version1) == 0)
             {
-                throw new VhostException($"expected a daemon for devices of VIRTIO 1.0 or later, found one with the features 0x{offered:x}");
+                throw new VhostException(
+                    $"expected a daemon for devices of VIRTIO 1.0 or later, found one with the features 0x{offered:x}");
             }
 
             VhostProtocol protocol = VhostProtocol.None;
@@ -122,7 +124,9 @@ internal sealed class VhostSession : IDisposable
         }
     }
 
-    /// <summary>Takes queues back: when this returns the daemon has finished what it began, and touches neither them nor their buffers.</summary>
+    /// <summary>
+    /// Takes queues back: when this returns the daemon has finished what it began, and touches neither them nor their buffers.
+    /// </summary>
     /// <returns>Which buffer of each is the next.</returns>
     /// <exception cref="VhostException">The daemon makes no sense, does not answer, or is gone.</exception>
     public ushort[] End(IReadOnlyList<VirtioQueuePlace> queues)
@@ -134,7 +138,8 @@ internal sealed class VhostSession : IDisposable
             BinaryPrimitives.WriteInt32LittleEndian(state, queues[i].Number);
             BinaryPrimitives.WriteUInt32LittleEndian(state[4..], 0);
             _channel.Ask(VhostRequest.GetQueueBase, state, state);
-            (uint number, uint next) = (BinaryPrimitives.ReadUInt32LittleEndian(state), BinaryPrimitives.ReadUInt32LittleEndian(state[4..]));
+            (uint number, uint next) =
+                (BinaryPrimitives.ReadUInt32LittleEndian(state), BinaryPrimitives.ReadUInt32LittleEndian(state[4..]));
             bases[i] = number == (uint)queues[i].Number && next <= ushort.MaxValue
                 ? (ushort)next
                 : throw new VhostException($"expected where queue {queues[i].Number} is, found place {next} of queue {number}");
@@ -150,13 +155,15 @@ internal sealed class VhostSession : IDisposable
     {
         if (!_protocol.HasFlag(VhostProtocol.Config))
         {
-            throw new VhostException("expected a daemon that tells the device's configuration (VHOST_USER_PROTOCOL_F_CONFIG), found one that does not");
+            throw new VhostException(
+                "expected a daemon that tells the device's configuration (VHOST_USER_PROTOCOL_F_CONFIG), found one that does not");
         }
 
         byte[] asked = new byte[ConfigHeaderSize + size], answer = new byte[ConfigHeaderSize + size];
         BinaryPrimitives.WriteInt32LittleEndian(asked.AsSpan(4), size);
         _channel.Ask(VhostRequest.GetConfig, asked, answer);
-        (uint offset, uint told) = (BinaryPrimitives.ReadUInt32LittleEndian(answer), BinaryPrimitives.ReadUInt32LittleEndian(answer.AsSpan(4)));
+        (uint offset, uint told) =
+            (BinaryPrimitives.ReadUInt32LittleEndian(answer), BinaryPrimitives.ReadUInt32LittleEndian(answer.AsSpan(4)));
         return offset == 0 && told == (uint)size
             ? answer[ConfigHeaderSize..]
             : throw new VhostException($"expected {size} bytes of configuration, found {told}");

@@ -18,11 +18,12 @@ internal sealed record VhostTraits(uint DeviceId, ulong Features, IReadOnlyList<
     public static VhostTraits FileSystem { get; } = new(26, Transport, [64, 1024], 0);
 
     /// <summary>
-    /// A disk with one queue: SIZE_MAX, SEG_MAX, GEOMETRY, RO, BLK_SIZE, FLUSH, TOPOLOGY, DISCARD and WRITE_ZEROES. Source: VIRTIO 1.2, section 5.2.
+    /// A disk with one queue: SIZE_MAX, SEG_MAX, GEOMETRY, RO, BLK_SIZE, FLUSH, TOPOLOGY, DISCARD and WRITE_ZEROES. Source: VIRTIO 1.2,
+    /// section 5.2.
     /// </summary>
     /// <remarks>
-    /// Not CONFIG_WCE: qemu-storage-daemon 7.2 has a cache for writes and says by it that it has none, so that no guest would flush. Without it a
-    /// guest flushes where there is FLUSH.
+    /// Not CONFIG_WCE: qemu-storage-daemon 7.2 has a cache for writes and says by it that it has none, so that no guest would flush.
+    /// Without it a guest flushes where there is FLUSH.
     /// </remarks>
     public static VhostTraits Block { get; } = new(
         2, Transport | (1 << 1) | (1 << 2) | (1 << 4) | (1 << 5) | (1 << 6) | (1 << 9) | (1 << 10) | (1 << 13) | (1 << 14), [256], 60);

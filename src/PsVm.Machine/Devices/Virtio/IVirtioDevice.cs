@@ -3,9 +3,9 @@ using PsVm.Machine.State;
 namespace PsVm.Machine.Devices.Virtio;
 
 /// <summary>
-/// A device behind a virtio transport: what it is, what it can, and what it does with the buffers that drivers give it. Rings, interrupts, a
-/// driver's mistakes, the bounds of a piece of work and the guest's pauses are the transport's matter (<see cref="VirtioMmio"/>), which calls
-/// it under its gate, one at a time.
+/// A device behind a virtio transport: what it is, what it can, and what it does with the buffers that drivers give it. Rings, interrupts,
+/// a driver's mistakes, the bounds of a piece of work and the guest's pauses are the transport's matter (<see cref="VirtioMmio"/>), which
+/// calls it under its gate, one at a time.
 /// </summary>
 /// <remarks>
 /// A device whose work takes long does it elsewhere: it keeps the chain and completes it later, from any thread, by its
@@ -50,7 +50,9 @@ internal interface IVirtioDevice : IStateful
     /// </summary>
     bool Accepts(int queue) => true;
 
-    /// <summary>Does what a buffer asks for, or begins it. What is done at once is to be bounded, whatever the size of the buffer.</summary>
+    /// <summary>
+    /// Does what a buffer asks for, or begins it. What is done at once is to be bounded, whatever the size of the buffer.
+    /// </summary>
     /// <param name="queue">Number of the queue.</param>
     /// <param name="chain">The buffer; completed now or later, once.</param>
     void Handle(int queue, VirtioChain chain);
@@ -62,7 +64,9 @@ internal interface IVirtioDevice : IStateful
     {
     }
 
-    /// <summary>Waits, not under the gate, until nothing is under way: the guest is held, and what was begun is completed meanwhile.</summary>
+    /// <summary>
+    /// Waits, not under the gate, until nothing is under way: the guest is held, and what was begun is completed meanwhile.
+    /// </summary>
     /// <param name="cancellation">Gives up.</param>
     void Drain(CancellationToken cancellation)
     {

@@ -1,9 +1,9 @@
 namespace PsVm.Machine.Devices.Virtio;
 
 /// <summary>
-/// A device whose queues somebody else works on, such as another process: the transport looks into none of them. <see cref="IVirtioDevice.Features"/>
-/// are all that it offers, those of transports too. Called under the transport's gate, but for <see cref="IVirtioDevice.Drain"/>, which stops the
-/// work on the queues until <see cref="GoOn"/>.
+/// A device whose queues somebody else works on, such as another process: the transport looks into none of them.
+/// <see cref="IVirtioDevice.Features"/> are all that it offers, those of transports too. Called under the transport's gate, but for
+/// <see cref="IVirtioDevice.Drain"/>, which stops the work on the queues until <see cref="GoOn"/>.
 /// </summary>
 internal interface IVirtioQueueDevice : IVirtioDevice
 {

@@ -8,10 +8,12 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.Virtio;
 
 /// <summary>
-/// A shared folder, by 9P2000.L. Requests are copied and answered on threads of the folder's, several at a time: a hart never waits for the host's
-/// file system. What a message says is the server's matter, but for Tflush, which is answered once what it means has been.
+/// A shared folder, by 9P2000.L. Requests are copied and answered on threads of the folder's, several at a time: a hart never waits for the
+/// host's file system. What a message says is the server's matter, but for Tflush, which is answered once what it means has been.
 /// </summary>
-/// <remarks>Source: VIRTIO 1.2, section 5.16 (device 9), and QEMU's hw/9pfs/virtio-9p.h for its configuration; 9P2000's intro(5) and flush(5).</remarks>
+/// <remarks>
+/// Source: VIRTIO 1.2, section 5.16 (device 9), and QEMU's hw/9pfs/virtio-9p.h for its configuration; 9P2000's intro(5) and flush(5).
+/// </remarks>
 internal sealed class Virtio9p : IVirtioDevice
 {
     /// <summary>Requests that may be under way at a time.</summary>
@@ -145,7 +147,10 @@ internal sealed class Virtio9p : IVirtioDevice
         _isFresh &= !state.IsReading;
     }
 
-    /// <summary>Has the server forget what is open, on a thread that may wait, when nothing is under way; nothing is begun until then. Under the gate.</summary>
+    /// <summary>
+    /// Has the server forget what is open, on a thread that may wait, when nothing is under way; nothing is begun until then. Under the
+    /// gate.
+    /// </summary>
     private void Forget()
     {
         _isFresh = false;
@@ -257,7 +262,9 @@ internal sealed class Virtio9p : IVirtioDevice
         public ushort Tag { get; } = BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(5));
 
         /// <summary>The tag of the request that this one waits for; null: it is no Tflush.</summary>
-        public ushort? FlushedTag => (P9Request)header[4] == P9Request.FlushRequest && _size == FlushSize ? BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(HeaderSize)) : null;
+        public ushort? FlushedTag => (P9Request)header[4] == P9Request.FlushRequest && _size == FlushSize
+            ? BinaryPrimitives.ReadUInt16LittleEndian(header.AsSpan(HeaderSize))
+            : null;
 
         /// <summary>What it takes of the host's memory.</summary>
         public long Bytes => Math.Min(_size, device._folder.MostMessage) + room;

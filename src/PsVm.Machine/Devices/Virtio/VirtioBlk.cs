@@ -9,8 +9,8 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.Virtio;
 
 /// <summary>
-/// A disk. What is in memory is read and written at once, on the thread of the hart that asks; all else on threads of the disk's, several at a
-/// time: a hart never waits for the host's disk.
+/// A disk. What is in memory is read and written at once, on the thread of the hart that asks; all else on threads of the disk's, several
+/// at a time: a hart never waits for the host's disk.
 /// </summary>
 /// <remarks>Source: VIRTIO 1.2, section 5.2.</remarks>
 internal sealed class VirtioBlk : IVirtioDevice
@@ -203,11 +203,14 @@ internal sealed class VirtioBlk : IVirtioDevice
         public int Life => life;
 
         /// <summary>What it moves; of one that asks for too much, nothing.</summary>
-        public long Bytes => Math.Max(chain.WritableLength, chain.ReadableLength) is var bytes && bytes <= MostData + HeaderSize ? (long)bytes : 0;
+        public long Bytes =>
+            Math.Max(chain.WritableLength, chain.ReadableLength) is var bytes && bytes <= MostData + HeaderSize ? (long)bytes : 0;
 
         private Disk Disk => device._disk;
 
-        /// <summary>Does it on this thread, under the transport's gate, where that needs no wait: neither for the disk nor for the guest's RAM.</summary>
+        /// <summary>
+        /// Does it on this thread, under the transport's gate, where that needs no wait: neither for the disk nor for the guest's RAM.
+        /// </summary>
         public bool TryAtOnce()
         {
             ulong length = kind switch
@@ -226,7 +229,8 @@ internal sealed class VirtioBlk : IVirtioDevice
             {
                 Span<byte> bytes = buffer.AsSpan(0, (int)length);
                 long offset = (long)sector * DiskFile.SectorSize;
-                if (kind == Kind.Read ? !Disk.TryReadNow(offset, bytes) : chain.Read(HeaderSize, bytes) < bytes.Length || !Disk.TryWriteNow(offset, bytes))
+                if (kind == Kind.Read ? !Disk.TryReadNow(offset, bytes) : chain.Read(HeaderSize, bytes) < bytes.Length
+                    || !Disk.TryWriteNow(offset, bytes))
                 {
                     return false;
                 }
@@ -328,7 +332,8 @@ internal sealed class VirtioBlk : IVirtioDevice
         }
 
         private bool ReadPiece(ulong done, Memory<byte> buffer) =>
-            Disk.TryRead((long)((sector * DiskFile.SectorSize) + done), buffer.Span) && device._port.Use(chain, to => to.Write(done, buffer.Span));
+            Disk.TryRead((long)((sector * DiskFile.SectorSize) + done), buffer.Span)
+                && device._port.Use(chain, to => to.Write(done, buffer.Span));
 
         private bool WritePiece(ulong done, Memory<byte> buffer) =>
             device._port.Use(chain, from => from.Read(HeaderSize + done, buffer.Span))

@@ -3,7 +3,9 @@ using PsVm.Riscv.Memory;
 
 namespace PsVm.Machine.Devices.Virtio;
 
-/// <summary>A buffer that a driver gave: pieces of RAM that the device reads, then pieces that it writes. All of them are RAM of that kind.</summary>
+/// <summary>
+/// A buffer that a driver gave: pieces of RAM that the device reads, then pieces that it writes. All of them are RAM of that kind.
+/// </summary>
 /// <param name="ram">The guest's RAM.</param>
 /// <param name="queue">The queue that it is of.</param>
 /// <param name="head">What the driver knows it by.</param>
@@ -62,8 +64,8 @@ internal sealed class VirtioChain(PhysicalMemory ram, VirtioQueue queue, ushort 
     public bool TryHave() => TryHave(_readable) & TryHave(_writable);
 
     /// <summary>
-    /// Returns when all of its RAM is there, or cannot be had. Not to be called under the transport's gate, for which harts wait: the pages of a
-    /// guest that was started lazily may take long.
+    /// Returns when all of its RAM is there, or cannot be had. Not to be called under the transport's gate, for which harts wait: the pages
+    /// of a guest that was started lazily may take long.
     /// </summary>
     public void Bring()
     {

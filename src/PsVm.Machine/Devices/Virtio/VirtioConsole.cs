@@ -7,11 +7,12 @@ namespace PsVm.Machine.Devices.Virtio;
 /// <summary>A console device with named ports, which programs of the guest open as files (<c>/dev/virtio-ports/NAME</c>).</summary>
 /// <remarks>
 /// <para>
-/// Port 0, which would be a console of the kernel's, is not there: guests have their serial port. To the guest the host has each port open all the
-/// time, so that a program that waits for the host sleeps.
+/// Port 0, which would be a console of the kernel's, is not there: guests have their serial port. To the guest the host has each port open
+/// all the time, so that a program that waits for the host sleeps.
 /// </para>
 /// <para>
-/// What is to be told of a port is a bit of its, not a message that waits: a driver that asks for the same over and over makes nothing grow.
+/// What is to be told of a port is a bit of its, not a message that waits: a driver that asks for the same over and over makes nothing
+/// grow.
 /// </para>
 /// <para>Source: VIRTIO 1.2, section 5.3.</para>
 /// </remarks>

@@ -5,24 +5,26 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.Virtio;
 
 /// <summary>
-/// A virtio device's registers in memory, version 2: features, queues, status and interrupts of whatever device is in this slot, and the work
-/// that its driver asks for, in bounded pieces.
+/// A virtio device's registers in memory, version 2: features, queues, status and interrupts of whatever device is in this slot, and the
+/// work that its driver asks for, in bounded pieces.
 /// </summary>
 /// <remarks>
 /// <para>
 /// A notification is served at once by the hart that made it, which pays for a piece of it (<see cref="MostDescriptors"/>,
-/// <see cref="MostBytes"/>). What is left goes on in pieces on threads of .NET's pool, between those of all other slots, and is charged to the
-/// guest, too.
+/// <see cref="MostBytes"/>). What is left goes on in pieces on threads of .NET's pool, between those of all other slots, and is charged to
+/// the guest, too.
 /// </para>
 /// <para>
-/// What a driver gets wrong (rings or buffers outside RAM or in ROM, loops, numbers that cannot be) stops the device: DEVICE_NEEDS_RESET, an
-/// interrupt, and nothing more until the driver resets it.
+/// What a driver gets wrong (rings or buffers outside RAM or in ROM, loops, numbers that cannot be) stops the device: DEVICE_NEEDS_RESET,
+/// an interrupt, and nothing more until the driver resets it.
 /// </para>
 /// <para>Source: VIRTIO 1.2, sections 2.1 to 2.7 and 4.2.</para>
 /// </remarks>
 internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThreadPoolWorkItem, IDisposable
 {
-    /// <summary>What a piece of work may come to before it makes room for others; the buffer that passes a bound is the last of it.</summary>
+    /// <summary>
+    /// What a piece of work may come to before it makes room for others; the buffer that passes a bound is the last of it.
+    /// </summary>
     public const int MostDescriptors = 256, MostBytes = 256 << 10;
 
     private const ulong IndirectFeature = 1ul << 28, EventIndexFeature = 1ul << 29, Version1Feature = 1ul << 32;
@@ -77,7 +79,8 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
 
     /// <summary>What boards know of a slot.</summary>
     /// <param name="create">Makes what is in it; null: what the guest is given, if anything.</param>
-    public static DeviceKind KindOf(Func<VirtioPort, IVirtioDevice>? create) => MakeKind(wires => new VirtioMmio(wires, create ?? wires.Inserted));
+    public static DeviceKind KindOf(Func<VirtioPort, IVirtioDevice>? create) =>
+        MakeKind(wires => new VirtioMmio(wires, create ?? wires.Inserted));
 
     /// <summary>What boards know of a slot with a device that needs more of the board than its transport.</summary>
     /// <param name="create">Makes what is in it.</param>
@@ -320,7 +323,9 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
         UpdateInterrupt();
     }
 
-    /// <summary>Tells queues and device what driver and device agreed on, once they have. What waits in queues is looked at later.</summary>
+    /// <summary>
+    /// Tells queues and device what driver and device agreed on, once they have. What waits in queues is looked at later.
+    /// </summary>
     private void GoOn()
     {
         foreach (VirtioQueue queue in _queues)
@@ -333,7 +338,8 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
         if (IsLive)
         {
             _device!.Activate(_driverFeatures);
-            _others?.Begin(_driverFeatures, [.. _queues.Index().Where(queue => queue.Item.IsReady).Select(queue => queue.Item.PlaceAs(queue.Index))]);
+            _others?.Begin(
+                _driverFeatures, [.. _queues.Index().Where(queue => queue.Item.IsReady).Select(queue => queue.Item.PlaceAs(queue.Index))]);
         }
     }
 
@@ -377,7 +383,9 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
         }
     }
 
-    /// <summary>Serves a piece of what is left on this thread, unless another is about to, and has the pool serve what is left then.</summary>
+    /// <summary>
+    /// Serves a piece of what is left on this thread, unless another is about to, and has the pool serve what is left then.
+    /// </summary>
     private void ServeHere()
     {
         if (!_paused && !_isScheduled && !_disposed)

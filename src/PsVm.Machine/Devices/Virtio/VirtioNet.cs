@@ -8,13 +8,13 @@ using PsVm.Memory.Native;
 namespace PsVm.Machine.Devices.Virtio;
 
 /// <summary>
-/// A network adapter. It is the same whatever its frames go to (<see cref="INetworkBackend"/>), so that a template starts with any; what its driver
-/// leaves to others goes on to them, and what the driver does not take is done for it.
+/// A network adapter. It is the same whatever its frames go to (<see cref="INetworkBackend"/>), so that a template starts with any; what
+/// its driver leaves to others goes on to them, and what the driver does not take is done for it.
 /// </summary>
 /// <remarks>
 /// <para>
-/// A packet may need several of the driver's buffers. They are held until there are enough, and given back at once; while the guest is held they are
-/// in the ring. A packet that came when the guest was checkpointed is not in the template, as one that is lost on its way.
+/// A packet may need several of the driver's buffers. They are held until there are enough, and given back at once; while the guest is held
+/// they are in the ring. A packet that came when the guest was checkpointed is not in the template, as one that is lost on its way.
 /// </para>
 /// <para>
 /// The address is the host's to say: a driver may set it to that, and to no other. A clone's driver goes on with that of the template until
@@ -24,7 +24,8 @@ namespace PsVm.Machine.Devices.Virtio;
 /// </remarks>
 internal sealed class VirtioNet : IVirtioDevice, IDisposable
 {
-    private const ulong ChecksumFeature = 1 << 0, GuestChecksumFeature = 1 << 1, MtuFeature = 1 << 3, AddressFeature = 1 << 5, GuestTcp4Feature = 1 << 7,
+    private const ulong ChecksumFeature = 1 << 0, GuestChecksumFeature = 1 << 1, MtuFeature = 1 << 3, AddressFeature = 1 << 5,
+        GuestTcp4Feature = 1 << 7,
         GuestTcp6Feature = 1 << 8, GuestEcnFeature = 1 << 9, HostTcp4Feature = 1 << 11, HostTcp6Feature = 1 << 12, HostEcnFeature = 1 << 13,
         MergeFeature = 1 << 15, StatusFeature = 1 << 16, ControlFeature = 1 << 17, ControlModesFeature = 1 << 18, AnnounceFeature = 1 << 21,
         ControlAddressFeature = 1 << 23;
@@ -38,8 +39,8 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
     private const byte LastMode = 5; // no broadcasts
     private const int MostStale = 4096; // packets that came before the driver
 
-    // How often a driver announces itself to a back end that is there again. Linux tells of itself before it lets its link be up, so the first is lost
-    // where it had seen the link go. QEMU has five rounds, too.
+    // How often a driver announces itself to a back end that is there again. Linux tells of itself before it lets its link be up, so the
+    // first is lost where it had seen the link go. QEMU has five rounds, too.
     private const int Rounds = 5;
     private static readonly TimeSpan s_roundPause = TimeSpan.FromMilliseconds(100);
 
@@ -71,7 +72,8 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
 
     public uint DeviceId => 1;
 
-    public ulong Features => ChecksumFeature | GuestChecksumFeature | MtuFeature | AddressFeature | GuestTcp4Feature | GuestTcp6Feature | GuestEcnFeature
+    public ulong Features =>
+        ChecksumFeature | GuestChecksumFeature | MtuFeature | AddressFeature | GuestTcp4Feature | GuestTcp6Feature | GuestEcnFeature
         | HostTcp4Feature | HostTcp6Feature | HostEcnFeature | MergeFeature | StatusFeature | ControlFeature | ControlModesFeature | AnnounceFeature
         | ControlAddressFeature;
 
@@ -171,7 +173,8 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
         {
             if (_mtu != _adapter.Mtu || new MacAddress(_driverAddress) is not { IsGroup: false, Value: < 1ul << 48 })
             {
-                throw new InvalidDataException($"an adapter with an MTU of {_mtu} and the address {_driverAddress:x}, expected one with {_adapter.Mtu}");
+                throw new InvalidDataException(
+                    $"an adapter with an MTU of {_mtu} and the address {_driverAddress:x}, expected one with {_adapter.Mtu}");
             }
 
             _announces |= _driverAddress == _adapter.Address.Value;
@@ -236,7 +239,8 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
 
             if (chain.WritableLength == 0 || (_held.Count == 0 && chain.WritableLength < INetworkBackend.HeaderSize))
             {
-                _port.Break($"expected a buffer to receive into, of {INetworkBackend.HeaderSize} bytes at least, found {chain.WritableLength}");
+                _port.Break(
+                    $"expected a buffer to receive into, of {INetworkBackend.HeaderSize} bytes at least, found {chain.WritableLength}");
                 return;
             }
 

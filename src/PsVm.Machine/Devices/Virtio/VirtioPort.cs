@@ -7,12 +7,14 @@ internal abstract class VirtioPort
     public abstract void Kick(int queue);
 
     /// <summary>
-    /// Has a piece of a queue served at once, on the calling thread, which has no transport's gate; what is left is served on another thread. For what
-    /// the guest waits for: a thread less wakes another.
+    /// Has a piece of a queue served at once, on the calling thread, which has no transport's gate; what is left is served on another
+    /// thread. For what the guest waits for: a thread less wakes another.
     /// </summary>
     public abstract void KickHere(int queue);
 
-    /// <summary>Does something with a buffer that was not completed, unless its driver is gone: then its memory is the guest's again.</summary>
+    /// <summary>
+    /// Does something with a buffer that was not completed, unless its driver is gone: then its memory is the guest's again.
+    /// </summary>
     /// <param name="chain">The buffer.</param>
     /// <param name="work">Reads or writes the buffer; under the transport's gate, so it is to be short.</param>
     /// <returns>False: the driver is gone, and nothing was done.</returns>
@@ -24,7 +26,8 @@ internal abstract class VirtioPort
     public abstract void Complete(VirtioChain chain, uint written);
 
     /// <summary>
-    /// Gives several buffers of one queue back at once: the driver sees all of them or none. Of a life of the queue that is over, none is given.
+    /// Gives several buffers of one queue back at once: the driver sees all of them or none. Of a life of the queue that is over, none is
+    /// given.
     /// </summary>
     /// <param name="buffers">Each buffer, and what was written as with <see cref="Complete(VirtioChain, uint)"/>.</param>
     public abstract void Complete(ReadOnlySpan<(VirtioChain Chain, uint Written)> buffers);
@@ -33,13 +36,15 @@ internal abstract class VirtioPort
     public abstract void Charge(TimeSpan cpu);
 
     /// <summary>
-    /// Leaves the buffer that was taken last in its queue, as if it had not been; the device then says that it accepts none for now. Of several, the last
-    /// one comes first.
+    /// Leaves the buffer that was taken last in its queue, as if it had not been; the device then says that it accepts none for now. Of
+    /// several, the last one comes first.
     /// </summary>
     /// <param name="chain">The buffer, while it is handled, or while the guest is held.</param>
     public abstract void PutBack(VirtioChain chain);
 
-    /// <summary>Interrupts the driver of a device whose queues others work on (<see cref="IVirtioQueueDevice"/>): buffers were used.</summary>
+    /// <summary>
+    /// Interrupts the driver of a device whose queues others work on (<see cref="IVirtioQueueDevice"/>): buffers were used.
+    /// </summary>
     public abstract void NotifyUsed();
 
     /// <summary>Tells the driver that the configuration space is another one.</summary>

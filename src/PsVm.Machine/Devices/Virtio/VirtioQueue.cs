@@ -7,12 +7,12 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Machine.Devices.Virtio;
 
 /// <summary>
-/// A split virtqueue: the driver's descriptors and rings in guest RAM, none of which is believed. What is read once is used as it was read, so a
-/// driver that changes it meanwhile changes nothing.
+/// A split virtqueue: the driver's descriptors and rings in guest RAM, none of which is believed. What is read once is used as it was read,
+/// so a driver that changes it meanwhile changes nothing.
 /// </summary>
 /// <remarks>
-/// Under the transport's gate. Source: VIRTIO 1.2, section 2.7. The driver's stores are seen in their order, and the device's stores come before
-/// what announces them, by full barriers; <see cref="PhysicalMemory"/> has one behind each of its writes.
+/// Under the transport's gate. Source: VIRTIO 1.2, section 2.7. The driver's stores are seen in their order, and the device's stores come
+/// before what announces them, by full barriers; <see cref="PhysicalMemory"/> has one behind each of its writes.
 /// </remarks>
 /// <param name="ram">The guest's RAM.</param>
 /// <param name="maxSize">The most entries that it may have; a power of two.</param>

@@ -1,8 +1,8 @@
 namespace PsVm.Machine.Templates.Lazy;
 
 /// <summary>
-/// In which order a template is fetched that nobody waits for: what clones touch first, then what lies behind what somebody waited for last, and so on
-/// by address, round and round.
+/// In which order a template is fetched that nobody waits for: what clones touch first, then what lies behind what somebody waited for
+/// last, and so on by address, round and round.
 /// </summary>
 /// <param name="blocks">The blocks.</param>
 /// <param name="first">What of each block comes first, in order; null: nothing is known.</param>

@@ -4,8 +4,8 @@ using PsVm.Memory.Mapping;
 namespace PsVm.Machine.Templates.Lazy;
 
 /// <summary>
-/// A template that is elsewhere, as lazy starts copy it: a folder that is slow to read, or another host. One thread at a time reads. It may be disposed
-/// of more than once.
+/// A template that is elsewhere, as lazy starts copy it: a folder that is slow to read, or another host. One thread at a time reads. It may
+/// be disposed of more than once.
 /// </summary>
 internal interface ILazySource : IDisposable
 {
@@ -26,7 +26,9 @@ internal interface ILazySource : IDisposable
     /// <exception cref="IOException">It cannot be looked at.</exception>
     IReadOnlyList<PageRange> Data(int part);
 
-    /// <summary>Reads some of a large file. It may take as long as it likes, and cannot be given up: whoever waits for it does not wait for this.</summary>
+    /// <summary>
+    /// Reads some of a large file. It may take as long as it likes, and cannot be given up: whoever waits for it does not wait for this.
+    /// </summary>
     /// <param name="part">Number of the file: those of RAM come first.</param>
     /// <param name="offset">Bytes from the start of the file.</param>
     /// <param name="into">Takes the bytes.</param>

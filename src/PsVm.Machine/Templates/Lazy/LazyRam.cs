@@ -4,7 +4,9 @@ using PsVm.Riscv.Memory;
 
 namespace PsVm.Machine.Templates.Lazy;
 
-/// <summary>A guest's RAM on a copy that is being made: has harts that need what is not there wait, and wakes them. Safe from any thread.</summary>
+/// <summary>
+/// A guest's RAM on a copy that is being made: has harts that need what is not there wait, and wakes them. Safe from any thread.
+/// </summary>
 /// <remarks>When all is there the RAM knows of no source any more, and is that of any other clone.</remarks>
 internal sealed class LazyRam : IPageSource, IFillWatcher, IDisposable
 {

@@ -12,9 +12,9 @@ namespace PsVm.Machine.Templates.Lazy;
 /// are to hold, first what somebody waits for. Safe from any thread.
 /// </summary>
 /// <remarks>
-/// Guests map the files privately and ask (<see cref="LazyRam"/>) before they look at a page. So what they write and discard is theirs alone
-/// and is never fetched over, and what is fetched is there once for all of them. A source that does not answer keeps the thread that fetches and nobody
-/// else; it is left behind when the copy is given up.
+/// Guests map the files privately and ask (<see cref="LazyRam"/>) before they look at a page. So what they write and discard is theirs
+/// alone and is never fetched over, and what is fetched is there once for all of them. A source that does not answer keeps the thread that
+/// fetches and nobody else; it is left behind when the copy is given up.
 /// </remarks>
 internal sealed class TemplateFill : IDisposable
 {
@@ -228,7 +228,8 @@ internal sealed class TemplateFill : IDisposable
 
         if (!_settled.Task.IsCompleted)
         {
-            Fail(new PsVmError(GuestErrorIds.LazySourceFailed, $"Expected all of template '{_name}' to be copied, found that it was given up.")
+            Fail(new PsVmError(
+                GuestErrorIds.LazySourceFailed, $"Expected all of template '{_name}' to be copied, found that it was given up.")
             {
                 Target = _name,
             });
@@ -376,7 +377,8 @@ internal sealed class TemplateFill : IDisposable
                 try
                 {
                     GuestTemplate written = _writer.Finish(Template, [.. _blocks.Select(block => block.File)], _ => true, _stop.Token);
-                    _result = _folder.Commit(replace: false) ? written : GuestTemplates.Read(Destination!) is { } other && other.Id == written.Id ? other
+                    _result = _folder.Commit(replace: false) ? written
+                        : GuestTemplates.Read(Destination!) is { } other && other.Id == written.Id ? other
                         : throw TemplatePlace.InUse(Destination!, "something that came there meanwhile");
                 }
                 catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)

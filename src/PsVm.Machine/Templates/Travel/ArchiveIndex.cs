@@ -4,7 +4,9 @@ using System.Text.Json.Serialization;
 
 namespace PsVm.Machine.Templates.Travel;
 
-/// <summary>The first entry of an archive: what else is in it, all of it, in this order. Source: docs/template-format.md, "Archives".</summary>
+/// <summary>
+/// The first entry of an archive: what else is in it, all of it, in this order. Source: docs/template-format.md, "Archives".
+/// </summary>
 internal sealed record ArchiveIndex
 {
     /// <summary>The newest version that this code reads, and what it writes where a template has files of disks.</summary>
@@ -60,7 +62,8 @@ internal sealed record ArchiveIndex
                 }
             }
 
-            ArchiveIndex index = JsonSerializer.Deserialize(json, ArchiveJson.Default.ArchiveIndex) ?? throw new JsonException("the value is null");
+            ArchiveIndex index =
+                JsonSerializer.Deserialize(json, ArchiveJson.Default.ArchiveIndex) ?? throw new JsonException("the value is null");
             return index.FirstBroken() is { } broken ? throw new JsonException(broken) : index;
         }
         catch (Exception wrong) when (wrong is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)

@@ -5,7 +5,9 @@ using PsVm.Memory.Copying;
 
 namespace PsVm.Machine.Templates.Travel;
 
-/// <summary>Reads an archive of templates: the descriptions first, then the states, then RAM and disks, each as the list at its beginning says.</summary>
+/// <summary>
+/// Reads an archive of templates: the descriptions first, then the states, then RAM and disks, each as the list at its beginning says.
+/// </summary>
 internal sealed class ArchiveReader : IDisposable
 {
     private const int ChunkSize = 1 << 20;
@@ -153,21 +155,25 @@ internal sealed class ArchiveReader : IDisposable
     {
         string name = $"{folder.Name}/{TemplateSource.ManifestFile}";
         string shown = $"{Path}: {name}";
-        GuestTemplate template = TemplateManifest.Read(shown, ReadSmall(name, folder.Description, TemplateSource.MostManifestBytes)).ToTemplate($"/{folder.Name}");
+        GuestTemplate template = TemplateManifest.Read(shown, ReadSmall(name, folder.Description, TemplateSource.MostManifestBytes))
+            .ToTemplate($"/{folder.Name}");
         TemplatePart[] parts = TemplatePart.Of(template);
-        bool isListed = parts.Select(part => part.Size).SequenceEqual(folder.Parts.Select(file => file.Size)) && template.RamBlocks.Count == folder.Ram.Count;
+        bool isListed = parts.Select(part => part.Size).SequenceEqual(folder.Parts.Select(file => file.Size))
+            && template.RamBlocks.Count == folder.Ram.Count;
         bool isOwn = parts.All(part => part.InTemplate && System.IO.Path.GetFileName(part.File) == part.Name);
         bool hasDigests = parts.All(part => part.Digest is not null);
         return isListed && isOwn && hasDigests
             ? template
-            : throw _tar.Invalid($"a template in '{folder.Name}' whose RAM and disks are listed, in files of its own with digests", "another");
+            : throw _tar.Invalid(
+                $"a template in '{folder.Name}' whose RAM and disks are listed, in files of its own with digests", "another");
     }
 
     private void CheckParent(int template)
     {
         if (template + 1 < Templates.Count && Templates[template].Parent?.Id != Templates[template + 1].Id)
         {
-            throw _tar.Invalid($"behind '{Index.Templates[template].Name}' the template that it needs", $"'{Index.Templates[template + 1].Name}'");
+            throw _tar.Invalid(
+                $"behind '{Index.Templates[template].Name}' the template that it needs", $"'{Index.Templates[template + 1].Name}'");
         }
     }
 

@@ -200,7 +200,8 @@ internal sealed class ArchiveTar : IDisposable
 
             ReadOnlySpan<byte> record = rest[(space + 1)..(all - 1)];
             int equals = record.IndexOf((byte)'=');
-            if (equals <= 0 || !attributes.TryAdd(Encoding.UTF8.GetString(record[..equals]), Encoding.UTF8.GetString(record[(equals + 1)..])))
+            if (equals <= 0
+                || !attributes.TryAdd(Encoding.UTF8.GetString(record[..equals]), Encoding.UTF8.GetString(record[(equals + 1)..])))
             {
                 throw Invalid("an extended header that says each thing once", "another");
             }
@@ -220,7 +221,9 @@ internal sealed class ArchiveTar : IDisposable
 
         bool isKnown = attributes.GetValueOrDefault("GNU.sparse.major") == "1" && attributes.GetValueOrDefault("GNU.sparse.minor") == "0"
             && attributes.ContainsKey("GNU.sparse.name") && attributes.ContainsKey("GNU.sparse.realsize");
-        return isKnown ? Number(attributes["GNU.sparse.realsize"]) : throw Invalid("files with holes in version 1.0 of GNU's format", "another");
+        return isKnown
+            ? Number(attributes["GNU.sparse.realsize"])
+            : throw Invalid("files with holes in version 1.0 of GNU's format", "another");
     }
 
     private string HeaderName()
@@ -243,7 +246,9 @@ internal sealed class ArchiveTar : IDisposable
         long number = 0;
         foreach (byte digit in digits)
         {
-            number = digit is >= (byte)'0' and <= (byte)'7' ? (number << 3) | (uint)(digit - '0') : throw Invalid("an octal number in a header", "none");
+            number = digit is >= (byte)'0' and <= (byte)'7'
+                ? (number << 3) | (uint)(digit - '0')
+                : throw Invalid("an octal number in a header", "none");
         }
 
         return number;

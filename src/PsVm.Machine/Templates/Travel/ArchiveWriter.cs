@@ -91,5 +91,6 @@ internal sealed class ArchiveWriter : IDisposable
     }
 
     private void Write(string name, IReadOnlyDictionary<string, string> attributes, Stream content) =>
-        _tar.WriteEntry(new PaxTarEntry(TarEntryType.RegularFile, name, attributes) { DataStream = content, Mode = _mode, ModificationTime = _time });
+        _tar.WriteEntry(
+            new PaxTarEntry(TarEntryType.RegularFile, name, attributes) { DataStream = content, Mode = _mode, ModificationTime = _time });
 }

@@ -78,11 +78,13 @@ internal sealed class OpenedTemplate : IDisposable
         for (int i = 0; i < _files.Count; i++)
         {
             FileIdentity then = _identities[i];
-            if (MemoryBackends.Identify(_files[i]) is not { } now || now.Size != then.Size || now.ModifiedNanoseconds != then.ModifiedNanoseconds)
+            if (MemoryBackends.Identify(_files[i]) is not { } now || now.Size != then.Size
+                || now.ModifiedNanoseconds != then.ModifiedNanoseconds)
             {
                 string file = Parts[i].File;
                 throw new GuestException(
-                    Parts[i].ChangedId, $"Expected nobody to write to the {Parts[i].What} '{file}' while it was read, found that somebody did.",
+                    Parts[i].ChangedId,
+                    $"Expected nobody to write to the {Parts[i].What} '{file}' while it was read, found that somebody did.",
                     file, "Take it from a backup, or make the template again.");
             }
         }

@@ -90,7 +90,9 @@ internal sealed class PartialFile : IDisposable
     /// <summary>Makes an empty file and locks it.</summary>
     /// <param name="mode">Its permissions at most.</param>
     /// <param name="isLast">What keeps it from that is an error.</param>
-    /// <returns>False: others were faster, who give up a folder above that they made, or take this file for a leftover before it is locked.</returns>
+    /// <returns>
+    /// False: others were faster, who give up a folder above that they made, or take this file for a leftover before it is locked.
+    /// </returns>
     private bool TryMake(FilePermissions mode, bool isLast)
     {
         string folder = Path.GetDirectoryName(_target)!;

@@ -13,7 +13,8 @@ internal sealed class TemplateCopy(string path, TemplateCopyOptions options, Fol
     private readonly string _path = TemplateSource.FullPath(path);
 
     /// <summary>Where the copy comes.</summary>
-    public string Target { get; } = TemplatePlace.Of(options.Destination, Path.GetFileName(TemplateSource.FullPath(path)), options.IntoFolder);
+    public string Target { get; } = TemplatePlace.Of(
+        options.Destination, Path.GetFileName(TemplateSource.FullPath(path)), options.IntoFolder);
 
     /// <summary>Checks what can be checked without writing anything.</summary>
     /// <param name="move">The template is to go from where it is.</param>
@@ -57,7 +58,9 @@ internal sealed class TemplateCopy(string path, TemplateCopyOptions options, Fol
         });
     }
 
-    /// <summary>Moves it: on its file system it only gets another name, elsewhere it is copied, the copy read, and the template removed.</summary>
+    /// <summary>
+    /// Moves it: on its file system it only gets another name, elsewhere it is copied, the copy read, and the template removed.
+    /// </summary>
     /// <param name="progress">As of <see cref="Copy"/>.</param>
     /// <param name="cancellation">Gives up; the template is where it was.</param>
     /// <exception cref="GuestException">The template is where it was, and what was at the other place is there.</exception>

@@ -106,7 +106,9 @@ internal sealed class TemplateExport(string path, TemplateExportOptions options,
 
     private void OpenChain(List<OpenedTemplate> chain)
     {
-        IEnumerable<TemplateSource> levels = options.NoParents ? [TemplateSource.Open(_path)] : TemplateSource.Open(_path).OpenChain([]).Levels;
+        IEnumerable<TemplateSource> levels = options.NoParents
+            ? [TemplateSource.Open(_path)]
+            : TemplateSource.Open(_path).OpenChain([]).Levels;
         foreach (TemplateSource level in levels)
         {
             OpenedTemplate opened = OpenedTemplate.Open(level.Template.Path);
@@ -129,7 +131,10 @@ internal sealed class TemplateExport(string path, TemplateExportOptions options,
         return !isTaken && ArchiveIndex.IsFolderName(template.Name) ? template.Name : $"{template.Id}";
     }
 
-    /// <summary>What an archive says of a template, and what of its large files is data. All of it is read once, so that what is stored is what was recorded.</summary>
+    /// <summary>
+    /// What an archive says of a template, and what of its large files is data. All of it is read once, so that what is stored is what was
+    /// recorded.
+    /// </summary>
     private static Item Read(OpenedTemplate opened, string name, CancellationToken cancellation)
     {
         opened.CheckContent(verify: true, cancellation);
@@ -143,7 +148,9 @@ internal sealed class TemplateExport(string path, TemplateExportOptions options,
                 File = Path.Combine(opened.Template.Path, part.Name),
                 InTemplate = true,
                 Offset = 0,
-                Digest = part.IsWhole && part.Digest is not null ? part.Digest : RamDigest.Of(opened.Files[i], part.Offset, part.Size, cancellation),
+                Digest = part.IsWhole && part.Digest is not null
+                    ? part.Digest
+                    : RamDigest.Of(opened.Files[i], part.Offset, part.Size, cancellation),
                 Sha256 = part.IsWhole ? part.Sha256 : null,
                 Identity = new FileIdentity(0, 0, part.Size, 0), // that of no file: whoever unpacks it otherwise has it read
             });

@@ -66,7 +66,8 @@ internal sealed class TemplateImport(string archive, TemplateImportOptions optio
     }
 
     /// <summary>Whether the very template is in its place, as what another one needed, or from an earlier time.</summary>
-    private bool IsThere(ArchiveReader reader) => !options.Force && Directory.Exists(_folder) && IsTemplate(Place(reader, 0), reader.Templates[0].Id);
+    private bool IsThere(ArchiveReader reader) =>
+        !options.Force && Directory.Exists(_folder) && IsTemplate(Place(reader, 0), reader.Templates[0].Id);
 
     /// <summary>Finds out which templates are there already: of those that others need, only what is missing is written.</summary>
     /// <returns>The path of each that is there; null: it is to be written.</returns>
@@ -109,7 +110,8 @@ internal sealed class TemplateImport(string archive, TemplateImportOptions optio
             }
 
             string place = Place(reader, i);
-            TemplateFolder folder = new(place, i == 0 && options.Force && Directory.Exists(place), reader.Mode | FilePermissions.S_IRUSR, calls);
+            TemplateFolder folder = new(
+                place, i == 0 && options.Force && Directory.Exists(place), reader.Mode | FilePermissions.S_IRUSR, calls);
             unpacked.Add(new Unpacked(folder, new TemplateWriter(folder, place), reader.Templates[i], []));
             TemplatePlace.CheckFileSystem(folder.Path, place, calls);
             unpacked[i]!.Writer.WriteState(state);
@@ -151,7 +153,8 @@ internal sealed class TemplateImport(string archive, TemplateImportOptions optio
         cancellation.ThrowIfCancellationRequested();
         for (int i = unpacked.Count - 1; i >= 0; i--)
         {
-            if (unpacked[i] is { } template && !template.Folder.Commit(replace: i == 0 && options.Force) && (i == 0 || Find(written[i]!.Id) is null))
+            if (unpacked[i] is { } template && !template.Folder.Commit(replace: i == 0 && options.Force)
+                && (i == 0 || Find(written[i]!.Id) is null))
             {
                 throw TemplatePlace.InUse(template.Target, "something that came there meanwhile");
             }
@@ -171,7 +174,8 @@ internal sealed class TemplateImport(string archive, TemplateImportOptions optio
 
     private static GuestTemplate Finish(Unpacked template, string? parent, CancellationToken cancellation)
     {
-        GuestTemplate described = template.Template with { Parent = parent is null ? null : new TemplateParent(parent, template.Template.Parent!.Id) };
+        GuestTemplate described =
+            template.Template with { Parent = parent is null ? null : new TemplateParent(parent, template.Template.Parent!.Id) };
         GuestTemplate written = template.Writer.Finish(described, template.Files, _ => true, cancellation);
         TemplateWriter.Verify(written, template.Files, cancellation);
         TemplateSource.CheckFiles(template.Folder.Path);
@@ -182,7 +186,8 @@ internal sealed class TemplateImport(string archive, TemplateImportOptions optio
 
     /// <summary>A template in the folder that guests can start from, by its id.</summary>
     private string? Find(Guid id) => !Directory.Exists(_folder) ? null
-        : GuestTemplates.List(_folder).Where(report => report.Template?.Id == id).Select(report => report.Path).FirstOrDefault(path => IsTemplate(path, id));
+        : GuestTemplates.List(_folder).Where(report => report.Template?.Id == id).Select(report => report.Path)
+            .FirstOrDefault(path => IsTemplate(path, id));
 
     private static bool IsTemplate(string path, Guid id) =>
         GuestTemplates.Exists(path) && GuestTemplates.Test(path) is { IsValid: true } report && report.Template!.Id == id;

@@ -42,7 +42,8 @@ internal sealed class TemplateWriter(TemplateFolder folder, string target)
             });
         }
 
-        GuestTemplate written = TemplatePart.Put(template, parts) with { Path = target, FormatVersion = (int)TemplateManifest.VersionFor(template) };
+        GuestTemplate written =
+            TemplatePart.Put(template, parts) with { Path = target, FormatVersion = (int)TemplateManifest.VersionFor(template) };
         RandomAccess.Write(folder.CreateFile(TemplateSource.ManifestFile), TemplateManifest.From(written).ToJson(), 0);
         folder.Seal();
         return written;

@@ -55,7 +55,9 @@ public sealed partial class CopyGuestItemCommand : PsVmCmdlet
         Copy(
             guests,
             guest => $"Copy '{hostPath}' to '{path}' in guest '{guest}'",
-            guest => isFolder ? host.Agents.CopyFolderToAsync(guest, from, path, cancellation) : OfFile(host.Agents.CopyToAsync(guest, hostPath, path, cancellation)),
+            guest => isFolder
+                ? host.Agents.CopyFolderToAsync(guest, from, path, cancellation)
+                : OfFile(host.Agents.CopyToAsync(guest, hostPath, path, cancellation)),
             (hostPath, path),
             host,
             output,
@@ -79,7 +81,9 @@ public sealed partial class CopyGuestItemCommand : PsVmCmdlet
             string found = guests.Count > 1 ? $"{guests.Count} guests for one place of the host" : $"the folder '{guestPath}'";
             throw new CmdletException(
                 ModuleErrorIds.CopyPathInvalid,
-                recurses ? $"Expected a file or a folder with a name, of one guest, found {found}." : $"Expected a file of one guest, found {found}.",
+                recurses
+                    ? $"Expected a file or a folder with a name, of one guest, found {found}."
+                    : $"Expected a file of one guest, found {found}.",
                 guestPath,
                 "Name the file, or the folder with -Recurse, and copy from each guest to a place of its own: Get-Guest web-* | % { Copy-GuestItem \"$($_.Name):/path\" \"./$($_.Name)\" }.");
         }

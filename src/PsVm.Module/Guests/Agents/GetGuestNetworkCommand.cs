@@ -11,7 +11,8 @@ public sealed class GetGuestNetworkCommand : GuestCmdlet
 {
     private readonly List<GuestReference> _guests = [];
 
-    internal static void Run(IReadOnlyList<GuestReference> guests, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) => AgentWorks.ForEach(
+    internal static void Run(IReadOnlyList<GuestReference> guests, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        AgentWorks.ForEach(
         guests,
         AgentWorks.Throttle,
         guest => host.Agents.GetNetworkAsync(guest, cancellation),

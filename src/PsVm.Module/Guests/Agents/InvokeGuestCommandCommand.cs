@@ -123,7 +123,9 @@ public sealed class InvokeGuestCommandCommand : PsVmCmdlet
     private static CmdletException Failed(GuestCommandResult result)
     {
         string found = result.Signal is { } signal ? $"signal {signal}" : $"exit code {result.ExitCode}";
-        string said = result.StdErr.Split('\n', StringSplitOptions.RemoveEmptyEntries) is [.., string last] ? $": {(last.Length > 200 ? last[..200] : last)}" : "";
+        string said = result.StdErr.Split('\n', StringSplitOptions.RemoveEmptyEntries) is [.., string last]
+            ? $": {(last.Length > 200 ? last[..200] : last)}"
+            : "";
         return new CmdletException(
             ModuleErrorIds.GuestCommandFailed, $"Expected the command in guest '{result.Guest}' to end with exit code 0, found {found}{said}.", result.Guest);
     }

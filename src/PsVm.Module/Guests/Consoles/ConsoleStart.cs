@@ -3,7 +3,9 @@ namespace PsVm.Module.Guests.Consoles;
 /// <summary>Where in the text that a console holds a receive begins.</summary>
 internal static class ConsoleStart
 {
-    /// <summary>The position of the first of the last lines, and of the first line that has something from a time on, whichever is later.</summary>
+    /// <summary>
+    /// The position of the first of the last lines, and of the first line that has something from a time on, whichever is later.
+    /// </summary>
     /// <param name="held">All that the console holds.</param>
     /// <param name="tail">How many lines; what follows the last line feed is one. Null: all.</param>
     /// <param name="since">The time; null: any.</param>

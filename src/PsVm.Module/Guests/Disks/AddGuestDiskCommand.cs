@@ -20,7 +20,8 @@ public sealed class AddGuestDiskCommand : GuestCmdlet
         IEnumerable<GuestReference> guests, GuestDiskOptions[] disks, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(guests, output, guest => CmdletWorks.ForEach(disks, output, disk =>
         {
-            if (output.ShouldProcess(() => $"Add disk '{disk.Path}' to guest '{guest}'", () => host.Disks.CheckAdd(guest, disk, cancellation)))
+            if (output.ShouldProcess(
+                () => $"Add disk '{disk.Path}' to guest '{guest}'", () => host.Disks.CheckAdd(guest, disk, cancellation)))
             {
                 output.WriteObject(host.Disks.Add(guest, disk, cancellation));
             }

@@ -36,7 +36,8 @@ public abstract class GuestDiskCmdlet : GuestCmdlet
         CmdletWorks.ForEach(guests, output, guest =>
         {
             IReadOnlyList<GuestDisk> disks = host.GetDisks(guest, cancellation);
-            foreach (string missing in names.Where(name => !NamePattern.IsPattern(name) && !disks.Any(disk => NamePattern.Matches(name, disk.Name))))
+            foreach (string missing in names.Where(
+                name => !NamePattern.IsPattern(name) && !disks.Any(disk => NamePattern.Matches(name, disk.Name))))
             {
                 check(guest, missing);
             }

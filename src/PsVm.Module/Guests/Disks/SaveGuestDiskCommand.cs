@@ -19,7 +19,8 @@ public sealed class SaveGuestDiskCommand : GuestDiskCmdlet
             (guest, disk) =>
             {
                 LatestStep step = new();
-                using ProgressTicker progress = new(output, elapsed => step.At($"Saving disk '{disk.Name}' of guest '{disk.Guest}'", elapsed));
+                using ProgressTicker progress = new(
+                    output, elapsed => step.At($"Saving disk '{disk.Name}' of guest '{disk.Guest}'", elapsed));
                 output.WriteObject(host.Disks.Save(guest, disk.Name, step, cancellation));
             },
             host,

@@ -11,8 +11,8 @@ namespace PsVm.Module.Guests.Networks;
 public sealed class AddGuestNetworkAdapterCommand : GuestCmdlet
 {
     /// <summary>
-    /// Network adapters: <c>Hub</c>, <c>Hub:NAME</c>, <c>Passt</c> or <c>Tap:DEVICE</c>, or dictionaries with Backend, Name, Hub, Device, Mac, Mtu and
-    /// Forward.
+    /// Network adapters: <c>Hub</c>, <c>Hub:NAME</c>, <c>Passt</c> or <c>Tap:DEVICE</c>, or dictionaries with Backend, Name, Hub, Device,
+    /// Mac, Mtu and Forward.
     /// </summary>
     [Parameter(Mandatory = true, Position = 1)]
     [ValidateNotNullOrEmpty]

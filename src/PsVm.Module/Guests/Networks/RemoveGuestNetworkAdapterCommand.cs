@@ -22,7 +22,8 @@ public sealed class RemoveGuestNetworkAdapterCommand : GuestCmdlet
         CmdletWorks.ForEach(guests, output, guest =>
         {
             string[] adapters = [.. host.Get(guest, cancellation).Networks.Select(adapter => adapter.Name)];
-            foreach (string missing in names.Where(name => !NamePattern.IsPattern(name) && !adapters.Any(adapter => NamePattern.Matches(name, adapter))))
+            foreach (string missing in names.Where(
+                name => !NamePattern.IsPattern(name) && !adapters.Any(adapter => NamePattern.Matches(name, adapter))))
             {
                 host.Networks.CheckRemove(guest, missing, cancellation);
             }

@@ -35,8 +35,8 @@ public sealed class NewGuestPoolCommand : TemplateStartCmdlet
     public SwitchParameter Grow { get; set; }
 
     /// <summary>
-    /// Who each clone that is taken is, unless who takes it says so, as its agent sees to it: as that of Start-Guest; {0} of HostName is the number of the
-    /// take, from 1 on.
+    /// Who each clone that is taken is, unless who takes it says so, as its agent sees to it: as that of Start-Guest; {0} of HostName is
+    /// the number of the take, from 1 on.
     /// </summary>
     [Parameter]
     [ValidateNotNull]

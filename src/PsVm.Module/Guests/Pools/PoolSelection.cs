@@ -6,7 +6,9 @@ namespace PsVm.Module.Guests.Pools;
 /// <summary>Finds the pools that operators mean.</summary>
 internal static class PoolSelection
 {
-    /// <summary>The pools that are meant, each once, in the order in which they are named; those of a pattern in the order in which they were made.</summary>
+    /// <summary>
+    /// The pools that are meant, each once, in the order in which they are named; those of a pattern in the order in which they were made.
+    /// </summary>
     /// <param name="wanted">Names or patterns.</param>
     /// <param name="pools">Where the pools are.</param>
     /// <param name="output">An error goes there for each name that no pool has; a pattern may match none.</param>

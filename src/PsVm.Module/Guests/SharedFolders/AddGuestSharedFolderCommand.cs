@@ -10,7 +10,9 @@ namespace PsVm.Module.Guests.SharedFolders;
 [OutputType(typeof(GuestSharedFolder))]
 public sealed class AddGuestSharedFolderCommand : GuestCmdlet
 {
-    /// <summary>Folders: paths, with <c>:TAG</c> and <c>:ro</c> behind them where wanted, or dictionaries with Path, Tag and ReadOnly.</summary>
+    /// <summary>
+    /// Folders: paths, with <c>:TAG</c> and <c>:ro</c> behind them where wanted, or dictionaries with Path, Tag and ReadOnly.
+    /// </summary>
     [Parameter(Mandatory = true, Position = 1)]
     [ValidateNotNullOrEmpty]
     [SharedFolders]
@@ -20,7 +22,8 @@ public sealed class AddGuestSharedFolderCommand : GuestCmdlet
         IEnumerable<GuestReference> guests, GuestSharedFolderOptions[] folders, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(guests, output, guest => CmdletWorks.ForEach(folders, output, folder =>
         {
-            string what = $"Share folder '{folder.Path}' with guest '{guest}'{(folder.ReadOnly ? ", which may not write it" : string.Empty)}";
+            string what =
+                $"Share folder '{folder.Path}' with guest '{guest}'{(folder.ReadOnly ? ", which may not write it" : string.Empty)}";
             if (output.ShouldProcess(() => what, () => host.SharedFolders.CheckAdd(guest, folder, cancellation)))
             {
                 output.WriteObject(host.SharedFolders.Add(guest, folder, cancellation));

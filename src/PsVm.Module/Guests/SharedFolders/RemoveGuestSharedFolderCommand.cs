@@ -22,7 +22,8 @@ public sealed class RemoveGuestSharedFolderCommand : GuestCmdlet
         CmdletWorks.ForEach(guests, output, guest =>
         {
             IReadOnlyList<GuestSharedFolder> folders = host.SharedFolders.Get(guest, cancellation);
-            foreach (string missing in tags.Where(tag => !NamePattern.IsPattern(tag) && !folders.Any(folder => NamePattern.Matches(tag, folder.Tag))))
+            foreach (string missing in tags.Where(
+                tag => !NamePattern.IsPattern(tag) && !folders.Any(folder => NamePattern.Matches(tag, folder.Tag))))
             {
                 host.SharedFolders.CheckRemove(guest, missing, cancellation);
             }

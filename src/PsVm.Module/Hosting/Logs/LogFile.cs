@@ -6,9 +6,9 @@ namespace PsVm.Module.Hosting.Logs;
 
 /// <summary>A file that lines are appended to, for one cmdlet or guest. Safe from any thread.</summary>
 /// <remarks>
-/// A line is one write to a file that was opened to append, which .NET cannot do, so that lines of other guests, sessions and processes stay
-/// whole beside it. The file is opened for each, by the path that an operator gave: it may be rotated. Sources: open(2), O_APPEND; pwrite(2),
-/// which then appends whatever the offset. Numbers are those of 64-bit Linux with the generic ABI.
+/// A line is one write to a file that was opened to append, which .NET cannot do, so that lines of other guests, sessions and processes
+/// stay whole beside it. The file is opened for each, by the path that an operator gave: it may be rotated. Sources: open(2), O_APPEND;
+/// pwrite(2), which then appends whatever the offset. Numbers are those of 64-bit Linux with the generic ABI.
 /// </remarks>
 internal sealed partial class LogFile
 {
@@ -52,7 +52,8 @@ internal sealed partial class LogFile
             string? failure = Write(_endsInLine ? json : (byte[])[(byte)'\n', .. json]);
             if (failure is not null && !_hasFailed)
             {
-                (_hasFailed, _failure) = (true, $"Expected to append to the log '{Path}', found: {failure.TrimEnd('.')}. Lines of it are lost.");
+                (_hasFailed, _failure) =
+                    (true, $"Expected to append to the log '{Path}', found: {failure.TrimEnd('.')}. Lines of it are lost.");
             }
         }
     }

@@ -25,7 +25,8 @@ internal sealed record LogLine(DateTimeOffset Time, string Level, string Categor
     };
 
     /// <summary>An error of a cmdlet.</summary>
-    public static LogLine Of(string cmdlet, PsVmException error) => new(DateTimeOffset.UtcNow, "Error", cmdlet, error.ErrorId, error.Message)
+    public static LogLine Of(string cmdlet, PsVmException error) =>
+        new(DateTimeOffset.UtcNow, "Error", cmdlet, error.ErrorId, error.Message)
     {
         Values = new Dictionary<string, object?>
         {

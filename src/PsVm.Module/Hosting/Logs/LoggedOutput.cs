@@ -2,7 +2,9 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Hosting.Logs;
 
-/// <summary>An output whose errors, warnings and texts, and what it asked before it was done, are also appended to a log (-LogPath).</summary>
+/// <summary>
+/// An output whose errors, warnings and texts, and what it asked before it was done, are also appended to a log (-LogPath).
+/// </summary>
 /// <param name="output">The output.</param>
 /// <param name="log">The log.</param>
 /// <param name="cmdlet">Who says it.</param>

@@ -7,7 +7,9 @@ using PsVm.Memory.Tests.Support;
 
 namespace PsVm.Machine.Tests.Devices.Disks;
 
-/// <summary>What guests write over images, in files and in memory: what is kept, what is refused, and what a killed process leaves.</summary>
+/// <summary>
+/// What guests write over images, in files and in memory: what is kept, what is refused, and what a killed process leaves.
+/// </summary>
 public sealed class FileOverlayTests : IDisposable
 {
     /// <summary>What the helper process is told to write an overlay until it is killed.</summary>
@@ -102,7 +104,9 @@ public sealed class FileOverlayTests : IDisposable
         writer.Kill();
         string rest = writer.StandardOutput.ReadToEnd();
         writer.WaitForExit();
-        flushed = rest.Split('\n', StringSplitOptions.RemoveEmptyEntries) is [.., var last] && rest.EndsWith('\n') ? int.Parse(last, null) : flushed;
+        flushed = rest.Split('\n', StringSplitOptions.RemoveEmptyEntries) is [.., var last] && rest.EndsWith('\n')
+            ? int.Parse(last, null)
+            : flushed;
 
         using Disk disk = Open(DiskOverlay.File);
         for (int i = 0; i <= flushed; i++)
@@ -194,8 +198,12 @@ public sealed class FileOverlayTests : IDisposable
         string[] wrong = [Path.Combine(_folder.Path, "none", "overlay"), _folder.Path];
         Assert.All(wrong, path =>
         {
-            Assert.Equal(GuestErrorIds.DiskOverlayNotOpened, Assert.Throws<GuestException>(() => OverlayFile.Open(path, image.Identity, false, ReadNothing)).ErrorId);
-            Assert.Equal(GuestErrorIds.DiskOverlayNotOpened, Assert.Throws<GuestException>(() => OverlayFile.Check(path, image.Identity, false)).ErrorId);
+            Assert.Equal(
+                GuestErrorIds.DiskOverlayNotOpened,
+                Assert.Throws<GuestException>(() => OverlayFile.Open(path, image.Identity, false, ReadNothing)).ErrorId);
+            Assert.Equal(
+                GuestErrorIds.DiskOverlayNotOpened,
+                Assert.Throws<GuestException>(() => OverlayFile.Check(path, image.Identity, false)).ErrorId);
         });
         OverlayFile.Check(Overlay + "2", image.Identity, isClone: true);
         Assert.False(File.Exists(Overlay + "2"));
@@ -210,7 +218,9 @@ public sealed class FileOverlayTests : IDisposable
         }
 
         using DiskFile image = DiskFile.Open(Image, write: false);
-        Assert.Equal(GuestErrorIds.DiskOverlayMismatch, Assert.Throws<GuestException>(() => OverlayFile.Check(Overlay, image.Identity, true)).ErrorId);
+        Assert.Equal(
+            GuestErrorIds.DiskOverlayMismatch,
+            Assert.Throws<GuestException>(() => OverlayFile.Check(Overlay, image.Identity, true)).ErrorId);
         Assert.Equal(
             GuestErrorIds.DiskOverlayMismatch, Assert.Throws<GuestException>(() => OverlayFile.Open(Overlay, image.Identity, true, ReadNothing)).ErrorId);
         OverlayFile.Check(Overlay, image.Identity, isClone: false);

@@ -81,7 +81,8 @@ public sealed class SealedOverlayTests : IDisposable
     {
         GuestTemplate template = new()
         {
-            Path = _folder.Path, Guest = "g", MachineType = "virt-1.3", Board = "virt", Isa = "i", Boot = "b", Disks = [Described(MakeLayer)],
+            Path = _folder.Path, Guest = "g", MachineType = "virt-1.3", Board = "virt", Isa = "i", Boot = "b",
+            Disks = [Described(MakeLayer)],
         };
         TemplateDiskLayers layers = new(template);
 
@@ -93,7 +94,9 @@ public sealed class SealedOverlayTests : IDisposable
         second.Dispose();
         using DiskLayer third = layers.Hold(template.Disks[0], verify: false, CancellationToken.None)!;
         Assert.NotSame(first, third);
-        Assert.Equal(GuestErrorIds.DiskInUse, Assert.Throws<GuestException>(() => DiskFile.Open(template.Disks[0].Written!.File, write: true)).ErrorId);
+        Assert.Equal(
+            GuestErrorIds.DiskInUse,
+            Assert.Throws<GuestException>(() => DiskFile.Open(template.Disks[0].Written!.File, write: true)).ErrorId);
         Assert.Null(layers.Hold(template.Disks[0] with { Name = "other" }, verify: false, CancellationToken.None));
     }
 
@@ -107,7 +110,8 @@ public sealed class SealedOverlayTests : IDisposable
             Identity = new FileIdentity(0, 0, Size, 0),
             Written = new TemplateDiskFile
             {
-                File = made.Path, Bytes = DiskLayer.CountBytes(file), Identity = made.Identity!.Value, Digest = PsVm.Memory.Copying.RamDigest.Of(file),
+                File = made.Path, Bytes = DiskLayer.CountBytes(file), Identity = made.Identity!.Value,
+                Digest = PsVm.Memory.Copying.RamDigest.Of(file),
             },
         };
     }

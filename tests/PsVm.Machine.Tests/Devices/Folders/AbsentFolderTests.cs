@@ -10,7 +10,9 @@ public sealed class AbsentFolderTests
     public void It_agrees_on_a_version_refuses_to_be_mounted_and_is_stale()
     {
         using AbsentFolder folder = new();
-        Assert.Equal([21, 0, 0, 0, 101, 1, 0, 0, 16, 0, 0, 8, 0, .. "9P2000.L"u8], Ask(folder, [21, 0, 0, 0, 100, 1, 0, 0, 16, 0, 0, 8, 0, .. "9P2000.L"u8]));
+        Assert.Equal(
+            [21, 0, 0, 0, 101, 1, 0, 0, 16, 0, 0, 8, 0, .. "9P2000.L"u8],
+            Ask(folder, [21, 0, 0, 0, 100, 1, 0, 0, 16, 0, 0, 8, 0, .. "9P2000.L"u8]));
         Assert.Equal([11, 0, 0, 0, 7, 2, 0, 5, 0, 0, 0], Ask(folder, [7, 0, 0, 0, 104, 2, 0]));
         Assert.Equal([11, 0, 0, 0, 7, 3, 0, 116, 0, 0, 0], Ask(folder, [7, 0, 0, 0, 110, 3, 0]));
         Assert.Equal([7, 0, 0, 0, 109, 4, 0], Ask(folder, [9, 0, 0, 0, 108, 4, 0, 9, 0]));
@@ -59,7 +61,8 @@ public sealed class AbsentFolderTests
         Refused(state => state.Names.Add(new SavedName(0, [.. "a"u8], 0, 1, -1)));
         Refused(state => state.Fids.Add(new SavedFid(1, 1, false, 0)));
         Refused(state => state.Fids.AddRange([new SavedFid(1, 0, false, 0), new SavedFid(1, 0, false, 0)]));
-        Assert.Throws<InvalidDataException>(() => new FolderState().Transfer(new StateStream(new byte[] { 0, 0, 0, 0, 255, 255, 255, 255 })));
+        Assert.Throws<InvalidDataException>(
+            () => new FolderState().Transfer(new StateStream(new byte[] { 0, 0, 0, 0, 255, 255, 255, 255 })));
     }
 
     private static void Refused(Action<FolderState> spoil)
@@ -78,7 +81,8 @@ public sealed class AbsentFolderTests
         stream.TransferCount(state.Names.Count, 1);
         foreach (SavedName name in state.Names)
         {
-            (uint parent, byte[] bytes, byte type, ulong identity, long told) = ((uint)name.Parent, name.Name, name.Type, name.Identity, name.ToldSize);
+            (uint parent, byte[] bytes, byte type, ulong identity, long told) =
+                ((uint)name.Parent, name.Name, name.Type, name.Identity, name.ToldSize);
             stream.Transfer(ref parent);
             stream.Transfer(ref bytes);
             stream.Transfer(ref type);

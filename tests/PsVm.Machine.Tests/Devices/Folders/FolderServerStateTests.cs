@@ -88,10 +88,12 @@ public sealed class FolderServerStateTests : IDisposable
     [Fact]
     public void More_than_a_guest_may_have_and_messages_that_none_agrees_to_are_refused()
     {
-        using FolderServer small = FolderServer.Open(_folder.Path, isReadOnly: false, SharedFolderOwners.Host, new FolderLimits(MostFids: 3));
+        using FolderServer small = FolderServer.Open(
+            _folder.Path, isReadOnly: false, SharedFolderOwners.Host, new FolderLimits(MostFids: 3));
         Assert.Throws<InvalidDataException>(() => small.Transfer(new StateStream(Saved(_server))));
         Assert.Equal((0, 0, 0), small.Counts);
-        using FolderServer narrow = FolderServer.Open(_folder.Path, isReadOnly: false, SharedFolderOwners.Host, new FolderLimits(MostNames: 2));
+        using FolderServer narrow = FolderServer.Open(
+            _folder.Path, isReadOnly: false, SharedFolderOwners.Host, new FolderLimits(MostNames: 2));
         Assert.Throws<InvalidDataException>(() => narrow.Transfer(new StateStream(Saved(_server))));
         Assert.Equal((0, 0, 0), narrow.Counts);
 

@@ -20,7 +20,9 @@ public sealed class FrameOffloadsTests
                 ReadOnlySpan<byte> some = bytes.AsSpan(start, Math.Min(length, bytes.Length - start));
                 ushort expected = (ushort)~TestFrames.Sum(some);
                 ushort found = BinaryPrimitives.ReverseEndianness(InternetChecksum.Finish(InternetChecksum.Add(some)));
-                Assert.True(expected == found || (expected | found) == 0xffff, $"{length} bytes at {start}: expected {expected:x4}, found {found:x4}");
+                Assert.True(
+                    expected == found || (expected | found) == 0xffff,
+                    $"{length} bytes at {start}: expected {expected:x4}, found {found:x4}");
             }
         }
     }
@@ -169,7 +171,8 @@ public sealed class FrameOffloadsTests
         int cut = 0;
         for (int round = 0; round < 20_000; round++)
         {
-            byte[] packet = TestFrames.Tcp(random.Next(2) == 0, random.Next(300), (ushort)random.Next(20, 100), random.Next(11) * 4, random.Next(2) == 0);
+            byte[] packet = TestFrames.Tcp(
+                random.Next(2) == 0, random.Next(300), (ushort)random.Next(20, 100), random.Next(11) * 4, random.Next(2) == 0);
             for (int changes = random.Next(4); changes > 0; changes--)
             {
                 packet[random.Next(Math.Min(packet.Length, 90))] = (byte)random.Next(256);

@@ -52,7 +52,8 @@ public sealed class PasstNetworkTests
                 passt.Kill();
             }
 
-            Assert.True(SpinWait.SpinUntil(() => network is { Fault: null, ProcessId: { } other } && other != process, s_patience), network.Fault);
+            Assert.True(
+                SpinWait.SpinUntil(() => network is { Fault: null, ProcessId: { } other } && other != process, s_patience), network.Fault);
             Assert.Equal("another program has it", forward.WhyNot());
         }
 

@@ -123,7 +123,8 @@ public sealed class PasstSessionTests : IDisposable
     public void The_end_that_another_process_gets_waits_for_room()
     {
         const int nonBlocking = 0x800; // O_NONBLOCK
-        string line = File.ReadLines($"/proc/self/fdinfo/{(int)_other.Handle.DangerousGetHandle()}").Single(line => line.StartsWith("flags:", StringComparison.Ordinal));
+        string line = File.ReadLines($"/proc/self/fdinfo/{(int)_other.Handle.DangerousGetHandle()}")
+            .Single(line => line.StartsWith("flags:", StringComparison.Ordinal));
         Assert.Equal(0, Convert.ToInt32(line[6..].Trim(), 8) & nonBlocking);
     }
 

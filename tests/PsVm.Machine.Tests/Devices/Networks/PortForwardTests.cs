@@ -56,6 +56,7 @@ public sealed class PortForwardTests
         PortForward taken = new(type == SocketType.Dgram, IPAddress.Loopback, (ushort)((IPEndPoint)socket.LocalEndPoint!).Port, 80);
 
         Assert.Equal("another program has it", taken.WhyNot());
-        Assert.Contains("no address 192.0.2.254", (taken with { Address = IPAddress.Parse("192.0.2.254") }).WhyNot(), StringComparison.Ordinal);
+        Assert.Contains(
+            "no address 192.0.2.254", (taken with { Address = IPAddress.Parse("192.0.2.254") }).WhyNot(), StringComparison.Ordinal);
     }
 }

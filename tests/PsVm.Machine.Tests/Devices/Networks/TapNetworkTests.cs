@@ -92,7 +92,9 @@ public sealed class TapNetworkTests : IDisposable
 
         // Something else of the name is told, and not taken.
         Assert.Equal(0, IpCommand.Run("tuntap", "add", "dev", _device, "mode", "tun").ExitCode);
-        Assert.True(SpinWait.SpinUntil(() => network.Fault?.Contains("which is a TUN device", StringComparison.Ordinal) == true, s_patience), network.Fault);
+        Assert.True(
+            SpinWait.SpinUntil(() => network.Fault?.Contains("which is a TUN device", StringComparison.Ordinal) == true, s_patience),
+            network.Fault);
         Assert.Equal(0, network.Restarts);
         IpCommand.Run("link", "delete", _device);
 

@@ -42,10 +42,14 @@ public sealed class DetachedDeviceTests
         SpinWait.SpinUntil(() => ring.Returned == 3, TimeSpan.FromSeconds(30));
 
         byte[] answer = slot.Ram.Read(Buffer + 0x100, 32);
-        Assert.Equal((3, 16, -107), (ring.Returned, BinaryPrimitives.ReadInt32LittleEndian(answer), BinaryPrimitives.ReadInt32LittleEndian(answer.AsSpan(4))));
+        Assert.Equal(
+            (3, 16, -107),
+            (ring.Returned, BinaryPrimitives.ReadInt32LittleEndian(answer), BinaryPrimitives.ReadInt32LittleEndian(answer.AsSpan(4))));
         Assert.Equal(0x1122_3344_5566_7788ul, BinaryPrimitives.ReadUInt64LittleEndian(answer.AsSpan(8)));
         Assert.Equal(new byte[16], answer[16..]);
-        Assert.Equal("src", System.Text.Encoding.UTF8.GetString([.. Enumerable.Range(0, 3).Select(at => (byte)slot.Device.Read((ulong)(0x100 + at), 1))]));
+        Assert.Equal(
+            "src",
+            System.Text.Encoding.UTF8.GetString([.. Enumerable.Range(0, 3).Select(at => (byte)slot.Device.Read((ulong)(0x100 + at), 1))]));
     }
 
     [Fact]
@@ -85,7 +89,8 @@ public sealed class DetachedDeviceTests
         next.Device.Transfer(new StateStream(clone.Save()));
         Assert.Equal(config[7], (byte)next.Device.Read(0x107, 1));
 
-        ushort Request(ulong number) => ring.Chain((Buffer + (number * 0x1000), 16, false), (Buffer + (number * 0x1000) + 0x10, 512 - 16 + 1, true));
+        ushort Request(ulong number) =>
+            ring.Chain((Buffer + (number * 0x1000), 16, false), (Buffer + (number * 0x1000) + 0x10, 512 - 16 + 1, true));
     }
 
     [Fact]

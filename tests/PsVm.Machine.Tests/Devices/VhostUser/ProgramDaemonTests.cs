@@ -39,6 +39,9 @@ public sealed class ProgramDaemonTests
     public void A_program_that_cannot_be_started_is_an_error()
     {
         using ProgramDaemon daemon = new("/none", _ => [], "nothing");
-        Assert.Contains("none for nothing", Assert.Throws<VhostException>(() => daemon.Connect(CancellationToken.None)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "none for nothing",
+            Assert.Throws<VhostException>(() => daemon.Connect(CancellationToken.None)).Message,
+            StringComparison.Ordinal);
     }
 }

@@ -126,7 +126,10 @@ public sealed class VhostFrontEndTests : IDisposable
         Assert.Equal([4096ul, 512], Numbers(_daemon.Last(VhostRequest.SetInflight).Content)[..2]);
         WaitUntil(() => _frontEnd!.State is { IsConnected: true, Losses: 1 } && _slot.Line);
         WaitUntil(() => Warnings().Length == 2);
-        Assert.Contains("disk 'd' has lost the daemon of the test: it has closed the connection; its requests wait", Warnings()[0], StringComparison.Ordinal);
+        Assert.Contains(
+            "disk 'd' has lost the daemon of the test: it has closed the connection; its requests wait",
+            Warnings()[0],
+            StringComparison.Ordinal);
         Assert.Contains("again", Warnings()[1], StringComparison.Ordinal);
     }
 
@@ -232,7 +235,8 @@ public sealed class VhostFrontEndTests : IDisposable
     public void A_daemon_that_cannot_do_what_is_needed_is_an_error(string request, string how, string expected)
     {
         int length = int.Parse(how.Split(' ')[0], null);
-        _daemon.Instead = message => $"{message.Request}" == request ? new(Enumerable.Repeat(how.EndsWith('1') ? (byte)1 : (byte)0, length).ToArray()) : null;
+        _daemon.Instead = message =>
+            $"{message.Request}" == request ? new(Enumerable.Repeat(how.EndsWith('1') ? (byte)1 : (byte)0, length).ToArray()) : null;
 
         Assert.Contains(expected, Assert.Throws<VhostException>(() => Open(s_little)).Message, StringComparison.Ordinal);
     }
@@ -245,7 +249,8 @@ public sealed class VhostFrontEndTests : IDisposable
     [InlineData("GetInflight", "no memory", "expected 1 byte to 16 MiB")]
     [InlineData("GetInflight", "too much memory", "expected 1 byte to 16 MiB")]
     [InlineData("SetQueueKick", "end", "closed the connection")]
-    public void A_daemon_that_goes_mad_at_the_hand_over_is_lost_and_the_next_one_gets_the_queues(string request, string how, string expected)
+    public void A_daemon_that_goes_mad_at_the_hand_over_is_lost_and_the_next_one_gets_the_queues(
+        string request, string how, string expected)
     {
         bool isMad = true;
         _daemon.Instead = message => $"{message.Request}" != request || !Volatile.Read(ref isMad) ? null : how switch
@@ -301,7 +306,8 @@ public sealed class VhostFrontEndTests : IDisposable
     {
         for (int i = 0; i < 20; i++)
         {
-            using FakeVhostDaemon daemon = new() { Instead = message => new(new byte[8], [.. Enumerable.Range(0, 8).Select(_ => File.OpenHandle(_file))]) };
+            using FakeVhostDaemon daemon =
+                new() { Instead = message => new(new byte[8], [.. Enumerable.Range(0, 8).Select(_ => File.OpenHandle(_file))]) };
             Assert.Throws<VhostException>(() => new VhostFrontEnd(daemon, VhostTraits.Block, "d", s_patience));
         }
 
@@ -325,7 +331,8 @@ public sealed class VhostFrontEndTests : IDisposable
         });
         _slot = new VirtioSlot((ram, port) =>
         {
-            Board = new VhostBoard(port, ram.Memory.Physical, [new VhostRegion(VirtioSlot.RamStart, VirtioSlot.RamSize, File.OpenHandle(_file), 4096)]);
+            Board = new VhostBoard(
+                port, ram.Memory.Physical, [new VhostRegion(VirtioSlot.RamStart, VirtioSlot.RamSize, File.OpenHandle(_file), 4096)]);
             return new VhostUserDevice(_frontEnd, Board, "d");
         });
         _frontEnd.Attach(Board!);

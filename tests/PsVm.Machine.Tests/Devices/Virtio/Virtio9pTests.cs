@@ -43,7 +43,8 @@ public sealed class Virtio9pTests : IDisposable
         _slot.Device.Write(VirtioDriver.FeaturesSelect, 0);
         Assert.Equal(1ul, _slot.Device.Read(0x10) & 1);
         Assert.Equal(3ul, _slot.Device.Read(0x100, 2));
-        Assert.Equal("src", Encoding.ASCII.GetString([.. Enumerable.Range(0, 3).Select(i => (byte)_slot.Device.Read(0x102 + (ulong)i, 1))]));
+        Assert.Equal(
+            "src", Encoding.ASCII.GetString([.. Enumerable.Range(0, 3).Select(i => (byte)_slot.Device.Read(0x102 + (ulong)i, 1))]));
 
         byte[] request = Message(Plain, 7, [100, 0, 0, 0, .. "body"u8]);
         (_, ulong answer) = Send(request, room: 200);
@@ -122,7 +123,9 @@ public sealed class Virtio9pTests : IDisposable
         Assert.Null(_ring.Take());
 
         _server.Go.Set();
-        Assert.Equal([slow, flush, flushOfFlush], new[] { _ring.WaitTaken().Head, _ring.WaitTaken().Head, _ring.WaitTaken().Head }.Select(head => (ushort)head));
+        Assert.Equal(
+            [slow, flush, flushOfFlush],
+            new[] { _ring.WaitTaken().Head, _ring.WaitTaken().Head, _ring.WaitTaken().Head }.Select(head => (ushort)head));
         Assert.Equal([7, 0, 0, 0, Flush + 1, 6, 0], _slot.Ram.Read(answer, 7));
         Assert.DoesNotContain(_server.Requests, request => request[4] == Flush);
     }

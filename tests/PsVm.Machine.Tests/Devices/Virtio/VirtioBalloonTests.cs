@@ -62,7 +62,18 @@ public sealed class VirtioBalloonTests : IDisposable
 
         foreach (uint queue in (ReadOnlySpan<uint>)[Inflate, Deflate])
         {
-            GiveFrames(rings[queue], queue, 0, 0x10000, FirstFrame - 1, FirstFrame + 255, Rom, Rom + 1, Rom + 16, uint.MaxValue - 1, uint.MaxValue);
+            GiveFrames(
+                rings[queue],
+                queue,
+                0,
+                0x10000,
+                FirstFrame - 1,
+                FirstFrame + 255,
+                Rom,
+                Rom + 1,
+                Rom + 16,
+                uint.MaxValue - 1,
+                uint.MaxValue);
         }
 
         Assert.Equal(["255+1"], _ram.Discards);
@@ -75,7 +86,10 @@ public sealed class VirtioBalloonTests : IDisposable
     {
         VirtioRing inflate = Start(Usual)[Inflate];
 
-        GiveFrames(inflate, Inflate, [.. Enumerable.Range(0, 250).Select(_ => FirstFrame), .. Enumerable.Range(100, 50).Select(page => FirstFrame + (uint)page)]);
+        GiveFrames(
+            inflate,
+            Inflate,
+            [.. Enumerable.Range(0, 250).Select(_ => FirstFrame), .. Enumerable.Range(100, 50).Select(page => FirstFrame + (uint)page)]);
 
         Assert.Equal(["0+1", "100+6"], _ram.Discards);
     }
@@ -274,7 +288,8 @@ public sealed class VirtioBalloonTests : IDisposable
         VirtioRing statistics = Start(Usual)[Third];
         Tell(statistics, (4, 1000), (6, 2000), (999, 1), (6, 3000), (5, ulong.MaxValue));
         BalloonStatistics told = Balloon.Statistics!;
-        Assert.Equal((1000L, 3000L, (long?)null), (told.Get(BalloonTag.Free), told.Get(BalloonTag.Available, 5000), told.Get(BalloonTag.Total)));
+        Assert.Equal(
+            (1000L, 3000L, (long?)null), (told.Get(BalloonTag.Free), told.Get(BalloonTag.Available, 5000), told.Get(BalloonTag.Total)));
         Assert.Null(told.Get(BalloonTag.Available, 2999));
         Assert.Null(told.Get(BalloonTag.Caches));
         Assert.Null(statistics.Take());
@@ -330,7 +345,8 @@ public sealed class VirtioBalloonTests : IDisposable
         return ring;
     }
 
-    private void Give(VirtioRing ring, uint queue, params uint[] pages) => GiveFrames(ring, queue, [.. pages.Select(page => FirstFrame + page)]);
+    private void Give(VirtioRing ring, uint queue, params uint[] pages) =>
+        GiveFrames(ring, queue, [.. pages.Select(page => FirstFrame + page)]);
 
     private void GiveFrames(VirtioRing ring, uint queue, params uint[] frames)
     {

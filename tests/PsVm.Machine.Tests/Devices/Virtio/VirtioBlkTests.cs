@@ -149,7 +149,8 @@ public sealed class VirtioBlkTests : IDisposable
 
         Assert.Equal(BlockDriver.Ok, driver.ReadSectors(0, Sector).Status);
         Assert.Equal(BlockDriver.IoError, driver.ReadSectors(Size / Sector / 2, Sector).Status);
-        Assert.Equal(BlockDriver.IoError, driver.Do(BlockDriver.Write, Size / Sector / 2, new byte[Sector])); // the rest of its block cannot be had
+        // The rest of its block cannot be had.
+        Assert.Equal(BlockDriver.IoError, driver.Do(BlockDriver.Write, Size / Sector / 2, new byte[Sector]));
         Assert.Equal(BlockDriver.Ok, driver.Do(BlockDriver.Write, Size / Sector / 2, new byte[4096]));
         Assert.Contains("has shrunk", _disk!.Counts.LastFailure, StringComparison.Ordinal);
         Assert.Equal(2, _disk.Counts.Failures);
@@ -208,7 +209,9 @@ public sealed class VirtioBlkTests : IDisposable
                 Assert.Contains(begun, one => one.Request.Head == head);
             }
 
-            Assert.All(begun, one => Assert.Equal(content.AsSpan((int)one.Sector * Sector, 2048).ToArray(), _slot!.Ram.Read(one.Request.Data, 2048)));
+            Assert.All(
+                begun,
+                one => Assert.Equal(content.AsSpan((int)one.Sector * Sector, 2048).ToArray(), _slot!.Ram.Read(one.Request.Data, 2048)));
         }
     }
 
@@ -265,7 +268,8 @@ public sealed class VirtioBlkTests : IDisposable
         byte[] state = _slot!.Save();
         using Disk larger = new("root", 2 * Size, isReadOnly: false, null, MemoryOverlay.Maker());
         using VirtioSlot other = new(port => new VirtioBlk(port, larger));
-        Assert.Contains("a disk of 1048576 bytes", Assert.Throws<InvalidDataException>(() => other.Restore(state)).Message, StringComparison.Ordinal);
+        Assert.Contains(
+            "a disk of 1048576 bytes", Assert.Throws<InvalidDataException>(() => other.Restore(state)).Message, StringComparison.Ordinal);
 
         // A block beyond the disk, one twice.
         using Disk two = new("root", Size, isReadOnly: false, null, MemoryOverlay.Maker());
@@ -277,7 +281,10 @@ public sealed class VirtioBlkTests : IDisposable
         {
             byte[] wrong = [.. right];
             wrong[at] = value;
-            Assert.Contains("block ", Assert.Throws<InvalidDataException>(() => two.Transfer(new StateStream(wrong))).Message, StringComparison.Ordinal);
+            Assert.Contains(
+                "block ",
+                Assert.Throws<InvalidDataException>(() => two.Transfer(new StateStream(wrong))).Message,
+                StringComparison.Ordinal);
         }
     }
 

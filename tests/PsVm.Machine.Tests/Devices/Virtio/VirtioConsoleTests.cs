@@ -94,7 +94,8 @@ public sealed class VirtioConsoleTests : IDisposable
 
         byte[] all = new byte[41 * (64 << 10)];
         int read = 0;
-        Assert.True(SpinWait.SpinUntil(() => (read += Agent.Read(all.AsSpan(read))) >= 40 * (64 << 10), TimeSpan.FromSeconds(30)), $"{read} bytes");
+        Assert.True(
+            SpinWait.SpinUntil(() => (read += Agent.Read(all.AsSpan(read))) >= 40 * (64 << 10), TimeSpan.FromSeconds(30)), $"{read} bytes");
         Assert.Equal(40, ring.Returned);
         Assert.Equal(40 * (64 << 10), read);
     }
@@ -282,7 +283,9 @@ public sealed class VirtioConsoleTests : IDisposable
 
         int read = 0;
         byte[] bytes = new byte[1 << 20];
-        Assert.True(SpinWait.SpinUntil(() => (read += others.All[0].Read(bytes)) >= waiting * (64 << 10), TimeSpan.FromSeconds(30)), $"{read} bytes");
+        Assert.True(
+            SpinWait.SpinUntil(() => (read += others.All[0].Read(bytes)) >= waiting * (64 << 10), TimeSpan.FromSeconds(30)),
+            $"{read} bytes");
     }
 
     [Theory]

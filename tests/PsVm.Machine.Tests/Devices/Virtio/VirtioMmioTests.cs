@@ -69,7 +69,8 @@ public sealed class VirtioMmioTests : IDisposable
         _slot.Ram.Write(Buffers, "abcdef"u8);
         _slot.Ram.Write(Buffers + 0x100, "gh"u8);
 
-        ring.Publish(ring.Chain((Buffers, 6, false), (Buffers + 0x100, 2, false), (Buffers + 0x200, 3, true), (Buffers + 0x300, 100, true)));
+        ring.Publish(
+            ring.Chain((Buffers, 6, false), (Buffers + 0x100, 2, false), (Buffers + 0x200, 3, true), (Buffers + 0x300, 100, true)));
         Assert.Null(ring.Take());
         _driver.Notify();
 
@@ -106,7 +107,9 @@ public sealed class VirtioMmioTests : IDisposable
         VirtioRing ring = _driver.Start(4, VirtioDriver.Version1 | VirtioDriver.Indirect);
         ring.Clear();
         _slot.Ram.Write(Buffers, "xyz"u8);
-        _slot.Ram.Write(Buffers + 0x800, [.. VirtioRing.Descriptor(Buffers, 3, VirtioRing.Next, 1), .. VirtioRing.Descriptor(Buffers + 0x10, 8, VirtioRing.Write, 0)]);
+        _slot.Ram.Write(
+            Buffers + 0x800,
+            [.. VirtioRing.Descriptor(Buffers, 3, VirtioRing.Next, 1), .. VirtioRing.Descriptor(Buffers + 0x10, 8, VirtioRing.Write, 0)]);
 
         ring.Describe(2, Buffers + 0x800, 32, VirtioRing.Indirect | VirtioRing.Write); // whose write flag is to be ignored
         ring.Publish(2);

@@ -11,7 +11,9 @@ public sealed class BadSourceTests : LazyTest
     {
         GuestTemplate template = MakeLarge($"t{Guid.NewGuid():N}", out string check);
         string other = Clone(template);
-        Use(template, source => source.OnRead = (_, offset, _) => source.Reads.Count < 20 ? null : throw new IOException("the line is cut"));
+        Use(
+            template,
+            source => source.OnRead = (_, offset, _) => source.Reads.Count < 20 ? null : throw new IOException("the line is cut"));
 
         string guest = StartLazily(template);
         Host.WriteConsole(guest, "check\r");
@@ -154,7 +156,8 @@ public sealed class BadSourceTests : LazyTest
         Host.Remove(guests[1]);
         Assert.Equal(GuestState.Running, Host.Get(guests[2]).State);
         using CancellationTokenSource enough = new(TimeSpan.FromMilliseconds(100));
-        Assert.ThrowsAny<OperationCanceledException>(() => Host.Checkpoint(guests[2], new CheckpointOptions { Path = At("no") }, null, enough.Token));
+        Assert.ThrowsAny<OperationCanceledException>(
+            () => Host.Checkpoint(guests[2], new CheckpointOptions { Path = At("no") }, null, enough.Token));
         Task<string> ends = Task.Run(() => ErrorOf(() => Make(guests[3], new CheckpointOptions { Path = At("no") })));
         Host.Stop(guests[3]);
         Assert.Equal(GuestErrorIds.GuestStopped, await ends.WaitAsync(Patience));

@@ -26,7 +26,8 @@ public sealed class FillOrderTests
         FillBlock[] blocks = [Block(8, 0, 8), Block(9, 0, 9)];
         WorkingSet first = new([[new PageRange((5 * Chunk) + 4096, 4096)], [new PageRange(0, 6 * Chunk), new PageRange(7 * Chunk, 10)]]);
 
-        Assert.Equal(["0:5-5", "1:0-3", "1:4-5", "1:7-7", "0:0-3", "0:4-4", "0:6-7", "1:6-6", "1:8-8"], All(blocks, new FillOrder(blocks, first)));
+        Assert.Equal(
+            ["0:5-5", "1:0-3", "1:4-5", "1:7-7", "0:0-3", "0:4-4", "0:6-7", "1:6-6", "1:8-8"], All(blocks, new FillOrder(blocks, first)));
     }
 
     [Fact]

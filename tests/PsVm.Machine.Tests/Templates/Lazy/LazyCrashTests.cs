@@ -4,7 +4,9 @@ using PsVm.Memory;
 
 namespace PsVm.Machine.Tests.Templates.Lazy;
 
-/// <summary>A process that is killed while it copies a template that guests run on leaves the copy whole, or none, and the template as it was.</summary>
+/// <summary>
+/// A process that is killed while it copies a template that guests run on leaves the copy whole, or none, and the template as it was.
+/// </summary>
 public sealed class LazyCrashTests : LazyTest
 {
     /// <summary>The first argument that leads to <see cref="StartForEver"/>.</summary>
@@ -52,7 +54,9 @@ public sealed class LazyCrashTests : LazyTest
             cutShort += left is null ? 0 : 1;
 
             // Whoever comes next takes a copy that is there, or makes the one that was cut short and clears away what was left of it.
-            string destination = left is null ? Directory.GetDirectories(folder)[0] : Path.Combine(folder, Path.GetFileName(left).Split('.')[1]);
+            string destination = left is null
+                ? Directory.GetDirectories(folder)[0]
+                : Path.Combine(folder, Path.GetFileName(left).Split('.')[1]);
             string guest = StartLazily(template, destination);
             Assert.Equal(left is null, Host.Get(guest).Fill is null);
             Assert.Equal(check, Check(guest));

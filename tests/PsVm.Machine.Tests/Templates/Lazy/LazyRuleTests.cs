@@ -28,9 +28,13 @@ public sealed class LazyRuleTests : LazyTest
         source.Answers.Set();
         WaitForFill(guest, GuestFillState.Complete);
 
-        byte[] expected = policy == DiscardPolicy.ZeroOverlay ? new byte[2 * ChunkSize] : ContentOf(template)[(int)PatternOffset..][..(2 * ChunkSize)];
+        byte[] expected = policy == DiscardPolicy.ZeroOverlay
+            ? new byte[2 * ChunkSize]
+            : ContentOf(template)[(int)PatternOffset..][..(2 * ChunkSize)];
         Assert.Equal(expected, Read(ram, PatternOffset, 2 * ChunkSize));
-        Assert.Equal(ContentOf(template)[(int)(PatternOffset + (2 * ChunkSize))..], Read(ram, PatternOffset + (2 * ChunkSize), (int)(LargeMemory - PatternOffset - (2 * ChunkSize))));
+        Assert.Equal(
+            ContentOf(template)[(int)(PatternOffset + (2 * ChunkSize))..],
+            Read(ram, PatternOffset + (2 * ChunkSize), (int)(LargeMemory - PatternOffset - (2 * ChunkSize))));
 
         // And a template of it has what it reads.
         GuestTemplate second = Make(guest, new CheckpointOptions { Path = At("second") });
@@ -156,7 +160,8 @@ public sealed class LazyRuleTests : LazyTest
                 Backends.SetPolicy(denyPrivateDiscard: true);
                 break;
             case "differential":
-                options = options with { Template = Make(Clone(template), new CheckpointOptions { Path = At("d"), Differential = true }).Path };
+                options =
+                    options with { Template = Make(Clone(template), new CheckpointOptions { Path = At("d"), Differential = true }).Path };
                 break;
             case "no digests":
                 string manifest = Path.Combine(template.Path, "template.json");
@@ -269,5 +274,6 @@ public sealed class LazyRuleTests : LazyTest
 
     private static byte[] ContentOf(GuestTemplate template) => File.ReadAllBytes(template.RamBlocks.Single().File);
 
-    private static unsafe byte[] Read(MemoryBackend ram, long offset, int length) => new Span<byte>((byte*)ram.Address + offset, length).ToArray();
+    private static unsafe byte[] Read(MemoryBackend ram, long offset, int length) =>
+        new Span<byte>((byte*)ram.Address + offset, length).ToArray();
 }

@@ -43,7 +43,8 @@ public abstract class LazyTest : TemplateTest
         return source;
     }
 
-    private protected string StartLazily(GuestTemplate template, string? destination = null, Func<GuestOptions, GuestOptions>? arrange = null)
+    private protected string StartLazily(
+        GuestTemplate template, string? destination = null, Func<GuestOptions, GuestOptions>? arrange = null)
     {
         GuestOptions options = new() { Template = template.Path, Lazy = true, Destination = destination };
         return Host.Start(arrange?.Invoke(options) ?? options, CancellationToken.None).Name;

@@ -90,7 +90,9 @@ public sealed class ArchiveTests : TravelTest
         File.Delete(At("ram"));
         GuestTemplate imported = Import();
 
-        Assert.Equal((At("there/t/ram0.bin"), 0L, true), (imported.RamBlocks[0].File, imported.RamBlocks[0].Offset, imported.RamBlocks[0].InTemplate));
+        Assert.Equal(
+            (At("there/t/ram0.bin"), 0L, true),
+            (imported.RamBlocks[0].File, imported.RamBlocks[0].Offset, imported.RamBlocks[0].InTemplate));
         AssertRuns(imported);
     }
 
@@ -121,7 +123,8 @@ public sealed class ArchiveTests : TravelTest
         GuestTemplate template = MakeTemplate("t");
         Steps export = new(), import = new(), copy = new();
 
-        TemplateArchive archive = Templates.Export(template.Path, new TemplateExportOptions { Path = At("a.psvm") }, export, CancellationToken.None);
+        TemplateArchive archive = Templates.Export(
+            template.Path, new TemplateExportOptions { Path = At("a.psvm") }, export, CancellationToken.None);
         Templates.Import(At("a.psvm"), new TemplateImportOptions { Folder = At("there") }, import, CancellationToken.None);
         Templates.Copy(template.Path, new TemplateCopyOptions { Destination = At("copy") }, copy, CancellationToken.None);
 
@@ -138,11 +141,14 @@ public sealed class ArchiveTests : TravelTest
         using CancellationTokenSource stop = new();
         Steps steps = new() { OnStep = stop.Cancel };
 
-        Assert.Throws<OperationCanceledException>(() => Templates.Export(template.Path, new TemplateExportOptions { Path = At("new/b.psvm") }, steps, stop.Token));
+        Assert.Throws<OperationCanceledException>(
+            () => Templates.Export(template.Path, new TemplateExportOptions { Path = At("new/b.psvm") }, steps, stop.Token));
         Assert.Throws<OperationCanceledException>(
             () => Templates.Import(At("a.psvm"), new TemplateImportOptions { Folder = At("there") }, null, stop.Token));
-        Assert.Throws<OperationCanceledException>(() => Templates.Copy(template.Path, new TemplateCopyOptions { Destination = At("copy") }, null, stop.Token));
-        Assert.Throws<OperationCanceledException>(() => Templates.Move(template.Path, new TemplateCopyOptions { Destination = At("moved") }, null, stop.Token));
+        Assert.Throws<OperationCanceledException>(
+            () => Templates.Copy(template.Path, new TemplateCopyOptions { Destination = At("copy") }, null, stop.Token));
+        Assert.Throws<OperationCanceledException>(
+            () => Templates.Move(template.Path, new TemplateCopyOptions { Destination = At("moved") }, null, stop.Token));
 
         Assert.Equal(["a.psvm", "t"], NamesIn(string.Empty));
         AssertRuns(template);
@@ -161,7 +167,8 @@ public sealed class ArchiveTests : TravelTest
         Templates.Export(second.Path, new TemplateExportOptions { Path = At("a.psvm"), Force = true }, null, CancellationToken.None);
         Assert.Equal(GuestErrorIds.CheckpointPathInUse, ErrorOf(() => Import()));
         Assert.Equal(first.Id, GuestTemplates.Read(imported.Path).Id);
-        GuestTemplate replaced = Templates.Import(At("a.psvm"), new TemplateImportOptions { Folder = At("there"), Force = true }, null, CancellationToken.None);
+        GuestTemplate replaced = Templates.Import(
+            At("a.psvm"), new TemplateImportOptions { Folder = At("there"), Force = true }, null, CancellationToken.None);
 
         Assert.Equal((second.Id, imported.Path), (replaced.Id, replaced.Path));
         Assert.Equal(["t"], NamesIn("there"));
@@ -201,7 +208,8 @@ public sealed class ArchiveTests : TravelTest
 
         Assert.Equal(At("b.psvm"), Templates.CheckExport(template.Path, new TemplateExportOptions { Path = At("b.psvm") }));
         Assert.Equal(At("folder/t.psvm"), Templates.CheckExport(template.Path, new TemplateExportOptions { Path = At("folder") }));
-        Assert.Equal(At("new/t.psvm"), Templates.CheckExport(template.Path, new TemplateExportOptions { Path = At("new"), IntoFolder = true }));
+        Assert.Equal(
+            At("new/t.psvm"), Templates.CheckExport(template.Path, new TemplateExportOptions { Path = At("new"), IntoFolder = true }));
         Assert.Equal(At("new/t"), Templates.CheckCopy(template.Path, new TemplateCopyOptions { Destination = At("new/") }));
         Assert.Equal(At("folder/t"), Templates.CheckMove(template.Path, new TemplateCopyOptions { Destination = At("folder") }));
         Export(template.Path);
@@ -244,7 +252,8 @@ public sealed class ArchiveTests : TravelTest
 
         File.SetLastWriteTimeUtc(ram, time);
 
-        Assert.Contains(ErrorOf(() => Export(template.Path)), (string[])[GuestErrorIds.TemplateDigestMismatch, GuestErrorIds.TemplateRamChanged]);
+        Assert.Contains(
+            ErrorOf(() => Export(template.Path)), (string[])[GuestErrorIds.TemplateDigestMismatch, GuestErrorIds.TemplateRamChanged]);
         Assert.Equal(GuestErrorIds.TemplateRamChanged, ErrorOf(() => Copy(template.Path, "copy")));
         Assert.Equal(["t"], NamesIn(string.Empty));
     }

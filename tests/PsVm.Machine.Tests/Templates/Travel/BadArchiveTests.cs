@@ -12,11 +12,16 @@ public sealed class BadArchiveTests : TravelTest
     {
         ["a symbolic link"] = (GuestErrorIds.ArchiveInvalid, archive => Link(archive, TarEntryType.SymbolicLink)),
         ["a hard link"] = (GuestErrorIds.ArchiveInvalid, archive => Link(archive, TarEntryType.HardLink)),
-        ["a folder"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Entries.Insert(1, new RawEntry("t/", [], []) { Type = TarEntryType.Directory })),
-        ["a device"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Entries.Insert(1, new RawEntry("t/x", [], []) { Type = TarEntryType.CharacterDevice })),
-        ["a FIFO"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Entries.Insert(1, new RawEntry("t/x", [], []) { Type = TarEntryType.Fifo })),
-        ["a name that leads up"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace("state.bin", entry => entry with { Name = "../state.bin" })),
-        ["an absolute name"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace("state.bin", entry => entry with { Name = "/etc/state.bin" })),
+        ["a folder"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Entries.Insert(
+            1, new RawEntry("t/", [], []) { Type = TarEntryType.Directory })),
+        ["a device"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Entries.Insert(
+            1, new RawEntry("t/x", [], []) { Type = TarEntryType.CharacterDevice })),
+        ["a FIFO"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Entries.Insert(
+            1, new RawEntry("t/x", [], []) { Type = TarEntryType.Fifo })),
+        ["a name that leads up"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace(
+            "state.bin", entry => entry with { Name = "../state.bin" })),
+        ["an absolute name"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace(
+            "state.bin", entry => entry with { Name = "/etc/state.bin" })),
         ["a sparse name that leads up"] = (GuestErrorIds.ArchiveInvalid, archive => Sparse(archive, "GNU.sparse.name", "../ram0.bin")),
         ["a folder that leads up"] = (GuestErrorIds.ArchiveInvalid, archive => Rename(archive, "..")),
         ["a folder of two parts"] = (GuestErrorIds.ArchiveInvalid, archive => Rename(archive, "a/b")),
@@ -30,37 +35,51 @@ public sealed class BadArchiveTests : TravelTest
         ["an entry less"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Entries.RemoveAt(3)),
         ["another order"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Entries.Reverse(1, 2)),
         ["no entries"] = (GuestErrorIds.ArchiveDamaged, archive => archive.Entries.Clear()),
-        ["a longer state"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace("state.bin", entry => entry with { Content = [.. entry.Content, 0] })),
-        ["another state"] = (GuestErrorIds.ArchiveDamaged, archive => archive.Replace("state.bin", entry => entry with { Content = Flipped(entry.Content, 100) })),
+        ["a longer state"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace(
+            "state.bin", entry => entry with { Content = [.. entry.Content, 0] })),
+        ["another state"] = (GuestErrorIds.ArchiveDamaged, archive => archive.Replace(
+            "state.bin", entry => entry with { Content = Flipped(entry.Content, 100) })),
         ["a state of another checksum"] = (GuestErrorIds.TemplateStateCorrupt, archive =>
         {
             archive.Replace("state.bin", entry => entry with { Content = Flipped(entry.Content, 100) });
             archive.AlterIndex(index => index["templates"]![0]!["state"] = RawArchive.Listed(archive["state.bin"].Content));
         }),
-        ["another description"] = (GuestErrorIds.ArchiveDamaged, archive => archive.Replace("template.json", entry => entry with { Content = Flipped(entry.Content, 20) })),
-        ["no description"] = (GuestErrorIds.TemplateManifestInvalid, archive => archive.AlterDescription(node => node.AsObject().Remove("harts"))),
-        ["a newer template"] = (GuestErrorIds.TemplateVersionUnsupported, archive => archive.AlterDescription(node => node["formatVersion"] = 99)),
-        ["another machine"] = (GuestErrorIds.TemplateMachineMismatch, archive => archive.AlterDescription(node => node["board"] = "elsewhere")),
-        ["RAM elsewhere"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterDescription(node => node["ram"]![0]!["file"] = "/etc/shadow")),
-        ["RAM of another name"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterDescription(node => node["ram"]![0]!["file"] = "ram7.bin")),
-        ["RAM of another digest"] = (GuestErrorIds.TemplateDigestMismatch, archive => archive.AlterDescription(node => node["ram"]![0]!["digest"] = new string('a', 64))),
-        ["RAM of another byte"] = (GuestErrorIds.TemplateDigestMismatch, archive => archive.Replace("ram0.bin", entry => entry with { Content = Flipped(entry.Content, entry.Content.Length - 1) })),
+        ["another description"] = (GuestErrorIds.ArchiveDamaged, archive => archive.Replace(
+            "template.json", entry => entry with { Content = Flipped(entry.Content, 20) })),
+        ["no description"] = (GuestErrorIds.TemplateManifestInvalid, archive => archive.AlterDescription(
+            node => node.AsObject().Remove("harts"))),
+        ["a newer template"] = (GuestErrorIds.TemplateVersionUnsupported, archive => archive.AlterDescription(
+            node => node["formatVersion"] = 99)),
+        ["another machine"] = (GuestErrorIds.TemplateMachineMismatch, archive => archive.AlterDescription(
+            node => node["board"] = "elsewhere")),
+        ["RAM elsewhere"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterDescription(
+            node => node["ram"]![0]!["file"] = "/etc/shadow")),
+        ["RAM of another name"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterDescription(
+            node => node["ram"]![0]!["file"] = "ram7.bin")),
+        ["RAM of another digest"] = (GuestErrorIds.TemplateDigestMismatch, archive => archive.AlterDescription(
+            node => node["ram"]![0]!["digest"] = new string('a', 64))),
+        ["RAM of another byte"] = (GuestErrorIds.TemplateDigestMismatch, archive => archive.Replace(
+            "ram0.bin", entry => entry with { Content = Flipped(entry.Content, entry.Content.Length - 1) })),
         ["a parent that is not there"] = (GuestErrorIds.TemplateParentNotFound, archive => archive.AlterDescription(node =>
         {
             node["parent"] = new System.Text.Json.Nodes.JsonObject { ["path"] = "/x", ["id"] = $"{Guid.NewGuid()}" };
             node["ram"]![0]!["changedBytes"] = 4096;
         })),
-        ["a newer archive"] = (GuestErrorIds.ArchiveVersionUnsupported, archive => archive.AlterIndex(index => index["archiveVersion"] = 3)),
+        ["a newer archive"] = (GuestErrorIds.ArchiveVersionUnsupported, archive => archive.AlterIndex(
+            index => index["archiveVersion"] = 3)),
         ["an archive of version 0"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterIndex(index => index["archiveVersion"] = 0)),
         ["a property more"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterIndex(index => index["more"] = 1)),
-        ["no list"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace("archive.json", entry => entry with { Content = "[]"u8.ToArray() })),
+        ["no list"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace(
+            "archive.json", entry => entry with { Content = "[]"u8.ToArray() })),
         ["no templates"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterIndex(index => index["templates"]!.AsArray().Clear())),
-        ["a template twice"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterIndex(index => index["templates"]!.AsArray().Add(index["templates"]![0]!.DeepClone()))),
+        ["a template twice"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterIndex(
+            index => index["templates"]!.AsArray().Add(index["templates"]![0]!.DeepClone()))),
         ["data of no size"] = (GuestErrorIds.ArchiveInvalid, archive => Data(archive, -4096)),
         ["data beyond the file"] = (GuestErrorIds.ArchiveInvalid, archive => Data(archive, Memory + 4096)),
         ["less data than there is"] = (GuestErrorIds.ArchiveInvalid, archive => Data(archive, 4096)),
         ["more data than there is"] = (GuestErrorIds.ArchiveInvalid, archive => Data(archive, Memory)),
-        ["RAM of other size"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterIndex(index => index["templates"]![0]!["ram"]![0]!["size"] = Memory * 2)),
+        ["RAM of other size"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterIndex(
+            index => index["templates"]![0]!["ram"]![0]!["size"] = Memory * 2)),
         ["sizes without a sum"] = (GuestErrorIds.ArchiveInvalid, archive => archive.AlterIndex(index =>
         {
             index["templates"]![0]!["ram"]![0]!["size"] = long.MaxValue / 4096 * 4096;
@@ -69,7 +88,8 @@ public sealed class BadArchiveTests : TravelTest
         ["a larger file with holes"] = (GuestErrorIds.ArchiveInvalid, archive => Sparse(archive, "GNU.sparse.realsize", $"{1L << 60}")),
         ["another format of holes"] = (GuestErrorIds.ArchiveInvalid, archive => Sparse(archive, "GNU.sparse.major", "0")),
         ["a size that is none"] = (GuestErrorIds.ArchiveInvalid, archive => Sparse(archive, "GNU.sparse.realsize", "-1")),
-        ["a file without holes"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace("ram0.bin", entry => entry with { Name = "t/ram0.bin", Attributes = [] })),
+        ["a file without holes"] = (GuestErrorIds.ArchiveInvalid, archive => archive.Replace(
+            "ram0.bin", entry => entry with { Name = "t/ram0.bin", Attributes = [] })),
         ["data out of order"] = (GuestErrorIds.ArchiveInvalid, archive => Map(archive, "2\n8192\n4096\n0\n4096\n", 8192)),
         ["data that overlaps"] = (GuestErrorIds.ArchiveInvalid, archive => Map(archive, "2\n0\n8192\n4096\n4096\n", 12288)),
         ["data behind the end"] = (GuestErrorIds.ArchiveInvalid, archive => Map(archive, $"1\n{Memory}\n4096\n", 4096)),
@@ -182,7 +202,8 @@ public sealed class BadArchiveTests : TravelTest
         RawArchive archive = RawArchive.Read(At("a.psvm"));
         const long much = 1L << 60;
         archive.AlterDescription(node => (node["ram"]![0]!["size"], node["ram"]![0]!["fileSize"]) = (much, much));
-        archive.AlterIndex(index => (index["templates"]![0]!["ram"]![0]!["size"], index["templates"]![0]!["ram"]![0]!["dataBytes"]) = (much, much));
+        archive.AlterIndex(
+            index => (index["templates"]![0]!["ram"]![0]!["size"], index["templates"]![0]!["ram"]![0]!["dataBytes"]) = (much, much));
         Sparse(archive, "GNU.sparse.realsize", $"{much}");
         archive.Write(At("bad.psvm"));
 
@@ -259,7 +280,8 @@ public sealed class BadArchiveTests : TravelTest
         }
     }
 
-    private static void Data(RawArchive archive, long bytes) => archive.AlterIndex(index => index["templates"]![0]!["ram"]![0]!["dataBytes"] = bytes);
+    private static void Data(RawArchive archive, long bytes) =>
+        archive.AlterIndex(index => index["templates"]![0]!["ram"]![0]!["dataBytes"] = bytes);
 
     private static void Map(RawArchive archive, string map, long bytes)
     {

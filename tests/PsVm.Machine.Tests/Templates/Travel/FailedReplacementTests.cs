@@ -48,7 +48,10 @@ public sealed class FailedReplacementTests(ITestOutputHelper output) : TravelTes
                     // The errors say where it is, and how it comes back.
                     GuestTemplate aside = Assert.Single(there);
                     Assert.Contains(aside.Path, error.Message, StringComparison.Ordinal);
-                    Assert.Contains($"'{aside.Path}'", Assert.Throws<GuestException>(() => GuestTemplates.Read(At("all/t"))).RecommendedAction, StringComparison.Ordinal);
+                    Assert.Contains(
+                        $"'{aside.Path}'",
+                        Assert.Throws<GuestException>(() => GuestTemplates.Read(At("all/t"))).RecommendedAction,
+                        StringComparison.Ordinal);
                     AssertRuns(Move(aside.Path, "all/t"));
                     kept++;
                 }
@@ -76,7 +79,8 @@ public sealed class FailedReplacementTests(ITestOutputHelper output) : TravelTes
             },
         };
 
-        GuestException error = Assert.Throws<GuestException>(() => new TemplateMerge(child.Path, new CompressOptions(), calls).Run(null, CancellationToken.None));
+        GuestException error = Assert.Throws<GuestException>(
+            () => new TemplateMerge(child.Path, new CompressOptions(), calls).Run(null, CancellationToken.None));
 
         TemplateLeftovers.Sweep(child.Path, FolderCalls.Kernel);
         GuestTemplate aside = Assert.Single(GuestTemplates.List(Folder), report => report.Template?.Id == newer.Id).Template!;

@@ -78,7 +78,9 @@ public sealed class PlaceTests : TravelTest
         GuestTemplate first = MakeTemplate("t"), second = MakeTemplate("u");
         File.WriteAllText(At("file"), "mine");
 
-        Assert.Equal(GuestErrorIds.CheckpointPathInUse, ErrorOf(() => Templates.CheckMove(first.Path, new TemplateCopyOptions { Destination = second.Path })));
+        Assert.Equal(
+            GuestErrorIds.CheckpointPathInUse,
+            ErrorOf(() => Templates.CheckMove(first.Path, new TemplateCopyOptions { Destination = second.Path })));
         Assert.Equal(GuestErrorIds.CheckpointPathInUse, ErrorOf(() => Copy(first.Path, "u")));
         Assert.Equal(GuestErrorIds.CheckpointPathInUse, ErrorOf(() => Move(first.Path, "file", force: true)));
         Assert.Equal(GuestErrorIds.CheckpointPathInUse, ErrorOf(() => Copy(first.Path, "t", force: true)));
@@ -215,7 +217,8 @@ public sealed class PlaceTests : TravelTest
     {
         GuestTemplate template = MakeTemplate("t"), other = MakeTemplate("other");
         TemplateHost poor = new() { FolderCalls = new PlainFileSystem(answer) };
-        void CopyThere(bool force) => poor.Copy(template.Path, new TemplateCopyOptions { Destination = At("copy"), Force = force }, null, CancellationToken.None);
+        void CopyThere(bool force) =>
+            poor.Copy(template.Path, new TemplateCopyOptions { Destination = At("copy"), Force = force }, null, CancellationToken.None);
 
         CopyThere(force: false);
         CopyThere(force: true);
@@ -258,13 +261,16 @@ public sealed class PlaceTests : TravelTest
     {
         if (type != "bindfs")
         {
-            return type == "tmpfs" ? TestHost.Mount(_mounts, type) : TestHost.MountNew(_mounts, type, type == "xfs" ? 320 << 20 : 256 << 20);
+            return type == "tmpfs"
+                ? TestHost.Mount(_mounts, type)
+                : TestHost.MountNew(_mounts, type, type == "xfs" ? 320 << 20 : 256 << 20);
         }
 
         // A file system of a process (FUSE), over another folder.
         Skip.IfNot(File.Exists("/usr/bin/bindfs"), "bindfs is not installed");
         TestHost.NeedsRoot();
-        string below = Directory.CreateDirectory(_mounts.In("below")).FullName, path = Directory.CreateDirectory(_mounts.In("fuse")).FullName;
+        string below = Directory.CreateDirectory(_mounts.In("below")).FullName,
+            path = Directory.CreateDirectory(_mounts.In("fuse")).FullName;
         (int code, string output) = TestHost.Run("bindfs", below, path);
         Skip.IfNot(code == 0, $"cannot mount bindfs: {output}");
         return new Mounted(path);

@@ -85,7 +85,8 @@ internal sealed class RawArchive(List<RawEntry> entries)
     }
 
     /// <summary>Alters the list at its beginning.</summary>
-    public void AlterIndex(Action<JsonNode> alter) => Replace("archive.json", entry => entry with { Content = Altered(entry.Content, alter) });
+    public void AlterIndex(Action<JsonNode> alter) =>
+        Replace("archive.json", entry => entry with { Content = Altered(entry.Content, alter) });
 
     /// <summary>Alters a template's description, and what the list says of it.</summary>
     public void AlterDescription(Action<JsonNode> alter)

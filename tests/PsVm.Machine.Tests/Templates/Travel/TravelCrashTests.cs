@@ -22,8 +22,10 @@ public sealed class TravelCrashTests(ITestOutputHelper output) : TravelTest
         {
             host.Copy(template, new TemplateCopyOptions { Destination = copy, Force = true }, null, CancellationToken.None);
             host.Export(template, new TemplateExportOptions { Path = archive, Force = true }, null, CancellationToken.None);
-            host.Import(archive, new TemplateImportOptions { Folder = Path.Combine(folder, "there"), Force = true }, null, CancellationToken.None);
-            host.Move(copy, new TemplateCopyOptions { Destination = Path.Combine(folder, "moved"), Force = true }, null, CancellationToken.None);
+            host.Import(
+                archive, new TemplateImportOptions { Folder = Path.Combine(folder, "there"), Force = true }, null, CancellationToken.None);
+            host.Move(
+                copy, new TemplateCopyOptions { Destination = Path.Combine(folder, "moved"), Force = true }, null, CancellationToken.None);
             if (round == 0)
             {
                 Console.WriteLine(Program.Ready); // all of it is compiled

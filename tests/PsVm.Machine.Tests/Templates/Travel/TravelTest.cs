@@ -44,8 +44,11 @@ public abstract class TravelTest : TemplateTest
 
     /// <summary>Names of all that is in a folder, hidden ones too.</summary>
     protected string[] NamesIn(string folder) =>
-        !Directory.Exists(At(folder)) ? [] : [.. Directory.GetFileSystemEntries(At(folder)).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
+        !Directory.Exists(At(folder))
+            ? []
+            : [.. Directory.GetFileSystemEntries(At(folder)).Select(path => Path.GetFileName(path)!).Order(StringComparer.Ordinal)];
 
     /// <summary>Bytes on the disk of a file.</summary>
-    protected static long Allocated(string file) => Mono.Unix.Native.Syscall.stat(file, out Mono.Unix.Native.Stat stat) == 0 ? stat.st_blocks * 512 : -1;
+    protected static long Allocated(string file) =>
+        Mono.Unix.Native.Syscall.stat(file, out Mono.Unix.Native.Stat stat) == 0 ? stat.st_blocks * 512 : -1;
 }

@@ -56,7 +56,8 @@ internal sealed class BalloonPages(long pageCount)
             state.Transfer(ref count);
             if (first < next || count <= 0 || count > pageCount || first > pageCount - count)
             {
-                throw new InvalidDataException($"{count} pages from page {first} on in the balloon of a guest of {pageCount} pages, behind page {next}");
+                throw new InvalidDataException(
+                    $"{count} pages from page {first} on in the balloon of a guest of {pageCount} pages, behind page {next}");
             }
 
             next = first + count;

@@ -40,7 +40,8 @@ internal sealed class BalloonStatistics(long pages)
     /// <summary>A value by its tag; null: it was not told, or is beyond what can be.</summary>
     /// <param name="tag">The tag.</param>
     /// <param name="most">The most that can be.</param>
-    public long? Get(BalloonTag tag, long most = long.MaxValue) => _values[(int)tag] is { } value && value <= (ulong)most ? (long)value : null;
+    public long? Get(BalloonTag tag, long most = long.MaxValue) =>
+        _values[(int)tag] is { } value && value <= (ulong)most ? (long)value : null;
 }
 
 /// <summary>Tags of statistics; sizes are bytes.</summary>

@@ -1,6 +1,8 @@
 namespace PsVm.Machine.Devices.Virtio.Balloon;
 
-/// <summary>The RAM that a balloon takes pages of and gives back. Its pages are counted from its first address; ROM and gaps count, too.</summary>
+/// <summary>
+/// The RAM that a balloon takes pages of and gives back. Its pages are counted from its first address; ROM and gaps count, too.
+/// </summary>
 internal interface IBalloonRam
 {
     /// <summary>Number of the page frame of its first page: guest physical address / 4096.</summary>

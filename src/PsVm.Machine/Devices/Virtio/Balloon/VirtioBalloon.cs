@@ -5,17 +5,18 @@ using PsVm.Machine.State;
 namespace PsVm.Machine.Devices.Virtio.Balloon;
 
 /// <summary>
-/// A memory balloon: the guest puts pages in that it does not use, and the host has them until the guest takes them out again; with statistics
-/// of the guest's memory, deflation by a guest that is out of memory, and reporting of free pages. Free page hinting is left out.
+/// A memory balloon: the guest puts pages in that it does not use, and the host has them until the guest takes them out again; with
+/// statistics of the guest's memory, deflation by a guest that is out of memory, and reporting of free pages. Free page hinting is left
+/// out.
 /// </summary>
 /// <remarks>
 /// <para>
-/// Source: VIRTIO 1.2, section 5.5. Page numbers are no addresses that are believed: what is not writable RAM is passed over. Neighbours of one
-/// buffer are given back in one go, as whole host pages: one of them is given back when the last of its pages is put in.
+/// Source: VIRTIO 1.2, section 5.5. Page numbers are no addresses that are believed: what is not writable RAM is passed over. Neighbours of
+/// one buffer are given back in one go, as whole host pages: one of them is given back when the last of its pages is put in.
 /// </para>
 /// <para>
-/// While the memory is being copied, pages that are put in wait in their queue, and those that are reported are passed over: the guest cannot
-/// use them before they are answered.
+/// While the memory is being copied, pages that are put in wait in their queue, and those that are reported are passed over: the guest
+/// cannot use them before they are answered.
 /// </para>
 /// </remarks>
 /// <param name="port">Its transport.</param>
@@ -124,7 +125,8 @@ internal sealed class VirtioBalloon(VirtioPort port, IBalloonRam? ram, uint want
         Volatile.Write(ref _hasDriver, true);
     }
 
-    public bool Accepts(int queue) => queue == _statisticsQueue ? Volatile.Read(ref _wantsStatistics) || !_hasLooked : queue != Inflate || !_isWaiting;
+    public bool Accepts(int queue) =>
+        queue == _statisticsQueue ? Volatile.Read(ref _wantsStatistics) || !_hasLooked : queue != Inflate || !_isWaiting;
 
     public void Handle(int queue, VirtioChain chain)
     {
@@ -183,7 +185,10 @@ internal sealed class VirtioBalloon(VirtioPort port, IBalloonRam? ram, uint want
         }
     }
 
-    /// <summary>Reads what the driver says, and leaves the buffer in its queue; gives it back where it is asked for more: what it holds was said before.</summary>
+    /// <summary>
+    /// Reads what the driver says, and leaves the buffer in its queue; gives it back where it is asked for more: what it holds was said
+    /// before.
+    /// </summary>
     private void Look(VirtioChain chain)
     {
         bool isAsked = Volatile.Read(ref _wantsStatistics);
