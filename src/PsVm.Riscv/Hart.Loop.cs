@@ -124,29 +124,4 @@ public sealed unsafe partial class Hart
         using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.Interpreted);
         return BlockInterpreter.Run(this);
     }
-
-    private bool ServeRequests()
-    {
-        uint requests = Interlocked.Exchange(ref _requests, 0);
-        if ((requests & SampleRequest) != 0)
-        {
-            Profile!.Sample();
-        }
-
-        if ((requests & (InstructionFenceRequest | AddressFenceRequest)) != 0)
-        {
-            using HartProfile.Scope scope = HartProfile.During(Profile, HartWork.RemoteFence);
-            if ((requests & InstructionFenceRequest) != 0)
-            {
-                Blocks.Fence();
-            }
-
-            if ((requests & AddressFenceRequest) != 0)
-            {
-                _addressFences.Serve(Mmu);
-            }
-        }
-
-        return (requests & ExitRequest) != 0;
-    }
 }

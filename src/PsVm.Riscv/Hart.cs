@@ -13,20 +13,17 @@ namespace PsVm.Riscv;
 /// <remarks>
 /// <see cref="Run"/> and the registers belong to one thread at a time; what other threads may call says so.
 /// Source: RISC-V unprivileged and privileged manuals, 2024-04.
-/// Safety: the state is allocated here and freed when the hart is disposed of, which must not run then; the RAM outlives it. /// </remarks>
+/// Safety: the state is allocated here and freed when the hart is disposed of, which must not run then; the RAM outlives it.
+/// </remarks>
 public sealed unsafe partial class Hart : IDisposable
 {
     private static readonly int s_codeExits = Enum.GetValues<CodeExit>().Length;
 
-    private const uint ExitRequest = 1, InstructionFenceRequest = 2, AddressFenceRequest = 4, SampleRequest = 8;
-
     private readonly PhysicalMemory _memory;
     private readonly IExecutionEnvironment? _environment;
     private readonly CodeCache? _ownCode;
-    private readonly AddressFences _addressFences = new();
     private readonly long[] _codeExits = new long[s_codeExits];
     private long _systemInstructions;
-    private uint _requests;
     private ulong _charged;
     private bool _running;
     private long _runs;
@@ -225,16 +222,6 @@ public sealed unsafe partial class Hart : IDisposable
         }
     }
 
-    /// <summary>Makes a running, or the next, <see cref="Run"/> return soon. Safe from any thread.</summary>
-    public void RequestExit() => Request(ExitRequest);
-
-    /// <summary>A fence was asked for and the hart may still run what it knew before. Safe from any thread.</summary>
-    public bool IsFencePending =>
-        (Volatile.Read(ref _requests) & (InstructionFenceRequest | AddressFenceRequest)) != 0 && Volatile.Read(ref _running);
-
-    /// <summary>Asks for FENCE.I on this hart before its next block. Safe from any thread.</summary>
-    public void RequestInstructionFence() => Request(InstructionFenceRequest);
-
     /// <summary>
     /// Has the hart know the code that guests of its family begin with, as if it had come to each of those pages now: nobody has written its RAM since it
     /// was mapped. Before it runs first.
@@ -249,22 +236,6 @@ public sealed unsafe partial class Hart : IDisposable
             Blocks.BeginWithFamily(content, areUnwritten);
         }
     }
-
-    /// <summary>Asks for a full SFENCE.VMA on this hart before its next block. Safe from any thread.</summary>
-    public void RequestAddressFence() => RequestAddressFence(0, ulong.MaxValue, asid: null);
-
-    /// <summary>Asks for SFENCE.VMA of a range of addresses on this hart before its next block. Safe from any thread.</summary>
-    /// <param name="start">The first address.</param>
-    /// <param name="size">Bytes; <see cref="ulong.MaxValue"/>: all addresses.</param>
-    /// <param name="asid">The address space, of which pages that are global are not part; null: all.</param>
-    public void RequestAddressFence(ulong start, ulong size, int? asid)
-    {
-        _addressFences.Add(new AddressFence(start, size, asid));
-        Request(AddressFenceRequest);
-    }
-
-    /// <summary>Asks for a sample before the next block. Safe from any thread.</summary>
-    internal void RequestSample() => Request(SampleRequest);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -495,14 +466,4 @@ public sealed unsafe partial class Hart : IDisposable
         ArgumentOutOfRangeException.ThrowIfGreaterThan(register, 31);
         return register;
     }
-
-    private void Request(uint request)
-    {
-        Interlocked.Or(ref _requests, request);
-        LeaveBlockLoop();
-    }
-
-    /// <summary>A racing store of the owner's may undo this, but the owner looks at requests and lines after that store.</summary>
-    private void LeaveBlockLoop() => Volatile.Write(ref State->Limit, 0);
-
 }
