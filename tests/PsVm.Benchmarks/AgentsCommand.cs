@@ -99,7 +99,6 @@ internal static class AgentsCommand
             Kernel = options.Kernel,
             Initrd = options.Initrd,
             CommandLine = options.Append,
-            MachineType = "virt-1.3",
             Disks = [new GuestDiskOptions { Path = image, Overlay = DiskOverlay.Memory }],
             Networks = network is { } backend ? [new GuestNetworkOptions { Backend = backend }] : [],
         };
