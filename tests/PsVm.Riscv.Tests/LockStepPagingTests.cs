@@ -14,20 +14,6 @@ public class LockStepPagingTests
     private const ulong V = 1, R = 2, W = 4, X = 8, A = 64, D = 128;
     private const int CodePages = 8, Satp = 0x180, Mtvec = 0x305;
 
-    public static TheoryData<int, int> Runs()
-    {
-        var data = new TheoryData<int, int>();
-        foreach (int threshold in (int[])[1, 3])
-        {
-            foreach (int maxBudget in (int[])[1, 30, 2000])
-            {
-                data.Add(threshold, maxBudget);
-            }
-        }
-
-        return data;
-    }
-
     [SkippableTheory]
     [InlineData(false)]
     [InlineData(true)]
@@ -47,7 +33,7 @@ public class LockStepPagingTests
 
     // Random blocks in pages that all look alike but for what they add, and that store into the table which maps them and data.
     [SkippableTheory]
-    [MemberData(nameof(Runs))]
+    [ClassData(typeof(LockStepRuns))]
     public void ProgramsThatRemapTheirPagesAgree(int threshold, int maxBudget)
     {
         Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");

@@ -15,22 +15,8 @@ public class LockStepSpacesTests
     private const ulong V = 1, R = 2, W = 4, X = 8, G = 32, A = 64, D = 128;
     private const int CodePages = 8, Satp = 0x180, Mtvec = 0x305, Sstatus = 0x100;
 
-    public static TheoryData<int, int> Runs()
-    {
-        var data = new TheoryData<int, int>();
-        foreach (int threshold in (int[])[1, 3])
-        {
-            foreach (int maxBudget in (int[])[1, 30, 2000])
-            {
-                data.Add(threshold, maxBudget);
-            }
-        }
-
-        return data;
-    }
-
     [SkippableTheory]
-    [MemberData(nameof(Runs))]
+    [ClassData(typeof(LockStepRuns))]
     public void ProgramsThatSwitchAddressSpacesAgree(int threshold, int maxBudget)
     {
         Skip.IfNot(Translation.HostBackEnd.IsSupported, "this host runs no translated code");

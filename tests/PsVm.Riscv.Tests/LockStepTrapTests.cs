@@ -7,26 +7,12 @@ public class LockStepTrapTests(ITestOutputHelper output)
 {
     private const InterruptLines Software = InterruptLines.SupervisorSoftware;
 
-    public static TheoryData<int, int> Runs()
-    {
-        var data = new TheoryData<int, int>();
-        foreach (int threshold in (int[])[1, 3])
-        {
-            foreach (int maxBudget in (int[])[1, 30, 2000])
-            {
-                data.Add(threshold, maxBudget);
-            }
-        }
-
-        return data;
-    }
-
     [SkippableTheory]
-    [MemberData(nameof(Runs))]
+    [ClassData(typeof(LockStepRuns))]
     public void ProgramsThatTrapAgree(int threshold, int maxBudget) => Compare(threshold, maxBudget, (lockStep, _, _) => lockStep.Run(6_000));
 
     [SkippableTheory]
-    [MemberData(nameof(Runs))]
+    [ClassData(typeof(LockStepRuns))]
     public void InterruptsAreTakenAtTheSameInstructions(int threshold, int maxBudget) => Compare(threshold, maxBudget, (lockStep, harts, dice) =>
     {
         LockStepDifference? difference = null;
