@@ -76,6 +76,23 @@ public sealed unsafe class LockStepTests : IDisposable
         Assert.Equal((0ul, 1ul, 2ul), (_subject.Hart[A3], _subject.Hart[A4], _subject.Hart[A5]));
     }
 
+    /// <summary>A hart that does nothing but pause leaves early, and the reference's short runs do not.</summary>
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2_000)]
+    public void HartsThatPauseAgree(int maxBudget)
+    {
+        const uint Pause = 0x0100_000f;
+        foreach (TestMachine machine in new[] { _reference, _subject })
+        {
+            machine.Program(Code, Pause, Jal(Zero, -4));
+            machine.Memory.NotifyWritten(Code, 4096);
+            machine.Hart.Pc = Code;
+        }
+
+        Assert.Null(new LockStep(_reference.Hart, _subject.Hart, maxBudget).Run(Enough));
+    }
+
     public static TheoryData<Mutation, int> Mutations()
     {
         var data = new TheoryData<Mutation, int>();

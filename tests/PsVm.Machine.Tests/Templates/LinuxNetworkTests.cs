@@ -62,9 +62,9 @@ public sealed class LinuxNetworkTests : TemplateTest
         for (int round = 0; round < Number("PSVM_TEST_NETWORK_ROUNDS", 3); round++)
         {
             string checkpointed = round % 2 == 0 ? two : one;
+            long bytes = Host.Get(two).Networks[0].ReceivedBytes;
             Host.WriteConsole(
                 two, $"(wget -q -O /tmp/got http://10.1.0.1/data; md5sum </tmp/got | cut -c1-32 >/tmp/sum; echo got{round}''.) &\n");
-            long bytes = Host.Get(two).Networks[0].ReceivedBytes;
             Assert.True(SpinWait.SpinUntil(() => Host.Get(two).Networks[0].ReceivedBytes > bytes + (Size * MiB / 10), Patience));
 
             GuestTemplate template = Make(checkpointed, new CheckpointOptions { Path = At($"t{round}") });
