@@ -55,7 +55,7 @@ public sealed unsafe partial class Hart : IDisposable
         State = (HartState*)NativeMemory.AlignedAlloc((nuint)sizeof(HartState), 64);
         *State = default;
         State->Box[0] = 0xffff_ffff_0000_0000;
-        State->Mode = (uint)PrivilegeMode.Machine;
+        State->Context.Mode = (uint)PrivilegeMode.Machine;
         Profile = HartProfile.TryMake(this);
         _ownCode = code is null ? new CodeCache() : null;
         Blocks = new BlockCache((code ?? _ownCode!).Space, (code ?? _ownCode!).Account, State, memory.PageCount, Isa.Extensions);
@@ -192,7 +192,7 @@ public sealed unsafe partial class Hart : IDisposable
     /// </param>
     public HartExit Run(ulong maxInstructions)
     {
-        if (State->DataTlb is null)
+        if (State->Context.DataTlb is null)
         {
             SelectContext(); // not before: the tables of a mode that it never runs in take no memory
         }
@@ -381,7 +381,7 @@ public sealed unsafe partial class Hart : IDisposable
         (State->UserContext, State->SupervisorContext) = (default, default);
         if (mode == PrivilegeMode.Machine)
         {
-            Use(MakeContext(mode));
+            State->Context = MakeContext(mode);
             return;
         }
 
@@ -398,7 +398,7 @@ public sealed unsafe partial class Hart : IDisposable
             State->SupervisorContext = MakeContext(PrivilegeMode.Supervisor);
         }
 
-        Use(mode == PrivilegeMode.User ? State->UserContext : State->SupervisorContext);
+        State->Context = mode == PrivilegeMode.User ? State->UserContext : State->SupervisorContext;
     }
 
     private HartContext MakeContext(PrivilegeMode mode) => Blocks.ContextOf(BlockCache.JumpsOf(mode, Mmu.AddressSpace)) with
@@ -407,8 +407,6 @@ public sealed unsafe partial class Hart : IDisposable
         MayZeroBlocks = Csrs.MayZeroBlocks(mode) ? 1u : 0,
         Mode = (ulong)mode,
     };
-
-    private void Use(in HartContext context) => *(HartContext*)&State->Jumps = context;
 
     /// <summary>How often the interpreter runs a block before it asks for a translation.</summary>
     internal int TranslationThreshold { get; }

@@ -51,35 +51,11 @@ internal unsafe struct HartState
     /// <summary>Instructions retired; up to date between blocks only.</summary>
     public ulong Retired;
 
-    /// <summary>Where blocks begin, by virtual address, for the mode the hart is in. From here to <see cref="Mode"/>: a <see cref="HartContext"/>.</summary>
-    public JumpEntry* Jumps;
-
-    /// <summary>What of an address, times <see cref="JumpScale"/>, is the offset of its entry there, in bytes.</summary>
-    public ulong JumpMask;
-
-    /// <summary>The virtual pages that blocks are known of in that mode.</summary>
-    public JumpPage* JumpPages;
-
-    /// <summary>What of a virtual page's number, times the size of an entry, is the offset of its entry there, in bytes.</summary>
-    public ulong JumpPageMask;
-
-    /// <summary>Which entries of <see cref="Jumps"/> are in use.</summary>
-    public JumpUse* JumpUse;
-
-    /// <summary>The TLB that data accesses use now (by mode, SUM and MPRV).</summary>
-    public TlbEntry* DataTlb;
-
-    /// <summary>The number of the table that <see cref="Jumps"/> is.</summary>
-    public int JumpTable;
-
-    /// <summary>Not 0: the mode the hart is in may use CBO.ZERO (menvcfg and senvcfg).</summary>
-    public uint MayZeroBlocks;
-
-    /// <summary>The <see cref="PrivilegeMode"/> that the hart is in.</summary>
-    public uint Mode;
+    /// <summary>What it has of the mode that it is in.</summary>
+    public HartContext Context;
 
     /// <summary>
-    /// What comes in place of the above where translated code goes to user or supervisor mode by itself, in the address space in use, while one of them is
+    /// What comes in place of <see cref="Context"/> where translated code goes to user or supervisor mode by itself, in the address space in use, while one of them is
     /// the mode. Empty: C# has to see to that.
     /// </summary>
     public HartContext UserContext, SupervisorContext;
@@ -169,43 +145,43 @@ internal unsafe struct HartState
     /// <remarks>Safety: the mask is of whole entries and of no more than a TLB has.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public readonly TlbEntry* EntryOf(ulong address) =>
-        (TlbEntry*)((byte*)DataTlb + ((address >> (PhysicalMemory.PageShift - Tlb.EntryShift)) & TlbMask));
+        (TlbEntry*)((byte*)Context.DataTlb + ((address >> (PhysicalMemory.PageShift - Tlb.EntryShift)) & TlbMask));
 
     /// <summary>The place in the jump table for the block at an address.</summary>
     /// <remarks>Safety: masks are of whole entries and of no more than the table has.</remarks>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public readonly JumpEntry* JumpOf(ulong pc) => (JumpEntry*)((byte*)Jumps + ((pc * JumpScale) & JumpMask));
+    public readonly JumpEntry* JumpOf(ulong pc) => (JumpEntry*)((byte*)Context.Jumps + ((pc * JumpScale) & Context.JumpMask));
 }
 
-/// <summary>What a mode has of a hart's state, in its order.</summary>
+/// <summary>What a hart has of a mode in an address space.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct HartContext
 {
-    /// <inheritdoc cref="HartState.Jumps"/>
+    /// <summary>Where blocks begin, by virtual address, for the mode the hart is in.</summary>
     public JumpEntry* Jumps;
 
-    /// <inheritdoc cref="HartState.JumpMask"/>
+    /// <summary>What of an address, times <see cref="HartState.JumpScale"/>, is the offset of its entry there, in bytes.</summary>
     public ulong JumpMask;
 
-    /// <inheritdoc cref="HartState.JumpPages"/>
+    /// <summary>The virtual pages that blocks are known of in that mode.</summary>
     public JumpPage* JumpPages;
 
-    /// <inheritdoc cref="HartState.JumpPageMask"/>
+    /// <summary>What of a virtual page's number, times the size of an entry, is the offset of its entry there, in bytes.</summary>
     public ulong JumpPageMask;
 
-    /// <inheritdoc cref="HartState.JumpUse"/>
+    /// <summary>Which entries of <see cref="Jumps"/> are in use.</summary>
     public JumpUse* JumpUse;
 
-    /// <inheritdoc cref="HartState.DataTlb"/>
+    /// <summary>The TLB that data accesses use now (by mode, SUM and MPRV).</summary>
     public TlbEntry* DataTlb;
 
-    /// <inheritdoc cref="HartState.JumpTable"/>
+    /// <summary>The number of the table that <see cref="Jumps"/> is.</summary>
     public int JumpTable;
 
-    /// <inheritdoc cref="HartState.MayZeroBlocks"/>
+    /// <summary>Not 0: the mode the hart is in may use CBO.ZERO (menvcfg and senvcfg).</summary>
     public uint MayZeroBlocks;
 
-    /// <inheritdoc cref="HartState.Mode"/>
+    /// <summary>The <see cref="PrivilegeMode"/> that the hart is in.</summary>
     public ulong Mode;
 }
 

@@ -241,7 +241,7 @@ public sealed unsafe class JumpTableTests : IDisposable
 
     private JumpEntry* EntryOf(ulong address)
     {
-        HartState state = new() { Jumps = _table.Entries, JumpMask = _table.Mask };
+        HartState state = new() { Context = { Jumps = _table.Entries, JumpMask = _table.Mask } };
         return state.JumpOf(address);
     }
 }

@@ -63,8 +63,8 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
     /// <summary>The mode the hart runs in.</summary>
     public PrivilegeMode Mode
     {
-        get => (PrivilegeMode)state->Mode;
-        set => state->Mode = (uint)value;
+        get => (PrivilegeMode)state->Context.Mode;
+        set => state->Context.Mode = (uint)value;
     }
 
     /// <summary>The mode by which loads and stores are checked: MPRV puts MPP in its place.</summary>

@@ -197,7 +197,7 @@ internal sealed unsafe class BlockCache : IDisposable
     public void AddJump(ulong address, Op* ops, long page)
     {
         JumpTable table = Current;
-        Debug.Assert(_state->Jumps == table.Entries, "jumps look into the table in use");
+        Debug.Assert(_state->Context.Jumps == table.Entries, "jumps look into the table in use");
         BlockHeader* header = BlockHeader.Of(ops);
         byte* code = header->Code is null ? Space.NotTranslated : header->Code;
         table.Add(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page });
@@ -275,7 +275,7 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>Forgets the pages that the space has sent away. Must not be called while a block runs.</summary>
     public void KeepUp()
     {
-        if (_jumps[_state->JumpTable] is { } table && table.TryGrow())
+        if (_jumps[_state->Context.JumpTable] is { } table && table.TryGrow())
         {
             NoteGrowth(table);
         }
@@ -397,17 +397,20 @@ internal sealed unsafe class BlockCache : IDisposable
     }
 
     /// <summary>The table in use, which translated code may have put in the place of another.</summary>
-    private JumpTable Current => _jumps[_state->JumpTable]!;
+    private JumpTable Current => _jumps[_state->Context.JumpTable]!;
 
     /// <summary>The table in use has become larger.</summary>
     private void NoteGrowth(JumpTable table)
     {
-        (_state->JumpMask, _state->JumpPageMask) = (table.Mask, table.PageMask);
-        foreach (nint context in (ReadOnlySpan<nint>)[(nint)(&_state->UserContext), (nint)(&_state->SupervisorContext)])
+        Note(ref _state->Context);
+        Note(ref _state->UserContext);
+        Note(ref _state->SupervisorContext);
+
+        void Note(ref HartContext context)
         {
-            if (((HartContext*)context)->Jumps == table.Entries)
+            if (context.Jumps == table.Entries)
             {
-                (((HartContext*)context)->JumpMask, ((HartContext*)context)->JumpPageMask) = (table.Mask, table.PageMask);
+                (context.JumpMask, context.JumpPageMask) = (table.Mask, table.PageMask);
             }
         }
     }

@@ -15,7 +15,7 @@ internal static unsafe class CacheBlockInterpreter
     public static AccessResult Zero(Hart hart, Op* op)
     {
         HartState* state = hart.State;
-        if (state->MayZeroBlocks == 0)
+        if (state->Context.MayZeroBlocks == 0)
         {
             return AccessResult.Illegal;
         }

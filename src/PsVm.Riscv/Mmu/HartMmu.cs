@@ -64,7 +64,7 @@ internal sealed unsafe partial class HartMmu(
             return LoadAcrossPages(address, size);
         }
 
-        if (Tlb.TryRecall(state->DataTlb, address, Access.Load))
+        if (Tlb.TryRecall(state->Context.DataTlb, address, Access.Load))
         {
             LoadFrom(Recalled(address), size);
             return true;
@@ -107,7 +107,7 @@ internal sealed unsafe partial class HartMmu(
             return StoreAcrossPages(address, value, size);
         }
 
-        if (Tlb.TryRecall(state->DataTlb, address, Access.Store))
+        if (Tlb.TryRecall(state->Context.DataTlb, address, Access.Store))
         {
             StoreTo(Recalled(address), value, size);
             return true;
@@ -157,7 +157,7 @@ internal sealed unsafe partial class HartMmu(
             return null;
         }
 
-        if (Tlb.TryRecall(state->DataTlb, address, access))
+        if (Tlb.TryRecall(state->Context.DataTlb, address, access))
         {
             return Recalled(address);
         }

@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Net;
+using System.Runtime.InteropServices;
 
 namespace PsVm.Machine.Devices.Networks;
 
@@ -21,7 +22,7 @@ internal static class DhcpAnswer
     /// <returns>Bytes of header and frame then.</returns>
     public static int AddServer(Span<byte> packet, int length, IPAddress server)
     {
-        if (length < Ip + 20 || BinaryPrimitives.ReadUInt16BigEndian(packet[(Ip - 2)..]) != 0x0800 || packet[Ip] >> 4 != 4
+        if (length < Ip + 20 || BinaryPrimitives.ReadUInt16BigEndian(packet[(Ip - 2)..]) != FrameSegments.Ipv4 || packet[Ip] >> 4 != 4
             || packet[Ip + 9] != 17)
         {
             return length;
@@ -47,7 +48,7 @@ internal static class DhcpAnswer
         BinaryPrimitives.WriteUInt32BigEndian(packet[(udp + 4)..], (uint)(size - udp) << 16); // and no checksum
         packet.Slice(Ip + 10, 2).Clear();
         ushort sum = InternetChecksum.Finish(InternetChecksum.Add(packet[Ip..udp]));
-        System.Runtime.InteropServices.MemoryMarshal.Write(packet[(Ip + 10)..], in sum);
+        MemoryMarshal.Write(packet[(Ip + 10)..], in sum);
         return size;
     }
 

@@ -14,9 +14,12 @@ internal ref struct FrameSegments
     /// <summary>The most segments of a packet.</summary>
     public const int Most = INetworkBackend.MostPacket / LeastSize;
 
+    /// <summary>EtherType of a frame with a packet of IPv4.</summary>
+    public const ushort Ipv4 = 0x0800;
+
     private const int LeastSize = 32; // Linux's TCP has no smaller ones, whatever the other end says
     private const int EthernetSize = 14, VlanTagSize = 4, Ipv4Size = 20, Ipv6Size = 40, TcpSize = 20, TcpChecksum = 16;
-    private const ushort VlanTag = 0x8100, Ipv4 = 0x0800, Ipv6 = 0x86dd;
+    private const ushort VlanTag = 0x8100, Ipv6 = 0x86dd;
     private const byte Tcp = 6, Fin = 1, Push = 8, Reduced = 0x80; // Reduced: TCP's CWR
 
     private readonly ReadOnlySpan<byte> _frame;

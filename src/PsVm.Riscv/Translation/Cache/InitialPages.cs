@@ -67,8 +67,13 @@ internal sealed class InitialPagesFinder
 
         if (_seen.Count > 0 || _found.Pages.Values.Any(page => page.IsLeaving))
         {
-            _found = new InitialPages(content, isa, _found.Pages.Concat(_seen).Where(pair => !pair.Value.IsLeaving)
-                .GroupBy(pair => pair.Key).ToDictionary(same => same.Key, same => same.Last().Value));
+            Dictionary<long, CodePage> pages = [];
+            foreach ((long number, CodePage page) in _found.Pages.Concat(_seen).Where(pair => !pair.Value.IsLeaving))
+            {
+                pages[number] = page;
+            }
+
+            _found = new InitialPages(content, isa, pages);
             _seen.Clear();
         }
 

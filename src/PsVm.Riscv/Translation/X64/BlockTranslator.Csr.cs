@@ -28,7 +28,7 @@ internal unsafe ref partial struct BlockTranslator
             return;
         }
 
-        _code.Op(Alu.Cmp, Field(nameof(HartState.Mode)), (int)PrivilegeMode.Supervisor, wide: false);
+        _code.Op(Alu.Cmp, ContextField(nameof(HartContext.Mode)), (int)PrivilegeMode.Supervisor, wide: false);
         AddLate(LateKind.System, _code.Jcc(Cond.NotEqual), null, op, index);
         if (field is null)
         {
@@ -142,6 +142,6 @@ internal unsafe ref partial struct BlockTranslator
         _code.Mov(Rcx, Field(nameof(HartState.UserMemoryTlb)));
         _code.Bit(TestBit, Rdx, CsrFile.SumShift);
         _code.Cmov(Cond.Below, R14, Rcx);
-        _code.Mov(Field(nameof(HartState.DataTlb)), R14);
+        _code.Mov(ContextField(nameof(HartContext.DataTlb)), R14);
     }
 }

@@ -139,7 +139,7 @@ internal unsafe ref partial struct BlockTranslator
 
         if (_map.HasMoreHosts)
         {
-            _code.Mov(R14, Field(nameof(HartState.DataTlb)));
+            _code.Mov(R14, ContextField(nameof(HartContext.DataTlb)));
             _code.Mov(R15, Field(nameof(HartState.Retired)));
         }
 

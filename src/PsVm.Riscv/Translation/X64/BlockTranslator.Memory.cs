@@ -43,7 +43,7 @@ internal unsafe ref partial struct BlockTranslator
         Mem entry = new(R14, 0, Rcx);
         if (_map.HasMoreHosts)
         {
-            _code.Op(Alu.Add, Rcx, Field(nameof(HartState.DataTlb)));
+            _code.Op(Alu.Add, Rcx, ContextField(nameof(HartContext.DataTlb)));
             entry = new Mem(Rcx, 0);
         }
 
@@ -121,7 +121,7 @@ internal unsafe ref partial struct BlockTranslator
     {
         const byte Xor = 0x57;
         const int VectorSize = 16;
-        _code.Op(Alu.Cmp, Field(nameof(HartState.MayZeroBlocks)), 0, wide: false);
+        _code.Op(Alu.Cmp, ContextField(nameof(HartContext.MayZeroBlocks)), 0, wide: false);
         byte* disabled = _code.Jcc(Cond.Equal);
         byte* miss = Probe(op, 1, nameof(TlbEntry.Write));
         _code.Op(Alu.And, Rax, -IsaProfile.CacheBlockSize);

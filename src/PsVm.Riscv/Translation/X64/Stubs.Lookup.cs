@@ -16,7 +16,7 @@ internal sealed unsafe partial class Stubs
     public static void EmitLookup(ref X64Assembler code)
     {
         EntryOf(ref code, Rcx);
-        code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.Jumps)));
+        code.Op(Alu.Add, Rcx, BlockTranslator.ContextField(nameof(HartContext.Jumps)));
         code.Op(Alu.Cmp, Rax, OfEntry(nameof(JumpEntry.Address)));
         byte* miss = code.Jcc(Cond.NotEqual);
         KeepPageBase(ref code);
@@ -35,8 +35,8 @@ internal sealed unsafe partial class Stubs
         code.ShiftBy(Shift.Shr, Rdx, PhysicalMemory.PageShift);
         code.Mov(Rcx, Rdx, wide: false);
         code.ShiftBy(Shift.Shl, Rcx, BitOperations.Log2((uint)sizeof(JumpPage)), wide: false);
-        code.Op(Alu.And, Rcx, BlockTranslator.Field(nameof(HartState.JumpPageMask)));
-        code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.JumpPages)));
+        code.Op(Alu.And, Rcx, BlockTranslator.ContextField(nameof(HartContext.JumpPageMask)));
+        code.Op(Alu.Add, Rcx, BlockTranslator.ContextField(nameof(HartContext.JumpPages)));
         code.Op(Alu.Cmp, Rdx, OfPage(nameof(JumpPage.Tag)));
         code.Jcc(Cond.NotEqual, LeaveUnknown);
 
@@ -66,10 +66,10 @@ internal sealed unsafe partial class Stubs
         EntryOf(ref code, Rcx);
         code.Mov(Rdx, Rcx, wide: false);
         code.ShiftBy(Shift.Shr, Rdx, BitOperations.Log2((uint)sizeof(JumpEntry)), wide: false);
-        code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.Jumps)));
+        code.Op(Alu.Add, Rcx, BlockTranslator.ContextField(nameof(HartContext.Jumps)));
         code.Mov(OfEntry(nameof(JumpEntry.Page)), Rsi);
         code.Mov(OfEntry(nameof(JumpEntry.Code)), Rdi);
-        code.Mov(Rsi, BlockTranslator.Field(nameof(HartState.JumpUse)));
+        code.Mov(Rsi, BlockTranslator.ContextField(nameof(HartContext.JumpUse)));
         code.SetBit(new Mem(Rsi, (int)Marshal.OffsetOf<JumpUse>(nameof(JumpUse.Bits))), Rdx);
         code.Mov(Rdx, (long)JumpEntry.Empty);
         code.Op(Alu.Cmp, Rdx, OfEntry(nameof(JumpEntry.Address)));
@@ -108,7 +108,7 @@ internal sealed unsafe partial class Stubs
     {
         code.Mov(to, Rax, wide: false);
         code.ShiftBy(Shift.Shl, to, BitOperations.Log2(HartState.JumpScale), wide: false);
-        code.Op(Alu.And, to, BlockTranslator.Field(nameof(HartState.JumpMask)));
+        code.Op(Alu.And, to, BlockTranslator.ContextField(nameof(HartContext.JumpMask)));
     }
 
     /// <summary>The page that the block at the address in rax is in. Uses rdx.</summary>

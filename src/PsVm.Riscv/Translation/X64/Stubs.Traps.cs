@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Numerics;
-using System.Runtime.InteropServices;
 using PsVm.Riscv.Csr;
 using PsVm.Riscv.Memory;
 using static PsVm.Riscv.Translation.X64.Reg;
@@ -64,7 +63,7 @@ internal sealed unsafe partial class Stubs
     /// <param name="enter">Where the trap is taken.</param>
     private static void EmitEnvironmentCall(ref X64Assembler code, byte* otherwise, byte* enter)
     {
-        code.Op(Alu.Cmp, BlockTranslator.Field(nameof(HartState.Mode)), (int)PrivilegeMode.User, wide: false);
+        code.Op(Alu.Cmp, BlockTranslator.ContextField(nameof(HartContext.Mode)), (int)PrivilegeMode.User, wide: false);
         code.Jcc(Cond.NotEqual, otherwise);
         code.Mov(Rdx, BlockTranslator.Field(nameof(HartState.Medeleg)));
         code.Op(Alu.And, Rdx, 1 << (int)ExceptionCause.EcallFromUser, wide: false);
@@ -89,7 +88,7 @@ internal sealed unsafe partial class Stubs
         code.Op(Alu.And, Rdx, TakenCauses, wide: false);
         code.Bit(TestBit, Rdx, Rcx);
         code.Jcc(Cond.AboveOrEqual, otherwise);
-        code.Op(Alu.Cmp, BlockTranslator.Field(nameof(HartState.Mode)), (int)PrivilegeMode.Machine, wide: false);
+        code.Op(Alu.Cmp, BlockTranslator.ContextField(nameof(HartContext.Mode)), (int)PrivilegeMode.Machine, wide: false);
         code.Jcc(Cond.Equal, otherwise);
         code.Op(Alu.Cmp, Context(nameof(HartState.SupervisorContext)), 0);
         code.Jcc(Cond.Equal, otherwise);
@@ -118,7 +117,7 @@ internal sealed unsafe partial class Stubs
         code.Mov(Rdx, Rax, wide: false);
         code.Op(Alu.And, Rdx, (int)CsrFile.Sie, wide: false);
         code.ShiftBy(Shift.Shl, Rdx, Log2(CsrFile.Spie / CsrFile.Sie), wide: false);
-        code.Mov(Rcx, BlockTranslator.Field(nameof(HartState.Mode)), wide: false);
+        code.Mov(Rcx, BlockTranslator.ContextField(nameof(HartContext.Mode)), wide: false);
         code.ShiftBy(Shift.Shl, Rcx, Log2(CsrFile.Spp), wide: false);
         code.Op(Alu.And, Rax, ~(int)(CsrFile.Sie | CsrFile.Spie | CsrFile.Spp));
         code.Op(Alu.Or, Rax, Rdx);
@@ -130,7 +129,7 @@ internal sealed unsafe partial class Stubs
         code.Mov(Rcx, BlockTranslator.Field(nameof(HartState.UserMemoryTlb)));
         code.Bit(TestBit, Rax, CsrFile.SumShift);
         code.Cmov(Cond.Below, R14, Rcx);
-        code.Mov(BlockTranslator.Field(nameof(HartState.DataTlb)), R14);
+        code.Mov(BlockTranslator.ContextField(nameof(HartContext.DataTlb)), R14);
 
         // A trap counts as an instruction; whoever sets the limit to 0 meanwhile wins.
         code.Mov(Rax, limit);
@@ -150,7 +149,7 @@ internal sealed unsafe partial class Stubs
     private void EmitReturn(ref X64Assembler code, byte* otherwise)
     {
         Mem status = BlockTranslator.Field(nameof(HartState.Status));
-        code.Op(Alu.Cmp, BlockTranslator.Field(nameof(HartState.Mode)), (int)PrivilegeMode.Supervisor, wide: false);
+        code.Op(Alu.Cmp, BlockTranslator.ContextField(nameof(HartContext.Mode)), (int)PrivilegeMode.Supervisor, wide: false);
         code.Jcc(Cond.NotEqual, otherwise);
         code.Op(Alu.Cmp, BlockTranslator.Field(nameof(HartState.InterruptDue)), 0, wide: false);
         code.Jcc(Cond.NotEqual, otherwise);
@@ -164,7 +163,7 @@ internal sealed unsafe partial class Stubs
         code.Op(Alu.Cmp, Context(nameof(HartState.UserContext)), 0);
         code.Jcc(Cond.Equal, otherwise);
         Select(ref code, nameof(HartState.UserContext));
-        code.Mov(R14, BlockTranslator.Field(nameof(HartState.DataTlb)));
+        code.Mov(R14, BlockTranslator.ContextField(nameof(HartContext.DataTlb)));
         code.BindHere(stays);
 
         // SIE: SPIE. SPIE: 1.
@@ -196,15 +195,16 @@ internal sealed unsafe partial class Stubs
         for (int offset = 0; offset < sizeof(HartContext); offset += Half)
         {
             code.Sse(0, BlockTranslator.MoveLoad, 0, Context(context, offset));
-            code.Sse(0, BlockTranslator.MoveStore, 0, Context(nameof(HartState.Jumps), offset));
+            code.Sse(0, BlockTranslator.MoveStore, 0, Context(nameof(HartState.Context), offset));
         }
     }
 
     /// <summary>A part of a context; the first is 0 where it is not known.</summary>
-    private static Mem Context(string field, int offset = 0) => BlockTranslator.Field(field) with
+    private static Mem Context(string field, int offset = 0)
     {
-        Offset = (int)Marshal.OffsetOf<HartState>(field) - BlockTranslator.StateBias + offset,
-    };
+        Mem context = BlockTranslator.Field(field);
+        return context with { Offset = context.Offset + offset };
+    }
 
     private static int Log2(ulong value) => BitOperations.Log2(value);
 }

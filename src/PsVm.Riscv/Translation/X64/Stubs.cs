@@ -26,7 +26,7 @@ internal sealed unsafe partial class Stubs
             code.Op(Alu.Sub, Rsp, 8);
             code.Lea(Rbp, new Mem(Rdi, BlockTranslator.StateBias));
             code.Mov(Rax, Rsi);
-            code.Mov(R14, BlockTranslator.Field(nameof(HartState.DataTlb)));
+            code.Mov(R14, BlockTranslator.ContextField(nameof(HartContext.DataTlb)));
             code.Mov(R15, BlockTranslator.Field(nameof(HartState.Retired)));
             ClearHostFlags(ref code);
             Fill(ref code, RegisterMap.Canonical);
@@ -110,7 +110,7 @@ internal sealed unsafe partial class Stubs
             code.Op(Alu.Sub, Rsp, 8);
             code.Call(callSystem);
             code.Op(Alu.Add, Rsp, 8);
-            code.Mov(R14, BlockTranslator.Field(nameof(HartState.DataTlb)));
+            code.Mov(R14, BlockTranslator.ContextField(nameof(HartContext.DataTlb)));
             code.Mov(R15, BlockTranslator.Field(nameof(HartState.Retired)));
             code.Test(Rax, Rax, wide: false);
             code.Ret();
@@ -213,7 +213,7 @@ internal sealed unsafe partial class Stubs
         byte* there = code.Jcc(Cond.Equal);
         code.Rorx(Rcx, Rax, PhysicalMemory.PageShift - Tlb.EntryShift, wide: false);
         code.Op(Alu.And, Rcx, (Tlb.Victims - 1) << Tlb.EntryShift, wide: false);
-        code.Op(Alu.Add, Rcx, BlockTranslator.Field(nameof(HartState.DataTlb)));
+        code.Op(Alu.Add, Rcx, BlockTranslator.ContextField(nameof(HartContext.DataTlb)));
         code.Op(Alu.Cmp, Rdx, new Mem(Rcx, Victims + tagOffset));
         byte* miss = code.Jcc(Cond.NotEqual);
         Entry(ref code, Rdx);
@@ -300,7 +300,7 @@ internal sealed unsafe partial class Stubs
     {
         code.Rorx(to, Rax, PhysicalMemory.PageShift - Tlb.EntryShift, wide: false);
         code.Op(Alu.And, to, BlockTranslator.Field(nameof(HartState.TlbMask)), wide: false);
-        code.Op(Alu.Add, to, BlockTranslator.Field(nameof(HartState.DataTlb)));
+        code.Op(Alu.Add, to, BlockTranslator.ContextField(nameof(HartContext.DataTlb)));
     }
 
     /// <summary>A routine: a load by the page table; address in rax, size in rcx.</summary>
