@@ -67,8 +67,7 @@ internal sealed class ConsoleRun : IDisposable
     {
         while (_process.StandardOutput.ReadLine() is { } text)
         {
-            _process.Refresh();
-            yield return new ConsoleLine(text.TrimEnd(), Stopwatch.GetElapsedTime(_began).TotalSeconds, Cpu());
+            yield return new ConsoleLine(text.TrimEnd(), Stopwatch.GetElapsedTime(_began).TotalSeconds, ProcessCpu.Of(_process).TotalSeconds);
         }
 
         _process.WaitForExit();
@@ -97,19 +96,6 @@ internal sealed class ConsoleRun : IDisposable
         catch (InvalidOperationException)
         {
             // It was disposed of meanwhile.
-        }
-    }
-
-    /// <summary>0 where the process has ended meanwhile.</summary>
-    private double Cpu()
-    {
-        try
-        {
-            return _process.TotalProcessorTime.TotalSeconds;
-        }
-        catch (InvalidOperationException)
-        {
-            return 0;
         }
     }
 }

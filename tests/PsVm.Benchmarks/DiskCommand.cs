@@ -118,11 +118,11 @@ internal static class DiskCommand
         {
             if (line.StartsWith("LOADS-BEGIN", StringComparison.Ordinal))
             {
-                cpu = CpuOf(process); // what its boot took is no load's
+                cpu = ProcessCpu.Of(process); // what its boot took is no load's
             }
             else if (line.Split(' ') is ["D", var name, var requests, var microseconds])
             {
-                TimeSpan now = CpuOf(process);
+                TimeSpan now = ProcessCpu.Of(process);
                 double count = double.Parse(requests, CultureInfo.InvariantCulture);
                 Load load = new(
                     name, count / double.Parse(microseconds, CultureInfo.InvariantCulture) * 1e6, (now - cpu).TotalMicroseconds / count);
@@ -134,12 +134,6 @@ internal static class DiskCommand
 
         process.WaitForExit();
         return loads.Count > 0 ? loads : throw new BenchmarkException($"Expected {who}'s guest to say what it did, found nothing.");
-    }
-
-    private static TimeSpan CpuOf(Process process)
-    {
-        process.Refresh();
-        return process.TotalProcessorTime;
     }
 
     // Not zeros, and no holes.

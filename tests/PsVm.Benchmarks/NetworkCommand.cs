@@ -157,9 +157,9 @@ internal static class NetworkCommand
                 ("requests on one each", () => Requests(port, milliseconds, buffer, keeps: false)),
             ])
             {
-                TimeSpan before = CpuOf(process);
+                TimeSpan before = ProcessCpu.Of(process);
                 (double count, TimeSpan time) = run();
-                Load load = new(name, count / time.TotalSeconds, (CpuOf(process) - before).TotalMicroseconds / count);
+                Load load = new(name, count / time.TotalSeconds, (ProcessCpu.Of(process) - before).TotalMicroseconds / count);
                 loads.Add(load);
                 Console.Error.WriteLine($"{who} {load}");
             }
@@ -258,12 +258,6 @@ internal static class NetworkCommand
 
     private static double Cpu(List<Load> loads, string name) =>
         Median.Of(loads.Where(one => one.Name == name).Select(one => one.CpuMicroseconds));
-
-    private static TimeSpan CpuOf(Process process)
-    {
-        process.Refresh();
-        return process.TotalProcessorTime;
-    }
 
     private sealed record Load(string Name, double PerSecond, double CpuMicroseconds);
 }

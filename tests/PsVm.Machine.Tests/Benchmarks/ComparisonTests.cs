@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PsVm.Benchmarks;
 
 namespace PsVm.Machine.Tests.Benchmarks;
@@ -113,6 +114,16 @@ public class ComparisonTests
         using ConsoleRun run = new("sh", "/bin/sh", ["-c", "read never"], TimeSpan.FromMilliseconds(50));
 
         Assert.Contains("took too long", ComparedRun.Of(run, "GUEST-UP").Failure, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_process_that_has_ended_takes_no_CPU_time()
+    {
+        using Process ended = Process.Start("/bin/true");
+        ended.WaitForExit();
+
+        Assert.Equal(TimeSpan.Zero, ProcessCpu.Of(ended));
+        Assert.NotEqual(TimeSpan.Zero, ProcessCpu.Of(Process.GetCurrentProcess()));
     }
 
     [Fact]
