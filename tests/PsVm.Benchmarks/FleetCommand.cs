@@ -27,7 +27,6 @@ internal static class FleetCommand
         host.WaitForTick(options.Count);
         host.Remove(options.Count, 1);
 
-        using Process process = Process.GetCurrentProcess();
         TranslationUsage before = host.MeasureTranslation();
         ProcessCosts costsBefore = ProcessCosts.Read();
         long start = Stopwatch.GetTimestamp();
@@ -42,7 +41,7 @@ internal static class FleetCommand
         double ticked = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
 
         int ticksBefore = Ticks(host, options.Count);
-        TimeSpan cpuBefore = Cpu(process);
+        TimeSpan cpuBefore = Environment.CpuUsage.TotalTime;
         long idle = Stopwatch.GetTimestamp();
         HartProfile.TakeAll();
         do
@@ -52,7 +51,7 @@ internal static class FleetCommand
         }
         while (Stopwatch.GetElapsedTime(idle).TotalSeconds < seconds);
         double idleSeconds = Stopwatch.GetElapsedTime(idle).TotalSeconds;
-        double cpuSeconds = (Cpu(process) - cpuBefore).TotalSeconds;
+        double cpuSeconds = (Environment.CpuUsage.TotalTime - cpuBefore).TotalSeconds;
         if (profiled)
         {
             Console.Write(new ProfileReport("fleet", HartProfile.TakeAll(), TimeSpan.FromSeconds(cpuSeconds)).ToText(symbols, top: 15));
@@ -93,10 +92,4 @@ internal static class FleetCommand
     }
 
     private static int Ticks(CloneHost host, int count) => Enumerable.Range(0, count).Sum(host.Ticks);
-
-    private static TimeSpan Cpu(Process process)
-    {
-        process.Refresh();
-        return process.TotalProcessorTime;
-    }
 }

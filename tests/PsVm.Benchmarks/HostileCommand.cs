@@ -44,12 +44,12 @@ internal static class HostileCommand
         host.WriteConsole(Honest, "spin 1000000\n");
         Thread.Sleep(TimeSpan.FromSeconds(1));
         GuestInfo before = host.Get(Honest);
-        TimeSpan cpuBefore = Cpu();
+        TimeSpan cpuBefore = Environment.CpuUsage.TotalTime;
         long began = Stopwatch.GetTimestamp();
         Thread.Sleep(TimeSpan.FromSeconds(seconds));
         GuestInfo after = host.Get(Honest);
         double elapsed = Stopwatch.GetElapsedTime(began).TotalSeconds;
-        double share = (after.CpuTime - before.CpuTime) / (Cpu() - cpuBefore);
+        double share = (after.CpuTime - before.CpuTime) / (Environment.CpuUsage.TotalTime - cpuBefore);
         double fair = 1 / (guests + 1.0);
         string[] ended = [.. host.List().Where(guest => guest.State != GuestState.Running).Select(
             guest => $"{guest.Name}: {guest.StopReason}")];
@@ -109,13 +109,6 @@ internal static class HostileCommand
         return new { p50 = At(0.5), p99 = At(0.99), max = At(1) };
 
         double At(double part) => Math.Round(sorted[Math.Max(0, (int)Math.Ceiling(part * sorted.Length) - 1)], 2);
-    }
-
-    /// <summary>CPU time that the process has used.</summary>
-    private static TimeSpan Cpu()
-    {
-        using Process process = Process.GetCurrentProcess();
-        return process.TotalProcessorTime;
     }
 
     private static string[] Names(int guests) => [.. Enumerable.Range(0, guests).Select(Name)];

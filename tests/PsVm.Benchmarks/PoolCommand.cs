@@ -27,16 +27,15 @@ internal static class PoolCommand
         }
 
         host.RemovePool();
-        using Process process = Process.GetCurrentProcess();
         long own = CloneHost.ProcessOwnBytes();
         long began = Stopwatch.GetTimestamp();
         host.MakePool(options.Count);
         double fill = Stopwatch.GetElapsedTime(began).TotalMilliseconds;
         long held = CloneHost.ProcessOwnBytes() - own;
         Thread.Sleep(2000); // until the runtime has compiled what it wants to
-        TimeSpan cpu = Cpu(process);
+        TimeSpan cpu = Environment.CpuUsage.TotalTime;
         Thread.Sleep(1000);
-        double idle = (Cpu(process) - cpu).TotalMilliseconds;
+        double idle = (Environment.CpuUsage.TotalTime - cpu).TotalMilliseconds;
 
         List<(double Running, double Tick)> pooled = [], started = [];
         for (int turn = 0; turn < options.Count; turn++)
@@ -70,10 +69,4 @@ internal static class PoolCommand
     }
 
     private static double Round(IEnumerable<double> figures) => Math.Round(Median.Of(figures), 3);
-
-    private static TimeSpan Cpu(Process process)
-    {
-        process.Refresh();
-        return process.TotalProcessorTime;
-    }
 }

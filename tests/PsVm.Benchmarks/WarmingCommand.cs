@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Text.Json;
 
 namespace PsVm.Benchmarks;
@@ -17,11 +16,10 @@ internal static class WarmingCommand
         arguments.Done();
 
         using CloneHost host = new(options);
-        using Process process = Process.GetCurrentProcess();
         for (int number = 0; number < options.Count; number++)
         {
             GuestMeasurement before = new() { Name = string.Empty };
-            TimeSpan cpuBefore = Cpu(process);
+            TimeSpan cpuBefore = Environment.CpuUsage.TotalTime;
             host.StartClone(number);
             for (int tick = 1; tick <= ticks; tick++)
             {
@@ -31,7 +29,7 @@ internal static class WarmingCommand
                 }
 
                 GuestMeasurement now = host.Measure(number);
-                TimeSpan cpu = Cpu(process);
+                TimeSpan cpu = Environment.CpuUsage.TotalTime;
                 Console.WriteLine(JsonSerializer.Serialize(new
                 {
                     clone = number,
@@ -50,11 +48,5 @@ internal static class WarmingCommand
 
             host.Remove(number, 1);
         }
-    }
-
-    private static TimeSpan Cpu(Process process)
-    {
-        process.Refresh();
-        return process.TotalProcessorTime;
     }
 }

@@ -85,8 +85,7 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         int offset = _groups.OffsetOf(index);
-        Mem kept = Field(nameof(HartState.Reached));
-        kept = kept with { Offset = kept.Offset + (group.Place * sizeof(ulong)) };
+        Mem kept = Field(nameof(HartState.Reached)).Plus(group.Place * sizeof(ulong));
         if (index == group.First)
         {
             byte* miss = Probe(Use(op->Rs1, Rax), (int)op->Immediate - offset, group.Bytes, group.Stores ? nameof(TlbEntry.Write) : nameof(TlbEntry.Read));

@@ -11,11 +11,7 @@ namespace PsVm.Riscv.Translation.X64;
 internal unsafe ref partial struct BlockTranslator
 {
     /// <summary>A place of the state where a value of a run waits.</summary>
-    public static Mem Spilled(int place)
-    {
-        Mem first = Field(nameof(HartState.Spilled));
-        return first with { Offset = first.Offset + (place * sizeof(ulong)) };
-    }
+    public static Mem Spilled(int place) => Field(nameof(HartState.Spilled)).Plus(place * sizeof(ulong));
 
     /// <summary>A register that has a value, which stays there until the value in hand is done.</summary>
     private Reg InRegister(Value value)

@@ -79,11 +79,7 @@ internal unsafe ref partial struct BlockTranslator
     public static Mem Field(string name) => new(Rbp, (int)Marshal.OffsetOf<HartState>(name) - StateBias);
 
     /// <summary>A field of the context that the state has of its mode.</summary>
-    public static Mem ContextField(string name)
-    {
-        Mem context = Field(nameof(HartState.Context));
-        return context with { Offset = context.Offset + (int)Marshal.OffsetOf<HartContext>(name) };
-    }
+    public static Mem ContextField(string name) => Field(nameof(HartState.Context)).Plus((int)Marshal.OffsetOf<HartContext>(name));
 
     /// <summary>Translates a block; gives the length of the code, or 0 where its first operation is left to the interpreter.</summary>
     public static int TranslateBlock(Stubs stubs, Op* ops, TranslationBuffer buffer)

@@ -200,11 +200,7 @@ internal sealed unsafe partial class Stubs
     }
 
     /// <summary>A part of a context; the first is 0 where it is not known.</summary>
-    private static Mem Context(string field, int offset = 0)
-    {
-        Mem context = BlockTranslator.Field(field);
-        return context with { Offset = context.Offset + offset };
-    }
+    private static Mem Context(string field, int offset = 0) => BlockTranslator.Field(field).Plus(offset);
 
     private static int Log2(ulong value) => BitOperations.Log2(value);
 }

@@ -35,7 +35,11 @@ internal enum Cond : byte
 }
 
 /// <summary>A memory operand: base, index times a scale, and an offset.</summary>
-internal readonly record struct Mem(Reg Base, int Offset, Reg? Index = null, byte ScaleLog2 = 0);
+internal readonly record struct Mem(Reg Base, int Offset, Reg? Index = null, byte ScaleLog2 = 0)
+{
+    /// <summary>The operand so many bytes behind it.</summary>
+    public Mem Plus(int bytes) => this with { Offset = Offset + bytes };
+}
 
 /// <summary>Encodes the x86-64 instructions that translated code is made of (AMD64 manual, volume 3).</summary>
 /// <param name="buffer">Where to write; the caller sees to the room.</param>
