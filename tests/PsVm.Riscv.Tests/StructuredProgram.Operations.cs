@@ -168,6 +168,22 @@ internal sealed partial class StructuredProgram
         return 0x0001; // c.nop
     }
 
+    /// <summary>The flags of floating point read and written, as compilers do around comparisons, or one of both alone.</summary>
+    private void FloatFlags()
+    {
+        int kept = Dest();
+        code.Emit(Csr(2, kept, Fflags, 0));
+        for (int i = dice.Next(3); i > 0; i--)
+        {
+            code.Emit(Float());
+        }
+
+        if (!dice.OneIn(3))
+        {
+            code.Emit(Csr(1, 0, Fflags, dice.OneIn(4) ? Any() : kept));
+        }
+    }
+
     private uint Float()
     {
         int format = dice.Next(2), rounding = dice.OneIn(40) ? dice.Next(8) : dice.OneIn(4) ? dice.Next(5) : 7;

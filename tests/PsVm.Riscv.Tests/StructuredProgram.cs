@@ -462,6 +462,9 @@ internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
                     int width = dice.Next(2, 4);
                     code.Emit((Store(width, dice.Next(32), Pointer(), Offset(width)) & ~0x7fu) | 0x27);
                     break;
+                case 15 when dice.OneIn(3):
+                    FloatFlags();
+                    break;
                 default:
                     code.Emit(Float());
                     break;

@@ -1,3 +1,4 @@
+using PsVm.Riscv.Csr;
 using PsVm.Riscv.FloatingPoint;
 
 namespace PsVm.Riscv.Decoding;
@@ -128,7 +129,7 @@ internal static class Decoder
                 op.Immediate = ImmediateJ(bits) + pageOffset;
                 break;
             case 0x73:
-                op.Code = funct3 == 0 ? DecodePrivileged(bits) : Csrs[funct3];
+                op.Code = funct3 == 0 ? DecodePrivileged(bits) : DecodeCsr(bits, op);
                 op.Immediate = funct3 == 0 ? 0 : bits;
                 break;
             default:
@@ -138,6 +139,16 @@ internal static class Decoder
 
         return op;
     }
+
+    /// <summary>
+    /// A CSR instruction. Compilers have comparisons raise no flags by reading those before and writing them back behind, so these two end no block.
+    /// </summary>
+    private static OpCode DecodeCsr(uint bits, Op op) => (Csrs[bits >> 12 & 7], (int)(bits >> 20)) switch
+    {
+        (OpCode.Csrrs, CsrNumber.Fflags) when op.Rs1 == 0 => OpCode.Frflags,
+        (OpCode.Csrrw, CsrNumber.Fflags) when op.Rd == Op.Sink => OpCode.Fsflags,
+        var (code, _) => code,
+    };
 
     private static OpCode DecodeFence(uint bits, uint rd, uint funct3) => (funct3, bits >> 20) switch
     {

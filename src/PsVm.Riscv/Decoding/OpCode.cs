@@ -31,6 +31,9 @@ internal enum OpCode : ushort
     LrW, ScW, AmoSwapW, AmoAddW, AmoXorW, AmoAndW, AmoOrW, AmoMinW, AmoMaxW, AmoMinuW, AmoMaxuW,
     LrD, ScD, AmoSwapD, AmoAddD, AmoXorD, AmoAndD, AmoOrD, AmoMinD, AmoMaxD, AmoMinuD, AmoMaxuD,
 
+    // The flags of floating point, which are a CSR, read, and written without being read.
+    Frflags, Fsflags,
+
     // Floating point on registers: the same operations for each format, in the same order. FCVTMOD.W.D has none for single precision.
     FaddS, FsubS, FmulS, FdivS, FsqrtS, FmaddS, FmsubS, FnmsubS, FnmaddS,
     FsgnjS, FsgnjnS, FsgnjxS, FminS, FmaxS, FeqS, FltS, FleS, FclassS,

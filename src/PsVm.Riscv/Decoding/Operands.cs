@@ -31,6 +31,8 @@ internal readonly record struct Operands(uint Reads, uint Writes)
             OpCode.End or OpCode.Fence or OpCode.Pause or >= OpCode.Csrrw => default,
             OpCode.LoadImmediate or OpCode.Auipc or OpCode.Jal => new Operands(0, rd),
             >= OpCode.Beq and <= OpCode.Bgeu or >= OpCode.Sb and <= OpCode.Sd => new Operands(rs1 | rs2, 0),
+            OpCode.Frflags => new Operands(0, rd),
+            OpCode.Fsflags => new Operands(rs1, 0),
             OpCode.Flw => new Operands(rs1, 0) { BoxedWrites = 1u << op->Rd },
             OpCode.Fld => new Operands(rs1, 0) { OtherWrites = 1u << op->Rd },
             OpCode.Fsw or OpCode.Fsd => new Operands(rs1, 0) { Others = 1u << op->Rs2 },

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.FloatingPoint;
@@ -25,6 +26,9 @@ internal enum AccessResult
 /// </remarks>
 internal static unsafe class FloatInterpreter
 {
+    /// <summary>The bits of fflags.</summary>
+    public const uint AllFlags = 31;
+
     private const uint Dirty = 3;
     private const byte DynamicRounding = 7;
 
@@ -73,10 +77,34 @@ internal static unsafe class FloatInterpreter
         return done ? AccessResult.Done : AccessResult.Fault;
     }
 
-    /// <summary>Executes an operation on registers; false: it is illegal with this rounding mode, or the unit is off.</summary>
-    public static bool Execute(HartState* state, Op* op) => op->Code < OpCode.FaddD
-        ? Execute<float>(state, op, op->Code)
-        : Execute<double>(state, op, op->Code - (OpCode.FaddD - OpCode.FaddS));
+    /// <summary>Executes an operation on registers or flags; false: it is illegal with this rounding mode, or the unit is off.</summary>
+    public static bool Execute(HartState* state, Op* op) => op->Code switch
+    {
+        < OpCode.FaddS => AccessFlags(state, op),
+        < OpCode.FaddD => Execute<float>(state, op, op->Code),
+        _ => Execute<double>(state, op, op->Code - (OpCode.FaddD - OpCode.FaddS)),
+    };
+
+    private static bool AccessFlags(HartState* state, Op* op)
+    {
+        if (state->FloatStatus == 0)
+        {
+            return false;
+        }
+
+        if (op->Code == OpCode.Frflags)
+        {
+            Debug.Assert(state->HostFlags == 0, "what the host's unit raised is in the state");
+            state->X[op->Rd] = state->FloatFlags;
+        }
+        else
+        {
+            state->FloatFlags = (uint)state->X[op->Rs1] & AllFlags;
+            state->FloatStatus = Dirty;
+        }
+
+        return true;
+    }
 
     private static bool Execute<T>(HartState* state, Op* op, OpCode code)
         where T : unmanaged, IBinaryFloatingPointIeee754<T>

@@ -104,7 +104,7 @@ internal sealed unsafe class LoopUnit
         return IsFloat(op->Code);
     }
 
-    private static bool IsFloat(OpCode code) => code is >= OpCode.Flw and <= OpCode.Fsd or >= OpCode.FaddS and < OpCode.Csrrw;
+    private static bool IsFloat(OpCode code) => code is >= OpCode.Flw and <= OpCode.Fsd or >= OpCode.Frflags and < OpCode.Csrrw;
 
     private static void Count(long[] uses, uint registers, long weight)
     {

@@ -170,6 +170,12 @@ internal unsafe ref partial struct BlockTranslator
                 case >= OpCode.LrW and <= OpCode.AmoMaxuD:
                     Atomic(op, index);
                     break;
+                case OpCode.Frflags:
+                    ReadFloatFlags(op, index);
+                    break;
+                case OpCode.Fsflags:
+                    WriteFloatFlags(op, index);
+                    break;
                 case >= OpCode.FaddS:
                     ComputeFloat(op, index);
                     break;

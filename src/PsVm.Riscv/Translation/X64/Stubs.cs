@@ -360,17 +360,21 @@ internal sealed unsafe partial class Stubs
     }
 
     /// <summary>From here on MXCSR collects the exceptions of guest instructions; it rounds to nearest even and traps nothing.</summary>
-    private static void ClearHostFlags(ref X64Assembler code)
+    public static void ClearHostFlags(ref X64Assembler code)
     {
         const int AllMasked = 0x1f80;
         code.Mov32(BlockTranslator.Field(nameof(HartState.HostFloatControl)), AllMasked);
         code.Mxcsr(2, BlockTranslator.Field(nameof(HartState.HostFloatControl)));
     }
 
+    /// <summary>Puts MXCSR into the state.</summary>
+    public static void EmitReadHostControl(ref X64Assembler code) =>
+        code.Mxcsr(3, BlockTranslator.Field(nameof(HartState.HostFloatControl)));
+
     /// <summary>Adds what MXCSR collected to the state's host flags, before C# code raises its own. Uses rcx.</summary>
     private static void KeepHostFlags(ref X64Assembler code)
     {
-        code.Mxcsr(3, BlockTranslator.Field(nameof(HartState.HostFloatControl)));
+        EmitReadHostControl(ref code);
         code.Mov(Rcx, BlockTranslator.Field(nameof(HartState.HostFloatControl)), wide: false);
         code.Op(Alu.Or, BlockTranslator.Field(nameof(HartState.HostFlags)), Rcx, wide: false);
     }
