@@ -8,16 +8,16 @@ namespace PsVm.Riscv.Tests;
 /// <summary>What jump tables know of the blocks and pages that were put there, and where.</summary>
 public sealed unsafe class JumpTableTests : IDisposable
 {
-    private const int Largest = 4 * JumpTable.SmallSize, Pages = 512, FewPages = Pages / 4;
-    private const ulong Apart = 2 * JumpTable.SmallSize;
+    private const int Small = 512, Largest = 4 * Small, Pages = 512, FewPages = Pages / 4;
+    private const ulong Apart = 2 * Small;
 
-    private static readonly nuint s_bytes = JumpTable.BytesOf(Largest, Pages);
+    private static readonly nuint s_tableBytes = JumpTable.BytesOf(Largest, Pages), s_bytes = s_tableBytes + JumpTable.UseBytesOf(Largest);
 
     private readonly byte* _room = HostPages.Map(s_bytes);
     private readonly JumpTable _table;
     private readonly BlockHeader* _block = (BlockHeader*)HostPages.Map(4096);
 
-    public JumpTableTests() => _table = new JumpTable(_room, Largest, Pages);
+    public JumpTableTests() => _table = new JumpTable(_room, _room + s_tableBytes, Small, Largest, Pages);
 
     public void Dispose()
     {
@@ -85,7 +85,7 @@ public sealed unsafe class JumpTableTests : IDisposable
             Add(0x4010 + (Apart * (ulong)(added++ % 2)), page: 1);
         }
 
-        Assert.InRange(added, 10 * JumpTable.SmallSize, 200 * JumpTable.SmallSize);
+        Assert.InRange(added, 10 * Small, 200 * Small);
         Assert.Equal((uint)((Largest - 1) * sizeof(JumpEntry)), _table.Mask);
         Assert.NotEqual(small, _table.Mask);
         Assert.False(Knows(0x4010));
@@ -106,7 +106,7 @@ public sealed unsafe class JumpTableTests : IDisposable
     {
         for (int round = 0; round < 2; round++)
         {
-            for (ulong i = 0; i < JumpTable.SmallSize; i++)
+            for (ulong i = 0; i < Small; i++)
             {
                 Add(0x1_0000 + (2 * i), page: (long)i);
             }

@@ -19,8 +19,9 @@ internal sealed unsafe class BlockCache : IDisposable
 {
     private const int JumpTables = 2 + AddressSpaces.Count;
 
-    // Entries that tables may come to have: kernels are large, and all of user mode's tables are there at once.
-    private const int UserSize = 4 * JumpTable.SmallSize, OtherSize = 16 * JumpTable.SmallSize;
+    // Entries that tables have at first, and may come to have: kernels are large, and all of user mode's tables are there at once, most of them for
+    // processes that are gone again.
+    private const int UserFirst = 128, OtherFirst = 512, UserSize = 16 * UserFirst, OtherSize = 16 * OtherFirst;
 
     // Pages that tables know.
     private const int UserPages = 512, OtherPages = 2048;
@@ -35,7 +36,9 @@ internal sealed unsafe class BlockCache : IDisposable
     private readonly ulong[] _codePages;
     private static readonly nuint s_userBytes = WholePages(JumpTable.BytesOf(UserSize, UserPages));
     private static readonly nuint s_otherBytes = WholePages(JumpTable.BytesOf(OtherSize, OtherPages));
-    private static readonly nuint s_jumpBytes = (2 * s_otherBytes) + (AddressSpaces.Count * s_userBytes);
+    private static readonly nuint s_userUse = JumpTable.UseBytesOf(UserSize), s_otherUse = JumpTable.UseBytesOf(OtherSize);
+    private static readonly nuint s_useAt = (2 * s_otherBytes) + (AddressSpaces.Count * s_userBytes);
+    private static readonly nuint s_jumpBytes = s_useAt + WholePages((2 * s_otherUse) + (AddressSpaces.Count * s_userUse));
     private readonly byte* _jumpRoom = HostPages.Map(s_jumpBytes);
 
     // Made when they are first used.
@@ -417,9 +420,16 @@ internal sealed unsafe class BlockCache : IDisposable
 
     private JumpTable MakeJumps(int table)
     {
-        bool isUsers = table > SupervisorJumps;
-        byte* room = _jumpRoom + (isUsers ? (2 * s_otherBytes) + ((nuint)(table - SupervisorJumps - 1) * s_userBytes) : (nuint)table * s_otherBytes);
-        return new JumpTable(room, isUsers ? UserSize : OtherSize, isUsers ? UserPages : OtherPages);
+        if (table <= SupervisorJumps)
+        {
+            nuint number = (nuint)table;
+            return new JumpTable(
+                _jumpRoom + (number * s_otherBytes), _jumpRoom + s_useAt + (number * s_otherUse), OtherFirst, OtherSize, OtherPages);
+        }
+
+        nuint space = (nuint)(table - UserJumps(0));
+        return new JumpTable(
+            _jumpRoom + (2 * s_otherBytes) + (space * s_userBytes), _jumpRoom + s_useAt + (2 * s_otherUse) + (space * s_userUse), UserFirst, UserSize, UserPages);
     }
 
     private static nuint WholePages(nuint bytes) => (bytes + (nuint)PhysicalMemory.PageSize - 1) & ~((nuint)PhysicalMemory.PageSize - 1);

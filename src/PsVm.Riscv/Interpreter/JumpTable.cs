@@ -17,9 +17,6 @@ namespace PsVm.Riscv.Interpreter;
 /// </remarks>
 internal sealed unsafe class JumpTable
 {
-    /// <summary>Entries that a table has at first.</summary>
-    public const int SmallSize = 512;
-
     // An idle clone's table takes as little as it can: a larger one comes when blocks were pushed out by others so often for each of its entries.
     // A page that pushes another out costs several hundred times as much as a block that does, and a clone that begins to work pays for each.
     private const int CollisionsPerEntry = 100, PagesPerCollision = 4;
@@ -34,20 +31,23 @@ internal sealed unsafe class JumpTable
     private readonly ulong[] _virtual = new ulong[PageSlots / 64];
     private readonly ulong[] _code = new ulong[PageSlots / 64];
     private readonly ulong[] _usedPages;
-    private int _size = SmallSize;
+    private int _size;
     private int _pageCount;
     private int _pageCollisions;
 
     /// <param name="room">Zeros, as many as <see cref="BytesOf"/> says, of which those that are not used take no memory.</param>
-    /// <param name="largest">The most entries that it may come to have: <see cref="SmallSize"/> times a power of four.</param>
+    /// <param name="use">As many as <see cref="UseBytesOf"/> says, apart from it: a few, that tables have in one page.</param>
+    /// <param name="first">Entries at first: a power of two and 64 or more.</param>
+    /// <param name="largest">The most entries that it may come to have: those times a power of four.</param>
     /// <param name="pages">The most pages that it may come to know: a power of two and 256 or more. At first it is a quarter of them.</param>
-    public JumpTable(byte* room, int largest, int pages)
+    public JumpTable(byte* room, byte* use, int first, int largest, int pages)
     {
+        Debug.Assert(BitOperations.IsPow2(first) && first >= 64, "bits in use are of whole words");
         Debug.Assert(BitOperations.IsPow2(largest) && BitOperations.IsPow2(pages) && pages >= 256, "masks are of all entries");
-        (_largest, _largestPageCount, _pageCount) = (largest, pages, pages / 4);
+        (_size, _largest, _largestPageCount, _pageCount) = (first, largest, pages, pages / 4);
         _entries = (JumpEntry*)room;
         _pages = (JumpPage*)(_entries + largest);
-        _use = (JumpUse*)(_pages + pages);
+        _use = (JumpUse*)use;
         _usedPages = new ulong[pages / 64];
 
         // Of all entries of zeros the only ones whose address could be looked for.
@@ -57,7 +57,10 @@ internal sealed unsafe class JumpTable
 
     /// <summary>The room that a table needs.</summary>
     public static nuint BytesOf(int largest, int pages) =>
-        (nuint)((largest * sizeof(JumpEntry)) + (pages * sizeof(JumpPage)) + sizeof(JumpUse) + (largest / 8));
+        (nuint)((largest * sizeof(JumpEntry)) + (pages * sizeof(JumpPage)));
+
+    /// <summary>And that of what says which entries are in use.</summary>
+    public static nuint UseBytesOf(int largest) => (nuint)(sizeof(JumpUse) + (largest / 8));
 
     /// <summary>The first entry.</summary>
     public JumpEntry* Entries => _entries;

@@ -185,7 +185,11 @@ internal sealed unsafe partial class HartMmu(
     {
         const ulong HalfWord = 2;
         PrivilegeMode mode = csrs.Mode;
-        if (!Fetched(mode).TryGet(address, out page) && !FindFetchedPage(address, mode, out page))
+        if (Fetched(mode).TryGet(address, out ulong physical, out bool isWhole))
+        {
+            page = PageOf(memory.Find(physical)!, physical, isWhole);
+        }
+        else if (!FindFetchedPage(address, mode, out page))
         {
             return null;
         }
@@ -220,11 +224,13 @@ internal sealed unsafe partial class HartMmu(
             blocks.ForgetJumps(BlockCache.JumpsOf(mode, AddressSpace));
         }
 
-        page = new FetchedPage(
-            (nint)(region.Host + (physical - region.Base)), physical, region.PageAt(physical), Pmp.AllowsWholePage(physical, Access.Fetch, mode));
-        fetched.Add(address, page);
+        page = PageOf(region, physical, Pmp.AllowsWholePage(physical, Access.Fetch, mode));
+        fetched.Add(address, page.Physical, page.IsWhole);
         return true;
     }
+
+    private static FetchedPage PageOf(PhysicalMemory.Region region, ulong physical, bool isWhole) =>
+        new((nint)(region.Host + (physical - region.Base)), physical, region.PageAt(physical), isWhole);
 
     /// <summary>The TLB that data accesses use with a mode.</summary>
     public int Context(PrivilegeMode mode) => mode switch
