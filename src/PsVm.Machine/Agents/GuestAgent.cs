@@ -23,6 +23,9 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     /// <summary>How long an agent has for an answer; tests are less patient.</summary>
     public TimeSpan Patience { get; set; } = TimeSpan.FromSeconds(10);
 
+    /// <summary>The host's time: what clocks are set to, and how long commands may take; a test may set it.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+
     /// <inheritdoc cref="AgentSession.State"/>
     public GuestAgentState State => _session.State;
 
@@ -76,11 +79,8 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
                 "Copy a file with Copy-GuestItem, and have the command read that.");
         }
 
-        using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        if (command.Timeout != Timeout.InfiniteTimeSpan)
-        {
-            over.CancelAfter(command.Timeout);
-        }
+        using CancellationTokenSource late = new(command.Timeout, Time);
+        using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation, late.Token);
 
         try
         {
@@ -168,7 +168,7 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
                 // A guest that had to wait for the host's CPUs has set a time that was past.
                 if (AgentNumbers.TryRead(found, out long time) && Math.Abs((decimal)time - then) < 250_000_000)
                 {
-                    ClockSetAt = DateTimeOffset.UtcNow;
+                    ClockSetAt = Time.GetUtcNow();
                     return true;
                 }
             }
@@ -202,7 +202,7 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
         return (await AskAsync(GetTime, null, CancellationToken.None).ConfigureAwait(false), then);
     }
 
-    private static void WriteNow(Utf8JsonWriter writer) => writer.WriteNumber("time", Now);
+    private void WriteNow(Utf8JsonWriter writer) => writer.WriteNumber("time", Now);
 
     private async Task MeetAsync()
     {
@@ -215,5 +215,5 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
         while (Interlocked.CompareExchange(ref _opened, 0, 1) != 1);
     }
 
-    private static long Now => (DateTimeOffset.UtcNow - DateTimeOffset.UnixEpoch).Ticks * TimeSpan.NanosecondsPerTick;
+    private long Now => (Time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks * TimeSpan.NanosecondsPerTick;
 }

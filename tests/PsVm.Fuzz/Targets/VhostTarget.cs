@@ -109,7 +109,7 @@ internal sealed class VhostTarget : FuzzTarget
     {
         try
         {
-            using VhostSession session = VhostSession.Open(socket, VhostTraits.Block with { QueueSizes = [8] }, s_patience);
+            using VhostSession session = VhostSession.Open(socket, VhostTraits.Block with { QueueSizes = [8] }, () => s_patience);
             WrongException.ThrowIfNot(
                 session.Config.Length == 60 && (session.Features & ~VhostTraits.Block.Features) == 0, "features that nobody knows");
             using VhostLife life = new(

@@ -2,6 +2,7 @@ using System.Text;
 using System.Text.Json;
 using PsVm.Machine.Agents;
 using PsVm.Machine.Devices;
+using PsVm.Machine.Tests.Support;
 
 namespace PsVm.Machine.Tests.Agents;
 
@@ -17,10 +18,13 @@ public abstract class AgentTest
 
     protected AgentTest()
     {
-        Agent = new GuestAgent(Port, () => "web");
+        Agent = new GuestAgent(Port, () => "web") { Time = Time };
         Port.SetOpen(true);
         Port.Moved = Hear;
     }
+
+    /// <summary>The host's time, which stands still unless a test has it go on.</summary>
+    private protected ManualTime Time { get; } = new();
 
     private protected ConsolePort Port { get; } = new("p");
 
@@ -37,6 +41,9 @@ public abstract class AgentTest
 
     /// <summary>It answers what begins a session.</summary>
     protected bool Syncs { get; set; } = true;
+
+    /// <summary>The answer of a guest whose clock is right.</summary>
+    protected string ReturnNow => Return($"{(Time.GetUtcNow() - DateTimeOffset.UnixEpoch).Ticks * 100}");
 
     protected static string Return(string value) => $"{{\"return\": {value}}}\n";
 

@@ -66,12 +66,13 @@ public sealed class GuestMeasurementTests : IDisposable
     public void What_ends_a_run_is_counted_by_kind()
     {
         StartAndWait(new GuestOptions { Name = "g", Memory = Memory });
-        GuestExits before = _host.Measure("g", detailed: false).Exits;
+        GuestExits before = null!;
+        Assert.True(SpinWait.SpinUntil(
+            () => (before = _host.Measure("g", detailed: false).Exits).WaitForInterrupt > 0, Patience)); // soon after it said that it is up
         Obey("g", "spin 20", "spin: ");
         GuestExits after = Hold("g").Exits;
 
         Assert.True(after.Slice > before.Slice);
-        Assert.True(before.WaitForInterrupt > 0);
         Assert.True(after.Requested >= before.Requested);
         Assert.True(before.SbiCalls > 0);
         Assert.True(after.DeviceAccesses > before.DeviceAccesses);

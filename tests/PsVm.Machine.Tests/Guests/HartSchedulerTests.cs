@@ -30,6 +30,7 @@ public sealed class HartSchedulerTests : IDisposable
     [Fact]
     public void Guests_share_the_CPU_evenly_however_many_harts_they_have()
     {
+        RunSomethingElse(); // what the runtime compiles then is nobody's time here
         BareMachine[] guests = [Make(1, JumpToItself), Make(4, JumpToItself), Make(1, JumpToItself)];
         Array.ForEach(guests, guest => guest.Group.Release());
         WaitFor(() => guests.Sum(guest => guest.CpuTime.TotalMilliseconds) > 300);

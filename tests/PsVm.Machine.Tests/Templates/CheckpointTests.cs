@@ -102,24 +102,14 @@ public sealed class CheckpointTests : TemplateTest
     }
 
     [Fact]
-    public async Task Stopping_the_guest_ends_its_checkpoint()
+    public void Stopping_the_guest_ends_its_checkpoint()
     {
         string guest = Boot(new GuestOptions { Memory = Memory });
-        Task? stop = null;
-        Reported progress = new(_ =>
-        {
-            // The checkpoint waits here until the stop, which waits for the checkpoint, has asked it to end.
-            stop ??= Task.Factory.StartNew(() => Host.Stop(guest), TaskCreationOptions.LongRunning);
-            while (ErrorOf(() => Make(guest, new CheckpointOptions { Path = At("other") })) == GuestErrorIds.CheckpointInProgress)
-            {
-                stop.Wait(10);
-            }
-
-            stop.Wait(100); // from when it is to end until its checkpoint is told
-        });
+        Thread? stop = null;
+        Reported progress = new(_ => stop ??= StopMeanwhile(guest));
 
         string error = ErrorOf(() => Host.Checkpoint(guest, new CheckpointOptions { Path = At("t") }, progress, CancellationToken.None));
-        await stop!;
+        Assert.True(stop!.Join(Patience));
 
         Assert.Equal(GuestErrorIds.GuestStopped, error);
         Assert.Equal(GuestState.Stopped, Host.Get(guest).State);

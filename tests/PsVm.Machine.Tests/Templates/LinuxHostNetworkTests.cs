@@ -24,7 +24,7 @@ public sealed class LinuxHostNetworkTests : TemplateTest
     [SkippableFact]
     public async Task By_passt_ports_of_the_host_lead_to_the_guest_and_what_is_moved_both_ways_is_whole()
     {
-        ushort http = FreePort(), raw = FreePort();
+        ushort http = HostPort.Free(), raw = HostPort.Free();
         string guest = BootOrSkip(
             new GuestNetworkOptions { Backend = NetworkBackend.Passt, Forward = [$"{http}:80", $"{raw}:81/tcp"] }, "");
         WaitForAddress(guest);
@@ -40,7 +40,7 @@ public sealed class LinuxHostNetworkTests : TemplateTest
     [SkippableFact]
     public void By_passt_a_guest_gets_at_nothing_that_listens_on_the_hosts_loopback_addresses()
     {
-        ushort forwarded = FreePort();
+        ushort forwarded = HostPort.Free();
         string guest = BootOrSkip(new GuestNetworkOptions { Backend = NetworkBackend.Passt, Forward = [$"{forwarded}:80"] }, "");
         WaitForAddress(guest);
         using TcpListener four = new(IPAddress.Loopback, 0), six = new(IPAddress.IPv6Loopback, 0);
@@ -83,7 +83,7 @@ public sealed class LinuxHostNetworkTests : TemplateTest
     [SkippableFact]
     public async Task A_passt_that_is_killed_is_started_anew_and_the_guest_goes_on()
     {
-        ushort http = FreePort();
+        ushort http = HostPort.Free();
         string guest = BootOrSkip(new GuestNetworkOptions { Backend = NetworkBackend.Passt, Forward = [$"{http}:80"] }, "");
         WaitForAddress(guest);
         Run(guest, "mkdir /tmp/www; echo here >/tmp/www/index.html; httpd -p 80 -h /tmp/www");
@@ -98,7 +98,8 @@ public sealed class LinuxHostNetworkTests : TemplateTest
         Assert.True(
             SpinWait.SpinUntil(() => PasstOf(http) > 0 && Host.Get(guest).Networks[0].Connected, Patience),
             Host.Get(guest).Networks[0].LastFailure);
-        Assert.Contains(Host.ReadEvents(0).Events, one => one.Message.Contains("passt has gone", StringComparison.Ordinal));
+        Assert.True(SpinWait.SpinUntil(
+            () => Host.ReadEvents(0).Events.Any(one => one.Message.Contains("passt has gone", StringComparison.Ordinal)), Patience));
         Assert.Equal("here\n", await GetOnceAnnouncedAsync(http));
         Assert.Equal("1", Run(guest, "cat /sys/class/net/eth0/carrier"));
     }
@@ -118,8 +119,11 @@ public sealed class LinuxHostNetworkTests : TemplateTest
         await MoveAsync(guest, new IPEndPoint(there, 80), new IPEndPoint(there, 81));
 
         IpCommand.Run("link", "delete", _device);
-        Assert.True(SpinWait.SpinUntil(() => !Host.Get(guest).Networks[0].Connected, Patience));
-        Assert.Contains("has gone", Host.Get(guest).Networks[0].LastFailure, StringComparison.Ordinal);
+        Assert.True(
+            SpinWait.SpinUntil(
+                () => Host.Get(guest).Networks[0] is { Connected: false, LastFailure: { } why } && why.Contains("has gone", StringComparison.Ordinal),
+                Patience),
+            Host.Get(guest).Networks[0].LastFailure);
         Assert.Equal(
             "0",
             Run(guest, "while [ \"$(cat /sys/class/net/eth0/carrier)\" != 0 ]; do usleep 10000; done; cat /sys/class/net/eth0/carrier"));
@@ -130,13 +134,6 @@ public sealed class LinuxHostNetworkTests : TemplateTest
     {
         base.Dispose();
         IpCommand.Run("link", "delete", _device);
-    }
-
-    private static ushort FreePort()
-    {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return (ushort)((IPEndPoint)listener.LocalEndpoint).Port;
     }
 
     private static async Task<string> GetAsync(ushort port)

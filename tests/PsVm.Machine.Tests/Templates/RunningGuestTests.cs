@@ -160,12 +160,16 @@ public sealed class RunningGuestTests : TemplateTest
         using CancellationTokenSource giveUp = new();
         Task<GuestTemplate> checkpoint = Checkpoint(guest, "t", progress, giveUp.Token);
 
-        // The copier stands: what is set aside comes to its bound, and the harts stop there.
+        // The copier stands: what is set aside comes to its bound, and the harts stop there, while another guest is served again and again.
         long before, after = Host.Get(guest).Instructions;
         do
         {
             before = after;
-            await Task.Delay(200);
+            for (int turn = 0; turn < 20; turn++)
+            {
+                Ask(other, "spin 5", "spin: ");
+            }
+
             after = Host.Get(guest).Instructions;
         }
         while (before != after);
@@ -223,11 +227,10 @@ public sealed class RunningGuestTests : TemplateTest
         using Held progress = new();
         Task<GuestTemplate> checkpoint = Checkpoint(guest, "t", progress, CancellationToken.None);
         Host.WriteConsole(guest, "off\r");
-        Task stop = Task.Run(() => Host.Stop(guest));
-        await Task.Delay(100);
+        Thread stop = StopMeanwhile(guest);
         progress.GoOn();
 
-        await stop.WaitAsync(Patience);
+        Assert.True(stop.Join(Patience));
 
         Assert.Equal(GuestErrorIds.GuestStopped, (await Assert.ThrowsAsync<GuestException>(() => checkpoint)).ErrorId);
         Assert.Empty(Directory.GetFileSystemEntries(Folder, "*t*"));

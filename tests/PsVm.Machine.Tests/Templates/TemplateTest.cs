@@ -128,6 +128,18 @@ public abstract class TemplateTest : GuestHostTest
         Host.Remove(guest);
     }
 
+    /// <summary>Has an operator stop a guest of which a checkpoint is under way, and returns once that has been told so and is waited for.</summary>
+    protected Thread StopMeanwhile(string guest)
+    {
+        Thread stop = new(() => Host.Stop(guest)) { IsBackground = true };
+        stop.Start();
+        Assert.True(SpinWait.SpinUntil(
+            () => stop.ThreadState.HasFlag(System.Threading.ThreadState.WaitSleepJoin)
+                && ErrorOf(() => Host.CheckCheckpoint(guest, new CheckpointOptions { Path = At("other") })) == GuestErrorIds.GuestStopped,
+            Patience));
+        return stop;
+    }
+
     /// <summary>The error id of an action that must fail.</summary>
     protected static string ErrorOf(Action action)
     {

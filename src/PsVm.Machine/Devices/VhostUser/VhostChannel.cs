@@ -10,8 +10,8 @@ namespace PsVm.Machine.Devices.VhostUser;
 /// </summary>
 /// <remarks>One thread at a time. Source: QEMU, docs/interop/vhost-user.rst, "Message Specification".</remarks>
 /// <param name="socket">The connection, its own from here on.</param>
-/// <param name="patience">The longest that an answer may take.</param>
-internal sealed class VhostChannel(DescriptorSocket socket, TimeSpan patience) : IDisposable
+/// <param name="patience">The longest that an answer may take now.</param>
+internal sealed class VhostChannel(DescriptorSocket socket, Func<TimeSpan> patience) : IDisposable
 {
     /// <summary>Bytes of a message before its content.</summary>
     public const int HeaderSize = 12;
@@ -119,7 +119,7 @@ internal sealed class VhostChannel(DescriptorSocket socket, TimeSpan patience) :
     private static VhostException Wrong(VhostRequest request, string expected, string found) =>
         new($"expected {expected} in answer to {request}, found {found}");
 
-    private long Deadline() => Environment.TickCount64 + (long)patience.TotalMilliseconds;
+    private long Deadline() => Environment.TickCount64 + (long)patience().TotalMilliseconds;
 
     private void Send(
         VhostRequest request, bool wantsReply, ReadOnlySpan<byte> content, ReadOnlySpan<SafeFileHandle> descriptors, long deadline)

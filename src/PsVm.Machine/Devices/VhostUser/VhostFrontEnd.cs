@@ -34,7 +34,6 @@ internal sealed partial class VhostFrontEnd : IDisposable
     private readonly Lock _gate = new();
     private readonly IVhostDaemon _daemon;
     private readonly VhostTraits _traits;
-    private readonly TimeSpan _patience;
     private readonly string _what;
     private readonly VhostWires _wires;
     private readonly EventDescriptor _wake = new();
@@ -62,7 +61,7 @@ internal sealed partial class VhostFrontEnd : IDisposable
     /// <exception cref="VhostException">It cannot be had; nothing is left behind.</exception>
     public VhostFrontEnd(IVhostDaemon daemon, VhostTraits traits, string name, TimeSpan patience)
     {
-        (_daemon, _traits, _patience) = (daemon, traits, patience);
+        (_daemon, _traits, Patience) = (daemon, traits, patience);
         _what = $"{traits.Name} '{name}'";
         _wires = new VhostWires(traits.QueueSizes.Count);
         try
@@ -82,6 +81,9 @@ internal sealed partial class VhostFrontEnd : IDisposable
         _thread = new Thread(Work) { IsBackground = true, Name = $"PsVm vhost-user {name}" };
         _thread.Start();
     }
+
+    /// <summary>The longest that an answer may take; a test of what comes then makes it less.</summary>
+    public TimeSpan Patience { get; set; }
 
     /// <summary>What guests may use of the device.</summary>
     public ulong Features { get; }
@@ -258,7 +260,7 @@ internal sealed partial class VhostFrontEnd : IDisposable
     /// <summary>Does something with the daemon, while the thread does not. A daemon that keeps the thread waiting is given up.</summary>
     private void Exclusively(Action work)
     {
-        if (!Monitor.TryEnter(_io, _patience))
+        if (!Monitor.TryEnter(_io, Patience))
         {
             lock (_gate)
             {
@@ -335,7 +337,7 @@ internal sealed partial class VhostFrontEnd : IDisposable
     {
         try
         {
-            return VhostSession.Open(new DescriptorSocket(_daemon.Connect(_stop.Token)), _traits, _patience);
+            return VhostSession.Open(new DescriptorSocket(_daemon.Connect(_stop.Token)), _traits, () => Patience);
         }
         catch (Exception failure)
         {

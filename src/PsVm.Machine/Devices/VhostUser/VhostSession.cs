@@ -43,9 +43,9 @@ internal sealed class VhostSession : IDisposable
     /// <summary>Finds out what the daemon can, and agrees on the protocol.</summary>
     /// <param name="socket">The connection, the session's from here on.</param>
     /// <param name="traits">What is known of the kind of device.</param>
-    /// <param name="patience">The longest that an answer may take.</param>
+    /// <param name="patience">The longest that an answer may take now.</param>
     /// <exception cref="VhostException">The daemon cannot do what is needed, or makes no sense; the connection is closed.</exception>
-    public static VhostSession Open(DescriptorSocket socket, VhostTraits traits, TimeSpan patience)
+    public static VhostSession Open(DescriptorSocket socket, VhostTraits traits, Func<TimeSpan> patience)
     {
         VhostChannel channel = new(socket, patience);
         try

@@ -28,7 +28,7 @@ public sealed class PasstNetworkTests
     [SkippableFact]
     public void A_guest_gets_at_nothing_that_listens_on_the_hosts_loopback_addresses_and_forwards_are_the_hosts_alone()
     {
-        PortForward forward = new(IsUdp: false, IPAddress.Loopback, FreePort(), 80);
+        PortForward forward = new(IsUdp: false, IPAddress.Loopback, HostPort.Free(), 80);
         using PasstNetwork network = StartOrSkip(forward);
         string[] arguments = File.ReadAllText($"/proc/{network.ProcessId}/cmdline").Split('\0');
         Assert.Contains("--no-map-gw", arguments);
@@ -39,7 +39,7 @@ public sealed class PasstNetworkTests
     [SkippableFact]
     public void One_that_ends_is_started_anew_with_its_forwards()
     {
-        PortForward forward = new(IsUdp: false, IPAddress.Loopback, FreePort(), 80);
+        PortForward forward = new(IsUdp: false, IPAddress.Loopback, HostPort.Free(), 80);
         using PasstNetwork network = StartOrSkip(forward);
         string? fault = null;
         network.Ready = () => Interlocked.CompareExchange(ref fault, network.Fault, null);
@@ -202,13 +202,6 @@ public sealed class PasstNetworkTests
     private static bool HasRightSum(byte[] packet) => TestFrames.Sum(packet.AsSpan(Header + 14, 20)) == 0xffff
         && BinaryPrimitives.ReadUInt16BigEndian(packet.AsSpan(Header + 14 + 2)) == packet.Length - Header - 14
         && BinaryPrimitives.ReadUInt16BigEndian(packet.AsSpan(Header + 14 + 24)) == packet.Length - Header - 14 - 20;
-
-    private static ushort FreePort()
-    {
-        using TcpListener listener = new(IPAddress.Loopback, 0);
-        listener.Start();
-        return (ushort)((IPEndPoint)listener.LocalEndpoint).Port;
-    }
 
     /// <summary>Asks for an address by DHCP, and gives the answer.</summary>
     private static byte[] Ask(PasstNetwork network)

@@ -39,7 +39,7 @@ public sealed class BadSourceTests : LazyTest
         bool isCut = false;
         Use(template, source =>
         {
-            source.Delay = TimeSpan.FromMilliseconds(20);
+            source.Delay = Slowly;
             source.OnRead = (_, _, _) => !Volatile.Read(ref isCut) ? null : throw new IOException("the line is cut");
         });
         string guest = StartLazily(template);

@@ -45,13 +45,17 @@ public sealed class LazyRuleTests : LazyTest
     public void A_checkpoint_waits_for_the_rest_and_says_so()
     {
         GuestTemplate template = MakeLarge("t", out string check);
-        Use(template, source => source.Delay = TimeSpan.FromMilliseconds(20));
+        TestSource source = Use(template, source => source.Delay = Slowly);
         string guest = StartLazily(template);
         Ask(guest, "spin 1", "spin: ");
         ConcurrentQueue<StepProgress> told = [];
+        Reported progress = new(step =>
+        {
+            told.Enqueue(step);
+            source.Delay = TimeSpan.FromMilliseconds(1);
+        });
 
-        GuestTemplate second = Host.Checkpoint(
-            guest, new CheckpointOptions { Path = At("second") }, new Reported(told.Enqueue), CancellationToken.None);
+        GuestTemplate second = Host.Checkpoint(guest, new CheckpointOptions { Path = At("second") }, progress, CancellationToken.None);
 
         Assert.Equal(GuestFillState.Complete, FillOf(guest).State);
         StepProgress[] filling = [.. told.Where(step => step.Step == HostStep.Filling)];
@@ -94,10 +98,11 @@ public sealed class LazyRuleTests : LazyTest
     public void Guests_reboot_and_are_reset_while_their_RAM_comes()
     {
         GuestTemplate template = MakeLarge("t", out string check);
-        Use(template, source => source.Delay = TimeSpan.FromMilliseconds(10));
+        TestSource source = Use(template, source => source.Delay = Slowly);
         string guest = StartLazily(template);
         Ask(guest, "touch 9", "touch: ");
         Assert.Equal(GuestFillState.Filling, FillOf(guest).State);
+        source.Delay = TimeSpan.FromMilliseconds(10);
 
         Host.Reset(guest);
         Assert.Equal($"touch: pages={PatternPages} generation=3", Ask(guest, $"touch {PatternPages}", "touch: "));
@@ -116,7 +121,7 @@ public sealed class LazyRuleTests : LazyTest
     public void A_working_set_is_recorded_of_a_guest_whose_RAM_comes()
     {
         GuestTemplate template = MakeLarge("t", out _);
-        Use(template, source => source.Delay = TimeSpan.FromMilliseconds(10));
+        Use(template, source => source.Delay = Slowly);
         string guest = StartLazily(template);
         Ask(guest, "spin 1", "spin: ");
 

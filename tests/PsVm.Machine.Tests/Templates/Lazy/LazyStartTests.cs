@@ -12,7 +12,7 @@ public sealed class LazyStartTests : LazyTest
     public void A_guest_answers_long_before_its_template_is_there_and_is_any_clone_when_it_is()
     {
         GuestTemplate template = MakeLarge($"t{Guid.NewGuid():N}", out string check);
-        TestSource source = Use(template, source => source.Delay = TimeSpan.FromMilliseconds(100));
+        TestSource source = Use(template, source => source.Delay = Slowly);
 
         string guest = StartLazily(template);
         Ask(guest, "spin 1", "spin: ");
