@@ -23,7 +23,7 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     /// <summary>How long an agent has for an answer; tests are less patient.</summary>
     public TimeSpan Patience { get; set; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>The host's time: what clocks are set to, and how long commands may take; a test may set it.</summary>
+    /// <summary>The host's time: what clocks are set to, how long commands may take, and pauses; a test may set it.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 
     /// <inheritdoc cref="AgentSession.State"/>
@@ -210,7 +210,7 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
         {
             Volatile.Write(ref _opened, 1);
             await SetClockAsync().ConfigureAwait(false);
-            await Task.Delay(s_pause).ConfigureAwait(false);
+            await Task.Delay(s_pause, Time).ConfigureAwait(false);
         }
         while (Interlocked.CompareExchange(ref _opened, 0, 1) != 1);
     }
