@@ -68,6 +68,8 @@ public unsafe class X64AssemblerTests
         Check("vfnmsub231sd xmm0,xmm1,xmm2", (ref X64Assembler code) => code.Fma(0xbe, 0, 1, 2, wide: true));
         Check("vfmadd231sd xmm3,xmm12,xmm15", (ref X64Assembler code) => code.Fma(0xb8, 3, 12, 15, wide: true));
         Check("vfmadd231ss xmm12,xmm3,xmm0", (ref X64Assembler code) => code.Fma(0xb8, 12, 3, 0, wide: false));
+        Check("vaddsd xmm9,xmm3,xmm14", (ref X64Assembler code) => code.Avx(0xf2, 0x58, 9, 3, 14));
+        Check("vmulss xmm3,xmm12,xmm4", (ref X64Assembler code) => code.Avx(0xf3, 0x59, 3, 12, 4));
         Check("addsd xmm9,xmm14", (ref X64Assembler code) => code.Sse(0xf2, 0x58, 9, 14));
         Check("movsd xmm15,[rbp+150h]", (ref X64Assembler code) => code.Sse(0xf2, 0x10, 15, slot));
         Check("movaps xmm8,xmm1", (ref X64Assembler code) => code.Sse(0, 0x28, 8, 1));

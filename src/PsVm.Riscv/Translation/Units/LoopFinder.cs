@@ -13,6 +13,9 @@ internal static unsafe class LoopFinder
 
     private const int MostBlocks = 96;
 
+    // Integers that are used least may wait in the state, where loops within it would bring floats into their places and back at each turn.
+    private const int MoreWithFloats = 2;
+
     /// <summary>The loop that is entered at a block.</summary>
     /// <param name="blockAt">Gives the block that begins at an offset of the page, or 0.</param>
     /// <param name="entry">Where the block begins.</param>
@@ -32,7 +35,7 @@ internal static unsafe class LoopFinder
             int header = loop.Where(block => all.Any(from => !loop.Contains(from) && edges[from].Contains(block)))
                 .DefaultIfEmpty(loop.Min()).Min();
             if (Fits(loop, reached)
-                && (RegistersOf(loop, reached) <= registers
+                && (RegistersOf(loop, reached) <= registers + (HasFloats(loop, reached) ? MoreWithFloats : 0)
                     || loop.All(block => CycleThrough(block, loop, edges, header).Count == 0)))
             {
                 best = loop;
@@ -102,6 +105,8 @@ internal static unsafe class LoopFinder
 
         return closure;
     }
+
+    private static bool HasFloats(HashSet<int> loop, Dictionary<int, nint> blocks) => loop.Any(offset => LoopUnit.HasFloats((Op*)blocks[offset]));
 
     private static bool Fits(HashSet<int> loop, Dictionary<int, nint> blocks)
     {

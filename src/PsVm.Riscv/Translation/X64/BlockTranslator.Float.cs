@@ -232,9 +232,19 @@ internal unsafe ref partial struct BlockTranslator
     {
         RequireNearest(op, index);
         int first = RequireBoxed(wide, op->Rs1, op->Rs2);
-        LoadFloat(Xmm0, op->Rs1);
-        WithFloat(Prefix(wide), opcode, Xmm0, op->Rs2);
-        FinishFloat(op, index, first, wide, LateKind.CanonicalNaN);
+        byte result = Xmm0;
+        if (_map.Float(op->Rs1) is { } one && _map.Float(op->Rs2) is { } two)
+        {
+            result = ResultFloat(op);
+            _code.Avx(Prefix(wide), opcode, result, one, two);
+        }
+        else
+        {
+            LoadFloat(Xmm0, op->Rs1);
+            WithFloat(Prefix(wide), opcode, Xmm0, op->Rs2);
+        }
+
+        FinishFloat(op, index, first, wide, LateKind.CanonicalNaN, result);
     }
 
     private void SquareRoot(Op* op, int index, bool wide)
@@ -251,11 +261,12 @@ internal unsafe ref partial struct BlockTranslator
         RequireNearest(op, index);
         byte addend = (byte)(op->Immediate >> 3);
         int first = RequireBoxed(wide, op->Rs1, op->Rs2, addend);
-        LoadFloat(Xmm0, addend);
-        _code.Fma(opcode, Xmm0, InFloat(op->Rs1, Xmm1), InFloat(op->Rs2, Xmm2), wide);
+        byte result = op->Rd == op->Rs1 || op->Rd == op->Rs2 || op->Rd == addend ? Xmm0 : ResultFloat(op);
+        LoadFloat(result, addend);
+        _code.Fma(opcode, result, InFloat(op->Rs1, Xmm1), InFloat(op->Rs2, Xmm2), wide);
 
-        // Infinity times zero plus a quiet NaN is invalid on RISC-V only.
-        FinishFloat(op, index, first, wide, LateKind.Interpret);
+        // Infinity times zero plus a quiet NaN is invalid on RISC-V only: then the operands are needed once more.
+        FinishFloat(op, index, first, wide, LateKind.Interpret, result);
     }
 
     /// <summary>A host register with the value: the guest register's own, or the scratch register.</summary>
@@ -292,11 +303,14 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>What is then put into the lower half of xmm0 alone is boxed.</summary>
     private void BoxNothing() => _code.Sse(DoublePrefix, MoveLoad, Xmm0, Field(nameof(HartState.Box)));
 
-    private void FinishFloat(Op* op, int index, int first, bool wide, LateKind nan)
+    /// <summary>The host register to compute a result in: the guest register's own, or the scratch register.</summary>
+    private readonly byte ResultFloat(Op* op) => _map.Float(op->Rd) ?? Xmm0;
+
+    private void FinishFloat(Op* op, int index, int first, bool wide, LateKind nan, byte result = Xmm0)
     {
-        _code.Sse(wide ? (byte)0x66 : (byte)0, CompareQuiet, Xmm0, Xmm0);
+        _code.Sse(wide ? (byte)0x66 : (byte)0, CompareQuiet, result, result);
         AddLate(nan, _code.Jcc(Cond.Parity), null, null, 0);
-        StoreFloat(op, wide);
+        StoreFloat(op, wide, result);
         ComeBackHere(first, op, index);
         SetDirty();
     }

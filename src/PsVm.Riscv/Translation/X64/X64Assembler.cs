@@ -251,6 +251,19 @@ internal unsafe struct X64Assembler(byte* buffer)
         Encode2(wide, opcode, (Reg)to, (Reg)from);
     }
 
+    /// <summary>An SSE instruction on a scalar with a result of its own; all above the scalar is the first operand's.</summary>
+    /// <param name="prefix">f3: single, f2: double precision.</param>
+    /// <param name="opcode">As in SSE.</param>
+    /// <param name="to">The result.</param>
+    /// <param name="a">The first operand.</param>
+    /// <param name="b">The second.</param>
+    public void Avx(byte prefix, byte opcode, byte to, byte a, byte b)
+    {
+        Vex(1, (byte)(prefix == 0xf3 ? 2 : 3), false, to, a, b);
+        Byte(opcode);
+        Byte((byte)(0xc0 | (to & 7) << 3 | (b & 7)));
+    }
+
     /// <summary>vfmadd231 (b8), vfmsub231 (ba), vfnmadd231 (bc), vfnmsub231 (be), without the scalar bit: to = ±(a * b) ± to.</summary>
     public void Fma(byte opcode, byte to, byte a, byte b, bool wide)
     {

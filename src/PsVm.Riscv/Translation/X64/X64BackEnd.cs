@@ -21,7 +21,7 @@ internal sealed unsafe class X64BackEnd(CodeMemory memory, long bufferBytes) : H
         && Lzcnt.X64.IsSupported && Bmi1.X64.IsSupported && Bmi2.X64.IsSupported && Popcnt.X64.IsSupported && Fma.IsSupported;
 
     /// <inheritdoc/>
-    public override int IntegerRegisters => RegisterMap.Hosts.Length;
+    public override int IntegerRegisters => RegisterMap.MoreHosts.Length;
 
     /// <inheritdoc/>
     public override delegate* unmanaged<HartState*, byte*, void> Enter => _stubs.Enter;
