@@ -50,10 +50,12 @@ internal static class AgentsCommand
             TimeSpan firstCpu = (Environment.CpuUsage.TotalTime - before) / options.Count;
             GuestInfo[] guests = [.. Enumerable.Range(0, options.Count).Select(number => host.Get(NameOf(number)))];
             long own = OwnBytes(host, options.Count) / options.Count;
+            long instructions = Instructions(host, options.Count);
             before = Environment.CpuUsage.TotalTime;
             double[] trips =
                 [.. Enumerable.Range(0, commands).Select(number => Time(() => Command(host, NameOf(number % options.Count)))).Order()];
             TimeSpan cpu = (Environment.CpuUsage.TotalTime - before) / commands;
+            instructions = (Instructions(host, options.Count) - instructions) / commands;
             ConcurrentBag<double> atOnce = [];
             double together = Time(() => Task.WhenAll(Enumerable.Range(0, options.Count).Select(
                 guest => Task.Run(() => InTurnAsync(host, NameOf(guest), commands / options.Count, atOnce)))).GetAwaiter().GetResult());
@@ -65,6 +67,7 @@ internal static class AgentsCommand
                 median_ms = Math.Round(Median.Of(trips), 2),
                 p99_ms = Math.Round(trips[(int)(commands * 0.99)], 2),
                 cpu_ms = Math.Round(cpu.TotalMilliseconds, 2),
+                instructions,
                 per_second_at_once = Math.Round(loaded.Length / (together / 1000), 1),
                 at_once_median_ms = Math.Round(Median.Of(loaded), 2),
                 at_once_p99_ms = Math.Round(loaded[(int)(loaded.Length * 0.99)], 2),
@@ -153,6 +156,8 @@ internal static class AgentsCommand
 
     private static long OwnBytes(GuestHost host, int count) => host.Measure([.. Enumerable.Range(0, count).Select(NameOf)], detailed: true)
         .SelectMany(guest => guest.Backends).Sum(ram => ram.Own);
+
+    private static long Instructions(GuestHost host, int count) => Enumerable.Range(0, count).Sum(number => host.Get(NameOf(number)).Instructions);
 
     private static string NameOf(int number) => string.Create(CultureInfo.InvariantCulture, $"clone{number}");
 }

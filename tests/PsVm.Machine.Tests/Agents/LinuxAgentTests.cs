@@ -181,6 +181,9 @@ public sealed class LinuxAgentTests : TemplateTest
 
     private async Task Ends(string guest)
     {
+        string descriptors = await DescriptorsOfAgent(guest);
+        GuestCommandResult silent = await Shell(guest, "cat");
+        Assert.Equal((0, string.Empty, string.Empty), (silent.ExitCode, silent.StdOut, silent.StdErr));
         Assert.Equal(7, (await Shell(guest, "exit 7")).ExitCode);
         Assert.Equal(15, (await Shell(guest, "kill -TERM $$")).Signal);
         GuestCommandResult both = await Shell(guest, "echo out; echo err >&2");
@@ -197,7 +200,10 @@ public sealed class LinuxAgentTests : TemplateTest
             guest, GuestCommand.Shell("sleep 1000 & echo $! >/tmp/pid; wait") with { Timeout = TimeSpan.FromSeconds(3) }));
         Assert.Equal(GuestErrorIds.GuestCommandTimeout, late.ErrorId);
         Assert.Equal("gone", (await Shell(guest, "kill -0 $(cat /tmp/pid) 2>/dev/null || echo gone")).StdOut);
+        Assert.Equal(descriptors, await DescriptorsOfAgent(guest));
     }
+
+    private async Task<string> DescriptorsOfAgent(string guest) => (await Shell(guest, "ls /proc/$PPID/fd")).StdOut;
 
     private async Task Streams(string guest)
     {

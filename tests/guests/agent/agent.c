@@ -17,7 +17,7 @@ typedef unsigned int u32;
 typedef unsigned long u64;
 
 long sys(long a, long b, long c, long d, long e, long f, long number);
-long spawn(void *stack_top, void (*child)(void));
+long spawn(void *stack_top, void (*child)(void), int *pidfd);
 
 #define SYS0(n)                 sys(0, 0, 0, 0, 0, 0, n)
 #define SYS1(n, a)              sys((long)(a), 0, 0, 0, 0, 0, n)
@@ -45,6 +45,7 @@ long spawn(void *stack_top, void (*child)(void));
 #define MOST_OUTPUT     (4l << 20)      /* what a command may print before it is cut off, when its output comes at its end */
 #define MOST_WAITING    (128l << 10)    /* and what it may print ahead, when its output comes piece by piece: it waits then */
 #define PIECE           (48l << 10)     /* bytes in an answer */
+#define FIRST_ROOM      (16l << 10)     /* bytes for what a command prints, at first */
 #define FILES           16
 #define PROCESSES       32
 #define ARGUMENTS       256
@@ -493,6 +494,21 @@ static void read_output(struct process *process, struct output *output)
     u8 *to = lost;
     long room = sizeof lost, n;
 
+    if (!output->room) {                /* most commands print nothing, and need no room to say so */
+        n = SYS3(__NR_read, output->fd, lost, sizeof lost);
+        if (n == -EINTR || n == -EAGAIN)
+            return;
+        if (n <= 0) {
+            close_fd(&output->fd);
+        } else if (!(output->bytes = pages(FIRST_ROOM))) {
+            output->truncated = 1;
+        } else {
+            memcpy(output->bytes, lost, n);
+            output->room = FIRST_ROOM;
+            output->count = n;
+        }
+        return;
+    }
     if (output->start && output->start == output->count + output->start)
         output->start = 0;
     if (output->start + output->count + 4096 > output->room && output->count < most_of(process)) {
@@ -500,13 +516,12 @@ static void read_output(struct process *process, struct output *output)
             memmove(output->bytes, output->bytes + output->start, output->count);
             output->start = 0;
         } else if (output->room < most_of(process) + 8192) {
-            long larger = output->room ? output->room * 2 : 16384;
+            long larger = output->room * 2;
             u8 *bytes = pages(larger);
 
             if (bytes) {
                 memcpy(bytes, output->bytes + output->start, output->count);
-                if (output->bytes)
-                    SYS2(__NR_munmap, output->bytes, output->room);
+                SYS2(__NR_munmap, output->bytes, output->room);
                 output->bytes = bytes;
                 output->start = 0;
                 output->room = larger;
@@ -594,9 +609,14 @@ static void run_child(void)
     SYS1(__NR_exit, 127);
 }
 
-static int open_null(int flags)
+/* What reads as empty and takes all: opened once. */
+static int null_device(void)
 {
-    return (int)SYS4(__NR_openat, AT_FDCWD, "/dev/null", flags | O_CLOEXEC, 0);
+    static int null = -1;
+
+    if (null < 0)
+        null = (int)SYS4(__NR_openat, AT_FDCWD, "/dev/null", O_RDWR | O_CLOEXEC, 0);
+    return null;
 }
 
 /* Strings of an array, into places of which the last stays null. 0: it is none, or has too many. */
@@ -636,6 +656,7 @@ static struct process *start(char *arguments, int streams)
     int in[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
     struct process *process = find_place();
     long pid = -1, input_length = 0;
+    int pidfd = -1;
 
     if (!process) {
         WRONG("too many commands run", 0);
@@ -664,11 +685,11 @@ static struct process *start(char *arguments, int streams)
         child.out = out[1];
         child.err = merges ? out[1] : err[1];
     } else {
-        child.out = child.err = out[1] = open_null(O_WRONLY);
+        child.out = child.err = null_device();
     }
-    child.in = input_length > 0 ? in[0] : (in[0] = open_null(0));
+    child.in = input_length > 0 ? in[0] : null_device();
     child.failure = 0;
-    pid = spawn(child_stack + sizeof child_stack, run_child);
+    pid = spawn(child_stack + sizeof child_stack, run_child, &pidfd);
     close_fd(&in[0]);
     close_fd(&out[1]);
     close_fd(&err[1]);
@@ -679,7 +700,7 @@ static struct process *start(char *arguments, int streams)
         goto failed;
     }
     process->pid = (int)pid;
-    process->pidfd = (int)SYS2(__NR_pidfd_open, pid, 0);
+    process->pidfd = pidfd;
     process->status = 0;
     process->streams = streams;
     process->order = ++processes_made;
@@ -698,6 +719,7 @@ failed:
     if (process->input_bytes)
         SYS2(__NR_munmap, process->input_bytes, input_length);
     process->input_bytes = 0;
+    close_fd(&pidfd);
     for (int i = 0; i < 2; i++) {
         close_fd(&in[i]);
         close_fd(&out[i]);
@@ -777,10 +799,10 @@ static void tell(struct process *process, long wait)
 
         SYS2(__NR_clock_gettime, 1, &from);
         asked = serve(1, wait - waited);
+        if (asked || is_complete(process))
+            break;
         SYS2(__NR_clock_gettime, 1, &to);
         waited += (to.seconds - from.seconds) * 1000 + (to.nanoseconds - from.nanoseconds) / 1000000;
-        if (asked)
-            break;
     }
     complete = is_complete(process) && process->out.count <= PIECE && process->err.count <= PIECE;
     begin();
@@ -1470,6 +1492,7 @@ static int serve(int want_port, long milliseconds)
 {
     struct { int fd; short events, revents; } polls[1 + 4 * PROCESSES];
     struct { long seconds, nanoseconds; } timeout = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
+    int first[PROCESSES];               /* of the four of each command that there is */
     int n = 0;
     long ready;
 
@@ -1480,15 +1503,17 @@ static int serve(int want_port, long milliseconds)
     polls[n++].events = POLLIN;
     for (int i = 0; i < PROCESSES; i++) {
         struct process *process = &processes[i];
-        int has = process->pid != 0;
 
-        polls[n].fd = has ? process->pidfd : -1;
+        first[i] = n;
+        if (!process->pid)
+            continue;
+        polls[n].fd = process->pidfd;
         polls[n++].events = POLLIN;
-        polls[n].fd = has && takes(process, &process->out) ? process->out.fd : -1;
+        polls[n].fd = takes(process, &process->out) ? process->out.fd : -1;
         polls[n++].events = POLLIN;
-        polls[n].fd = has && takes(process, &process->err) ? process->err.fd : -1;
+        polls[n].fd = takes(process, &process->err) ? process->err.fd : -1;
         polls[n++].events = POLLIN;
-        polls[n].fd = has ? process->input : -1;
+        polls[n].fd = process->input;
         polls[n++].events = POLLOUT;
     }
     for (int i = 0; i < n; i++)
@@ -1501,13 +1526,13 @@ static int serve(int want_port, long milliseconds)
 
         if (!process->pid)
             continue;
-        if (polls[1 + 4 * i + 1].revents)
+        if (polls[first[i] + 1].revents)
             read_output(process, &process->out);
-        if (polls[1 + 4 * i + 2].revents)
+        if (polls[first[i] + 2].revents)
             read_output(process, &process->err);
-        if (polls[1 + 4 * i + 3].revents)
+        if (polls[first[i] + 3].revents)
             write_input(process);
-        if (polls[1 + 4 * i].revents) {
+        if (polls[first[i]].revents) {
             SYS4(__NR_wait4, process->pid, &process->status, 0, 0);
             close_fd(&process->pidfd);
         }

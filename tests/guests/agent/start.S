@@ -19,13 +19,12 @@ sys:
     ecall
     ret
 
-# long spawn(void *stack_top, void (*child)(void)): a process that shares our memory until it is another program.
+# long spawn(void *stack_top, void (*child)(void), int *pidfd): a process that shares our memory until it is another program, and its descriptor.
 .globl spawn
 spawn:
     mv t1, a1
     mv a1, a0
-    li a0, 0x4111               # CLONE_VM | CLONE_VFORK | SIGCHLD
-    li a2, 0
+    li a0, 0x5111               # CLONE_VM | CLONE_VFORK | CLONE_PIDFD | SIGCHLD
     li a3, 0
     li a4, 0
     li a7, 220                  # clone
