@@ -102,7 +102,7 @@ public sealed record CodeCacheUsage
     /// <summary>How often a hart's page was found to be known already, and its code shared.</summary>
     public long SharedPages { get; init; }
 
-    /// <summary>Pages whose code was dropped to make room.</summary>
+    /// <summary>Pages whose code was dropped: to make room, or because nobody of the family needed it to which a guest left it.</summary>
     public long EvictedPages { get; init; }
 
     /// <summary>Translations that failed, whose code stays with the interpreter.</summary>

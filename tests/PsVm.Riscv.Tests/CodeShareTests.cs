@@ -89,6 +89,34 @@ public class CodeShareTests
         Assert.Equal(500ul, clone.Hart[A0]);
     }
 
+    /// <summary>The clone's guest has the first pages, and a last one of its own.</summary>
+    [Theory]
+    [InlineData(false, HonestPages, 24 - HonestPages + 1)]
+    [InlineData(true, 24 + 1, 0)]
+    public void WhatWasLeftAndNobodyNeedsGoes(bool goesOn, int left, int gone)
+    {
+        using CodeCache code = new(new TranslatorOptions { InheritedLookups = 200 });
+        using CodeCache source = code.OpenPart(null), part = code.OpenPart("other");
+        using TestMachine guest = Flood(source, pages: 24), stranger = Flood(part, pages: 24);
+        guest.Hart.Run(1000);
+        stranger.Hart.Run(1000);
+        Assert.True(source.TryLeaveTo("web"));
+        for (int lookups = 0; lookups < 800; lookups += HonestPages)
+        {
+            Assert.True(lookups > 100 || code.Usage.EvictedPages == 0);
+            guest.Hart.Run(goesOn ? 1000ul : 0);
+            using CodeCache heir = code.OpenPart("web");
+            using TestMachine clone = Flood(heir, HonestPages);
+            clone.Hart.Run(1000);
+        }
+
+        Assert.Equal((left, gone), (source.Account.Scope.ByContent.Count, code.Usage.EvictedPages));
+        Assert.Equal(24, part.Account.Scope.ByContent.Count);
+
+        guest.Hart.Run(1000); // finds again what went
+        Assert.Equal(24 + 1, source.Account.Scope.ByContent.Count);
+    }
+
     [Fact]
     public void OnlyTheLatestFamilyHasWhatAGuestLeft()
     {

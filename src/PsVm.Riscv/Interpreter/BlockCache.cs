@@ -324,6 +324,13 @@ internal sealed unsafe class BlockCache : IDisposable
     /// <summary>Asks for a block's translation. Whether it is there now.</summary>
     public bool Request(Op* ops) => Space.Request(Account, ops);
 
+    /// <summary>Has the hart forget soon where blocks begin, and look up again what it uses. Safe from any thread.</summary>
+    public void LookAgain()
+    {
+        Volatile.Write(ref _seen, -1); // a hart that keeps up just now has forgotten all, too
+        LeaveBlocks();
+    }
+
     /// <summary>Makes the hart come out between two blocks soon. Safe from any thread.</summary>
     public void LeaveBlocks() => Volatile.Write(ref _state->Limit, 0);
 

@@ -50,7 +50,10 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
     }
 
     /// <summary>Has a family share from now on what one guest alone has shared with nobody; whether it may.</summary>
-    public bool TryLeaveTo(CodeScope scope, string family)
+    /// <param name="scope">The guest's.</param>
+    /// <param name="family">The family.</param>
+    /// <param name="lookups">What nobody has looked up after so many look-ups is not needed by the family.</param>
+    public bool TryLeaveTo(CodeScope scope, string family, long lookups)
     {
         if (!scope.CanGoTo || !_families.TryAdd(family, scope))
         {
@@ -62,7 +65,7 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
             _families.Remove(before);
         }
 
-        scope.GoTo(family);
+        scope.GoTo(family, Interlocked.Read(ref _clock), lookups);
         return true;
     }
 
@@ -75,8 +78,12 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
         }
     }
 
-    /// <summary>Notes that a page is in use. Safe from any thread.</summary>
-    public void Touch(CodePage page) => page.LastUse = Interlocked.Increment(ref _clock);
+    /// <summary>Notes that a page is in use. Whether what its scope does not need can go now. Safe from any thread.</summary>
+    public bool Touch(CodePage page)
+    {
+        page.LastUse = Interlocked.Increment(ref _clock);
+        return page.Scope.CountLookup();
+    }
 
     /// <summary>The page of a scope that was seen at a number and holds the same as the one there now; null: its content has to be looked for.</summary>
     public static CodePage? FindAt(CodeScope scope, long number, byte* content, IsaExtensions isa) =>

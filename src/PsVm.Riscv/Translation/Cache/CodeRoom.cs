@@ -42,6 +42,30 @@ internal sealed class CodeRoom(CodePages pages, TranslationQueue requests, long 
     /// <summary>Pages that were sent away and are free.</summary>
     public long EvictedPages { get; private set; }
 
+    /// <summary>Sends away what a scope does not need of what was left to it. Whether all of that is free; else this is to be called again.</summary>
+    public bool TryRetire(CodeScope scope)
+    {
+        if (scope.Unneeded() is { Count: > 0 } unneeded)
+        {
+            SendAway(unneeded);
+        }
+        else
+        {
+            Collect();
+        }
+
+        return !_leaving.Exists(page => page.Scope == scope);
+    }
+
+    /// <summary>Has the harts of a scope look up again what they use.</summary>
+    public void LookAgain(CodeScope scope)
+    {
+        foreach (BlockCache user in _users.Where(user => user.Account.Scope == scope))
+        {
+            user.LookAgain();
+        }
+    }
+
     /// <summary>Whether there are harts that may run code of it.</summary>
     public bool HasUsers => _users.Count > 0;
 
@@ -91,6 +115,12 @@ internal sealed class CodeRoom(CodePages pages, TranslationQueue requests, long 
             return; // all there is is on its way, and held by harts
         }
 
+        SendAway(chosen);
+    }
+
+    /// <summary>Sends pages away, as <see cref="Make"/> does.</summary>
+    public void SendAway(List<CodePage> chosen)
+    {
         chosen.ForEach(pages.Forget);
         _leaving.AddRange(chosen);
         requests.DropLeaving();

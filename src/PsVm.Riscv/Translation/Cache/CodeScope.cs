@@ -25,6 +25,8 @@ internal abstract class CodePayer
 internal sealed class CodeScope(string? family) : CodePayer
 {
     private readonly bool _isGuests = family is null;
+    private long _leftAt;
+    private long _lookupsLeft = long.MaxValue;
 
     /// <summary>What those who share it have in common; null: it is one guest's alone.</summary>
     public string? Family { get; private set; } = family;
@@ -51,11 +53,27 @@ internal sealed class CodeScope(string? family) : CodePayer
     public bool CanGoTo => _isGuests && Accounts == 1;
 
     /// <summary>Makes it a family's.</summary>
-    public void GoTo(string heir)
+    /// <param name="heir">The family.</param>
+    /// <param name="now">When that is, as <see cref="CodePage.LastUse"/> counts.</param>
+    /// <param name="lookups">What nobody has looked up after so many look-ups is not needed by the family.</param>
+    public void GoTo(string heir, long now, long lookups)
     {
         Debug.Assert(CanGoTo, "guests that do not know each other share no code");
         Family = heir;
+        _leftAt = now;
+        Volatile.Write(ref _lookupsLeft, lookups);
     }
+
+    /// <summary>Counts a look-up. Whether what is <see cref="Unneeded"/> can go now. Safe from any thread.</summary>
+    public bool CountLookup() =>
+        Volatile.Read(ref _lookupsLeft) != long.MaxValue && Interlocked.Decrement(ref _lookupsLeft) == 0;
+
+    /// <summary>The pages that nobody has looked up since they were left to the family.</summary>
+    public List<CodePage> Unneeded() => [.. ByContent.Values.SelectMany(pages => pages).Where(page => page.LastUse <= _leftAt)];
+
+    /// <summary>When <see cref="CountLookup"/> says so next.</summary>
+    /// <param name="lookups">After so many; null: not any more.</param>
+    public void CountAgain(long? lookups) => Volatile.Write(ref _lookupsLeft, lookups ?? long.MaxValue);
 }
 
 /// <summary>One guest's part of a scope: it pays for the pages that it alone has needed so far. Guarded by its space.</summary>

@@ -8,6 +8,9 @@ namespace PsVm.Riscv.Translation.Cache;
 /// <summary>What a <see cref="CodeCache"/> holds: pages, their decoded blocks, and translations, under one gate.</summary>
 internal sealed unsafe class CodeSpace : IDisposable
 {
+    // In so many parts of the look-ups after which pages go it is looked whether harts have left them.
+    private const long Tries = 32;
+
     private readonly Lock _gate = new();
     private readonly TranslatorOptions _options;
     private readonly TranslationQueue _requests = new();
@@ -114,7 +117,13 @@ internal sealed unsafe class CodeSpace : IDisposable
     {
         lock (_gate)
         {
-            return !_disposed && _pages.TryLeaveTo(account.Scope, family);
+            if (_disposed || !_pages.TryLeaveTo(account.Scope, family, _options.InheritedLookups))
+            {
+                return false;
+            }
+
+            Room.LookAgain(account.Scope); // what the guest itself goes on to use is needed, too
+            return true;
         }
     }
 
@@ -197,7 +206,7 @@ internal sealed unsafe class CodeSpace : IDisposable
             }
 
             page = _pages.Add(account, number, key, host, isa);
-            _pages.Touch(page);
+            Touch(page);
             return page;
         }
     }
@@ -231,6 +240,18 @@ internal sealed unsafe class CodeSpace : IDisposable
         }
     }
 
+    /// <summary>Notes that a page is in use. What was left to its scope and is not needed goes after some time.</summary>
+    private void Touch(CodePage page)
+    {
+        if (_pages.Touch(page))
+        {
+            lock (_gate)
+            {
+                page.Scope.CountAgain(Room.TryRetire(page.Scope) ? null : Math.Max(1, _options.InheritedLookups / Tries));
+            }
+        }
+    }
+
     /// <summary>A page that was there has one more who needs it. Under the gate.</summary>
     private CodePage Share(CodePage page, CodeAccount account)
     {
@@ -240,7 +261,7 @@ internal sealed unsafe class CodeSpace : IDisposable
             page.ChargeScope();
         }
 
-        _pages.Touch(page);
+        Touch(page);
         return page;
     }
 
@@ -251,13 +272,13 @@ internal sealed unsafe class CodeSpace : IDisposable
         BlockHeader* indexed = index is null ? null : BlockIndex.Find(index, offset);
         if (indexed is not null)
         {
-            _pages.Touch(page);
+            Touch(page);
             return (Op*)(indexed + 1);
         }
 
         lock (_gate)
         {
-            _pages.Touch(page);
+            Touch(page);
             return page.Blocks.TryGetValue(offset, out nint known) ? (Op*)known : Decode(page, offset);
         }
     }
@@ -270,8 +291,8 @@ internal sealed unsafe class CodeSpace : IDisposable
     {
         lock (_gate)
         {
-            _pages.Touch(page);
-            _pages.Touch(next);
+            Touch(page);
+            Touch(next);
             uint bits = *(ushort*)(page.Bytes + BlockDecoder.CrossingOffset) | (uint)*(ushort*)next.Bytes << 16;
             if (page.Crossings is { } others && others.TryGetValue(bits, out nint known))
             {
@@ -320,7 +341,7 @@ internal sealed unsafe class CodeSpace : IDisposable
 
         lock (_gate)
         {
-            _pages.Touch(_pages.Of(header));
+            Touch(_pages.Of(header));
             if (++header->Samples == _options.LoopThreshold)
             {
                 _translator?.Enqueue(account, ops, loop: true);
