@@ -142,12 +142,15 @@ Describe '-AsJob' {
     }
 
     It 'keeps only how far it is, and completes the display' {
-        $job = Wait-Guest web -ForText nothing -Timeout 3.5 -AsJob
-        Wait-Until { $job.Progress.Count -gt 0 -and $job.Progress[0].StatusDescription -match '^[23] of' }
+        $job = Wait-Guest web -ForText nothing -Timeout 600 -AsJob
+        Wait-Until { $job.Progress.Count -gt 0 -and $job.Progress[0].StatusDescription -match '^([2-9]|\d\d+) of' }
         $job.Progress | Should -HaveCount 1
         $job.StatusMessage | Should -BeLike "Waiting for guest 'web'*"
+        Send-GuestConsole web nothing
         ($job | Wait-Job -Timeout 60).Progress.RecordType | Should -Be Completed
-        $job.Error[0].FullyQualifiedErrorId | Should -Be GuestWaitTimeout
+        $late = Wait-Guest web -ForText never -Timeout 1.5 -AsJob | Wait-Job -Timeout 60
+        $late.Progress | ForEach-Object RecordType | Should -BeIn $null, Completed
+        $late.Error[0].FullyQualifiedErrorId | Should -Be GuestWaitTimeout
     }
 
     It 'goes on when somebody closes its streams' {

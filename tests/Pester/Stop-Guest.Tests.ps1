@@ -43,6 +43,7 @@ Describe 'Stop-Guest' {
         }
 
         It 'stops the others, which are asked at the same time' {
+            $null = $guest | Wait-Guest -ForText GUEST-UP -Timeout 60
             (Get-Guest | Stop-Guest -Timeout 5 -ErrorAction SilentlyContinue -ErrorVariable failed).Name | Should -Be web
             $failed.TargetObject | Should -Be deaf
         }

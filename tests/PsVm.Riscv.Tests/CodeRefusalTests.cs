@@ -134,10 +134,18 @@ public sealed class CodeRefusalTests
         return guest.Hart[A0];
     }
 
-    /// <summary>Files and mappings of memory for code of this size; others are other tests'.</summary>
-    private static (int Files, int Maps) Held() => (
-        Directory.GetFiles("/proc/self/fd").Count(IsCode),
-        File.ReadLines("/proc/self/maps").Count(line => line.Contains("psvm-code", StringComparison.Ordinal) && SizeOf(line) == CodeBytes));
+    /// <summary>
+    /// Files and mappings of memory for code: mappings of this size, others are other tests'; and files that stay open, since other tests
+    /// have theirs for a moment.
+    /// </summary>
+    private static (int Files, int Maps) Held()
+    {
+        int files = 0;
+        SpinWait.SpinUntil(() => (files = Directory.GetFiles("/proc/self/fd").Count(IsCode)) == 0, TimeSpan.FromSeconds(5));
+        return (
+            files,
+            File.ReadLines("/proc/self/maps").Count(line => line.Contains("psvm-code", StringComparison.Ordinal) && SizeOf(line) == CodeBytes));
+    }
 
     private static bool IsCode(string file) => new FileInfo(file).LinkTarget?.Contains("psvm-code", StringComparison.Ordinal) == true;
 

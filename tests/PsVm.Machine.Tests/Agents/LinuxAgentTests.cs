@@ -91,7 +91,7 @@ public sealed class LinuxAgentTests : TemplateTest
         Assert.Equal(GuestIdentityState.None, Host.Get(guest).IdentityState);
 
         Assert.Equal(GuestIdentityState.Failed, Host.Get("keys").IdentityState);
-        HostEvent warning = Assert.Single(Host.ReadEvents(0).Events, happened => happened.Id == HostEventIds.GuestIdentityFailed);
+        HostEvent warning = Told(HostEventIds.GuestIdentityFailed);
         Assert.EndsWith("ended with 127: there is no ssh-keygen", warning.Message, StringComparison.Ordinal);
 
         Host.Reset("one");

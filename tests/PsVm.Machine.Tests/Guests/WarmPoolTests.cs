@@ -90,7 +90,8 @@ public sealed class WarmPoolTests : TemplateTest
         Assert.Contains("could not be filled again", empty.Message, StringComparison.Ordinal);
         Assert.Equal(GuestErrorIds.GuestPoolEmpty, ErrorOf(() => Host.CheckStart(new GuestOptions { Pool = "web" })));
         Assert.Equal(GuestErrorIds.TemplateNotFound, ErrorOf(() => Clone(new GuestOptions { Pool = "growing" })));
-        Assert.Contains(Host.ReadEvents(0).Events, happened => happened.Id == HostEventIds.GuestPoolNotFilled);
+        Assert.True(SpinWait.SpinUntil(
+            () => Host.ReadEvents(0).Events.Any(happened => happened.Id == HostEventIds.GuestPoolNotFilled), Patience));
 
         Directory.Move(At("elsewhere"), template.Path);
         Check(Clone(new GuestOptions { Pool = "growing" }));

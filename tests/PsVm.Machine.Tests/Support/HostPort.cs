@@ -10,8 +10,8 @@ internal static class HostPort
     private static readonly ConcurrentDictionary<ushort, bool> s_given = [];
 
     /// <summary>
-    /// A port that nobody has, and that no other test gets: below those that the kernel gives to whoever wants any, who might have it before
-    /// the program that it is for.
+    /// A port that nobody has, and that no other test gets: below those that the kernel gives to whoever wants any, who might have it
+    /// before the program that it is for.
     /// </summary>
     public static ushort Free()
     {

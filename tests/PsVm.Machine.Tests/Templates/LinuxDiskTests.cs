@@ -141,7 +141,7 @@ public sealed class LinuxDiskTests : TemplateTest
         Assert.NotEqual("0", Run(guest, "dmesg | grep -c 'I/O error'"));
         GuestDisk disk = Assert.Single(Host.GetDisks(guest));
         Assert.True(disk.Failures > 0, disk.LastFailure);
-        HostEvent warning = Assert.Single(Host.ReadEvents(0).Events, happened => happened.Id == HostEventIds.GuestDeviceFailed);
+        HostEvent warning = Told(HostEventIds.GuestDeviceFailed);
         Assert.Equal((HostEventLevel.Warning, guest), (warning.Level, warning.Guest?.Name));
         Assert.Contains("disk 'data' failed: ", warning.Message, StringComparison.Ordinal);
         Assert.Equal(GuestState.Running, Host.Get(guest).State);

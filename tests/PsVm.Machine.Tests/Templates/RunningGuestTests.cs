@@ -160,7 +160,7 @@ public sealed class RunningGuestTests : TemplateTest
         using CancellationTokenSource giveUp = new();
         Task<GuestTemplate> checkpoint = Checkpoint(guest, "t", progress, giveUp.Token);
 
-        // The copier stands: what is set aside comes to its bound, and the harts stop there, while another guest is served again and again.
+        // The copier stands: what is set aside comes to its bound, and the harts stop there, while another guest is served over and over.
         long before, after = Host.Get(guest).Instructions;
         do
         {

@@ -128,7 +128,18 @@ public abstract class TemplateTest : GuestHostTest
         Host.Remove(guest);
     }
 
-    /// <summary>Has an operator stop a guest of which a checkpoint is under way, and returns once that has been told so and is waited for.</summary>
+    /// <summary>The one event of an id, which may be told a moment after what it is about can be seen.</summary>
+    protected HostEvent Told(string id)
+    {
+        Assert.True(SpinWait.SpinUntil(() => Happened().Any(), Patience), $"nothing is told of {id}");
+        return Assert.Single(Happened());
+
+        IEnumerable<HostEvent> Happened() => Host.ReadEvents(0).Events.Where(happened => happened.Id == id);
+    }
+
+    /// <summary>
+    /// Has an operator stop a guest of which a checkpoint is under way, and returns once that has been told so and is waited for.
+    /// </summary>
     protected Thread StopMeanwhile(string guest)
     {
         Thread stop = new(() => Host.Stop(guest)) { IsBackground = true };

@@ -24,7 +24,7 @@ public sealed class BadSourceTests : LazyTest
         Assert.Matches(@"Expected \d+ bytes at \d+ in '.*ram0\.bin', .*found: the line is cut", failure.Message);
         Assert.Equal((GuestFillState.Failed, failure), (FillOf(guest).State, FillOf(guest).Failure));
         Assert.Equal(check, Check(other));
-        Assert.Equal(HostEventLevel.Warning, Host.ReadEvents(0).Events.Single(told => told.Id == HostEventIds.TemplateFillFailed).Level);
+        Assert.Equal(HostEventLevel.Warning, Told(HostEventIds.TemplateFillFailed).Level);
 
         // What failed is nobody's any more: the next one begins anew.
         Use(template);

@@ -30,7 +30,7 @@ public sealed class LazyStartTests : LazyTest
         Ask(guest, "touch 5", "touch: ");
         Host.Reset(guest);
         Assert.Equal(check, Check(guest));
-        HostEvent told = Host.ReadEvents(0).Events.Single(happened => happened.Id == HostEventIds.TemplateFilled);
+        HostEvent told = Told(HostEventIds.TemplateFilled);
         Assert.Equal((HostEventLevel.Information, FillOf(guest).Bytes), (told.Level, told.Values["copiedBytes"]));
     }
 

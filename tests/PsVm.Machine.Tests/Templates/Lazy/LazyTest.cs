@@ -7,7 +7,7 @@ public abstract class LazyTest : TemplateTest
     private protected const long LargeMemory = 16 << 20;
     private protected const int PatternPages = 3000, ChunkSize = 1 << 16;
 
-    /// <summary>As a read of a source takes that is not through for a while, also where the guest that waits for it runs on a busy host.</summary>
+    /// <summary>What a read takes of a source that is not through for a while, on a busy host, too.</summary>
     private protected static readonly TimeSpan Slowly = TimeSpan.FromMilliseconds(250);
 
     private readonly List<TestSource> _sources = [];
