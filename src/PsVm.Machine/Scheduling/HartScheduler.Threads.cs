@@ -28,6 +28,12 @@ internal sealed partial class HartScheduler
         }
     }
 
+    /// <summary>How often somebody looked for threads that do not come back.</summary>
+    internal int Looks { get; private set; }
+
+    /// <summary>A hart is queued, or parked until a time that no idle thread keeps. Under the gate.</summary>
+    private bool WorkWaits => !_queue.IsEmpty || _deadlines.Next < _keptUntil;
+
     /// <summary>Finds an idle thread, the timekeeper last, or makes one when there may be more. Under the gate.</summary>
     /// <returns>
     /// What wakes it, to be rung once the gate is open: a thread that is awake before that only waits for the gate, which then has to be
@@ -85,6 +91,7 @@ internal sealed partial class HartScheduler
         lock (_gate)
         {
             _isToLook = false;
+            Looks++;
             foreach (Worker worker in _workers)
             {
                 if (!worker.IsStuck && worker.HasHartSince != 0 && Stopwatch.GetElapsedTime(worker.HasHartSince) > Patience)
@@ -94,7 +101,7 @@ internal sealed partial class HartScheduler
                 }
             }
 
-            if (_workers.Count > 0 && (!_queue.IsEmpty || _deadlines.Next < _keptUntil))
+            if (_workers.Count > 0 && WorkWaits)
             {
                 helper = GetHelp();
                 LookLater();

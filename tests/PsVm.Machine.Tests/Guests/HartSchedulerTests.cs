@@ -57,6 +57,18 @@ public sealed class HartSchedulerTests : IDisposable
     }
 
     [Fact]
+    public void Nobody_looks_for_threads_that_do_not_come_back_while_no_other_hart_waits()
+    {
+        BareMachine alone = Make(1, JumpToItself);
+        alone.Group.Release();
+        WaitFor(() => alone.CpuTime > 4 * HartScheduler.Patience);
+        Assert.Equal(0, _scheduler.Looks);
+
+        Make(1, JumpToItself).Group.Release();
+        WaitFor(() => _scheduler.Looks > 0);
+    }
+
+    [Fact]
     public void A_hart_that_waits_does_not_run()
     {
         BareMachine guest = Make(2, WaitForInterrupt, JumpBack4);
