@@ -19,7 +19,7 @@ internal unsafe ref partial struct BlockTranslator
     private const byte SinglePrefix = 0xf3, DynamicRounding = 7;
     private const int DirtyStatus = 3;
 
-    private static int FloatOffset => (int)System.Runtime.InteropServices.Marshal.OffsetOf<HartState>(nameof(HartState.F));
+    private static int FloatOffset => Layout<HartState>.Of(nameof(HartState.F));
 
     private void MoveFloat(Op* op, int index)
     {

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Memory;
 using PsVm.Riscv.Mmu;
@@ -47,9 +46,9 @@ internal unsafe ref partial struct BlockTranslator
             entry = new Mem(Rcx, 0);
         }
 
-        _code.Op(Alu.Cmp, Rdx, entry with { Offset = (int)Marshal.OffsetOf<TlbEntry>(tag) });
+        _code.Op(Alu.Cmp, Rdx, entry with { Offset = Layout<TlbEntry>.Of(tag) });
         byte* miss = _code.Jcc(Cond.NotEqual);
-        _code.Mov(Rdx, entry with { Offset = (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Addend)) });
+        _code.Mov(Rdx, entry with { Offset = Layout<TlbEntry>.Of(nameof(TlbEntry.Addend)) });
         return miss;
     }
 

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PsVm.Riscv.Decoding;
 using PsVm.Riscv.Memory;
 using PsVm.Riscv.Translation.Units;
@@ -20,7 +19,7 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>rbp points into the state, so that its first fields and all integer registers but the last few are within a one-byte offset.</summary>
     public const int StateBias = 128;
 
-    private static readonly int s_integers = (int)Marshal.OffsetOf<HartState>(nameof(HartState.X));
+    private static readonly int s_integers = Layout<HartState>.Of(nameof(HartState.X));
 
     private const int PageMask = (int)PhysicalMemory.PageSize - 1;
 
@@ -76,10 +75,10 @@ internal unsafe ref partial struct BlockTranslator
     public static Mem FloatSlot(int register) => new(Rbp, FloatOffset + (register * 8) - StateBias);
 
     /// <summary>A field of the state.</summary>
-    public static Mem Field(string name) => new(Rbp, (int)Marshal.OffsetOf<HartState>(name) - StateBias);
+    public static Mem Field(string name) => new(Rbp, Layout<HartState>.Of(name) - StateBias);
 
     /// <summary>A field of the context that the state has of its mode.</summary>
-    public static Mem ContextField(string name) => Field(nameof(HartState.Context)).Plus((int)Marshal.OffsetOf<HartContext>(name));
+    public static Mem ContextField(string name) => Field(nameof(HartState.Context)).Plus(Layout<HartContext>.Of(name));
 
     /// <summary>Translates a block; gives the length of the code, or 0 where its first operation is left to the interpreter.</summary>
     public static int TranslateBlock(Stubs stubs, Op* ops, TranslationBuffer buffer)

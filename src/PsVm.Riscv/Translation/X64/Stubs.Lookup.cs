@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Numerics;
-using System.Runtime.InteropServices;
 using PsVm.Riscv.Interpreter;
 using PsVm.Riscv.Memory;
 using PsVm.Riscv.Translation.Cache;
@@ -29,7 +28,7 @@ internal sealed unsafe partial class Stubs
     /// </summary>
     private void EmitFindInPage(ref X64Assembler code, byte* leaveUntranslated)
     {
-        static Mem OfPage(string field) => new(Rcx, (int)Marshal.OffsetOf<JumpPage>(field));
+        static Mem OfPage(string field) => new(Rcx, Layout<JumpPage>.Of(field));
         Debug.Assert(sizeof(JumpPage) == 32 && sizeof(ulong) == 2 * BlockIndex.Scale, "what addresses are scaled by");
         code.Mov(Rdx, Rax);
         code.ShiftBy(Shift.Shr, Rdx, PhysicalMemory.PageShift);
@@ -46,7 +45,7 @@ internal sealed unsafe partial class Stubs
         code.Mov(Rsi, OfPage(nameof(JumpPage.Index)));
         code.Mov(Rdx, Rax, wide: false);
         code.ShiftBy(Shift.Shl, Rdx, BitOperations.Log2(BlockIndex.Scale), wide: false);
-        code.Op(Alu.And, Rdx, new Mem(Rsi, (int)Marshal.OffsetOf<BlockIndex>(nameof(BlockIndex.Mask))));
+        code.Op(Alu.And, Rdx, new Mem(Rsi, Layout<BlockIndex>.Of(nameof(BlockIndex.Mask))));
         code.Lea(Rsi, new Mem(Rsi, sizeof(BlockIndex), Rdx));
         CompareOffsets(ref code);
         byte* found = code.Jcc(Cond.Equal);
@@ -55,7 +54,7 @@ internal sealed unsafe partial class Stubs
         byte* unknown = code.Jcc(Cond.NotEqual);
         code.BindHere(found);
         code.ShiftBy(Shift.Shr, Rdx, BlockIndex.Shift);
-        code.Mov(Rdi, new Mem(Rdx, (int)Marshal.OffsetOf<BlockHeader>(nameof(BlockHeader.Code))));
+        code.Mov(Rdi, new Mem(Rdx, Layout<BlockHeader>.Of(nameof(BlockHeader.Code))));
         code.Test(Rdi, Rdi);
         byte* untranslated = code.Jcc(Cond.Equal);
         code.Op(Alu.Add, Rdx, sizeof(BlockHeader));
@@ -70,10 +69,10 @@ internal sealed unsafe partial class Stubs
         code.Mov(OfEntry(nameof(JumpEntry.Page)), Rsi);
         code.Mov(OfEntry(nameof(JumpEntry.Code)), Rdi);
         code.Mov(Rsi, BlockTranslator.ContextField(nameof(HartContext.JumpUse)));
-        code.SetBit(new Mem(Rsi, (int)Marshal.OffsetOf<JumpUse>(nameof(JumpUse.Bits))), Rdx);
+        code.SetBit(new Mem(Rsi, Layout<JumpUse>.Of(nameof(JumpUse.Bits))), Rdx);
         code.Mov(Rdx, (long)JumpEntry.Empty);
         code.Op(Alu.Cmp, Rdx, OfEntry(nameof(JumpEntry.Address)));
-        code.AddCarry(new Mem(Rsi, (int)Marshal.OffsetOf<JumpUse>(nameof(JumpUse.Collisions))));
+        code.AddCarry(new Mem(Rsi, Layout<JumpUse>.Of(nameof(JumpUse.Collisions))));
         code.Pop(Rdx);
         code.Mov(OfEntry(nameof(JumpEntry.Ops)), Rdx);
         code.Mov(OfEntry(nameof(JumpEntry.Address)), Rax);
@@ -101,7 +100,7 @@ internal sealed unsafe partial class Stubs
         code.Op(Alu.And, Rdi, (int)PhysicalMemory.PageSize - 1, wide: false);
     }
 
-    private static Mem OfEntry(string field) => new(Rcx, (int)Marshal.OffsetOf<JumpEntry>(field));
+    private static Mem OfEntry(string field) => new(Rcx, Layout<JumpEntry>.Of(field));
 
     /// <summary>The offset of the entry that an address in rax has in the jump table.</summary>
     private static void EntryOf(ref X64Assembler code, Reg to)

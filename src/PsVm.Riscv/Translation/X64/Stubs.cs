@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using PsVm.Riscv.Memory;
 using PsVm.Riscv.Mmu;
 using PsVm.Riscv.Translation.Cache;
@@ -203,7 +202,7 @@ internal sealed unsafe partial class Stubs
     private static void EmitProbe(ref X64Assembler code, string tag)
     {
         const int Half = 16, Victims = -(Tlb.Victims << Tlb.EntryShift);
-        int tagOffset = (int)Marshal.OffsetOf<TlbEntry>(tag);
+        int tagOffset = Layout<TlbEntry>.Of(tag);
         code.Push(Rcx);
         code.Push(Rdx);
         code.Lea(Rdx, new Mem(Rax, -1, Rcx));
@@ -227,7 +226,7 @@ internal sealed unsafe partial class Stubs
 
         code.Mov(Rcx, Rdx);
         code.BindHere(there);
-        code.Mov(Rdx, new Mem(Rcx, (int)Marshal.OffsetOf<TlbEntry>(nameof(TlbEntry.Addend))));
+        code.Mov(Rdx, new Mem(Rcx, Layout<TlbEntry>.Of(nameof(TlbEntry.Addend))));
         code.Op(Alu.Cmp, Rcx, Rcx);
         code.Pop(Rcx);
         code.Pop(Rcx);
