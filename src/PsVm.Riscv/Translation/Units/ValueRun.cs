@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using PsVm.Riscv.Decoding;
 
 namespace PsVm.Riscv.Translation.Units;
@@ -185,6 +186,7 @@ internal sealed unsafe partial class ValueRun
 
     private Value Add(Value value)
     {
+        Debug.Assert(value.At == _values.Count, "values are counted in their order");
         _values.Add(value);
         return value;
     }

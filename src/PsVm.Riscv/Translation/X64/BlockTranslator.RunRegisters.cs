@@ -132,16 +132,16 @@ internal unsafe ref partial struct BlockTranslator
                 continue;
             }
 
-            RunPlace to = Mapped(register) is { } home ? new RunPlace(home, default) : new RunPlace(null, Slot(register));
-            RunPlace? from = _run!.RegisterOf(value) is { } held ? new RunPlace(held, default)
-                : _run.PlaceOf(value) is { } place ? new RunPlace(null, place) : null;
-            if (to.Register is null && _run.PlaceOf(value) == to.Memory)
+            RunPlace to = Mapped(register) is { } home ? RunPlace.In(home) : RunPlace.At(Slot(register));
+            Mem? place = _run!.PlaceOf(value);
+            RunPlace from = _run.RegisterOf(value) is { } held ? RunPlace.In(held) : place is { } memory ? RunPlace.At(memory) : RunPlace.None;
+            if (!to.IsRegister && place is { } own && RunPlace.At(own).Is(to))
             {
                 from = to; // it is where it belongs, though it is in a register, too
             }
 
             bool extends = _run.IsWordOnly(value);
-            if (from != to || extends)
+            if (!from.Is(to) || extends)
             {
                 moves.Add(new RunMove(to, from, value.Immediate, extends));
             }
@@ -153,40 +153,59 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>Does moves as if at once. Uses rax.</summary>
     private void Move(List<RunMove> moves)
     {
-        List<RunMove> open = [.. moves];
-        while (open.Count != 0)
+        RunMove[] all = [.. moves];
+        for (Span<RunMove> open = all; open.Length != 0;)
         {
-            int ready = open.FindIndex(move => !open.Exists(other => other != move && other.From == move.To));
+            int ready = FirstReady(open);
             if (ready >= 0)
             {
-                RunMove move = open[ready];
-                open.RemoveAt(ready);
-                Move(move);
+                Move(open[ready]);
+                open[(ready + 1)..].CopyTo(open[ready..]);
+                open = open[..^1];
                 continue;
             }
 
             // A circle: what is in the way waits elsewhere.
-            RunPlace taken = open[0].To, aside = new(null, Spilled(RunState.Aside));
-            Reg by = taken.Register ?? Rax;
-            if (taken.Register is null)
+            RunPlace taken = open[0].To, aside = RunPlace.At(Spilled(RunState.Aside));
+            if (!taken.IsRegister)
             {
                 _code.Mov(Rax, taken.Memory);
             }
 
-            _code.Mov(aside.Memory, by);
-            for (int i = 0; i < open.Count; i++)
+            _code.Mov(aside.Memory, taken.IsRegister ? taken.Register : Rax);
+            foreach (ref RunMove move in open)
             {
-                open[i] = open[i].From == taken ? open[i] with { From = aside } : open[i];
+                move = move.From.Is(taken) ? move.Taking(aside) : move;
             }
         }
     }
 
+    /// <summary>The first move to where no other has to come from before; less than 0: there is none.</summary>
+    private static int FirstReady(ReadOnlySpan<RunMove> moves)
+    {
+        for (int i = 0; i < moves.Length; i++)
+        {
+            int other = 0;
+            while (other < moves.Length && (other == i || !moves[other].From.Is(moves[i].To)))
+            {
+                other++;
+            }
+
+            if (other == moves.Length)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
     private void Move(RunMove move)
     {
-        Reg to = move.To.Register ?? Rax;
-        if (move.From is not { } from)
+        Reg to = move.To.IsRegister ? move.To.Register : Rax;
+        if (!move.From.IsAny)
         {
-            if (move.To.Register is null && move.Number == (int)move.Number)
+            if (!move.To.IsRegister && move.Number == (int)move.Number)
             {
                 _code.Mov(move.To.Memory, (int)move.Number);
                 return;
@@ -194,27 +213,27 @@ internal unsafe ref partial struct BlockTranslator
 
             _code.Mov(to, move.Number);
         }
-        else if (from.Register is { } register)
+        else if (move.From.IsRegister)
         {
             if (move.Extends)
             {
-                _code.Extend(to, register, 4, signed: true);
+                _code.Extend(to, move.From.Register, 4, signed: true);
             }
-            else if (move.To.Register is null)
+            else if (!move.To.IsRegister)
             {
-                to = register;
+                to = move.From.Register;
             }
             else
             {
-                _code.Mov(to, register);
+                _code.Mov(to, move.From.Register);
             }
         }
         else
         {
-            _code.Load(to, from.Memory, move.Extends ? 4 : 8, move.Extends);
+            _code.Load(to, move.From.Memory, move.Extends ? 4 : 8, move.Extends);
         }
 
-        if (move.To.Register is null)
+        if (!move.To.IsRegister)
         {
             _code.Mov(move.To.Memory, to);
         }

@@ -15,7 +15,7 @@ internal sealed class RunState
     private readonly Value?[] _held = new Value?[HostRegisters];
     private readonly Value?[] _spilled = new Value?[Aside];
     private readonly Value?[] _hinted = new Value?[HostRegisters];
-    private readonly Dictionary<Value, Location> _locations = [];
+    private readonly Location[] _locations; // by the places of values
     private readonly int[] _clobbers;
     private readonly RegisterMap _map;
 
@@ -26,6 +26,7 @@ internal sealed class RunState
     {
         (Run, _map) = (run, map);
         Pool = map.HasMoreHosts ? RegisterMap.MoreHosts : RegisterMap.Hosts;
+        _locations = new Location[run.Values.Count];
         _clobbers = new int[run.Values.Count + 2];
         Array.Fill(_clobbers, int.MaxValue);
         for (int at = run.Values.Count - 1; at >= 0; at--)
@@ -39,7 +40,7 @@ internal sealed class RunState
             if (run.Input(register) is { } input)
             {
                 Reg? home = map.Integer(register);
-                _locations[input] = new Location { Slot = home is null ? register : Uncertain };
+                _locations[input.At] = new Location { Slot = home is null ? register : Uncertain };
                 if (home is { } host)
                 {
                     Hold(host, input);
@@ -76,18 +77,20 @@ internal sealed class RunState
     public bool IsFree(Reg register) => _held[(int)register] is null;
 
     /// <summary>The host register that a value is in, or null.</summary>
-    public Reg? RegisterOf(Value value) => _locations.TryGetValue(value, out Location location) ? location.Register : null;
+    public Reg? RegisterOf(Value value) => _locations[value.At].Register;
 
     /// <summary>Whether a value's register or place has its low 32 bits only.</summary>
-    public bool IsWordOnly(Value value) => _locations.TryGetValue(value, out Location location) && location.IsWordOnly;
+    public bool IsWordOnly(Value value) => _locations[value.At].IsWordOnly;
 
     /// <summary>Notes whether a register has the low 32 bits of a value only.</summary>
-    public void SetWordOnly(Value value, bool isWordOnly) => _locations[value] = _locations[value] with { IsWordOnly = isWordOnly };
+    public void SetWordOnly(Value value, bool isWordOnly) => _locations[value.At] = _locations[value.At] with { IsWordOnly = isWordOnly };
 
     /// <summary>Where in the state a value is, or null.</summary>
-    public Mem? PlaceOf(Value value) => _locations.TryGetValue(value, out Location location)
-        ? location.Slot > 0 ? BlockTranslator.Slot(location.Slot) : location.Place > 0 ? BlockTranslator.Spilled(location.Place - 1) : null
-        : null;
+    public Mem? PlaceOf(Value value)
+    {
+        ref readonly Location location = ref _locations[value.At];
+        return location.Slot > 0 ? BlockTranslator.Slot(location.Slot) : location.Place > 0 ? BlockTranslator.Spilled(location.Place - 1) : null;
+    }
 
     /// <summary>The host register that a value should be in where the run ends, or null.</summary>
     public Reg? HomeOf(Value value) => value.Final == 0 ? null : _map.Integer(value.Final);
@@ -97,8 +100,8 @@ internal sealed class RunState
     {
         Debug.Assert(_held[(int)register] is null, "a register holds one value");
         _held[(int)register] = value;
-        Location known = _locations.GetValueOrDefault(value);
-        _locations[value] = known with { Register = register, IsWordOnly = isWordOnly || known.IsWordOnly };
+        Location known = _locations[value.At];
+        _locations[value.At] = known with { Register = register, IsWordOnly = isWordOnly || known.IsWordOnly };
     }
 
     /// <summary>Empties a register.</summary>
@@ -107,7 +110,7 @@ internal sealed class RunState
         if (_held[(int)register] is { } value)
         {
             _held[(int)register] = null;
-            _locations[value] = _locations[value] with { Register = null };
+            _locations[value.At] = _locations[value.At] with { Register = null };
         }
     }
 
@@ -224,11 +227,11 @@ internal sealed class RunState
         }
 
         _spilled[place] = value;
-        _locations[value] = _locations[value] with { Place = place + 1 };
+        _locations[value.At] = _locations[value.At] with { Place = place + 1 };
         return PlaceOf(value);
     }
 
-    private void Place(Value value, int slot) => _locations[value] = _locations[value] with { Slot = slot };
+    private void Place(Value value, int slot) => _locations[value.At] = _locations[value.At] with { Slot = slot };
 
     private readonly record struct Location
     {
