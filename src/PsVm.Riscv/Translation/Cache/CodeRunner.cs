@@ -22,11 +22,12 @@ internal sealed unsafe class CodeRunner(HostBackEnd host)
     /// <summary>Brings the exceptions of the host's floating point unit into fflags.</summary>
     public void FoldHostFlags(HartState* state)
     {
-        uint host = state->HostFlags & (HostFlagValues - 1);
+        // Beside them are what MXCSR masks, also where nothing was raised.
+        uint host = state->HostFlags;
         if (host != 0)
         {
             state->HostFlags = 0;
-            state->FloatFlags |= _floatFlags[host];
+            state->FloatFlags |= _floatFlags[host & (HostFlagValues - 1)];
         }
     }
 }
