@@ -109,14 +109,23 @@ public sealed unsafe partial class Hart
     private bool IsReservationValid() =>
         State->ReservedHost != 0 && Volatile.Read(ref *(uint*)State->ReservedHost) == (uint)State->ReservedValue;
 
-    /// <summary>Where a slice ends is, more often than not, where the time goes.</summary>
+    /// <summary>
+    /// Where a slice ends is, more often than not, where the time goes. A function that is in no loop of its own may be called from one: then that is where it returns to.
+    /// </summary>
     private void Sample()
     {
-        JumpEntry* jump = State->JumpOf(State->Pc);
-        if (jump->Address == State->Pc)
+        const int ReturnAddress = 1;
+        if (!Sample(State->Pc))
         {
-            Blocks.Space.Sample(Blocks.Account, jump->Ops);
+            Sample(State->X[ReturnAddress]);
         }
+    }
+
+    /// <summary>Notes that the time goes to a block; whether it may be known some day, or is, in which loop that is.</summary>
+    private bool Sample(ulong address)
+    {
+        JumpEntry* jump = State->JumpOf(address);
+        return jump->Address != address || Blocks.Space.Sample(Blocks, jump->Ops, address);
     }
 
     private BlockExit Interpret()

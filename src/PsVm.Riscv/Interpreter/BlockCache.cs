@@ -205,7 +205,7 @@ internal sealed unsafe class BlockCache : IDisposable
         byte* code = header->Code is null ? Space.NotTranslated : header->Code;
         table.Add(address, new JumpEntry { Address = address, Ops = ops, Code = code, Page = page });
         BlockIndex* index = _found is null ? null : _found.Index;
-        if (index is not null && table.AddPage(address, index, page))
+        if (index is not null && table.AddPage(address, index, page, _found!.Serial))
         {
             NoteGrowth(table);
         }
@@ -221,6 +221,19 @@ internal sealed unsafe class BlockCache : IDisposable
 
     /// <summary>The block at an address in a page that the table in use knows; null: it has to be looked for.</summary>
     public Op* FindJump(ulong address) => Current.Find(address, Space.NotTranslated);
+
+    /// <summary>The page of code that a virtual page, by its number, is known to be in the mode in force; null: it is not known.</summary>
+    public CodePage? PageAt(ulong virtualPage)
+    {
+        JumpPage* page = Current.FindPage(virtualPage);
+        if (page is null)
+        {
+            return null;
+        }
+
+        CodePage? code = _pages.TryGetValue(page->Page, out KnownPage known) ? known.Code : _initial?.GetValueOrDefault(page->Page);
+        return code?.Serial == page->Code ? code : null;
+    }
 
     /// <summary>
     /// FENCE.I: each page is compared with what was decoded from it before a block of it runs again, for harts, other processes and
@@ -322,7 +335,9 @@ internal sealed unsafe class BlockCache : IDisposable
     }
 
     /// <summary>Asks for a block's translation. Whether it is there now.</summary>
-    public bool Request(Op* ops) => Space.Request(Account, ops);
+    /// <param name="ops">The block.</param>
+    /// <param name="address">Where it is.</param>
+    public bool Request(Op* ops, ulong address) => Space.Request(this, ops, address);
 
     /// <summary>Has the hart forget soon where blocks begin, and look up again what it uses. Safe from any thread.</summary>
     public void LookAgain()

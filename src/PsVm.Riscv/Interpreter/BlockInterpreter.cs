@@ -50,7 +50,7 @@ internal static unsafe class BlockInterpreter
         }
 
         BlockHeader* header = BlockHeader.Of(first);
-        if (header->Code != null || (++header->Heat >= threshold && hart.Blocks.Request(first)))
+        if (header->Code != null || (++header->Heat >= threshold && hart.Blocks.Request(first, pc)))
         {
             jump->Code = header->Code;
             CodeExit exit = hart.RunTranslated(header, pc);

@@ -44,6 +44,9 @@ internal unsafe struct JumpPage
 
     /// <summary>Number of the page of RAM that it is.</summary>
     public long Page;
+
+    /// <summary>Which page of code it is: <see cref="CodePage.Serial"/>.</summary>
+    public long Code;
 }
 
 /// <summary>Which entries of a jump table are in use; a bit for each follows.</summary>

@@ -101,8 +101,12 @@ internal sealed unsafe class JumpTable
     }
 
     /// <summary>Remembers a page of which blocks may be found by its index.</summary>
+    /// <param name="address">An address in it.</param>
+    /// <param name="index">The index.</param>
+    /// <param name="number">Its number in RAM.</param>
+    /// <param name="code">Which page of code it is: <see cref="CodePage.Serial"/>.</param>
     /// <returns>It knows more pages from now on: their mask is another one.</returns>
-    public bool AddPage(ulong address, BlockIndex* index, long number)
+    public bool AddPage(ulong address, BlockIndex* index, long number, long code)
     {
         ulong page = address >> PhysicalMemory.PageShift;
         JumpPage* before = _pages + (page & (ulong)(_pageCount - 1));
@@ -115,9 +119,16 @@ internal sealed unsafe class JumpTable
 
         int slot = (int)(page & (ulong)(_pageCount - 1));
         _usedPages[slot >> 6] |= 1ul << (slot & 63);
-        _pages[slot] = new JumpPage { Tag = page, Index = index, Page = number };
+        _pages[slot] = new JumpPage { Tag = page, Index = index, Page = number, Code = code };
         Mark(page, number);
         return grows;
+    }
+
+    /// <summary>What it knows of a virtual page, by its number; null: nothing.</summary>
+    public JumpPage* FindPage(ulong page)
+    {
+        JumpPage* known = _pages + (page & (ulong)(_pageCount - 1));
+        return known->Tag == page && known->Index is not null ? known : null;
     }
 
     /// <summary>The block at an address, if its page is known and the block is in its index; it is put into the table then, too.</summary>
@@ -126,8 +137,8 @@ internal sealed unsafe class JumpTable
     public Op* Find(ulong address, byte* notTranslated)
     {
         const ulong OffsetMask = PhysicalMemory.PageSize - 1;
-        JumpPage* page = _pages + ((address >> PhysicalMemory.PageShift) & (ulong)(_pageCount - 1));
-        BlockHeader* block = page->Tag == address >> PhysicalMemory.PageShift ? BlockIndex.Find(page->Index, (int)(address & OffsetMask)) : null;
+        JumpPage* page = FindPage(address >> PhysicalMemory.PageShift);
+        BlockHeader* block = page is not null ? BlockIndex.Find(page->Index, (int)(address & OffsetMask)) : null;
         if (block is null)
         {
             return null;

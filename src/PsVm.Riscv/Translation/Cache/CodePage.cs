@@ -13,11 +13,12 @@ internal sealed unsafe class CodePage
     /// <param name="key">A hash of its content.</param>
     /// <param name="bytes">Its content.</param>
     /// <param name="id">Its number in the space.</param>
+    /// <param name="serial">A number that no other page has or had.</param>
     /// <param name="isa">The extensions of the harts that use it.</param>
-    public CodePage(CodeAccount account, long number, int key, byte* bytes, int id, IsaExtensions isa)
+    public CodePage(CodeAccount account, long number, int key, byte* bytes, int id, long serial, IsaExtensions isa)
     {
         _bytes = bytes;
-        (Scope, Payer, Number, Key, Id, Isa) = (account.Scope, account, number, key, id, isa);
+        (Scope, Payer, Number, Key, Id, Serial, Isa) = (account.Scope, account, number, key, id, serial, isa);
         account.Pages.Add(this);
     }
 
@@ -38,8 +39,11 @@ internal sealed unsafe class CodePage
     /// <summary>Its content.</summary>
     public byte* Bytes => _bytes;
 
-    /// <summary>Its number in the space.</summary>
+    /// <summary>Its number in the space, which another page has when this one is gone.</summary>
     public int Id { get; }
+
+    /// <summary>Another number, that no other page of the space has or had: by it loops know the other pages that they lie in.</summary>
+    public long Serial { get; }
 
     /// <summary>The extensions of the harts that use it: what else it holds are illegal instructions.</summary>
     public IsaExtensions Isa { get; }
@@ -81,6 +85,9 @@ internal sealed unsafe class CodePage
     /// <summary>Whether a page holds the same. Its content does not change, so this needs no lock.</summary>
     /// <remarks>Safety: the other page is a whole one of mapped RAM.</remarks>
     public bool Holds(byte* other) => new ReadOnlySpan<byte>(_bytes, Size).SequenceEqual(new ReadOnlySpan<byte>(other, Size));
+
+    /// <summary>The instruction that begins in its last half-word where another page comes next.</summary>
+    public uint CrossingTo(CodePage next) => *(ushort*)(_bytes + Size - sizeof(ushort)) | (uint)*(ushort*)next._bytes << 16;
 
     /// <summary>Adds one to <see cref="Crossings"/>.</summary>
     public void AddCrossing(uint bits, nint block) => (Crossings ??= []).Add(bits, block);

@@ -14,7 +14,7 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
     private readonly Dictionary<string, CodeScope> _families = [];
     private readonly List<CodePage?> _byNumber = [null];
     private readonly Stack<int> _freeNumbers = [];
-    private long _clock;
+    private long _clock, _serial;
 
     /// <summary>All pages, those included that leave.</summary>
     public IEnumerable<CodePage> All => _byNumber.OfType<CodePage>();
@@ -112,7 +112,7 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
             _byNumber.Add(null);
         }
 
-        CodePage page = new(account, number, key, (byte*)NativeMemory.Alloc(Size), id, isa);
+        CodePage page = new(account, number, key, (byte*)NativeMemory.Alloc(Size), id, ++_serial, isa);
         _byNumber[id] = page;
         new ReadOnlySpan<byte>(content, Size).CopyTo(new Span<byte>(page.Bytes, Size));
         if (!account.Scope.ByContent.TryGetValue(key, out List<CodePage>? variants))

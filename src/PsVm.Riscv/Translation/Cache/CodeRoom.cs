@@ -69,8 +69,8 @@ internal sealed class CodeRoom(CodePages pages, TranslationQueue requests, long 
     /// <summary>Whether there are harts that may run code of it.</summary>
     public bool HasUsers => _users.Count > 0;
 
-    /// <summary>The page of what is being translated, which must not be freed meanwhile.</summary>
-    public CodePage? InTranslation { get; set; }
+    /// <summary>The pages of what is being translated, which must not be freed meanwhile.</summary>
+    public IReadOnlyCollection<CodePage> InTranslation { get; set; } = [];
 
     public void Attach(BlockCache user) => _users.Add(user);
 
@@ -138,7 +138,7 @@ internal sealed class CodeRoom(CodePages pages, TranslationQueue requests, long 
     public void Remove(CodePage page)
     {
         pages.Forget(page);
-        if (page == InTranslation)
+        if (InTranslation.Contains(page))
         {
             page.ChargeScope();
             _leaving.Add(page);
@@ -177,7 +177,7 @@ internal sealed class CodeRoom(CodePages pages, TranslationQueue requests, long 
 
         _leaving.RemoveAll(page =>
         {
-            if (page == InTranslation || _held.Contains(page.Id) || _busy.Contains(page.Scope))
+            if (InTranslation.Contains(page) || _held.Contains(page.Id) || _busy.Contains(page.Scope))
             {
                 return false;
             }

@@ -293,7 +293,7 @@ internal sealed unsafe class CodeSpace : IDisposable
         {
             Touch(page);
             Touch(next);
-            uint bits = *(ushort*)(page.Bytes + BlockDecoder.CrossingOffset) | (uint)*(ushort*)next.Bytes << 16;
+            uint bits = page.CrossingTo(next);
             if (page.Crossings is { } others && others.TryGetValue(bits, out nint known))
             {
                 return (Op*)known;
@@ -311,9 +311,10 @@ internal sealed unsafe class CodeSpace : IDisposable
     }
 
     /// <summary>Asks for a block's translation. Whether it is there now; else the interpreter goes on.</summary>
-    /// <param name="account">Whose hart asks.</param>
+    /// <param name="user">What the hart that asks knows.</param>
     /// <param name="ops">The block.</param>
-    public bool Request(CodeAccount account, Op* ops)
+    /// <param name="address">Where it is for the hart.</param>
+    public bool Request(BlockCache user, Op* ops, ulong address)
     {
         BlockHeader* header = BlockHeader.Of(ops);
         lock (_gate)
@@ -321,7 +322,7 @@ internal sealed unsafe class CodeSpace : IDisposable
             header->Heat = int.MinValue; // not asked for again
             if (header->Code is null)
             {
-                _translator?.Request(account, ops); // without one, who counts to 2^31 asks
+                _translator?.Request(user.Account, ops, PagesAround(user, header, address)); // without one, who counts to 2^31 asks
             }
 
             return header->Code is not null;
@@ -329,25 +330,33 @@ internal sealed unsafe class CodeSpace : IDisposable
     }
 
     /// <summary>Notes that a slice ended where a block begins; the loop around it is translated as one when that is so often.</summary>
-    /// <param name="account">Whose hart it was.</param>
+    /// <param name="user">What the hart whose slice it was knows.</param>
     /// <param name="ops">The block.</param>
-    public void Sample(CodeAccount account, Op* ops)
+    /// <param name="address">Where it is for the hart.</param>
+    /// <returns>False: its loop was looked for, and is not translated.</returns>
+    public bool Sample(BlockCache user, Op* ops, ulong address)
     {
         BlockHeader* header = BlockHeader.Of(ops);
-        if (header->Page == 0 || header->Code is null || _options.TranslatesAtOnce)
+        if (header->Page == 0 || header->Code is null)
         {
-            return;
+            return true;
         }
 
         lock (_gate)
         {
             Touch(_pages.Of(header));
-            if (++header->Samples == _options.LoopThreshold)
+            header->Samples++;
+            if (_options.TranslatesAtOnce ? int.IsPow2(header->Samples) : header->Samples == _options.LoopThreshold)
             {
-                _translator?.Enqueue(account, ops, loop: true);
+                _translator?.RequestLoop(user.Account, ops, PagesAround(user, header, address));
             }
+
+            return header->IsLoop != 0 || header->Samples <= _options.LoopThreshold;
         }
     }
+
+    private PagesAround PagesAround(BlockCache user, BlockHeader* header, ulong address) =>
+        new(_pages.Of(header), distance => user.PageAt((address >> PhysicalMemory.PageShift) + (ulong)distance));
 
     /// <summary>Memory for translations, and what makes them; or why there is none.</summary>
     private static (CodeMemory? Memory, HostBackEnd? Host, string? Refusal) TryGetMemory(TranslatorOptions options)

@@ -5,8 +5,8 @@ namespace PsVm.Riscv.Translation.Cache;
 /// <summary>A block that is to be translated, or the loop around it.</summary>
 /// <param name="Page">Its page.</param>
 /// <param name="Ops">Its first operation.</param>
-/// <param name="Loop">The loop.</param>
-internal sealed record TranslationRequest(CodePage Page, nint Ops, bool Loop);
+/// <param name="Around">The loop, in this page and those around it; null: the block.</param>
+internal sealed record TranslationRequest(CodePage Page, nint Ops, PagesAround? Around);
 
 /// <summary>
 /// The translations that were asked for. Each guest has a queue of its own, of bounded length, and they are served in turn: so a guest

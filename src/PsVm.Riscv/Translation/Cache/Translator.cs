@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using PsVm.Riscv.Decoding;
+using PsVm.Riscv.Memory;
 using PsVm.Riscv.Translation.Units;
 
 namespace PsVm.Riscv.Translation.Cache;
@@ -61,24 +62,41 @@ internal sealed unsafe class Translator : IDisposable
     /// <summary>Asks for a block's translation, or makes it at once.</summary>
     /// <param name="account">Whose hart asks.</param>
     /// <param name="ops">The block.</param>
-    public void Request(CodeAccount account, Op* ops)
+    /// <param name="around">The pages around it, as the hart has them.</param>
+    public void Request(CodeAccount account, Op* ops, PagesAround around)
     {
         if (_options.TranslatesAtOnce)
         {
-            TryTranslate(ops, loop: false);
-            TryTranslate(ops, loop: true);
+            TryTranslate(ops, null);
+            TryTranslate(ops, around);
         }
         else
         {
-            Enqueue(account, ops, loop: false);
+            Enqueue(account, ops, null);
+        }
+    }
+
+    /// <summary>Asks for the translation of the loop around a block, or makes it at once.</summary>
+    /// <param name="account">Whose hart asks.</param>
+    /// <param name="ops">The block.</param>
+    /// <param name="around">The pages around it, as the hart has them.</param>
+    public void RequestLoop(CodeAccount account, Op* ops, PagesAround around)
+    {
+        if (_options.TranslatesAtOnce)
+        {
+            TryTranslate(ops, around);
+        }
+        else
+        {
+            // The hart's page table is for its own thread to look into, and may be another one soon.
+            LoopFinder.Visit(place => BlockAt(around, place), ops->Offset);
+            around.Close();
+            Enqueue(account, ops, around);
         }
     }
 
     /// <summary>Asks for the translation of a block, or of the loop around it, in the background.</summary>
-    /// <param name="account">Whose hart asks.</param>
-    /// <param name="ops">The block.</param>
-    /// <param name="loop">The loop.</param>
-    public void Enqueue(CodeAccount account, Op* ops, bool loop)
+    private void Enqueue(CodeAccount account, Op* ops, PagesAround? around)
     {
         CodePage page = _pages.Of(BlockHeader.Of(ops));
         if (_stopped || page.IsLeaving)
@@ -86,7 +104,7 @@ internal sealed unsafe class Translator : IDisposable
             return;
         }
 
-        if (!_requests.TryAdd(account, new TranslationRequest(page, (nint)ops, loop)))
+        if (!_requests.TryAdd(account, new TranslationRequest(page, (nint)ops, around)))
         {
             AskAgain(BlockHeader.Of(ops));
         }
@@ -147,14 +165,7 @@ internal sealed unsafe class Translator : IDisposable
             {
                 if (_requests.TryTake(out TranslationRequest? request))
                 {
-                    _room.InTranslation = request.Page;
-                    TryTranslate((Op*)request.Ops, request.Loop);
-                    _room.InTranslation = null;
-                    if (request.Page.IsLeaving)
-                    {
-                        _room.Collect();
-                    }
-
+                    TryTranslate((Op*)request.Ops, request.Around);
                     waited = false;
                     continue;
                 }
@@ -171,11 +182,11 @@ internal sealed unsafe class Translator : IDisposable
         }
     }
 
-    private void TryTranslate(Op* ops, bool loop)
+    private void TryTranslate(Op* ops, PagesAround? around)
     {
         try
         {
-            Translate(ops, loop);
+            Translate(ops, around);
         }
         catch (Exception failure)
         {
@@ -193,10 +204,11 @@ internal sealed unsafe class Translator : IDisposable
     /// Translates a block, or the loop around it, and puts it in its place. Under the gate, which is open while code is made in the
     /// background, so that no hart waits for it.
     /// </summary>
-    private void Translate(Op* ops, bool loop)
+    private void Translate(Op* ops, PagesAround? around)
     {
         BlockHeader* header = BlockHeader.Of(ops);
         CodePage page = _pages.Of(header);
+        bool loop = around is not null;
         if (page.IsLeaving || header->IsLoop != 0 || (header->Code is not null) != loop || (loop && BlockDecoder.Crosses(ops)))
         {
             return;
@@ -204,19 +216,24 @@ internal sealed unsafe class Translator : IDisposable
 
         long began = Stopwatch.GetTimestamp();
         LoopUnit? unit = null;
-        if (loop)
+        IReadOnlyCollection<CodePage> pages = [page];
+        if (around is not null)
         {
-            unit = LoopFinder.Find(offset => BlockAt(page, offset), ops->Offset, _host.IntegerRegisters);
+            unit = LoopFinder.Find(
+                place => BlockAt(around, place), ops->Offset, _host.IntegerRegisters, distance => (distance, around[distance]!.Serial));
             if (unit is null)
             {
                 return;
             }
+
+            pages = [page, .. unit.OtherPages.Select(other => around[other.Distance]!)];
         }
 
         int length;
         bool inBackground = !_options.TranslatesAtOnce;
         if (inBackground)
         {
+            _room.InTranslation = pages;
             _gate.Exit();
         }
 
@@ -229,21 +246,27 @@ internal sealed unsafe class Translator : IDisposable
             if (inBackground)
             {
                 _gate.Enter();
+                _room.InTranslation = [];
             }
         }
 
-        if (length != 0 && !_stopped && !page.IsLeaving)
+        if (pages.Any(of => of.IsLeaving))
         {
-            Place(page, header, unit, length);
+            _room.Collect();
+        }
+        else if (length != 0 && !_stopped)
+        {
+            Place(page, header, unit, around, length);
         }
 
         Time += Stopwatch.GetElapsedTime(began);
     }
 
-    private void Place(CodePage page, BlockHeader* header, LoopUnit? unit, int length)
+    private void Place(CodePage page, BlockHeader* header, LoopUnit? unit, PagesAround? around, int length)
     {
         Debug.Assert(
-            unit is null || unit.Blocks.All(block => BlockHeader.Of(block.Ops)->Page == page.Id), "a loop lies in one page of code");
+            unit is null || unit.Blocks.All(block => BlockHeader.Of(block.Ops)->Page == around![block.Origin >> PhysicalMemory.PageShift]!.Id),
+            "a loop lies in the pages that it looks for where it is entered");
         byte* place = _memory.Allocate(length);
         if (place is null)
         {
@@ -254,7 +277,7 @@ internal sealed unsafe class Translator : IDisposable
 
         byte* entry = _host.Place(place, length);
         _pages.AddCode(page, place, length, unit is not null);
-        BindJumps(page, (Op*)(header + 1), place, entry);
+        BindJumps(page, around, (Op*)(header + 1), place, entry);
         if (unit is not null)
         {
             header->IsLoop = 1;
@@ -268,24 +291,27 @@ internal sealed unsafe class Translator : IDisposable
     /// <summary>
     /// Binds what was placed and what else its page has to each other. A direct jump is bound only within one page of code. Guests that share the page
     /// share the jump, and where the next page lies each of them decides with its page table; so every other jump is looked up, by the physical
-    /// page and the mode. A page of code is freed as a whole, so a bound jump never outlives its target.
+    /// page and the mode. A page of code is freed as a whole, so a bound jump never outlives its target: a loop that has come to another page jumps within that, and
+    /// is entered only as long as that is there. Such a jump is bound now or never, since that page does not know when the loop goes.
     /// </summary>
-    private void BindJumps(CodePage page, Op* ops, byte* place, byte* entry)
+    private void BindJumps(CodePage page, PagesAround? around, Op* ops, byte* place, byte* entry)
     {
+        const int OffsetMask = (int)PhysicalMemory.PageSize - 1;
         int offset = BlockDecoder.Crosses(ops) ? -1 : ops->Offset; // what holds on the next page, too, is not bound to
         foreach ((int end, int target) in _host.Jumps)
         {
-            byte* code = page.Blocks.TryGetValue(target, out nint known) ? BlockHeader.Of((Op*)known)->Code : null;
+            CodePage of = target >> PhysicalMemory.PageShift is not 0 and var distance ? around![distance]! : page;
+            byte* code = of.Blocks.TryGetValue(target & OffsetMask, out nint known) ? BlockHeader.Of((Op*)known)->Code : null;
             if (target == offset)
             {
                 _host.Bind(place + end, entry);
             }
             else if (code is not null)
             {
-                AssertOwns(page, _memory.Writable(code));
+                AssertOwns(of, _memory.Writable(code));
                 _host.Bind(place + end, _memory.Writable(code));
             }
-            else
+            else if (of == page)
             {
                 page.Unbound.Add(place + end, target);
             }
@@ -301,7 +327,20 @@ internal sealed unsafe class Translator : IDisposable
     private static void AssertOwns(CodePage page, byte* code) => Debug.Assert(
         page.Code.Any(piece => code >= (byte*)piece.Place && code < (byte*)piece.Place + piece.Length), "a direct jump is bound only within one page of code");
 
-    /// <summary>A block of a page, for the search of a loop; null: it never ran.</summary>
-    private nint BlockAt(CodePage page, int offset) =>
-        page.Blocks.TryGetValue(offset, out nint known) ? known : _options.TranslatesAtOnce ? Decode(page, offset) : 0;
+    /// <summary>A block of a page, or of one around it, for the search of a loop; 0: it never ran.</summary>
+    private nint BlockAt(PagesAround around, int place)
+    {
+        int distance = place >> PhysicalMemory.PageShift, offset = place & ((int)PhysicalMemory.PageSize - 1);
+        if (around[distance] is not { } page)
+        {
+            return 0;
+        }
+
+        if (offset == BlockDecoder.CrossingOffset && Decoder.IsFull(*(ushort*)(page.Bytes + offset)))
+        {
+            return page.Crossings is not null && around[distance + 1] is { } next ? page.Crossings.GetValueOrDefault(page.CrossingTo(next)) : 0;
+        }
+
+        return page.Blocks.TryGetValue(offset, out nint known) ? known : _options.TranslatesAtOnce ? Decode(page, offset) : 0;
+    }
 }

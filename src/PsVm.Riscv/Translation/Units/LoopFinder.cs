@@ -3,80 +3,74 @@ using PsVm.Riscv.Decoding;
 namespace PsVm.Riscv.Translation.Units;
 
 /// <summary>
-/// Finds the loop around a block. Of the loops that lie within each other it takes the largest that works with as many registers as the
-/// host has, and when there is none the innermost, if no other loop lies in it.
+/// Finds the loop around a block, with the functions that it calls, in whatever pages. Of the loops that lie within each other it takes the largest that works with as
+/// many registers as the host has, and when there is none the innermost, if no other loop lies in it. Where that is too large, calls end it, and ends of pages.
 /// </summary>
 internal static unsafe class LoopFinder
 {
     /// <summary>The most instructions of a loop.</summary>
     public const int MostOps = 512;
 
-    private const int MostBlocks = 96;
+    /// <summary>The most pages that a loop may lie in.</summary>
+    public const int MostPages = 4;
 
-    // Integers that are used least may wait in the state, where loops within it would bring floats into their places and back at each turn.
-    private const int MoreWithFloats = 2;
+    /// <summary>The most places that a return is compared with.</summary>
+    private const int MostSites = 4;
+
+    /// <summary>Comes to all blocks that a search looks at.</summary>
+    /// <param name="blockAt">As in <see cref="Find"/>.</param>
+    /// <param name="entry">Where the search begins.</param>
+    public static void Visit(Func<int, nint> blockAt, int entry) => _ = new FlowGraph(blockAt, entry, withCalls: true);
 
     /// <summary>The loop that is entered at a block.</summary>
-    /// <param name="blockAt">Gives the block that begins at an offset of the page, or 0.</param>
+    /// <param name="blockAt">Gives the block at a place, counted from the start of the page in which the loop is entered, or 0.</param>
     /// <param name="entry">Where the block begins.</param>
     /// <param name="registers">As many as the host has for guests' integers.</param>
+    /// <param name="pages">Gives the pages but the first, as <see cref="LoopUnit.OtherPages"/>, by how many pages further they are.</param>
     /// <returns>Null: it is in no loop, or in one that is too large.</returns>
-    public static LoopUnit? Find(Func<int, nint> blockAt, int entry, int registers)
+    public static LoopUnit? Find(Func<int, nint> blockAt, int entry, int registers, Func<int, (int Distance, long Serial)> pages) =>
+        FindIn(new FlowGraph(blockAt, entry, withCalls: true), entry, registers, pages)
+        ?? FindIn(new FlowGraph(blockAt, entry, withCalls: false), entry, registers, pages);
+
+    private static LoopUnit? FindIn(FlowGraph graph, int entry, int registers, Func<int, (int Distance, long Serial)> pages)
     {
-        Dictionary<int, nint> reached = Reach(blockAt, entry);
-        Dictionary<int, int[]> edges = reached.ToDictionary(
-            block => block.Key,
-            block => LoopBlock.EdgesOf(block.Value).Select(edge => edge.To).Where(reached.ContainsKey).Distinct().ToArray());
-        HashSet<int> all = [.. reached.Keys];
-        HashSet<int>? best = null;
-        for (HashSet<int> loop = CycleThrough(entry, all, edges, cut: -1); loop.Count != 0;)
+        HashSet<int> all = [.. graph.All];
+        for (HashSet<int> cycle = CycleThrough(graph, entry, all, cut: null); cycle.Count != 0;)
         {
             // The header is where the loop is come to from outside; without the jumps back to it the loops within are left.
-            int header = loop.Where(block => all.Any(from => !loop.Contains(from) && edges[from].Contains(block)))
-                .DefaultIfEmpty(loop.Min()).Min();
-            if (Fits(loop, reached)
-                && (RegistersOf(loop, reached) <= registers + (HasFloats(loop, reached) ? MoreWithFloats : 0)
-                    || loop.All(block => CycleThrough(block, loop, edges, header).Count == 0)))
+            int header = cycle.Where(block => all.Any(from => !cycle.Contains(from) && graph.Next(from).Contains(block)))
+                .DefaultIfEmpty(cycle.Min()).Min();
+            HashSet<int> loop = graph.WithCallees(cycle);
+            if (Fits(graph, loop) && (RegistersOf(graph, loop) <= registers || loop.All(block => CycleThrough(graph, block, loop, header).Count == 0)))
             {
-                best = loop;
-                break;
+                return UnitOf(graph, loop, entry, pages);
             }
 
-            loop = header == entry ? [] : CycleThrough(entry, loop, edges, header);
+            cycle = header == entry ? [] : CycleThrough(graph, entry, cycle, header);
         }
 
-        if (best is null)
-        {
-            return null;
-        }
-
-        IEnumerable<int> order = best.Where(offset => offset >= entry).Order().Concat(best.Where(offset => offset < entry).Order());
-        return new LoopUnit([.. order.Select(offset => new LoopBlock(reached[offset], best.Contains))]);
+        return null;
     }
 
-    private static Dictionary<int, nint> Reach(Func<int, nint> blockAt, int entry)
+    private static LoopUnit UnitOf(FlowGraph graph, HashSet<int> loop, int entry, Func<int, (int Distance, long Serial)> pages)
     {
-        Dictionary<int, nint> reached = [];
-        Queue<int> open = new([entry]);
-        while (open.TryDequeue(out int offset) && reached.Count < MostBlocks)
+        Dictionary<int, List<int>> returns = graph.Returns(loop);
+        foreach (List<int> sites in returns.Values.Where(sites => sites.Count > MostSites))
         {
-            if (!reached.ContainsKey(offset) && blockAt(offset) is var ops and not 0)
-            {
-                reached.Add(offset, ops);
-                foreach ((_, int to) in LoopBlock.EdgesOf(ops))
-                {
-                    open.Enqueue(to);
-                }
-            }
+            sites.RemoveRange(MostSites, sites.Count - MostSites);
         }
 
-        return reached;
+        IEnumerable<int> order = loop.Where(place => place >= entry).Order().Concat(loop.Where(place => place < entry).Order());
+        return new LoopUnit([.. order.Select(place => graph.BlockOf(place, loop, returns))])
+        {
+            OtherPages = [.. PagesOf(graph, loop).Where(distance => distance != 0).Select(pages)],
+        };
     }
 
     /// <summary>The blocks on cycles through one of them, within some blocks, when no jump leads to the block that is cut off.</summary>
-    private static HashSet<int> CycleThrough(int entry, HashSet<int> within, Dictionary<int, int[]> edges, int cut)
+    private static HashSet<int> CycleThrough(FlowGraph graph, int entry, HashSet<int> within, int? cut)
     {
-        IEnumerable<int> Next(int block) => edges[block].Where(to => to != cut && within.Contains(to));
+        IEnumerable<int> Next(int block) => graph.Next(block).Where(to => to != cut && within.Contains(to));
         Dictionary<int, List<int>> back = within.ToDictionary(block => block, _ => new List<int>());
         foreach (int block in within)
         {
@@ -106,28 +100,33 @@ internal static unsafe class LoopFinder
         return closure;
     }
 
-    private static bool HasFloats(HashSet<int> loop, Dictionary<int, nint> blocks) => loop.Any(offset => LoopUnit.HasFloats((Op*)blocks[offset]));
-
-    private static bool Fits(HashSet<int> loop, Dictionary<int, nint> blocks)
+    private static bool Fits(FlowGraph graph, HashSet<int> loop)
     {
         int ops = 0;
-        foreach (int offset in loop)
+        foreach (int place in loop)
         {
-            for (Op* op = (Op*)blocks[offset]; !Decoder.IsLast(op->Code); op++)
+            for (Op* op = (Op*)graph[place]; !Decoder.IsLast(op->Code); op++)
             {
                 ops++;
             }
         }
 
-        return ops <= MostOps;
+        return ops <= MostOps && PagesOf(graph, loop).Count() <= MostPages;
     }
 
-    private static int RegistersOf(HashSet<int> loop, Dictionary<int, nint> blocks)
+    /// <summary>The pages that a loop lies in, by how many they are further than the first.</summary>
+    private static IEnumerable<int> PagesOf(FlowGraph graph, HashSet<int> loop) =>
+        loop.SelectMany<int, int>(place => BlockDecoder.Crosses((Op*)graph[place]) ? [PageOf(place), PageOf(place) + 1] : [PageOf(place)]).Distinct();
+
+    private static int PageOf(int place) => place >> Memory.PhysicalMemory.PageShift;
+
+    private static int RegistersOf(FlowGraph graph, HashSet<int> loop)
     {
         uint registers = 0;
-        foreach (int offset in loop)
+        Dictionary<int, List<int>> returns = graph.Returns(loop);
+        foreach (int place in loop)
         {
-            LoopBlock block = new(blocks[offset], loop.Contains);
+            LoopBlock block = graph.BlockOf(place, loop, returns);
             for (int i = 0; i <= block.LastInside; i++)
             {
                 Operands operands = Operands.Of(block.Ops + i);

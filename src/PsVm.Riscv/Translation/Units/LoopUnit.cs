@@ -1,9 +1,11 @@
 using PsVm.Riscv.Decoding;
-using PsVm.Riscv.Memory;
 
 namespace PsVm.Riscv.Translation.Units;
 
-/// <summary>Blocks of one page that form a loop, and what is known of them when they are translated as one.</summary>
+/// <summary>
+/// Blocks that form a loop, with the functions that it calls, and what is known of them when they are translated as one. They may lie in several pages: places are
+/// counted from the start of the page that the loop is entered in.
+/// </summary>
 internal sealed unsafe class LoopUnit
 {
     private const int DeepestNesting = 4;
@@ -89,9 +91,13 @@ internal sealed unsafe class LoopUnit
     /// <summary>Whether it holds instructions that the interpreter may have to execute.</summary>
     public bool Interprets { get; }
 
-    /// <summary>The block of the loop that begins at an offset of the page, or null.</summary>
-    public LoopBlock? Find(long offset) =>
-        offset is >= 0 and < (long)PhysicalMemory.PageSize ? _byOffset.GetValueOrDefault((int)offset) : null;
+    /// <summary>
+    /// The pages but the first that the loop lies in: how many pages further each of them has to be, and which page of code it is (<see cref="Cache.CodePage.Serial"/>).
+    /// </summary>
+    public IReadOnlyList<(int Distance, long Serial)> OtherPages { get; init; } = [];
+
+    /// <summary>The block of the loop that begins at a place, or null.</summary>
+    public LoopBlock? Find(long place) => place == (int)place ? _byOffset.GetValueOrDefault((int)place) : null;
 
     /// <summary>Whether a block holds floating point instructions.</summary>
     public static bool HasFloats(Op* op)
@@ -126,9 +132,9 @@ internal sealed unsafe class LoopUnit
         int depth = 0;
         foreach (LoopBlock other in Blocks)
         {
-            foreach ((int from, int to) in other.Edges)
+            foreach ((int from, int to, EdgeKind kind) in other.Edges)
             {
-                if (to <= from && to <= block.Offset && block.Offset <= from && Find(to) is not null)
+                if (kind == EdgeKind.Jump && to <= from && to <= block.Offset && block.Offset <= from && Find(to) is not null)
                 {
                     depth++;
                 }
@@ -149,9 +155,9 @@ internal sealed unsafe class LoopUnit
             foreach (LoopBlock block in Blocks)
             {
                 uint later = 0;
-                foreach ((_, int to) in block.Edges)
+                foreach (LoopEdge edge in block.Edges)
                 {
-                    later |= Find(to) is { } next ? atEntry[next] : 0;
+                    later |= Find(edge.To) is { } next ? atEntry[next] : 0;
                 }
 
                 uint all = atEntry[block] | (later & ~local[block].Writes);
@@ -177,66 +183,6 @@ internal sealed unsafe class LoopUnit
             if (Decoder.IsLast(op->Code))
             {
                 return (reads, writtenForCertain);
-            }
-        }
-    }
-}
-
-/// <summary>A block of a loop.</summary>
-internal sealed unsafe class LoopBlock
-{
-    /// <param name="ops">Its operations.</param>
-    /// <param name="inside">Tells whether the block at an offset is in the loop.</param>
-    public LoopBlock(nint ops, Func<int, bool> inside)
-    {
-        Ops = (Op*)ops;
-        Edges = EdgesOf(ops);
-        LastInside = -1;
-        foreach ((int from, int to) in Edges.Where(edge => inside(edge.To)))
-        {
-            int index = 0;
-            while (Ops[index].Offset != from && Ops[index].Code != OpCode.End)
-            {
-                index++;
-            }
-
-            LastInside = Math.Max(LastInside, index);
-        }
-    }
-
-    /// <summary>Its operations.</summary>
-    public Op* Ops { get; }
-
-    /// <summary>Where it begins in its page.</summary>
-    public int Offset => Ops->Offset;
-
-    /// <summary>Jumps to places of the page: from the instruction at one offset to another.</summary>
-    public IReadOnlyList<(int From, int To)> Edges { get; }
-
-    /// <summary>Index of the last operation from which the loop may go on; what follows leaves it.</summary>
-    public int LastInside { get; }
-
-    /// <summary>Jumps out of a block to places of its page, where control may go on without looking anything up.</summary>
-    public static List<(int From, int To)> EdgesOf(nint ops)
-    {
-        List<(int From, int To)> edges = [];
-        for (Op* op = (Op*)ops; ; op++)
-        {
-            long target = op->Code switch
-            {
-                OpCode.End => op->Offset,
-                >= OpCode.Beq and <= OpCode.Bgeu => op->Immediate,
-                OpCode.Jal when op->Rd == Op.Sink => op->Immediate,
-                _ => -1,
-            };
-            if (target is >= 0 and < (long)PhysicalMemory.PageSize - 1)
-            {
-                edges.Add((op->Offset, (int)target));
-            }
-
-            if (Decoder.IsLast(op->Code))
-            {
-                return edges;
             }
         }
     }

@@ -157,7 +157,7 @@ internal unsafe ref partial struct BlockTranslator
     {
         for (int i = first; i < _late.Count; i++)
         {
-            _late[i] = new Late(_late[i].Kind, _late[i].Jump, _code.At, op, index, 0);
+            _late[i] = new Late(_late[i].Kind, _late[i].Jump, _code.At, op, index, 0) { Origin = _origin };
         }
     }
 

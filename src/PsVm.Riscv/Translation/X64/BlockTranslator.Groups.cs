@@ -132,7 +132,7 @@ internal unsafe ref partial struct BlockTranslator
         _otherWays ??= [];
         if (_otherWays.Count == 0 || _otherWays[^1].Stretch != stretch)
         {
-            _otherWays.Add(new OtherWay(stretch, (nint)_ops, _unitIsOn, _unitIsDirty, _roundsToNearest, _boxed));
+            _otherWays.Add(new OtherWay(stretch, (nint)_ops, _unitIsOn, _unitIsDirty, _roundsToNearest, _boxed) { Origin = _origin });
         }
 
         return _otherWays[^1];
@@ -189,6 +189,7 @@ internal unsafe ref partial struct BlockTranslator
         foreach (OtherWay way in _otherWays)
         {
             _ops = (Op*)way.Ops;
+            _origin = way.Origin;
             (_unitIsOn, _unitIsDirty, _roundsToNearest, _boxed) = (way.UnitIsOn, way.UnitIsDirty, way.RoundsToNearest, way.Boxed);
             _way = way;
             Operations(_ops + way.Stretch.First, _ops + way.Stretch.Last);
@@ -247,6 +248,9 @@ internal unsafe ref partial struct BlockTranslator
         public AccessStretch Stretch => stretch;
 
         public nint Ops => ops;
+
+        /// <summary>Where its page begins.</summary>
+        public int Origin { get; init; }
 
         public bool UnitIsOn => unitIsOn;
 

@@ -31,7 +31,7 @@ internal unsafe ref partial struct BlockTranslator
         }
 
         Compare(op->Rs1, op->Rs2);
-        if (op->Immediate <= op->Offset && _loop?.Unit.Find(op->Immediate) is not null)
+        if (op->Immediate <= op->Offset && _loop?.Unit.Find(_origin + op->Immediate) is not null)
         {
             // Most probably taken: the jump back stands in line.
             byte* notTaken = _code.Jcc((Cond)((byte)condition ^ 1));
@@ -204,7 +204,7 @@ internal unsafe ref partial struct BlockTranslator
             return;
         }
 
-        LoopBlock? inside = _loop.Unit.Find(target);
+        LoopBlock? inside = _loop.Unit.Find(_origin + target);
         if (inside is not null && target > from)
         {
             Count(retired); // the limit is looked at where the loop goes back
@@ -216,6 +216,11 @@ internal unsafe ref partial struct BlockTranslator
 
         if (inside is not null)
         {
+            if (inside.Origin != _origin)
+            {
+                _code.Op(Alu.Add, Field(nameof(HartState.PageBase)), inside.Origin - _origin);
+            }
+
             if (!isLast || inside != _next)
             {
                 _loop.Jump(inside, ref _code);
@@ -269,10 +274,18 @@ internal unsafe ref partial struct BlockTranslator
 
     private void JumpIndirect(Op* op, int retired)
     {
+        if (LoopBlock.TargetOf(_ops, op) is { } target && _loop?.Unit.Find(_origin + target) is not null)
+        {
+            Link(op, Rax);
+            Jump(target, op->Offset, retired, isLast: true);
+            return;
+        }
+
         Reg source = Use(op->Rs1, Rax);
         _code.Lea(Rax, new Mem(source, (int)op->Immediate));
         _code.Op(Alu.And, Rax, -2);
         Link(op, Rcx);
+        ReturnInside(op, retired);
         byte* leave = CountRetired(retired);
         ToCanonical();
         if (op->Rs1 == ReturnAddress && op->Rd == Op.Sink)
@@ -295,6 +308,25 @@ internal unsafe ref partial struct BlockTranslator
         _code.BindHere(leave);
         ToCanonical();
         JumpOut(_stubs.LeaveAtLimit);
+    }
+
+    /// <summary>Goes on in the loop where a return, to the address in rax, is to one of the calls in it.</summary>
+    private void ReturnInside(Op* op, int retired)
+    {
+        if (_block is not { ReturnsTo: { Count: > 0 } sites })
+        {
+            return;
+        }
+
+        _code.Mov(Rcx, Rax);
+        _code.Op(Alu.Sub, Rcx, Field(nameof(HartState.PageBase)));
+        foreach (int site in sites)
+        {
+            _code.Op(Alu.Cmp, Rcx, site - _origin);
+            byte* other = _code.Jcc(Cond.NotEqual);
+            Jump(site - _origin, op->Offset, retired, isLast: false);
+            _code.BindHere(other);
+        }
     }
 
     /// <summary>A system instruction is the interpreter's, which is called for it, but for what stubs do of traps; then it goes on where that says.</summary>

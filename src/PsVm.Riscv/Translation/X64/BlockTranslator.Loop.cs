@@ -1,4 +1,7 @@
-using PsVm.Riscv.Decoding;
+using System.Numerics;
+using System.Runtime.InteropServices;
+using PsVm.Riscv.Interpreter;
+using PsVm.Riscv.Memory;
 using PsVm.Riscv.Translation.Units;
 using static PsVm.Riscv.Translation.X64.Reg;
 
@@ -28,6 +31,7 @@ internal unsafe ref partial struct BlockTranslator
         {
             loop.Begin(blocks[i], ref translator._code);
             translator._next = i + 1 < blocks.Count ? blocks[i + 1] : null;
+            (translator._block, translator._origin) = (blocks[i], blocks[i].Origin);
             translator.Block(blocks[i].Ops);
         }
 
@@ -75,6 +79,11 @@ internal unsafe ref partial struct BlockTranslator
     {
         LoopCode loop = _loop!;
         loop.Entry = _code.At;
+        foreach ((int distance, long serial) in loop.Unit.OtherPages)
+        {
+            CheckPage(distance, serial, otherwise);
+        }
+
         if (loop.Unit.UsesFloats)
         {
             _code.Op(Alu.Cmp, Field(nameof(HartState.FloatStatus)), 0, wide: false);
@@ -111,6 +120,29 @@ internal unsafe ref partial struct BlockTranslator
         {
             _code.Sse(DoublePrefix, MoveLoad, _map.Float(register)!.Value, FloatSlot(register));
         }
+    }
+
+    /// <summary>Looks whether a page that the loop lies in, too, is where it should be. Uses rax, rcx and rdx.</summary>
+    /// <remarks>
+    /// Once is enough: what a hart knows of its pages only C# on its own thread changes. A loop calls C# for accesses and operations alone, and where one of those makes
+    /// the hart forget a page of code, since it is a store into it or sets a bit in a page table that is run, too, it sets the limit to 0, so that the loop is left as if
+    /// it had stored into its first page. All else, fences, traps, writes of satp and what other harts ask for, is done outside of it. The number of a page of code is
+    /// never another's, so one that has left since is not found.
+    /// </remarks>
+    private void CheckPage(int distance, long serial, byte* otherwise)
+    {
+        static Mem OfPage(string field) => new(Rcx, (int)Marshal.OffsetOf<JumpPage>(field));
+        PageOffset(Rax, (long)distance << PhysicalMemory.PageShift);
+        _code.ShiftBy(Shift.Shr, Rax, PhysicalMemory.PageShift);
+        _code.Mov(Rcx, Rax, wide: false);
+        _code.ShiftBy(Shift.Shl, Rcx, BitOperations.Log2((uint)sizeof(JumpPage)), wide: false);
+        _code.Op(Alu.And, Rcx, ContextField(nameof(HartContext.JumpPageMask)));
+        _code.Op(Alu.Add, Rcx, ContextField(nameof(HartContext.JumpPages)));
+        _code.Op(Alu.Cmp, Rax, OfPage(nameof(JumpPage.Tag)));
+        _buffer.BindLater(_code.Jcc(Cond.NotEqual), otherwise);
+        _code.Mov(Rdx, serial);
+        _code.Op(Alu.Cmp, Rdx, OfPage(nameof(JumpPage.Code)));
+        _buffer.BindLater(_code.Jcc(Cond.NotEqual), otherwise);
     }
 
     /// <summary>Puts registers where all code outside expects them; keeps rax, rcx and rdx.</summary>

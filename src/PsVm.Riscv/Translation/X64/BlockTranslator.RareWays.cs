@@ -60,6 +60,7 @@ internal unsafe ref partial struct BlockTranslator
     private void RareWay(Late late)
     {
         _code.BindHere(late.Jump);
+        _origin = late.Origin;
         switch (late.Kind)
         {
             case LateKind.SlowAccess:
@@ -107,7 +108,7 @@ internal unsafe ref partial struct BlockTranslator
 
                 break;
             case LateKind.Chain:
-                _buffer.Jumps.Add(((int)(late.Jump - _buffer.Start), (int)late.Target));
+                _buffer.Jumps.Add(((int)(late.Jump - _buffer.Start), _origin + (int)late.Target));
                 _code.Mov(Rax, late.Target);
                 JumpOut(_stubs.GoOnInPage);
                 break;
@@ -173,7 +174,7 @@ internal unsafe ref partial struct BlockTranslator
     private static bool Waits(OpCode code) => code is >= OpCode.Wfi and <= OpCode.WrsSto;
 
     private readonly void AddLate(LateKind kind, byte* jump, byte* back, Op* op, int index, long target = 0) =>
-        _late.Add(new Late(kind, jump, back, op, index, target));
+        _late.Add(new Late(kind, jump, back, op, index, target) { Origin = _origin });
 
     /// <summary>Jumps to a stub, wherever this code will be.</summary>
     private void JumpOut(byte* stub) => _buffer.BindLater(_code.Jmp(), stub);
@@ -208,6 +209,9 @@ internal unsafe ref partial struct BlockTranslator
         public int Index { get; } = index;
 
         public long Target { get; } = target;
+
+        /// <summary>Where its page begins.</summary>
+        public int Origin { get; init; }
 
         /// <summary>What has to be moved first, where a run is left.</summary>
         public List<RunMove>? Moves { get; init; }

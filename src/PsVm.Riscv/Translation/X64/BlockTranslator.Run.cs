@@ -36,7 +36,7 @@ internal unsafe ref partial struct BlockTranslator
         AccessGroups? groups = AccessGroups.Of(block.Ops, &EndsRun);
         for (int first = 0; !Decoder.IsLast(block.Ops[first].Code);)
         {
-            int end = EndOfRun(block.Ops, first, loop);
+            int end = EndOfRun(block.Ops, first, loop, block.Origin);
             if (end - first >= LeastRun)
             {
                 runs.Add(new ValueRun(block.Ops, first, end, groups, HeldBy(RegisterMap.For(loop)), &Skippable));
@@ -48,10 +48,10 @@ internal unsafe ref partial struct BlockTranslator
         return runs;
     }
 
-    private static int EndOfRun(Op* ops, int first, LoopUnit? loop)
+    private static int EndOfRun(Op* ops, int first, LoopUnit? loop, int origin)
     {
         int end = first;
-        while (!EndsRun(ops + end) && !GoesBack(ops + end, loop))
+        while (!EndsRun(ops + end) && !GoesBack(ops + end, loop, origin))
         {
             end += 1 + (ops[end].Code is >= OpCode.Beq and <= OpCode.Bgeu ? Skippable(ops + end) : 0);
         }
@@ -88,7 +88,7 @@ internal unsafe ref partial struct BlockTranslator
     /// <summary>Writes the run that begins at an operation; gives how many operations it has, 0: there is none.</summary>
     private int TryRun(int first)
     {
-        int end = EndOfRun(_ops, first, _loop?.Unit);
+        int end = EndOfRun(_ops, first, _loop?.Unit, _origin);
         if (end - first < (_loop is null ? LeastLongRun : LeastRun) || first < _notRunUntil)
         {
             return 0;
@@ -100,7 +100,7 @@ internal unsafe ref partial struct BlockTranslator
             ValueRun run = new(_ops, first, end, _groups, HeldBy(_map), &Skippable);
             _run = new RunState(run, _map, UsesCounters);
             AccessStretch all = new() { First = first, Last = end - 1 };
-            OtherWay way = new(all, (nint)_ops, _unitIsOn, _unitIsDirty, _roundsToNearest, _boxed);
+            OtherWay way = new(all, (nint)_ops, _unitIsOn, _unitIsDirty, _roundsToNearest, _boxed) { Origin = _origin };
             foreach (Value value in run.Values)
             {
                 _buffer.Reserve(_code.At);
@@ -137,8 +137,8 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     /// <summary>Whether it is a branch back within the loop, whose taken way stands in line.</summary>
-    private static bool GoesBack(Op* op, LoopUnit? loop) =>
-        loop is not null && op->Code is >= OpCode.Beq and <= OpCode.Bgeu && op->Immediate <= op->Offset && loop.Find(op->Immediate) is not null;
+    private static bool GoesBack(Op* op, LoopUnit? loop, int origin) =>
+        loop is not null && op->Code is >= OpCode.Beq and <= OpCode.Bgeu && op->Immediate <= op->Offset && loop.Find(origin + op->Immediate) is not null;
 
     /// <summary>Whether the code for a value uses rcx and rdx.</summary>
     private static bool UsesCounters(Value value) => value.Kind switch
@@ -186,7 +186,7 @@ internal unsafe ref partial struct BlockTranslator
         Reg address = InRegister(value.A!);
         List<RunMove> moves = MovesHome(value.Visible!);
         byte* miss = Probe(address, (int)value.Immediate, size, stores ? nameof(TlbEntry.Write) : nameof(TlbEntry.Read));
-        _late.Add(new Late(LateKind.RunMiss, miss, null, _ops + value.Index, value.Index, 0) { Moves = moves, Way = way });
+        _late.Add(new Late(LateKind.RunMiss, miss, null, _ops + value.Index, value.Index, 0) { Origin = _origin, Moves = moves, Way = way });
     }
 
     private void ReachFor(Value value, OtherWay way)
@@ -245,7 +245,7 @@ internal unsafe ref partial struct BlockTranslator
         CompareOperands(value);
         Op* op = _ops + value.Index;
         byte* taken = _code.Jcc(ConditionOf(value.Code));
-        _late.Add(new Late(LateKind.RunExit, taken, null, op, value.Index + 1, op->Immediate) { Moves = moves });
+        _late.Add(new Late(LateKind.RunExit, taken, null, op, value.Index + 1, op->Immediate) { Origin = _origin, Moves = moves });
     }
 
     private void Select(Value value)

@@ -34,6 +34,10 @@ internal unsafe ref partial struct BlockTranslator
     private LoopCode? _loop;
     private LoopBlock? _next;
 
+    // Where the page begins that the code in hand is of, counted from the first page of the loop; and the block of the loop.
+    private int _origin;
+    private LoopBlock? _block;
+
     // The floating point unit's state cannot change within a block, since CSR instructions end it: each is looked at once.
     private bool _unitIsOn, _unitIsDirty, _roundsToNearest;
 
