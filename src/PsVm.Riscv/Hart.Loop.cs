@@ -115,6 +115,7 @@ public sealed unsafe partial class Hart
     private void Sample()
     {
         const int ReturnAddress = 1;
+        Blocks.Space.EndSlice();
         if (!Sample(State->Pc))
         {
             Sample(State->X[ReturnAddress]);

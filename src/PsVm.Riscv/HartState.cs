@@ -220,6 +220,9 @@ internal unsafe struct BlockHeader
     /// <summary>Not 0: its translation is that of the loop around it.</summary>
     public int IsLoop;
 
+    /// <summary>How often a loop that it is the entry of was entered, as far as somebody counts that.</summary>
+    public int Entries;
+
     /// <summary>Number of the page that it belongs to, in its <see cref="Translation.Cache.CodeSpace"/>; 0: none.</summary>
     public int Page;
 

@@ -38,6 +38,9 @@ public sealed record TranslatorOptions
     /// <summary>Bytes of host code that one block or loop may take; what takes more stays with the interpreter.</summary>
     internal long BufferBytes { get; init; } = DefaultBufferBytes;
 
+    /// <summary>How often a loop with calls inside, or over several pages, may be entered in one slice; else it goes.</summary>
+    internal int MostLoopEntries { get; init; } = 200;
+
     /// <summary>
     /// How long code that leaves may wait for a hart of its guest, which is in a device's register or waits for a page of RAM, before that
     /// of others leaves as well.

@@ -357,7 +357,7 @@ public sealed class CodeEvictionTests
 
     private unsafe CodePage Page(CodeAccount account)
     {
-        CodePage page = new(account, 0, 0, null, 0, default) { LastUse = ++_clock };
+        CodePage page = new(account, 0, 0, null, 0, 0, default) { LastUse = ++_clock };
         page.Charge(new CodeUse(1000, 0));
         return page;
     }

@@ -126,7 +126,7 @@ public sealed unsafe class JumpTableTests : IDisposable
         byte notTranslated = 0;
         BlockIndex* index = Index(0x24);
         Assert.True(_table.Find(page + 0x24, &notTranslated) is null);
-        _table.AddPage(page, index, number: 7);
+        _table.AddPage(page, index, number: 7, code: 1);
 
         Assert.True(_table.Find(page + 0x26, &notTranslated) is null);
         Assert.True(_table.Find(page + 0x24 + 0x1000, &notTranslated) is null);
@@ -149,8 +149,8 @@ public sealed unsafe class JumpTableTests : IDisposable
         Action<JumpTable>[] ways = [table => table.Forget(), table => table.ForgetPage(0x5ffe), table => table.ForgetCode(7)];
         foreach (Action<JumpTable> way in ways)
         {
-            _table.AddPage(0x5000, index, number: 7);
-            _table.AddPage(0x6000, index, number: 8);
+            _table.AddPage(0x5000, index, number: 7, code: 1);
+            _table.AddPage(0x6000, index, number: 8, code: 1);
             _table.ForgetPage(0x9000);
             _table.ForgetCode(9);
             Assert.True(_table.Find(0x5024, null) is not null);
@@ -169,7 +169,7 @@ public sealed unsafe class JumpTableTests : IDisposable
     public void ATableThatGrowsKeepsItsPages()
     {
         BlockIndex* index = Index(0x24);
-        _table.AddPage(0x5000, index, number: 7);
+        _table.AddPage(0x5000, index, number: 7, code: 1);
         while (!_table.TryGrow())
         {
             Add(0x8010, page: 1);
@@ -187,7 +187,7 @@ public sealed unsafe class JumpTableTests : IDisposable
         const ulong One = 0x5000, Other = One + (FewPages * 0x1000);
         uint few = _table.PageMask;
         int added = 0;
-        while (!_table.AddPage(added % 2 == 0 ? One : Other, index, number: 7 + (added % 2)))
+        while (!_table.AddPage(added % 2 == 0 ? One : Other, index, number: 7 + (added % 2), code: 1))
         {
             added++;
         }
@@ -196,12 +196,12 @@ public sealed unsafe class JumpTableTests : IDisposable
         Assert.Equal((uint)(((2 * FewPages) - 1) * sizeof(JumpPage)), _table.PageMask);
         Assert.NotEqual(few, _table.PageMask);
         Assert.True(_table.Find(One + 0x24, null) is not null && _table.Find(Other + 0x24, null) is not null);
-        Assert.False(_table.AddPage(One, index, number: 7));
-        Assert.False(_table.AddPage(Other, index, number: 8));
+        Assert.False(_table.AddPage(One, index, number: 7, code: 1));
+        Assert.False(_table.AddPage(Other, index, number: 8, code: 1));
         Assert.True(_table.Find(One + 0x24, null) is not null && _table.Find(Other + 0x24, null) is not null);
         _table.ForgetCode(8);
         Assert.True(_table.Find(One + 0x24, null) is not null && _table.Find(Other + 0x24, null) is null);
-        int growths = Enumerable.Range(0, 20 * Pages).Count(i => _table.AddPage(i % 2 == 0 ? One : One + (Pages * 0x1000), index, number: 7));
+        int growths = Enumerable.Range(0, 20 * Pages).Count(i => _table.AddPage(i % 2 == 0 ? One : One + (Pages * 0x1000), index, number: 7, code: 1));
         Assert.Equal((1, (uint)((Pages - 1) * sizeof(JumpPage))), (growths, _table.PageMask));
 
         _table.Forget();
@@ -219,7 +219,7 @@ public sealed unsafe class JumpTableTests : IDisposable
         {
             known.RemoveWhere(other => other % FewPages == page % FewPages); // it takes that one's place, but where there comes to be room
             known.Add(page);
-            grows = _table.AddPage(page << 12, index, number: (long)page);
+            grows = _table.AddPage(page << 12, index, number: (long)page, code: 1);
         }
 
         Assert.NotEmpty(known);

@@ -157,7 +157,7 @@ public sealed class TranslationQueueTests
     private static CodeAccount Guest() => new(new CodeScope(null) { Accounts = 1 });
 
     private static unsafe TranslationRequest[] Requests(CodeAccount account, int count) =>
-        [.. Enumerable.Range(0, count).Select(_ => new TranslationRequest(new CodePage(account, 0, 0, null, 0, default), 0, false))];
+        [.. Enumerable.Range(0, count).Select(_ => new TranslationRequest(new CodePage(account, 0, 0, null, 0, 0, default), 0, null))];
 
     private static List<TranslationRequest> TakeAll(TranslationQueue queue)
     {

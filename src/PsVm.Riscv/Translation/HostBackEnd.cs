@@ -62,6 +62,9 @@ internal abstract unsafe class HostBackEnd : IDisposable
     /// <summary>Makes a block's code jump to that of the loop around it, whoever runs it.</summary>
     public abstract void Redirect(byte* block, byte* loop);
 
+    /// <summary>Undoes that for a loop that is wide (<see cref="LoopUnit.IsWide"/>): whoever comes to it runs the block.</summary>
+    public abstract void Undo(byte* block, byte* loop);
+
     /// <summary>Points a direct jump to a unit, whoever runs it. Safe from any thread.</summary>
     /// <param name="jump">The end of the jump, as a place.</param>
     /// <param name="target">The unit.</param>

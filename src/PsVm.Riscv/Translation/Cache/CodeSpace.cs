@@ -329,6 +329,18 @@ internal sealed unsafe class CodeSpace : IDisposable
         }
     }
 
+    /// <summary>A slice of a hart is over: loops that were entered too often in it are given up.</summary>
+    public void EndSlice()
+    {
+        if (_translator is { Watched.Any: true } translator)
+        {
+            lock (_gate)
+            {
+                translator.Watched.Look();
+            }
+        }
+    }
+
     /// <summary>Notes that a slice ended where a block begins; the loop around it is translated as one when that is so often.</summary>
     /// <param name="user">What the hart whose slice it was knows.</param>
     /// <param name="ops">The block.</param>

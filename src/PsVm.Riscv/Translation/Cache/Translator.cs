@@ -39,13 +39,17 @@ internal sealed unsafe class Translator : IDisposable
         CodePages pages,
         CodeRoom room,
         TranslationQueue requests) =>
-        (_options, _gate, _memory, _host, _pages, _room, _requests) = (options, gate, memory, host, pages, room, requests);
+        (_options, _gate, _memory, _host, _pages, _room, _requests, Watched) =
+            (options, gate, memory, host, pages, room, requests, new WatchedLoops(options.MostLoopEntries, host));
 
     /// <summary>Decodes a block for the search of a loop; null: it is not to be had.</summary>
     public required Func<CodePage, int, nint> Decode { get; init; }
 
     /// <summary>Called when the thread ends.</summary>
     public required Action Ended { get; init; }
+
+    /// <summary>Loops that may be given up.</summary>
+    public WatchedLoops Watched { get; }
 
     /// <summary>Whether the thread is there.</summary>
     public bool IsRunning { get; private set; }
@@ -281,7 +285,13 @@ internal sealed unsafe class Translator : IDisposable
         if (unit is not null)
         {
             header->IsLoop = 1;
-            _host.Redirect(_memory.Writable(header->Code), entry);
+            byte* single = _memory.Writable(header->Code);
+            if (unit.IsWide)
+            {
+                Watched.Add(page, header, header->Code, single, entry);
+            }
+
+            _host.Redirect(single, entry);
         }
 
         _options.Observer?.Invoke(new TranslatedCode(page.Number, header, unit, _memory.Executable(place), length));

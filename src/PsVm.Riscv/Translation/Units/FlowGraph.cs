@@ -12,7 +12,6 @@ internal sealed unsafe class FlowGraph
     private const int MostBlocks = 96;
 
     private readonly Dictionary<int, Node> _nodes = [];
-    private readonly HashSet<int> _returning = [];
 
     /// <param name="blockAt">Gives the block at a place, counted from the start of the first page, or 0.</param>
     /// <param name="entry">The block to begin with.</param>
@@ -41,9 +40,42 @@ internal sealed unsafe class FlowGraph
                 called.Enqueue(node.Site);
             }
         }
+    }
 
-        while (_nodes.Any(node => CanReturn(node.Value) && _returning.Add(node.Key)))
+    /// <summary>Sees which functions return, and so where control may go on.</summary>
+    public void Connect()
+    {
+        for (bool changed = true; changed;)
         {
+            changed = false;
+            foreach (Node node in _nodes.Values)
+            {
+                changed |= !node.MayReturn && (node.MayReturn = CanReturn(node));
+            }
+        }
+
+        List<int> next = [];
+        foreach (Node node in _nodes.Values)
+        {
+            next.Clear();
+            foreach (int to in node.Jumps)
+            {
+                if (_nodes.ContainsKey(to))
+                {
+                    next.Add(to);
+                }
+            }
+
+            if (node.Callee is { } callee && MayReturn(callee))
+            {
+                next.Add(callee);
+                if (_nodes.ContainsKey(node.Site))
+                {
+                    next.Add(node.Site);
+                }
+            }
+
+            node.Next = [.. next];
         }
     }
 
@@ -54,26 +86,7 @@ internal sealed unsafe class FlowGraph
     public nint this[int place] => _nodes[place].Ops;
 
     /// <summary>Where control goes on from a block.</summary>
-    public IEnumerable<int> Next(int place)
-    {
-        Node node = _nodes[place];
-        foreach (int to in node.Jumps)
-        {
-            if (_nodes.ContainsKey(to))
-            {
-                yield return to;
-            }
-        }
-
-        if (node.Callee is { } callee && _returning.Contains(callee))
-        {
-            yield return callee;
-            if (_nodes.ContainsKey(node.Site))
-            {
-                yield return node.Site;
-            }
-        }
-    }
+    public int[] Next(int place) => _nodes[place].Next;
 
     /// <summary>Some blocks, with all functions that they call and that return to them.</summary>
     public HashSet<int> WithCallees(HashSet<int> blocks)
@@ -129,7 +142,7 @@ internal sealed unsafe class FlowGraph
     private int? CalleeOf(int place, HashSet<int> blocks)
     {
         Node node = _nodes[place];
-        return node.Callee is { } callee && _returning.Contains(callee) && blocks.Contains(node.Site) ? callee : null;
+        return node.Callee is { } callee && MayReturn(callee) && blocks.Contains(node.Site) ? callee : null;
     }
 
     /// <summary>The blocks of a function from which it may return, without those that it calls.</summary>
@@ -140,18 +153,32 @@ internal sealed unsafe class FlowGraph
         while (open.TryPop(out int place))
         {
             Node node = _nodes[place];
-            IEnumerable<int> next = node.Callee is { } callee ? _returning.Contains(callee) ? [node.Site] : [] : [];
-            foreach (int to in node.Jumps.Concat(next).Where(to => _returning.Contains(to) && function.Add(to)))
+            foreach (int to in node.Next)
             {
-                open.Push(to);
+                if (to != node.Callee && MayReturn(to) && function.Add(to))
+                {
+                    open.Push(to);
+                }
             }
         }
 
         return function;
     }
 
-    private bool CanReturn(Node node) => node.Returns || node.Jumps.Any(_returning.Contains)
-        || (node.Callee is { } callee && _returning.Contains(callee) && _returning.Contains(node.Site));
+    private bool MayReturn(int place) => _nodes.TryGetValue(place, out Node? node) && node.MayReturn;
+
+    private bool CanReturn(Node node)
+    {
+        foreach (int to in node.Jumps)
+        {
+            if (MayReturn(to))
+            {
+                return true;
+            }
+        }
+
+        return node.Returns || (node.Callee is { } callee && MayReturn(callee) && MayReturn(node.Site));
+    }
 
     /// <summary>A block.</summary>
     private sealed class Node
@@ -182,6 +209,12 @@ internal sealed unsafe class FlowGraph
 
         /// <summary>Where it goes on then.</summary>
         public int Site { get; }
+
+        /// <summary>Where control goes on.</summary>
+        public int[] Next { get; set; } = [];
+
+        /// <summary>Whether the function that it is of may return behind it.</summary>
+        public bool MayReturn { get; set; }
 
         /// <summary>Whether its last operation returns from a function.</summary>
         public bool Returns { get; }

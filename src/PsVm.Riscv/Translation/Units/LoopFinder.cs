@@ -29,19 +29,18 @@ internal static unsafe class LoopFinder
     /// <param name="pages">Gives the pages but the first, as <see cref="LoopUnit.OtherPages"/>, by how many pages further they are.</param>
     /// <returns>Null: it is in no loop, or in one that is too large.</returns>
     public static LoopUnit? Find(Func<int, nint> blockAt, int entry, int registers, Func<int, (int Distance, long Serial)> pages) =>
-        FindIn(new FlowGraph(blockAt, entry, withCalls: true), entry, registers, pages)
-        ?? FindIn(new FlowGraph(blockAt, entry, withCalls: false), entry, registers, pages);
+        FindIn(new FlowGraph(blockAt, entry, withCalls: false), entry, registers, pages)
+        ?? FindIn(new FlowGraph(blockAt, entry, withCalls: true), entry, registers, pages);
 
     private static LoopUnit? FindIn(FlowGraph graph, int entry, int registers, Func<int, (int Distance, long Serial)> pages)
     {
+        graph.Connect();
         HashSet<int> all = [.. graph.All];
         for (HashSet<int> cycle = CycleThrough(graph, entry, all, cut: null); cycle.Count != 0;)
         {
-            // The header is where the loop is come to from outside; without the jumps back to it the loops within are left.
-            int header = cycle.Where(block => all.Any(from => !cycle.Contains(from) && graph.Next(from).Contains(block)))
-                .DefaultIfEmpty(cycle.Min()).Min();
+            int header = HeaderOf(graph, cycle, all);
             HashSet<int> loop = graph.WithCallees(cycle);
-            if (Fits(graph, loop) && (RegistersOf(graph, loop) <= registers || loop.All(block => CycleThrough(graph, block, loop, header).Count == 0)))
+            if (Fits(graph, loop) && (RegistersOf(graph, loop) <= registers || !HasCycle(graph, loop, header)))
             {
                 return UnitOf(graph, loop, entry, pages);
             }
@@ -50,6 +49,61 @@ internal static unsafe class LoopFinder
         }
 
         return null;
+    }
+
+    /// <summary>Where a loop is come to from outside; without the jumps back to it the loops within are left.</summary>
+    private static int HeaderOf(FlowGraph graph, HashSet<int> cycle, HashSet<int> all)
+    {
+        int header = int.MaxValue;
+        foreach (int from in all)
+        {
+            if (!cycle.Contains(from))
+            {
+                foreach (int to in graph.Next(from))
+                {
+                    header = cycle.Contains(to) ? Math.Min(header, to) : header;
+                }
+            }
+        }
+
+        return header == int.MaxValue ? cycle.Min() : header;
+    }
+
+    /// <summary>Whether some blocks have a cycle that does not go through one of them.</summary>
+    private static bool HasCycle(FlowGraph graph, HashSet<int> blocks, int without)
+    {
+        Dictionary<int, int> comeTo = blocks.ToDictionary(block => block, _ => 0);
+        foreach (int block in blocks)
+        {
+            foreach (int to in graph.Next(block))
+            {
+                if (to != without && comeTo.TryGetValue(to, out int times))
+                {
+                    comeTo[to] = times + 1;
+                }
+            }
+        }
+
+        // Takes away what nothing leads to, until nothing is left or all that is has something before it.
+        Stack<int> open = new(blocks.Where(block => comeTo[block] == 0));
+        int gone = 0;
+        while (open.TryPop(out int block))
+        {
+            gone++;
+            foreach (int to in graph.Next(block))
+            {
+                if (to != without && comeTo.TryGetValue(to, out int times))
+                {
+                    comeTo[to] = times - 1;
+                    if (times == 1)
+                    {
+                        open.Push(to);
+                    }
+                }
+            }
+        }
+
+        return gone < blocks.Count;
     }
 
     private static LoopUnit UnitOf(FlowGraph graph, HashSet<int> loop, int entry, Func<int, (int Distance, long Serial)> pages)
@@ -70,34 +124,50 @@ internal static unsafe class LoopFinder
     /// <summary>The blocks on cycles through one of them, within some blocks, when no jump leads to the block that is cut off.</summary>
     private static HashSet<int> CycleThrough(FlowGraph graph, int entry, HashSet<int> within, int? cut)
     {
-        IEnumerable<int> Next(int block) => graph.Next(block).Where(to => to != cut && within.Contains(to));
-        Dictionary<int, List<int>> back = within.ToDictionary(block => block, _ => new List<int>());
-        foreach (int block in within)
-        {
-            foreach (int to in Next(block))
-            {
-                back[to].Add(block);
-            }
-        }
-
-        HashSet<int> cycle = Closure(entry, Next);
-        cycle.IntersectWith(Closure(entry, block => back[block]));
-        return cycle.Count > 1 || Next(entry).Contains(entry) ? cycle : [];
-    }
-
-    private static HashSet<int> Closure(int from, Func<int, IEnumerable<int>> next)
-    {
-        HashSet<int> closure = [from];
-        Stack<int> open = new([from]);
+        HashSet<int> reached = [];
+        Dictionary<int, List<int>> back = [];
+        Stack<int> open = new([entry]);
         while (open.TryPop(out int block))
         {
-            foreach (int to in next(block).Where(closure.Add))
+            foreach (int to in graph.Next(block))
             {
-                open.Push(to);
+                if (to == cut || !within.Contains(to))
+                {
+                    continue;
+                }
+
+                if (!back.TryGetValue(to, out List<int>? before))
+                {
+                    back.Add(to, before = []);
+                }
+
+                before.Add(block);
+                if (reached.Add(to))
+                {
+                    open.Push(to);
+                }
             }
         }
 
-        return closure;
+        HashSet<int> cycle = [];
+        if (reached.Contains(entry))
+        {
+            cycle.Add(entry);
+            open.Push(entry);
+        }
+
+        while (open.TryPop(out int block))
+        {
+            foreach (int from in back[block])
+            {
+                if (cycle.Add(from))
+                {
+                    open.Push(from);
+                }
+            }
+        }
+
+        return cycle;
     }
 
     private static bool Fits(FlowGraph graph, HashSet<int> loop)

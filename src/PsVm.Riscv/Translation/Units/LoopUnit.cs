@@ -79,6 +79,9 @@ internal sealed unsafe class LoopUnit
     /// <summary>Those of <see cref="Boxed"/> that have to be so when the loop is entered.</summary>
     public uint CheckedForBox { get; }
 
+    /// <summary>Whether it lies in several pages or has calls inside: then how often it is entered counts (<see cref="BlockHeader.Entries"/>).</summary>
+    public bool IsWide => OtherPages.Count > 0 || Blocks.Any(block => block.Edges.Any(edge => edge.Kind != EdgeKind.Jump && Find(edge.To) is not null));
+
     /// <summary>Whether it holds floating point instructions.</summary>
     public bool UsesFloats { get; }
 

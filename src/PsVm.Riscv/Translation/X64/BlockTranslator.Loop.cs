@@ -49,6 +49,14 @@ internal unsafe ref partial struct BlockTranslator
         Volatile.Write(ref *(long*)block, (*(long*)block & Kept) | distance << 8 | Jump);
     }
 
+    /// <summary>Undoes <see cref="Redirect"/>: whoever comes to the loop goes on in the block. Both places are as written.</summary>
+    public static void Undo(byte* block, byte* loop)
+    {
+        const long Kept = unchecked((long)0xffff_ff00_0000_0000), Nop = 0x00_0044_1f0f;
+        Volatile.Write(ref *(long*)block, (*(long*)block & Kept) | Nop);
+        Redirect(loop, block + NopLength);
+    }
+
     private void Routines()
     {
         LoopCode loop = _loop!;
@@ -78,7 +86,7 @@ internal unsafe ref partial struct BlockTranslator
     private void EnterLoop(byte* otherwise)
     {
         LoopCode loop = _loop!;
-        loop.Entry = _code.At;
+        EnterWide();
         foreach ((int distance, long serial) in loop.Unit.OtherPages)
         {
             CheckPage(distance, serial, otherwise);
@@ -120,6 +128,27 @@ internal unsafe ref partial struct BlockTranslator
         {
             _code.Sse(DoublePrefix, MoveLoad, _map.Float(register)!.Value, FloatSlot(register));
         }
+    }
+
+    /// <summary>Begins a loop's code; one that is wide can be left for good, and counts how often it is entered.</summary>
+    private void EnterWide()
+    {
+        const int PatchAlignment = 8;
+        _loop!.Entry = _code.At;
+        if (!_loop.Unit.IsWide)
+        {
+            return;
+        }
+
+        while ((nint)_code.At % PatchAlignment != 0)
+        {
+            _code.Nop();
+        }
+
+        _loop.Entry = _code.At;
+        _code.PatchableNop();
+        _code.Mov(Rax, (long)&BlockHeader.Of(_loop.Unit.Blocks[0].Ops)->Entries);
+        _code.Op(Alu.Add, new Mem(Rax, 0), 1, wide: false);
     }
 
     /// <summary>Looks whether a page that the loop lies in, too, is where it should be. Uses rax, rcx and rdx.</summary>

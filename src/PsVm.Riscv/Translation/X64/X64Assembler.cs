@@ -318,6 +318,8 @@ internal unsafe struct X64Assembler(byte* buffer)
         }
     }
 
+    public void Nop() => Byte(0x90);
+
     public void Pause()
     {
         Byte(0xf3);

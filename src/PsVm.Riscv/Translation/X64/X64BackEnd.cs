@@ -62,6 +62,9 @@ internal sealed unsafe class X64BackEnd(CodeMemory memory, long bufferBytes) : H
     public override void Redirect(byte* block, byte* loop) => BlockTranslator.Redirect(block, loop);
 
     /// <inheritdoc/>
+    public override void Undo(byte* block, byte* loop) => BlockTranslator.Undo(block, loop);
+
+    /// <inheritdoc/>
     /// <remarks>The jump's distance is aligned, so other harts see the old target or the new one.</remarks>
     public override void Bind(byte* jump, byte* target) => X64Assembler.Bind(jump, target);
 
