@@ -44,7 +44,7 @@ internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
         _exits.Clear();
         _reserved = 1;
         _safe = 0;
-        _link = Take();
+        _link = TakeLink();
         _data = Take();
         _edge = Take();
         _pointers.Add(_data);
@@ -502,6 +502,18 @@ internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
         while ((_safe >> register & 1) != 0);
         _reserved |= 1u << register;
         return register;
+    }
+
+    /// <summary>The register that calls link with: mostly the one that makes them calls to who looks for loops.</summary>
+    private int TakeLink()
+    {
+        if (dice.OneIn(4))
+        {
+            return Take();
+        }
+
+        _reserved |= 1u << Ra;
+        return Ra;
     }
 
     /// <summary>A register that is never a counter or pointer.</summary>
