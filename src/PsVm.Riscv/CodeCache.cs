@@ -93,6 +93,9 @@ public sealed record CodeCacheUsage
     /// <summary>Loops that are translated as one.</summary>
     public long TranslatedLoops { get; init; }
 
+    /// <summary>Of those, that were given up, since they were left so often.</summary>
+    public long LoopsGivenUp { get; init; }
+
     /// <summary>Translations that were asked for and are not made yet.</summary>
     public int Waiting { get; init; }
 

@@ -10,6 +10,8 @@ internal sealed unsafe class CodeSpace : IDisposable
 {
     // In so many parts of the look-ups after which pages go it is looked whether harts have left them.
     private const long Tries = 32;
+    // What is in no loop within its page is looked for in others, with calls, when so many times as many slices have ended there: there is more to look at.
+    private const int WideThreshold = 8;
 
     private readonly Lock _gate = new();
     private readonly TranslatorOptions _options;
@@ -70,6 +72,7 @@ internal sealed unsafe class CodeSpace : IDisposable
                     DecodedBytes = _pages.DecodedBytes,
                     TranslatedBlocks = _pages.TranslatedBlocks,
                     TranslatedLoops = _pages.TranslatedLoops,
+                    LoopsGivenUp = _translator?.Watched.GivenUp ?? 0,
                     Waiting = _requests.Count,
                     TranslationTime = _translator?.Time ?? TimeSpan.Zero,
                     SharedPages = _sharedPages,
@@ -358,9 +361,11 @@ internal sealed unsafe class CodeSpace : IDisposable
         {
             Touch(_pages.Of(header));
             header->Samples++;
-            if (_options.TranslatesAtOnce ? int.IsPow2(header->Samples) : header->Samples == _options.LoopThreshold)
+            bool wide = header->Samples == WideThreshold * _options.LoopThreshold && header->IsLoop == 0;
+            if (_options.TranslatesAtOnce ? int.IsPow2(header->Samples) : wide || header->Samples == _options.LoopThreshold)
             {
-                _translator?.RequestLoop(user.Account, ops, PagesAround(user, header, address));
+                _translator?.RequestLoop(
+                    user.Account, ops, wide || _options.TranslatesAtOnce ? PagesAround(user, header, address) : new PagesAround(_pages.Of(header), null));
             }
 
             return header->IsLoop != 0 || header->Samples <= _options.LoopThreshold;

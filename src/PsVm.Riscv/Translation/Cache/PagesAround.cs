@@ -5,13 +5,16 @@ namespace PsVm.Riscv.Translation.Cache;
 /// another time, are looked at where it is entered. Guarded by the space of the pages.
 /// </summary>
 /// <param name="first">The page.</param>
-/// <param name="find">Gives another one as the hart knows it, on its thread.</param>
-internal sealed class PagesAround(CodePage first, Func<int, CodePage?> find)
+/// <param name="find">Gives another one as the hart knows it, on its thread; null: a loop is to lie in the page alone, without calls.</param>
+internal sealed class PagesAround(CodePage first, Func<int, CodePage?>? find)
 {
     private const int Most = 8;
 
     private readonly Dictionary<int, CodePage> _pages = new() { [0] = first };
     private Func<int, CodePage?>? _find = find;
+
+    /// <summary>Whether a loop may lie in several pages, and have calls inside.</summary>
+    public bool IsWide { get; } = find is not null;
 
     /// <summary>A page; null: the hart does not know it, or it leaves.</summary>
     /// <remarks>A page of code that is there twice is found once, so that an operation of a loop has one place.</remarks>

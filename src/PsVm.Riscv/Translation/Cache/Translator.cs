@@ -93,8 +93,12 @@ internal sealed unsafe class Translator : IDisposable
         else
         {
             // The hart's page table is for its own thread to look into, and may be another one soon.
-            LoopFinder.Visit(place => BlockAt(around, place), ops->Offset);
-            around.Close();
+            if (around.IsWide)
+            {
+                LoopFinder.Visit(place => BlockAt(around, place), ops->Offset);
+                around.Close();
+            }
+
             Enqueue(account, ops, around);
         }
     }
@@ -223,8 +227,7 @@ internal sealed unsafe class Translator : IDisposable
         IReadOnlyCollection<CodePage> pages = [page];
         if (around is not null)
         {
-            unit = LoopFinder.Find(
-                place => BlockAt(around, place), ops->Offset, _host.IntegerRegisters, distance => (distance, around[distance]!.Serial));
+            unit = FindLoop(around, ops->Offset);
             if (unit is null)
             {
                 return;
@@ -264,6 +267,13 @@ internal sealed unsafe class Translator : IDisposable
         }
 
         Time += Stopwatch.GetElapsedTime(began);
+    }
+
+    private LoopUnit? FindLoop(PagesAround around, int entry)
+    {
+        nint At(int place) => BlockAt(around, place);
+        LoopUnit? unit = around.IsWide && !_options.TranslatesAtOnce ? null : LoopFinder.Find(At, entry, _host.IntegerRegisters);
+        return around.IsWide ? unit ?? LoopFinder.FindWide(At, entry, _host.IntegerRegisters, distance => (distance, around[distance]!.Serial)) : unit;
     }
 
     private void Place(CodePage page, BlockHeader* header, LoopUnit? unit, PagesAround? around, int length)

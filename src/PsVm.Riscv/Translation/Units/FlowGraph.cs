@@ -128,7 +128,7 @@ internal sealed unsafe class FlowGraph
             foreach (int end in Function(callee).Where(of => _nodes[of].Returns && loop.Contains(of)))
             {
                 List<int> sites = returns.TryGetValue(end, out List<int>? known) ? known : returns[end] = [];
-                if (!sites.Contains(_nodes[place].Site))
+                if (loop.Contains(_nodes[place].Site) && !sites.Contains(_nodes[place].Site))
                 {
                     sites.Add(_nodes[place].Site);
                 }
@@ -138,11 +138,11 @@ internal sealed unsafe class FlowGraph
         return returns;
     }
 
-    /// <summary>What a block calls, where that returns to some blocks.</summary>
+    /// <summary>What a block calls, where that is one of some blocks, or returns to one.</summary>
     private int? CalleeOf(int place, HashSet<int> blocks)
     {
         Node node = _nodes[place];
-        return node.Callee is { } callee && MayReturn(callee) && blocks.Contains(node.Site) ? callee : null;
+        return node.Callee is { } callee && MayReturn(callee) && (blocks.Contains(node.Site) || blocks.Contains(callee)) ? callee : null;
     }
 
     /// <summary>The blocks of a function from which it may return, without those that it calls.</summary>

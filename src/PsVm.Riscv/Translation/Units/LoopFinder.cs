@@ -3,8 +3,8 @@ using PsVm.Riscv.Decoding;
 namespace PsVm.Riscv.Translation.Units;
 
 /// <summary>
-/// Finds the loop around a block, with the functions that it calls, in whatever pages. Of the loops that lie within each other it takes the largest that works with as
-/// many registers as the host has, and when there is none the innermost, if no other loop lies in it. Where that is too large, calls end it, and ends of pages.
+/// Finds the loop around a block: within its page, or, where there is none, with the functions that it calls and in whatever pages. Of the loops that lie within each
+/// other it takes the largest that works with as many registers as the host has, and when there is none the innermost, if no other loop lies in it.
 /// </summary>
 internal static unsafe class LoopFinder
 {
@@ -14,23 +14,33 @@ internal static unsafe class LoopFinder
     /// <summary>The most pages that a loop may lie in.</summary>
     public const int MostPages = 4;
 
+    // Integers that are used least may wait in the state, where loops within it would bring floats into their places and back at each turn.
+    private const int MoreWithFloats = 2;
+
     /// <summary>The most places that a return is compared with.</summary>
     private const int MostSites = 4;
 
-    /// <summary>Comes to all blocks that a search looks at.</summary>
-    /// <param name="blockAt">As in <see cref="Find"/>.</param>
+    /// <summary>Comes to all blocks that a search for a wide loop looks at.</summary>
+    /// <param name="blockAt">As in <see cref="FindWide"/>.</param>
     /// <param name="entry">Where the search begins.</param>
     public static void Visit(Func<int, nint> blockAt, int entry) => _ = new FlowGraph(blockAt, entry, withCalls: true);
 
-    /// <summary>The loop that is entered at a block.</summary>
+    /// <summary>The loop that is entered at a block, within its page, and without calls.</summary>
+    /// <param name="blockAt">Gives the block at an offset of the page, or 0.</param>
+    /// <param name="entry">Where the block begins.</param>
+    /// <param name="registers">As many as the host has for guests' integers.</param>
+    /// <returns>Null: it is in no loop, or in one that is too large.</returns>
+    public static LoopUnit? Find(Func<int, nint> blockAt, int entry, int registers) =>
+        FindIn(new FlowGraph(blockAt, entry, withCalls: false), entry, registers, _ => default);
+
+    /// <summary>The loop that is entered at a block, with what it calls, in whatever pages.</summary>
     /// <param name="blockAt">Gives the block at a place, counted from the start of the page in which the loop is entered, or 0.</param>
     /// <param name="entry">Where the block begins.</param>
     /// <param name="registers">As many as the host has for guests' integers.</param>
     /// <param name="pages">Gives the pages but the first, as <see cref="LoopUnit.OtherPages"/>, by how many pages further they are.</param>
     /// <returns>Null: it is in no loop, or in one that is too large.</returns>
-    public static LoopUnit? Find(Func<int, nint> blockAt, int entry, int registers, Func<int, (int Distance, long Serial)> pages) =>
-        FindIn(new FlowGraph(blockAt, entry, withCalls: false), entry, registers, pages)
-        ?? FindIn(new FlowGraph(blockAt, entry, withCalls: true), entry, registers, pages);
+    public static LoopUnit? FindWide(Func<int, nint> blockAt, int entry, int registers, Func<int, (int Distance, long Serial)> pages) =>
+        FindIn(new FlowGraph(blockAt, entry, withCalls: true), entry, registers, pages);
 
     private static LoopUnit? FindIn(FlowGraph graph, int entry, int registers, Func<int, (int Distance, long Serial)> pages)
     {
@@ -40,7 +50,7 @@ internal static unsafe class LoopFinder
         {
             int header = HeaderOf(graph, cycle, all);
             HashSet<int> loop = graph.WithCallees(cycle);
-            if (Fits(graph, loop) && (RegistersOf(graph, loop) <= registers || !HasCycle(graph, loop, header)))
+            if (Fits(graph, loop) && (RegistersOf(graph, loop) <= registers + (HasFloats(graph, loop) ? MoreWithFloats : 0) || !HasCycle(graph, loop, header)))
             {
                 return UnitOf(graph, loop, entry, pages);
             }
@@ -169,6 +179,8 @@ internal static unsafe class LoopFinder
 
         return cycle;
     }
+
+    private static bool HasFloats(FlowGraph graph, HashSet<int> loop) => loop.Any(place => LoopUnit.HasFloats((Op*)graph[place]));
 
     private static bool Fits(FlowGraph graph, HashSet<int> loop)
     {
