@@ -126,7 +126,7 @@ public sealed unsafe partial class Hart
     private bool Sample(ulong address)
     {
         JumpEntry* jump = State->JumpOf(address);
-        return jump->Address != address || Blocks.Space.Sample(Blocks, jump->Ops, address);
+        return address == JumpEntry.Empty || jump->Address != address || Blocks.Space.Sample(Blocks, jump->Ops, address);
     }
 
     private BlockExit Interpret()
