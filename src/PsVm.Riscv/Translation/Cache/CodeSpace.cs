@@ -10,6 +10,7 @@ internal sealed unsafe class CodeSpace : IDisposable
 {
     // In so many parts of the look-ups after which pages go it is looked whether harts have left them.
     private const long Tries = 32;
+
     // What is in no loop within its page is looked for in others, with calls, when so many times as many slices have ended there: there is more to look at.
     private const int WideThreshold = 8;
 
