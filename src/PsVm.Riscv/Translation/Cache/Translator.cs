@@ -174,6 +174,13 @@ internal sealed unsafe class Translator : IDisposable
                 if (_requests.TryTake(out TranslationRequest? request))
                 {
                     TryTranslate((Op*)request.Ops, request.Around);
+                    bool leave = _room.InTranslation.Any(page => page.IsLeaving);
+                    _room.InTranslation = [];
+                    if (leave)
+                    {
+                        _room.Collect();
+                    }
+
                     waited = false;
                     continue;
                 }
@@ -253,15 +260,10 @@ internal sealed unsafe class Translator : IDisposable
             if (inBackground)
             {
                 _gate.Enter();
-                _room.InTranslation = [];
             }
         }
 
-        if (pages.Any(of => of.IsLeaving))
-        {
-            _room.Collect();
-        }
-        else if (length != 0 && !_stopped)
+        if (length != 0 && !_stopped && !pages.Any(of => of.IsLeaving))
         {
             Place(page, header, unit, around, length);
         }
