@@ -144,7 +144,8 @@ public sealed class CodeRefusalTests
         SpinWait.SpinUntil(() => (files = Directory.GetFiles("/proc/self/fd").Count(IsCode)) == 0, TimeSpan.FromSeconds(5));
         return (
             files,
-            File.ReadLines("/proc/self/maps").Count(line => line.Contains("psvm-code", StringComparison.Ordinal) && SizeOf(line) == CodeBytes));
+            File.ReadLines("/proc/self/maps").Count(
+                line => line.Contains("psvm-code", StringComparison.Ordinal) && SizeOf(line) == CodeBytes));
     }
 
     private static bool IsCode(string file) => new FileInfo(file).LinkTarget?.Contains("psvm-code", StringComparison.Ordinal) == true;

@@ -121,7 +121,8 @@ public sealed class LinuxHostNetworkTests : TemplateTest
         IpCommand.Run("link", "delete", _device);
         Assert.True(
             SpinWait.SpinUntil(
-                () => Host.Get(guest).Networks[0] is { Connected: false, LastFailure: { } why } && why.Contains("has gone", StringComparison.Ordinal),
+                () => Host.Get(guest).Networks[0] is { Connected: false, LastFailure: { } why }
+                    && why.Contains("has gone", StringComparison.Ordinal),
                 Patience),
             Host.Get(guest).Networks[0].LastFailure);
         Assert.Equal(
