@@ -302,7 +302,7 @@ public class ExecutionTests
             Code, Addi(A0, A0, 1), Sd(A0, Sp, 0), Ld(A1, Sp, 0), Atomic(0, 3, A2, Sp, A1), R(0x53, 7, 1, 1, 1, 2),
             Csrrs(A3, 0xc02, 0), Branch(0, Zero, Zero, -24));
         machine.Hart[Sp] = Data;
-        machine.Hart.Run(1_000_000); // until the loop is asked for as one
+        machine.Hart.Run(10_000_000); // until the loop is asked for as one, in its page and in others
         long before = GC.GetAllocatedBytesForCurrentThread();
         machine.Hart.Run(1_000_000);
         Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
