@@ -65,6 +65,16 @@ Describe 'Wait-Guest' {
         (Get-ErrorOf { Wait-Guest newer -ForAgent -Timeout 60 }).Id | Should -Be GuestStoppedFirst
     }
 
+    It 'says that a guest has no address, and that its machine type has no port for agents' {
+        (Get-ErrorOf { $guest | Wait-Guest -ForIPAddress -Timeout 1 }).Id | Should -Be GuestAgentMissing
+        $null = Start-Guest addressless -Memory 32MB -MachineType virt-1.3
+        $found = Get-ErrorOf { Wait-Guest addressless -ForIPAddress -Timeout 0.2 }
+        $found.Id | Should -Be GuestWaitTimeout
+        $found.Message | Should -Match 'to have an address'
+        $null = Stop-Guest addressless -Force
+        (Get-ErrorOf { Wait-Guest addressless -ForIPAddress -Timeout 60 }).Id | Should -Be GuestStoppedFirst
+    }
+
     It 'says that the time ran out, and what was found' {
         $null = $guest | Wait-Guest -ForText 'GUEST-UP' -Timeout 60
         $found = Get-ErrorOf { $guest | Wait-Guest -ForText 'no such text' -Timeout 0.01 }

@@ -10,6 +10,13 @@ internal static class AgentNetwork
 {
     private const int MostInterfaces = 256, MostAddresses = 256, MostName = 64;
 
+    private static readonly IPNetwork s_linkLocal = new(new IPAddress([169, 254, 0, 0]), 16); // RFC 3927
+
+    /// <summary>Whether others than the guest itself, and than its neighbours on one link, can mean an address.</summary>
+    public static bool IsReachable(IPAddress address) =>
+        !IPAddress.IsLoopback(address) && !address.IsIPv6LinkLocal && !address.Equals(IPAddress.Any) && !address.Equals(IPAddress.IPv6Any)
+        && !s_linkLocal.Contains(address);
+
     public static IReadOnlyList<GuestNetworkInterface> Read(string guest, JsonElement answer)
     {
         if (answer.ValueKind != JsonValueKind.Array)

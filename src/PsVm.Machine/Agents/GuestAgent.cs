@@ -106,6 +106,27 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     public async Task<IReadOnlyList<GuestNetworkInterface>> GetNetworkAsync(CancellationToken cancellation) =>
         AgentNetwork.Read(guest(), await AskAsync("guest-network-get-interfaces", null, cancellation).ConfigureAwait(false));
 
+    /// <summary>Whether it says now that the guest has an address that others can mean.</summary>
+    /// <param name="cancellation">Gives up.</param>
+    /// <exception cref="GuestException">It does not tell of addresses.</exception>
+    public async Task<bool> HasAddressAsync(CancellationToken cancellation)
+    {
+        if (State == GuestAgentState.Absent)
+        {
+            return false;
+        }
+
+        try
+        {
+            IReadOnlyList<GuestNetworkInterface> found = await GetNetworkAsync(cancellation).ConfigureAwait(false);
+            return found.Any(one => one.Addresses.Any(address => AgentNetwork.IsReachable(address.Address)));
+        }
+        catch (GuestException failure) when (failure.ErrorId != GuestErrorIds.GuestAgentRefused)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Gives an adapter's driver its address, by an agent that can do that at once.</summary>
     /// <returns>False: this one cannot, or there is none; commands may do it.</returns>
     public async Task<bool> TrySetAddressAsync(AdapterAddress adapter)

@@ -6,7 +6,7 @@ namespace PsVm.Machine.Guests;
 /// <param name="find">Finds a guest.</param>
 internal sealed class GuestAgents(Func<GuestReference, LiveGuest> find) : IGuestAgents
 {
-    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20), s_addressPause = TimeSpan.FromMilliseconds(100);
 
     /// <inheritdoc/>
     public Task<GuestCommandResult> RunAsync(
@@ -53,7 +53,19 @@ internal sealed class GuestAgents(Func<GuestReference, LiveGuest> find) : IGuest
         Find(guest).Agent.GetNetworkAsync(cancellation);
 
     /// <inheritdoc/>
-    public async Task<bool> WaitAsync(GuestReference guest, TimeSpan timeout, CancellationToken cancellation = default)
+    public Task<bool> WaitAsync(GuestReference guest, TimeSpan timeout, CancellationToken cancellation = default) =>
+        WaitAsync(guest, (agent, over) => agent.AnswersAsync(over), s_pause, timeout, cancellation);
+
+    /// <inheritdoc/>
+    public Task<bool> WaitForAddressAsync(GuestReference guest, TimeSpan timeout, CancellationToken cancellation = default) =>
+        WaitAsync(guest, (agent, over) => agent.HasAddressAsync(over), s_addressPause, timeout, cancellation);
+
+    private async Task<bool> WaitAsync(
+        GuestReference guest,
+        Func<GuestAgent, CancellationToken, Task<bool>> isReached,
+        TimeSpan pause,
+        TimeSpan timeout,
+        CancellationToken cancellation)
     {
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
         over.CancelAfter(timeout);
@@ -69,13 +81,13 @@ internal sealed class GuestAgents(Func<GuestReference, LiveGuest> find) : IGuest
                 }
 
                 GuestAgent agent = found.Agent ?? throw AgentErrors.NoPort(found.Name, found.Info.MachineType);
-                if (found.IdentityState != GuestIdentityState.Pending && await agent.AnswersAsync(over.Token).ConfigureAwait(false))
+                if (found.IdentityState != GuestIdentityState.Pending && await isReached(agent, over.Token).ConfigureAwait(false))
                 {
                     return true;
                 }
 
                 // Until a program opens the port: nobody counts milliseconds of a boot.
-                await Task.Delay(s_pause, over.Token).ConfigureAwait(false);
+                await Task.Delay(pause, over.Token).ConfigureAwait(false);
             }
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)

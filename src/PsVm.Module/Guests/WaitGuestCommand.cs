@@ -6,7 +6,7 @@ using PsVm.Module.Output;
 
 namespace PsVm.Module.Guests;
 
-/// <summary>Waits until guests are in a state, have written a text on the console, or have an agent that answers.</summary>
+/// <summary>Waits until guests are in a state, have written a text on the console, or have an agent that answers, or an address.</summary>
 [Cmdlet(VerbsLifecycle.Wait, "Guest", DefaultParameterSetName = "State")]
 [OutputType(typeof(Guest), typeof(GuestJob))]
 public sealed class WaitGuestCommand : AnyGuestCmdlet
@@ -27,6 +27,11 @@ public sealed class WaitGuestCommand : AnyGuestCmdlet
     [Parameter(Mandatory = true, ParameterSetName = "Agent")]
     [NotUnset]
     public SwitchParameter ForAgent { get; set; }
+
+    /// <summary>Waits until the guest's agent says that the guest has an address.</summary>
+    [Parameter(Mandatory = true, ParameterSetName = "Address")]
+    [NotUnset]
+    public SwitchParameter ForIPAddress { get; set; }
 
     /// <summary>
     /// Looks only at what has not been looked at: after the echo of what was typed, what was found, or what was received last.
@@ -92,15 +97,23 @@ public sealed class WaitGuestCommand : AnyGuestCmdlet
             output.WriteObject(new Guest(host, host.Get(info.Reference, cancellation)));
         }, cancellation);
 
-    /// <summary>Waits until each guest's agent answers.</summary>
+    /// <summary>Waits until each guest's agent answers, or says that the guest has an address.</summary>
     internal static void RunForAgent(
-        IEnumerable<GuestReference> guests, TimeSpan timeout, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
+        IEnumerable<GuestReference> guests,
+        bool forAddress,
+        TimeSpan timeout,
+        IGuestHost host,
+        ICmdletOutput output,
+        CancellationToken cancellation)
     {
-        const string expected = "to have an agent that answers";
+        string expected = forAddress ? "to have an address, by its agent" : "to have an agent that answers";
         CmdletWorks.ForEach(guests, output, guest =>
         {
             using ProgressTicker progress = new(output, $"Waiting for guest '{guest}' {expected}", timeout);
-            if (!host.Agents.WaitAsync(guest, timeout, cancellation).GetAwaiter().GetResult())
+            Task<bool> wait = forAddress
+                ? host.Agents.WaitForAddressAsync(guest, timeout, cancellation)
+                : host.Agents.WaitAsync(guest, timeout, cancellation);
+            if (!wait.GetAwaiter().GetResult())
             {
                 throw ConsoleWait.NotReached(guest, expected, timeout, host, cancellation);
             }
@@ -113,11 +126,11 @@ public sealed class WaitGuestCommand : AnyGuestCmdlet
 
     private protected override CmdletWork Bind()
     {
-        (GuestState state, bool isNew) = (State, New);
+        (GuestState state, bool isNew, bool forAddress) = (State, New, ForIPAddress);
         TimeSpan timeout = Timeout ?? System.Threading.Timeout.InfiniteTimeSpan;
-        if (ForAgent)
+        if (ForAgent || forAddress)
         {
-            return OnGuests((guests, host, output, cancellation) => RunForAgent(guests, timeout, host, output, cancellation));
+            return OnGuests((guests, host, output, cancellation) => RunForAgent(guests, forAddress, timeout, host, output, cancellation));
         }
 
         if ((ForText ?? ForPattern) is not { } pattern)

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text;
 using System.Text.Json;
 using PsVm.Machine.Agents;
@@ -7,6 +8,37 @@ namespace PsVm.Machine.Tests.Agents;
 /// <summary>What the host does with agents that answer, and with guests that do not, or too much, or nonsense.</summary>
 public sealed class AgentTests : AgentTest
 {
+    [Theory]
+    [InlineData("10.0.2.15", true)]
+    [InlineData("2001:db8::1", true)]
+    [InlineData("fd00::1", true)]
+    [InlineData("127.0.0.2", false)]
+    [InlineData("::1", false)]
+    [InlineData("169.254.7.7", false)]
+    [InlineData("fe80::1", false)]
+    [InlineData("0.0.0.0", false)]
+    [InlineData("::", false)]
+    public void Addresses_of_loopback_or_a_link_alone_are_none_to_wait_for(string address, bool expected) =>
+        Assert.Equal(expected, AgentNetwork.IsReachable(IPAddress.Parse(address)));
+
+    [Theory]
+    [InlineData("""[]""", false)]
+    [InlineData("""[{"name": "lo", "ip-addresses": [{"ip-address": "127.0.0.1", "prefix": 8}]}, {"name": "eth0"}]""", false)]
+    [InlineData("""[{"name": "lo"}, {"name": "eth0", "ip-addresses": [{"ip-address": "10.0.2.15", "prefix": 24}]}]""", true)]
+    [InlineData(""" "nonsense" """, false)]
+    public async Task Whether_a_guest_has_an_address_is_for_its_agent_to_say(string answer, bool expected)
+    {
+        Answers("guest-network-get-interfaces", answer);
+        Assert.Equal(expected, await Agent.HasAddressAsync(default));
+    }
+
+    [Fact]
+    public async Task An_agent_that_tells_of_no_addresses_is_not_waited_for()
+    {
+        Answer = (request, _) => request == "guest-network-get-interfaces" ? Unknown : null;
+        Assert.Equal(GuestErrorIds.GuestAgentRefused, (await Assert.ThrowsAsync<GuestException>(() => Agent.HasAddressAsync(default))).ErrorId);
+    }
+
     [Fact]
     public async Task A_short_command_takes_one_request()
     {

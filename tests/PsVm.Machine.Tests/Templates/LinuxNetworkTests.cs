@@ -87,6 +87,20 @@ public sealed class LinuxNetworkTests : TemplateTest
     }
 
     [SkippableFact]
+    public async Task An_address_is_waited_for_until_there_is_one_that_others_can_mean()
+    {
+        string guest = Boot(OptionsOrSkip("10.1.0.1"));
+        Assert.True(await Host.Agents.WaitForAddressAsync(guest, Patience));
+        Run(guest, "ip addr flush dev eth0; ip addr add 169.254.1.2/16 dev eth0");
+        Assert.True(await Host.Agents.WaitAsync(guest, Patience));
+        Assert.False(await Host.Agents.WaitForAddressAsync(guest, TimeSpan.FromMilliseconds(300)));
+
+        Task<bool> wait = Host.Agents.WaitForAddressAsync(guest, Patience);
+        Run(guest, "ip addr add 10.1.0.1/24 dev eth0");
+        Assert.True(await wait);
+    }
+
+    [SkippableFact]
     public async Task Clones_have_addresses_of_their_own_and_see_each_other_and_the_guest_that_they_are_of()
     {
         string guest = Boot(OptionsOrSkip("10.1.0.100"));

@@ -87,6 +87,11 @@ public interface IGuestAgents
     /// <returns>False: it has not, or the guest has ended.</returns>
     Task<bool> WaitAsync(GuestReference guest, TimeSpan timeout, CancellationToken cancellation = default);
 
+    /// <summary>Waits until a guest has an address, by what its agent says: none of its loopback interface's, nor of a link alone.</summary>
+    /// <inheritdoc cref="WaitAsync"/>
+    /// <exception cref="GuestException">Its agent does not tell of addresses (<c>GuestAgentRefused</c>).</exception>
+    Task<bool> WaitForAddressAsync(GuestReference guest, TimeSpan timeout, CancellationToken cancellation = default);
+
     /// <summary>Throws what would be wrong with asking a guest's agent now, as far as that can be known without asking it.</summary>
     void Check(GuestReference guest);
 }
