@@ -51,7 +51,7 @@ BeforeDiscovery {
         'Test-BackendOptions'    = @{ 1 = 'ram.img'; 2 = 'ram.img'; 3 = 'ram.img' }
         'Test-GuestTemplate'     = @{ 1 = 'template'; 2 = 'damaged template'; 3 = 'template', 'damaged template' }
         'Use-Guest'              = @{ 1 = 'template'; 2 = 'pool' }
-        'Wait-Guest'             = @{ 1 = 'web'; 2 = 'linux web'; 3 = 'web'; 4 = 'web' }
+        'Wait-Guest'             = @{ 1 = 'web'; 2 = 'linux web'; 3 = 'web'; 4 = 'web'; 5 = 'linux agents', 'addresses' }
     }
 
     # Those that go on until Ctrl+C, which comes when they have shown something.
@@ -130,6 +130,7 @@ BeforeAll {
     }
 
     $things['data.img'] = '[IO.File]::WriteAllBytes("$pwd/data.img", [byte[]]::new(1MB))'
+    $things['addresses'] = '$null = Get-Guest web-* | Invoke-GuestCommand "ip addr add 10.1.0.7/24 dev lo"'
     $things['linked'] = '$null = Start-Guest linked -Memory 32MB -Network Hub'
     $things['passt web'] = $things['web']
     $things['store'] = $things['data.img'] + '; $null = Start-Guest store -Memory 32MB -Disk @{ Path = "./data.img"; Name = "data"; Overlay = "Memory" }'
