@@ -130,7 +130,7 @@ BeforeAll {
     }
 
     $things['data.img'] = '[IO.File]::WriteAllBytes("$pwd/data.img", [byte[]]::new(1MB))'
-    $things['addresses'] = '$null = Get-Guest web-* | Invoke-GuestCommand "ip addr add 10.1.0.7/24 dev lo"'
+    $things['addresses'] = '$null = Get-Guest web-* | Invoke-GuestCommand -Command "ip addr add 10.1.0.7/24 dev lo"'
     $things['linked'] = '$null = Start-Guest linked -Memory 32MB -Network Hub'
     $things['passt web'] = $things['web']
     $things['store'] = $things['data.img'] + '; $null = Start-Guest store -Memory 32MB -Disk @{ Path = "./data.img"; Name = "data"; Overlay = "Memory" }'
