@@ -374,7 +374,7 @@ internal sealed unsafe class CodeSpace : IDisposable
     }
 
     private PagesAround PagesAround(BlockCache user, BlockHeader* header, ulong address) =>
-        new(_pages.Of(header), distance => user.PageAt((address >> PhysicalMemory.PageShift) + (ulong)distance));
+        new(_pages.Of(header), distance => user.PageAt((address + ((ulong)distance << PhysicalMemory.PageShift)) >> PhysicalMemory.PageShift));
 
     /// <summary>Memory for translations, and what makes them; or why there is none.</summary>
     private static (CodeMemory? Memory, HostBackEnd? Host, string? Refusal) TryGetMemory(TranslatorOptions options)

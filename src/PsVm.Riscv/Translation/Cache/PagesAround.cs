@@ -32,6 +32,9 @@ internal sealed class PagesAround(CodePage first, Func<int, CodePage?>? find)
         }
     }
 
+    /// <summary>The page alone: an instruction that goes on in the next one is in no loop of it.</summary>
+    public PagesAround Alone => IsWide ? new PagesAround(_pages[0], null) : this;
+
     /// <summary>From now on it knows no more than it was asked for.</summary>
     public void Close() => _find = null;
 }

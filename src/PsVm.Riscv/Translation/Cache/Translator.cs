@@ -274,7 +274,8 @@ internal sealed unsafe class Translator : IDisposable
     private LoopUnit? FindLoop(PagesAround around, int entry)
     {
         nint At(int place) => BlockAt(around, place);
-        LoopUnit? unit = around.IsWide && !_options.TranslatesAtOnce ? null : LoopFinder.Find(At, entry, _host.IntegerRegisters);
+        PagesAround alone = around.Alone;
+        LoopUnit? unit = around.IsWide && !_options.TranslatesAtOnce ? null : LoopFinder.Find(place => BlockAt(alone, place), entry, _host.IntegerRegisters);
         return around.IsWide ? unit ?? LoopFinder.FindWide(At, entry, _host.IntegerRegisters, distance => (distance, around[distance]!.Serial)) : unit;
     }
 

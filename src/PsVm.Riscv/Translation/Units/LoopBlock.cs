@@ -71,7 +71,7 @@ internal sealed unsafe class LoopBlock
     /// <summary>Index of the last operation from which the loop may go on; what follows leaves it.</summary>
     public int LastInside { get; }
 
-    /// <summary>Jumps and calls of a block that lead to places known from the code alone.</summary>
+    /// <summary>Jumps and calls of a block that lead to places known from the code alone: all by which translated code goes on inside.</summary>
     public static List<LoopEdge> EdgesOf(nint ops, int origin)
     {
         List<LoopEdge> edges = [];
@@ -81,8 +81,8 @@ internal sealed unsafe class LoopBlock
             {
                 OpCode.End => op->Offset,
                 >= OpCode.Beq and <= OpCode.Bgeu => op->Immediate,
-                OpCode.Jal when op->Rd is Op.Sink or ReturnAddress => op->Immediate,
-                OpCode.Jalr when op->Rd is Op.Sink or ReturnAddress => TargetOf((Op*)ops, op),
+                OpCode.Jal => op->Immediate,
+                OpCode.Jalr => TargetOf((Op*)ops, op),
                 _ => null,
             };
             if (origin + target is > -Reach and < Reach and var to)
@@ -101,8 +101,24 @@ internal sealed unsafe class LoopBlock
     /// <summary>Where an indirect jump leads, relative to its page, when the instruction before it says so; else null.</summary>
     /// <param name="first">The first operation of its block.</param>
     /// <param name="jump">The jump.</param>
-    public static long? TargetOf(Op* first, Op* jump) =>
-        jump > first && jump[-1].Code == OpCode.Auipc && jump[-1].Rd == jump->Rs1 ? (jump[-1].Immediate + jump->Immediate) & ~1L : null;
+    /// <remarks>A branch to the jump skips that instruction, and may be done without leaving the block: then nobody knows.</remarks>
+    public static long? TargetOf(Op* first, Op* jump)
+    {
+        if (jump == first || jump[-1].Code != OpCode.Auipc || jump[-1].Rd != jump->Rs1)
+        {
+            return null;
+        }
+
+        for (Op* op = first; op < jump; op++)
+        {
+            if (op->Code is >= OpCode.Beq and <= OpCode.Bgeu && op->Immediate == jump->Offset)
+            {
+                return null;
+            }
+        }
+
+        return (jump[-1].Immediate + jump->Immediate) & ~1L;
+    }
 
     /// <summary>Whether an operation returns from a function.</summary>
     public static bool Returns(Op* op) => op->Code == OpCode.Jalr && op->Rd == Op.Sink && op->Rs1 == ReturnAddress && op->Immediate == 0;
