@@ -13,6 +13,9 @@ internal sealed unsafe class FlowGraph
 
     private readonly Dictionary<int, Node> _nodes = [];
 
+    // Searches ask for them again for each call and each loop around it, and a guest can write code in which both are many.
+    private readonly Dictionary<int, HashSet<int>> _functions = [];
+
     /// <param name="blockAt">Gives the block at a place, counted from the start of the first page, or 0.</param>
     /// <param name="entry">The block to begin with.</param>
     /// <param name="withCalls">Whether calls are followed, and ways to other pages.</param>
@@ -148,7 +151,12 @@ internal sealed unsafe class FlowGraph
     /// <summary>The blocks of a function from which it may return, without those that it calls.</summary>
     private HashSet<int> Function(int entry)
     {
-        HashSet<int> function = [entry];
+        if (_functions.TryGetValue(entry, out HashSet<int>? known))
+        {
+            return known;
+        }
+
+        HashSet<int> function = _functions[entry] = [entry];
         Stack<int> open = new([entry]);
         while (open.TryPop(out int place))
         {
