@@ -70,7 +70,11 @@ public unsafe class TrapLoopTests
         Assert.True(SpinWait.SpinUntil(() => machine.Hart.State->Scause == (1ul << 63 | 1), Patience));
         machine.Hart.RequestExit();
         Assert.True(runner.Join(Patience));
-        Assert.Equal((HartExit.Requested, Handler + 12), (exit, machine.Hart.Pc));
+        Assert.Equal(HartExit.Requested, exit);
+
+        // It may have been asked at any instruction of the handler, which ends in a loop.
+        machine.Hart.Run(10);
+        Assert.Equal(Handler + 12, machine.Hart.Pc);
     }
 
     /// <summary>A program of user mode, and supervisor mode's handler, to which all is delegated.</summary>
