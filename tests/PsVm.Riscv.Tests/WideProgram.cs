@@ -237,13 +237,19 @@ internal sealed class WideProgram
         if (_dice.OneIn(3))
         {
             // auipc and jalr, whose target is known only when all is written: near enough for its upper part to be that of a page.
+            if (_dice.OneIn(4))
+            {
+                // A branch may skip the auipc; then the call is to wherever ra says.
+                _writer.Emit(Branch(_dice.Pick<int>([0, 1, 4, 5, 6, 7]), Any(), Any(), 8));
+            }
+
             int from = _writer.At;
             _far.Add((from, function));
             _writer.Emit(Auipc(Ra, 0), Jalr(Ra, Ra, 0));
         }
         else
         {
-            _writer.Jump(Ra, _functions[function]);
+            _writer.Jump(_dice.OneIn(8) ? 5 : Ra, _functions[function]);
         }
 
         Mark(Addi(A0, A0, 1));
