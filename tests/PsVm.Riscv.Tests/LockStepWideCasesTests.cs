@@ -95,6 +95,12 @@ public sealed class LockStepWideCasesTests
             write(Page - 12, Addi(A0, A0, 1), Addi(A1, A1, 1), 0x0001); // c.nop
             write(Page - 2, Addi(A2, A2, 3), Jal(Zero, -14));
         },
+        ["a store, now and then into its own page, at that page's end"] = write =>
+        {
+            write(0, Addi(A0, A0, 1), Andi(A5, A0, 63), Jal(Zero, Page - 28));
+            write(Page - 20, Addi(A4, S2, -12), Bne(A5, Zero, 8), Auipc(A4, 0), Ld(A5, A4, -4), Sd(A5, A4, -4));
+            write(Page, Addi(A1, A1, 1), Jal(Zero, -Page - 4));
+        },
         ["an instruction that faults and begins in one page and ends in the next"] = write =>
         {
             write(0, Jal(Zero, Page - 12));

@@ -364,6 +364,12 @@ internal unsafe ref partial struct BlockTranslator
         Count(retired);
         ToCanonical();
         PageOffset(Rax, op->Offset);
+        if (op->Code == OpCode.End)
+        {
+            JumpOut(_stubs.LeaveAtLimit); // it may lie in the next page, which the interpreter would take for the block's
+            return;
+        }
+
         _code.Mov(Rcx, (long)op);
         JumpOut(_stubs.LeaveMidBlock);
     }
