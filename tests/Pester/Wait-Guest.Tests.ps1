@@ -55,24 +55,17 @@ Describe 'Wait-Guest' {
         (Wait-Guest web -State Suspended -Timeout 60).State | Should -Be Suspended
     }
 
-    It 'waits for an agent where the board has a port for one' {
-        (Get-ErrorOf { $guest | Wait-Guest -ForAgent -Timeout 1 }).Id | Should -Be GuestAgentMissing
-        $null = Start-Guest newer -Memory 32MB -MachineType virt-1.3
-        $found = Get-ErrorOf { Wait-Guest newer -ForAgent -Timeout 0.2 }
+    It 'waits for <what> where the board has a port for an agent' -ForEach @(
+        @{ What = 'an agent that answers'; For = @{ ForAgent = $true }; Name = 'newer' }
+        @{ What = 'an address'; For = @{ ForIPAddress = $true }; Name = 'addressless' }
+    ) {
+        (Get-ErrorOf { $guest | Wait-Guest @For -Timeout 1 }).Id | Should -Be GuestAgentMissing
+        $null = Start-Guest $name -Memory 32MB -MachineType virt-1.3
+        $found = Get-ErrorOf { Wait-Guest $name @For -Timeout 0.2 }
         $found.Id | Should -Be GuestWaitTimeout
-        $found.Message | Should -Match 'to have an agent that answers'
-        $null = Stop-Guest newer -Force
-        (Get-ErrorOf { Wait-Guest newer -ForAgent -Timeout 60 }).Id | Should -Be GuestStoppedFirst
-    }
-
-    It 'says that a guest has no address, and that its machine type has no port for agents' {
-        (Get-ErrorOf { $guest | Wait-Guest -ForIPAddress -Timeout 1 }).Id | Should -Be GuestAgentMissing
-        $null = Start-Guest addressless -Memory 32MB -MachineType virt-1.3
-        $found = Get-ErrorOf { Wait-Guest addressless -ForIPAddress -Timeout 0.2 }
-        $found.Id | Should -Be GuestWaitTimeout
-        $found.Message | Should -Match 'to have an address'
-        $null = Stop-Guest addressless -Force
-        (Get-ErrorOf { Wait-Guest addressless -ForIPAddress -Timeout 60 }).Id | Should -Be GuestStoppedFirst
+        $found.Message | Should -Match "to have $what"
+        $null = Stop-Guest $name -Force
+        (Get-ErrorOf { Wait-Guest $name @For -Timeout 60 }).Id | Should -Be GuestStoppedFirst
     }
 
     It 'says that the time ran out, and what was found' {
