@@ -1,3 +1,4 @@
+using PsVm.Riscv.Interpreter;
 using PsVm.Riscv.Memory;
 using PsVm.Riscv.Mmu;
 
@@ -297,7 +298,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
         switch (number)
         {
             case CsrNumber.Fflags:
-                state->FloatFlags = (uint)value & 31;
+                state->FloatFlags = (uint)value & FloatInterpreter.AllFlags;
                 state->FloatStatus = 3;
                 break;
             case CsrNumber.Frm:
@@ -305,7 +306,7 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
                 state->FloatStatus = 3;
                 break;
             case CsrNumber.Fcsr:
-                state->FloatFlags = (uint)value & 31;
+                state->FloatFlags = (uint)value & FloatInterpreter.AllFlags;
                 state->FloatRounding = (uint)(value >> 5) & 7;
                 state->FloatStatus = 3;
                 break;
