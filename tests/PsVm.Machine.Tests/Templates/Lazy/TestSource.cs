@@ -6,6 +6,8 @@ namespace PsVm.Machine.Tests.Templates.Lazy;
 /// <summary>A template in a folder that is slow, stops answering, fails or lies, as a test wants it.</summary>
 internal sealed class TestSource(string path) : FolderSource(path)
 {
+    private volatile bool _isWaiting;
+
     /// <summary>How long each read takes.</summary>
     public TimeSpan Delay { get; set; }
 
@@ -21,6 +23,9 @@ internal sealed class TestSource(string path) : FolderSource(path)
     /// <summary>What was read: block, offset and length.</summary>
     public ConcurrentQueue<(int Block, long Offset, int Length)> Reads { get; } = [];
 
+    /// <summary>A read is not answered.</summary>
+    public bool IsWaiting => _isWaiting;
+
     /// <summary>It was closed.</summary>
     public bool IsDisposed { get; private set; }
 
@@ -29,6 +34,7 @@ internal sealed class TestSource(string path) : FolderSource(path)
         Thread.Sleep(Delay);
         if (Reads.Count >= AnsweredReads)
         {
+            _isWaiting = true;
             Answers.Wait();
         }
 
