@@ -51,7 +51,10 @@ public static class ByteSize
         ReadOnlySpan<char> unit = number[end..];
         if (UnitPower(unit) is not { } power
             || !decimal.TryParse(
-                number[..end].TrimEnd(), NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out decimal value))
+                number[..end].TrimEnd(),
+                NumberStyles.AllowDecimalPoint | NumberStyles.AllowLeadingSign,
+                CultureInfo.InvariantCulture,
+                out decimal value))
         {
             return false;
         }

@@ -52,8 +52,8 @@ public sealed class LoadContext : AssemblyLoadContext
         Version? has = loaded?.GetName().Version;
         return loaded is null || has == wants
             ? null
-            : $"Expected PsVm {has?.ToString(3)}, which this process has loaded from '{loaded.Location}', found {wants?.ToString(3)} at '{own.Location}'. "
-                + "Start a new pwsh for the other version.";
+            : $"Expected PsVm {has?.ToString(3)}, which this process has loaded from '{loaded.Location}', "
+                + $"found {wants?.ToString(3)} at '{own.Location}'. Start a new pwsh for the other version.";
     }
 
     /// <inheritdoc/>

@@ -74,7 +74,8 @@ internal sealed class BackendOpening(IFileOpener opener, string? faultsEndProces
         {
             warnings.Add(new(
                 MemoryWarningIds.RamFaultsEndProcess,
-                $"A page that cannot be had, as after a truncation or on a full file system, ends this process and all guests in it: {faultsEndProcess}."));
+                "A page that cannot be had, as after a truncation or on a full file system, ends this process and all guests in it: "
+                    + $"{faultsEndProcess}."));
         }
 
         return opened with { Warnings = warnings, Errors = errors };

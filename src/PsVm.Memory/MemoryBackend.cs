@@ -462,7 +462,8 @@ public sealed class MemoryBackend : IDisposable
         {
             throw new MemoryBackendException(
                 MemoryErrorIds.BackendBusy,
-                $"Expected that nobody copies backend '{Id}', found that {(_lease.Holder is { } guest ? $"guest '{guest}'" : "it")} is being checkpointed.",
+                $"Expected that nobody copies backend '{Id}', found that {(_lease.Holder is { } guest ? $"guest '{guest}'" : "it")} is "
+                    + "being checkpointed.",
                 Id,
                 "Discard when the checkpoint has ended.");
         }

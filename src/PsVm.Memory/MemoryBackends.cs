@@ -118,7 +118,8 @@ public sealed class MemoryBackends : IDisposable
         {
             throw new MemoryBackendException(
                 MemoryErrorIds.MemoryReserveInvalid,
-                $"Expected a memory reserve of 0 to {ByteSize.ToText(_memory.Value)}, which is all that there is, found {ByteSize.ToExactText(wanted)}.",
+                $"Expected a memory reserve of 0 to {ByteSize.ToText(_memory.Value)}, which is all that there is, found "
+                    + $"{ByteSize.ToExactText(wanted)}.",
                 null,
                 "Give a part of that, such as a 32nd, or 0 so that guests may take all of it.");
         }

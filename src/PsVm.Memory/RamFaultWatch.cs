@@ -50,7 +50,10 @@ internal sealed class RamFaultWatch(string id, OpenedBackend opened, RamMapping 
         if (Fault is { } fault)
         {
             throw new MemoryBackendException(
-                MemoryErrorIds.RamFault, fault.ToString(), id, "Mend the file or its file system, then remove the backend and make it anew.");
+                MemoryErrorIds.RamFault,
+                fault.ToString(),
+                id,
+                "Mend the file or its file system, then remove the backend and make it anew.");
         }
     }
 

@@ -6,12 +6,12 @@ namespace PsVm.Riscv;
 /// <content>What a hart does between slices of instructions.</content>
 public sealed unsafe partial class Hart
 {
-    // Some microseconds, as long as locks are held whose holder runs: a thread of the host takes about as long to go from one hart to another.
-    // Source: KVM's pause loop exiting, which waits 4,096 cycles (ple_window).
+    // Some microseconds, as long as locks are held whose holder runs: a thread of the host takes about as long to go from one hart to
+    // another. Source: KVM's pause loop exiting, which waits 4,096 cycles (ple_window).
     private const int MostPauses = 50;
 
-    // Timers are looked at after a slice of so many instructions. What comes between slices takes half a microsecond, so they are long where
-    // instructions are cheap, as long as their time is a small part of a millisecond.
+    // Timers are looked at after a slice of so many instructions. What comes between slices takes half a microsecond, so they are long
+    // where instructions are cheap, as long as their time is a small part of a millisecond.
     private const ulong LeastSlice = 20_000, MostSlice = 80_000;
     private static readonly long s_shortSlice = Stopwatch.Frequency / 50_000, s_longSlice = Stopwatch.Frequency / 16_000;
     private ulong _slice = LeastSlice;
@@ -110,7 +110,8 @@ public sealed unsafe partial class Hart
         State->ReservedHost != 0 && Volatile.Read(ref *(uint*)State->ReservedHost) == (uint)State->ReservedValue;
 
     /// <summary>
-    /// Where a slice ends is, more often than not, where the time goes. A function that is in no loop of its own may be called from one: then that is where it returns to.
+    /// Where a slice ends is, more often than not, where the time goes. A function that is in no loop of its own may be called from one:
+    /// then that is where it returns to.
     /// </summary>
     private void Sample()
     {

@@ -125,7 +125,8 @@ public sealed unsafe partial class Hart : IDisposable
 
     /// <summary>
     /// How long a run may take, whatever is left of its budget, as <see cref="Stopwatch"/> counts; 0: as long as it takes. It is looked at
-    /// when pages are looked up, since that is what may take the host a thousand times as long as an instruction: when it has no page there yet.
+    /// when pages are looked up, since that is what may take the host a thousand times as long as an instruction: when it has no page there
+    /// yet.
     /// </summary>
     public long LongestRun { get => Mmu.LongestRun; set => Mmu.LongestRun = value; }
 
@@ -182,7 +183,8 @@ public sealed unsafe partial class Hart : IDisposable
     public HartSnapshot Save() => HartSnapshots.Take(this);
 
     /// <summary>Puts a new hart into the state of a snapshot.</summary>
-    /// <exception cref="ArgumentException">The snapshot holds a CSR that this hart does not have, an odd pc, or not 32 registers of a kind.</exception>
+    /// <exception cref="ArgumentException">The snapshot holds a CSR that this hart does not have, an odd pc, or not 32 registers of a
+    /// kind.</exception>
     public void Restore(HartSnapshot snapshot) => HartSnapshots.Restore(this, snapshot);
 
     /// <summary>Runs until the budget is used up, the hart waits for an interrupt, or an exit is requested.</summary>
@@ -223,11 +225,12 @@ public sealed unsafe partial class Hart : IDisposable
     }
 
     /// <summary>
-    /// Has the hart know the code that guests of its family begin with, as if it had come to each of those pages now: nobody has written its RAM since it
-    /// was mapped. Before it runs first.
+    /// Has the hart know the code that guests of its family begin with, as if it had come to each of those pages now: nobody has written
+    /// its RAM since it was mapped. Before it runs first.
     /// </summary>
     /// <param name="content">What the RAM holds: equal for guests of the family whose RAM holds the same.</param>
-    /// <param name="areUnwritten">Says of pages, by their host addresses, whether nobody has written them up to now; on the hart's thread.</param>
+    /// <param name="areUnwritten">Says of pages, by their host addresses, whether nobody has written them up to now; on the hart's
+    /// thread.</param>
     /// <remarks>Of several harts one may write what another knows, and need not say so; so this is for those that are alone.</remarks>
     public void BeginWithFamily(string content, Func<nint[], bool[]> areUnwritten)
     {
@@ -271,8 +274,8 @@ public sealed unsafe partial class Hart : IDisposable
     }
 
     /// <summary>
-    /// FENCE.I by the hart itself. It has nothing to do where no other hart has run since the last one: what this one and those who are no harts write is
-    /// told. A hart that runs when it is done may write behind it, so that one does not count.
+    /// FENCE.I by the hart itself. It has nothing to do where no other hart has run since the last one: what this one and those who are no
+    /// harts write is told. A hart that runs when it is done may write behind it, so that one does not count.
     /// </summary>
     internal void FenceInstructions()
     {

@@ -16,8 +16,8 @@ public enum HartExit
     WaitForStore,
 
     /// <summary>
-    /// The hart executed PAUSE over and over: it looks at something that another hart is to change, and is to run again soon, but others may run
-    /// first.
+    /// The hart executed PAUSE over and over: it looks at something that another hart is to change, and is to run again soon, but others
+    /// may run first.
     /// </summary>
     Pause,
 

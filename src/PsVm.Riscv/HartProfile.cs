@@ -46,7 +46,9 @@ internal sealed unsafe class HartProfile(Hart hart)
         return made;
     }
 
-    /// <summary>Asks each hart that runs for a sample: what it is doing now, and at which instruction it comes out. From any thread, one at a time.</summary>
+    /// <summary>
+    /// Asks each hart that runs for a sample: what it is doing now, and at which instruction it comes out. From any thread, one at a time.
+    /// </summary>
     public static void AskAll()
     {
         lock (s_all)

@@ -16,7 +16,8 @@ internal static class HartSnapshots
 
     /// <summary>Puts a new hart into the state of a snapshot.</summary>
     /// <remarks>Optimised from the first clone on, as the state is that it comes from.</remarks>
-    /// <exception cref="ArgumentException">The snapshot holds a CSR that this hart does not have, an odd pc, or not 32 registers of a kind.</exception>
+    /// <exception cref="ArgumentException">The snapshot holds a CSR that this hart does not have, an odd pc, or not 32 registers of a
+    /// kind.</exception>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Restore(Hart hart, HartSnapshot snapshot)
     {

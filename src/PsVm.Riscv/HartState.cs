@@ -55,12 +55,15 @@ internal unsafe struct HartState
     public HartContext Context;
 
     /// <summary>
-    /// What comes in place of <see cref="Context"/> where translated code goes to user or supervisor mode by itself, in the address space in use, while one of them is
-    /// the mode. Empty: C# has to see to that.
+    /// What comes in place of <see cref="Context"/> where translated code goes to user or supervisor mode by itself, in the address space
+    /// in use, while one of them is the mode. Empty: C# has to see to that.
     /// </summary>
     public HartContext UserContext, SupervisorContext;
 
-    /// <summary>The TLB of supervisor mode in the address space in use, where <see cref="SupervisorContext"/> is known; and with access to user pages.</summary>
+    /// <summary>
+    /// The TLB of supervisor mode in the address space in use, where <see cref="SupervisorContext"/> is known; and with access to user
+    /// pages.
+    /// </summary>
     public TlbEntry* SupervisorTlb, UserMemoryTlb;
 
     /// <summary>Traps taken since the hart was made.</summary>
@@ -117,15 +120,17 @@ internal unsafe struct HartState
     /// <summary>fflags, but for what <see cref="HostFlags"/> adds.</summary>
     public uint FloatFlags;
 
-    /// <summary>Exceptions of the host's floating point unit that translated code raised, in the lowest six bits as that has them.</summary>
+    /// <summary>
+    /// Exceptions of the host's floating point unit that translated code raised, in the lowest six bits as that has them.
+    /// </summary>
     public uint HostFlags;
 
     /// <summary>Room to load and store the control register of the host's floating point unit.</summary>
     public uint HostFloatControl;
 
     /// <summary>
-    /// <see cref="CsrFile.Sie"/>, or 0: as far as was looked, no interrupt is pending and enabled in mie. Who raises a line says so here; that a
-    /// timer is due is seen where a slice ends.
+    /// <see cref="CsrFile.Sie"/>, or 0: as far as was looked, no interrupt is pending and enabled in mie. Who raises a line says so here;
+    /// that a timer is due is seen where a slice ends.
     /// </summary>
     public uint InterruptDue;
 

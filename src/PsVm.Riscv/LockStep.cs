@@ -72,7 +72,9 @@ public sealed unsafe class LockStep(Hart reference, Hart subject, int maxBudget 
         return CompareCsrs() is { } last ? Difference(last, agreed) : null;
     }
 
-    /// <summary>A hart that pauses over and over leaves when it has done so often enough in one run; the reference's runs are too short for that.</summary>
+    /// <summary>
+    /// A hart that pauses over and over leaves when it has done so often enough in one run; the reference's runs are too short for that.
+    /// </summary>
     private static HartExit WithoutPauses(HartExit exit) => exit == HartExit.Pause ? HartExit.Budget : exit;
 
     /// <summary>A trap retires nothing but counts, so no two block boundaries of a run are equally far.</summary>

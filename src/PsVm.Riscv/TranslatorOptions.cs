@@ -48,8 +48,8 @@ public sealed record TranslatorOptions
     internal TimeSpan EvictionPatience { get; init; } = TimeSpan.FromMilliseconds(100);
 
     /// <summary>
-    /// After so many look-ups what a guest left to a family and none of its guests has looked up is not kept for it any more: some twenty processes that
-    /// a shell starts. Most of what a guest has run is its boot, which its clones never run.
+    /// After so many look-ups what a guest left to a family and none of its guests has looked up is not kept for it any more: some twenty
+    /// processes that a shell starts. Most of what a guest has run is its boot, which its clones never run.
     /// </summary>
     internal long InheritedLookups { get; init; } = 16_384;
 

@@ -42,12 +42,38 @@ public partial class FolderTests
         Assert.Equal(expected, bound);
     }
 
+    [Fact]
+    public void Lines_are_as_long_as_the_editorconfig_lets_them()
+    {
+        int most = int.Parse(MostCharacters().Match(File.ReadAllText(Path.Combine(Repository.Path, ".editorconfig"))).Groups[1].Value);
+        List<string> longer = [];
+        foreach (string file in Sources("src").Concat(Sources("tests")).Concat(Sources("examples")))
+        {
+            bool isRaw = false; // what stands in a raw string is as long as it must be
+            foreach ((int number, string line) in File.ReadLines(file).Index())
+            {
+                int quotes = line.Split("\"\"\"").Length - 1;
+                if (line.Length > most && !isRaw && quotes == 0)
+                {
+                    longer.Add($"{Path.GetRelativePath(Repository.Path, file)}:{number + 1}: {line.Length} characters");
+                }
+
+                isRaw ^= quotes % 2 != 0;
+            }
+        }
+
+        Assert.Empty(longer);
+    }
+
     private static IEnumerable<string> Sources(string folder) =>
         Directory.EnumerateFiles(Path.Combine(Repository.Path, folder), "*.cs", SearchOption.AllDirectories)
             .Where(file => !file.Contains("/obj/", StringComparison.Ordinal) && !file.Contains("/bin/", StringComparison.Ordinal));
 
     [GeneratedRegex(@"\b(LibraryImport|DllImport|NativeLibrary|GetDelegateForFunctionPointer)\b")]
     private static partial Regex NativeBinding();
+
+    [GeneratedRegex(@"^max_line_length = (\d+)$", RegexOptions.Multiline)]
+    private static partial Regex MostCharacters();
 
     [GeneratedRegex(@"^namespace ([\w.]+);", RegexOptions.Multiline)]
     private static partial Regex Namespace();

@@ -108,7 +108,9 @@ internal static class AgentsCommand
         host.Start(boot, CancellationToken.None);
         if (!host.Agents.WaitAsync(source, s_patience).GetAwaiter().GetResult())
         {
-            throw new BenchmarkException($"Expected an agent that answers within {s_patience.TotalSeconds} s, found none: give --kernel and --initrd of get-linux.sh.");
+            throw new BenchmarkException(
+                $"Expected an agent that answers within {s_patience.TotalSeconds} s, found none: give --kernel and --initrd of "
+                    + "get-linux.sh.");
         }
 
         // What its init has not done yet each clone would do.
@@ -157,7 +159,8 @@ internal static class AgentsCommand
     private static long OwnBytes(GuestHost host, int count) => host.Measure([.. Enumerable.Range(0, count).Select(NameOf)], detailed: true)
         .SelectMany(guest => guest.Backends).Sum(ram => ram.Own);
 
-    private static long Instructions(GuestHost host, int count) => Enumerable.Range(0, count).Sum(number => host.Get(NameOf(number)).Instructions);
+    private static long Instructions(GuestHost host, int count) =>
+        Enumerable.Range(0, count).Sum(number => host.Get(NameOf(number)).Instructions);
 
     private static string NameOf(int number) => string.Create(CultureInfo.InvariantCulture, $"clone{number}");
 }

@@ -115,7 +115,10 @@ internal static class CheckpointCommand
             seconds.Add(Stopwatch.GetElapsedTime(began).TotalSeconds);
             machine.Do("cont");
             (string Event, double Seconds)[] events = [.. machine.Events.Skip(before)];
-            pauses.Add(1000 * (events.First(happened => happened.Event == "RESUME").Seconds - events.First(happened => happened.Event == "STOP").Seconds));
+            pauses.Add(
+                1000 * (
+                    events.First(
+                        happened => happened.Event == "RESUME").Seconds - events.First(happened => happened.Event == "STOP").Seconds));
             File.Delete(file);
             Thread.Sleep(500);
         }

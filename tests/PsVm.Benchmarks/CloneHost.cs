@@ -68,7 +68,10 @@ internal sealed class CloneHost : IDisposable
 
     /// <summary>Makes the pool, and fills it.</summary>
     public void MakePool(int size) => _host.Pools.Create(
-        new GuestPoolOptions { Name = PoolName, Size = size, Grow = true, Guest = new GuestOptions { Template = _template, Memory = _options.Memory } });
+        new GuestPoolOptions
+        {
+            Name = PoolName, Size = size, Grow = true, Guest = new GuestOptions { Template = _template, Memory = _options.Memory },
+        });
 
     /// <summary>The RAM of the one clone that the pool holds.</summary>
     public MemoryBackend Pooled => _backends.List().Single(backend => backend.Id.StartsWith(PoolName, StringComparison.Ordinal));

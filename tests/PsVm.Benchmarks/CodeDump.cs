@@ -80,7 +80,8 @@ internal sealed unsafe class CodeDump(string path) : IDisposable
             string group = groups?[index] is { } of ? $"  group {of.First} of {of.Bytes} bytes, at {groups.OffsetOf(index)}" : string.Empty;
             _out.WriteLine(string.Create(
                 CultureInfo.InvariantCulture,
-                $"  {op->Offset:x3}  {op->Code.ToString().ToLowerInvariant()} rd={op->Rd} rs1={op->Rs1} rs2={op->Rs2} imm={op->Immediate}{group}"));
+                $"  {op->Offset:x3}  {op->Code.ToString().ToLowerInvariant()} rd={op->Rd} rs1={op->Rs1} rs2={op->Rs2} "
+                    + $"imm={op->Immediate}{group}"));
             if (PsVm.Riscv.Decoding.Decoder.IsLast(op->Code))
             {
                 return;

@@ -32,7 +32,14 @@ internal static class ComparedClones
 
         double here = (host.Measure(Clones).CpuTime - cpu).TotalMilliseconds / (host.Ticks(Clones) - before);
         host.Remove(Clones, 1);
-        Write($"\n| CPU ms | QEMU | PsVm, a clone |\n|---|---:|---:|\n| start of a process by a shell, one a second | {there:F2} | {here:F2} |\n");
+        Write(
+            $"""
+
+            | CPU ms | QEMU | PsVm, a clone |
+            |---|---:|---:|
+            | start of a process by a shell, one a second | {there:F2} | {here:F2} |
+
+            """);
 
         long ownBefore = CloneHost.ProcessOwnBytes();
         host.StartTicking(Clones);

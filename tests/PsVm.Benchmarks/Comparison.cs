@@ -48,7 +48,10 @@ internal sealed record Comparison(
                 new("boot, own process", peer, MedianBoot(ours, run => run.Boot!.Value), peerCpu, MedianBoot(ours, run => run.BootCpu)));
             if (warm.Count > 0)
             {
-                boots.Add(new("boot, loaded shell", peer, Median.Of(warm.Select(run => run.Seconds)), peerCpu, Median.Of(warm.Select(run => run.Cpu))));
+                boots.Add(
+                    new(
+                        "boot, loaded shell", peer, Median.Of(warm.Select(run => run.Seconds)),
+                        peerCpu, Median.Of(warm.Select(run => run.Cpu))));
             }
         }
 

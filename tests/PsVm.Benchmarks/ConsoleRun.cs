@@ -67,7 +67,8 @@ internal sealed class ConsoleRun : IDisposable
     {
         while (_process.StandardOutput.ReadLine() is { } text)
         {
-            yield return new ConsoleLine(text.TrimEnd(), Stopwatch.GetElapsedTime(_began).TotalSeconds, ProcessCpu.Of(_process).TotalSeconds);
+            yield return new ConsoleLine(
+                text.TrimEnd(), Stopwatch.GetElapsedTime(_began).TotalSeconds, ProcessCpu.Of(_process).TotalSeconds);
         }
 
         _process.WaitForExit();

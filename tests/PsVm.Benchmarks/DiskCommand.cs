@@ -89,7 +89,8 @@ internal static class DiskCommand
         using MemoryBackends backends = new();
         using GuestHost host = new(backends);
         string guest = host.Start(
-            new GuestOptions { Memory = 256 << 20, Kernel = kernel, Initrd = initrd, CommandLine = Append + load, Disks = [disk] }, CancellationToken.None).Name;
+            new GuestOptions { Memory = 256 << 20, Kernel = kernel, Initrd = initrd, CommandLine = Append + load, Disks = [disk] },
+            CancellationToken.None).Name;
         long position = 0;
         do
         {

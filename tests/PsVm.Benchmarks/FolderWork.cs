@@ -23,7 +23,8 @@ internal static partial class FolderWork
     public static string Script(string place, IEnumerable<string> mount, int megabytes, int files) => string.Join("; ",
     [
         .. mount,
-        "t() { n=$1; shift; echo 3 >/proc/sys/vm/drop_caches; read -r a x </proc/uptime; \"$@\" >/dev/null 2>&1; read -r b x </proc/uptime; echo took $n $a $b.; }",
+        "t() { n=$1; shift; echo 3 >/proc/sys/vm/drop_caches; read -r a x </proc/uptime; \"$@\" >/dev/null 2>&1; read -r b x "
+            + "</proc/uptime; echo took $n $a $b.; }",
         $"w() {{ dd if=/dev/zero of={place}/f bs=1M count={megabytes} conv=fsync; }}",
         $"r() {{ dd if={place}/f of=/dev/null bs=1M; }}",
         $"c() {{ mkdir {place}/d; i=0; while [ $i -lt {files} ]; do echo $i >{place}/d/$i; i=$((i + 1)); done; sync; }}",

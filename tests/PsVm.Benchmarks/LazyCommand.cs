@@ -98,7 +98,10 @@ internal static class LazyCommand
     private static string MakeTemplate(GuestHost host, string path, CloneOptions options)
     {
         host.Start(
-            new GuestOptions { Name = Source, Memory = options.Memory, Kernel = options.Kernel, Initrd = options.Initrd, CommandLine = options.Append },
+            new GuestOptions
+            {
+                Name = Source, Memory = options.Memory, Kernel = options.Kernel, Initrd = options.Initrd, CommandLine = options.Append,
+            },
             CancellationToken.None);
         host.WaitFor(Source, options.Until, s_patience);
         if (options.Kernel is null)

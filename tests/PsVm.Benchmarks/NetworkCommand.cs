@@ -72,7 +72,8 @@ internal static class NetworkCommand
         using GuestHost host = new(backends);
         GuestNetworkOptions network = new() { Backend = NetworkBackend.Passt, Mtu = Mtu, Forward = [$"{port}:80"] };
         string guest = host.Start(
-            new GuestOptions { Memory = 256 << 20, Kernel = kernel, Initrd = initrd, CommandLine = Append, Networks = [network] }, CancellationToken.None).Name;
+            new GuestOptions { Memory = 256 << 20, Kernel = kernel, Initrd = initrd, CommandLine = Append, Networks = [network] },
+            CancellationToken.None).Name;
         long position = 0;
         do
         {

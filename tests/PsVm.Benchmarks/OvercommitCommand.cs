@@ -37,7 +37,10 @@ internal static class OvercommitCommand
         try
         {
             using Process process = Process.Start(new ProcessStartInfo(
-                "sh", ["-c", $"echo $$ > {group}/cgroup.procs && exec \"$@\"", "sh", Environment.ProcessPath!, .. Assembly(), ChildName, .. words]))!;
+                "sh",
+                [
+                    "-c", $"echo $$ > {group}/cgroup.procs && exec \"$@\"", "sh", Environment.ProcessPath!,
+                    .. Assembly(), ChildName, .. words]))!;
             process.WaitForExit();
             string kills = File.ReadLines($"{group}/memory.oom_control")
                 .First(line => line.StartsWith("oom_kill ", StringComparison.Ordinal));

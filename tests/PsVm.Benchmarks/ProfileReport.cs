@@ -19,7 +19,13 @@ internal sealed class ProfileReport(string name, HartProfileCounts counts, TimeS
     {
         StringBuilder text = new();
         double millions = counts.Instructions / 1e6;
-        Line(text, $"\n### {name}: {millions:F1} M instructions, {cpu.TotalSeconds:F3} s of CPU, {millions / cpu.TotalSeconds:F0} MIPS, {_samples} samples\n");
+        Line(
+            text,
+            $"""
+
+            ### {name}: {millions:F1} M instructions, {cpu.TotalSeconds:F3} s of CPU, {millions / cpu.TotalSeconds:F0} MIPS, {_samples} samples
+
+            """);
         Line(text, $"| work | % of time | times | times per M instructions | us each |\n|---|---:|---:|---:|---:|");
         foreach (HartWork work in Enum.GetValues<HartWork>().OrderByDescending(Samples))
         {
@@ -27,7 +33,8 @@ internal sealed class ProfileReport(string name, HartProfileCounts counts, TimeS
             double share = Samples(work) / _samples;
             if (times + share > 0)
             {
-                Line(text, $"| {work} | {100 * share:F1} | {times} | {times / millions:F0} | {(times == 0 ? 0 : share * cpu.TotalMicroseconds / times):F2} |");
+                double each = times == 0 ? 0 : share * cpu.TotalMicroseconds / times;
+                Line(text, $"| {work} | {100 * share:F1} | {times} | {times / millions:F0} | {each:F2} |");
             }
         }
 
@@ -38,7 +45,8 @@ internal sealed class ProfileReport(string name, HartProfileCounts counts, TimeS
         Line(text, $"Modes: {Shares(sample => sample.Mode.ToString())}.");
         Line(text, $"Traps by cause: {Traps()}.\n");
         Line(text, $"| function | % of time | during |\n|---|---:|---|");
-        foreach (var function in counts.Samples.GroupBy(pair => Function(symbols, pair.Key)).OrderByDescending(group => group.Sum(Times)).Take(top))
+        foreach (var function in counts.Samples.GroupBy(
+            pair => Function(symbols, pair.Key)).OrderByDescending(group => group.Sum(Times)).Take(top))
         {
             double all = function.Sum(Times);
             var works = function.GroupBy(pair => pair.Key.Work).OrderByDescending(group => group.Sum(Times)).Take(3);
@@ -66,10 +74,9 @@ internal sealed class ProfileReport(string name, HartProfileCounts counts, TimeS
 
     private static string Text(HartCodeExits exits) => string.Create(
         CultureInfo.InvariantCulture,
-        $"{exits.Limit} times at the limit, {exits.UnknownTarget} for a jump table miss, {exits.NotTranslated} for a block without translation, ")
-        + string.Create(
-            CultureInfo.InvariantCulture,
-            $"{exits.Fault} by a fault, {exits.Interpreted} for an operation; it called for {exits.SystemInstructions} system instructions");
+        $"{exits.Limit} times at the limit, {exits.UnknownTarget} for a jump table miss, {exits.NotTranslated} for a block without "
+            + $"translation, {exits.Fault} by a fault, {exits.Interpreted} for an operation; it called for {exits.SystemInstructions} "
+            + $"system instructions");
 
     private string Traps() => string.Join(", ", counts.Traps.OrderByDescending(pair => pair.Value).Select(pair => string.Create(
         CultureInfo.InvariantCulture, $"{(pair.Key >> 63 != 0 ? "interrupt " : string.Empty)}{pair.Key & ~(1ul << 63)}: {pair.Value}")));

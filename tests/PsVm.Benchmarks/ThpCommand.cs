@@ -76,7 +76,8 @@ internal static partial class ThpCommand
         TimeSpan cpu = Environment.CpuUsage.TotalTime;
         long began = Stopwatch.GetTimestamp();
         string guest = host.Start(
-            new GuestOptions { BackendIds = [ram.Id], Kernel = options.Kernel, Initrd = options.Initrd, CommandLine = options.Append }, CancellationToken.None).Name;
+            new GuestOptions { BackendIds = [ram.Id], Kernel = options.Kernel, Initrd = options.Initrd, CommandLine = options.Append },
+            CancellationToken.None).Name;
         host.WaitFor(guest, options.Until);
 
         double elapsed = Stopwatch.GetElapsedTime(began).TotalMilliseconds;

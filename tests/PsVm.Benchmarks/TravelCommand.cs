@@ -67,7 +67,10 @@ internal static class TravelCommand
         string byHand = Path.Combine(there, "by-hand");
         for (int turn = 0; turn < options.Count; turn++)
         {
-            Time(export, () => archive = templates.Export(template.Path, new TemplateExportOptions { Path = packed }, null, CancellationToken.None).Length);
+            Time(
+                export,
+                () => archive = templates.Export(
+                    template.Path, new TemplateExportOptions { Path = packed }, null, CancellationToken.None).Length);
             GuestTemplate imported = template;
             Time(
                 import,

@@ -38,7 +38,11 @@ internal static class VhostCommand
             new GuestOptions
             {
                 Name = name, BackendIds = ["ram"], Kernel = kernel, Initrd = initrd, CommandLine = "console=ttyS0 quiet",
-                VhostUser = [new GuestVhostUserOptions { Kind = VhostUserKind.FileSystem, Tag = "src", Path = Path.Combine(folder, "shared"), Daemon = daemon }],
+                VhostUser = [
+                    new GuestVhostUserOptions
+                    {
+                        Kind = VhostUserKind.FileSystem, Tag = "src", Path = Path.Combine(folder, "shared"), Daemon = daemon,
+                    }],
             },
             CancellationToken.None);
         return FolderWork.Run(host, name, script);

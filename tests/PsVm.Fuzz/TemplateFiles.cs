@@ -56,7 +56,8 @@ internal sealed class TemplateFiles : IDisposable
         Replace(Path.Combine(template.Path, TemplateSource.ManifestFile), manifest);
         Replace(Path.Combine(template.Path, TemplateSource.StateFileName), state);
         WrongException.ThrowIfNot(
-            GuestTemplates.List(_folder).Any(listed => listed.Template is not null && listed.Name == Whole), "the template that is whole is not listed");
+            GuestTemplates.List(_folder).Any(listed => listed.Template is not null && listed.Name == Whole),
+            "the template that is whole is not listed");
         TemplateReport report = GuestTemplates.Test(template.Path, verify);
         string? error = Start(template.Path, verify);
         WrongException.ThrowIfNot(

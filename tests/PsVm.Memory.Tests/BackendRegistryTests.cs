@@ -160,7 +160,8 @@ public sealed class BackendRegistryTests
         Assert.Equal(
             MemoryErrorIds.DuplicateId, Assert.Throws<MemoryBackendException>(() => backends.Create(Good with { Id = "Web" })).ErrorId);
         Assert.Equal(
-            MemoryErrorIds.ReservedId, Assert.Throws<MemoryBackendException>(() => backends.Create(Good with { Id = "RAM.Default" })).ErrorId);
+            MemoryErrorIds.ReservedId,
+            Assert.Throws<MemoryBackendException>(() => backends.Create(Good with { Id = "RAM.Default" })).ErrorId);
     }
 
     [Fact]

@@ -20,7 +20,8 @@ public sealed unsafe class AccessGroupsTests
     public void CopiesAndConstantsAreFollowed()
     {
         string[] groups = Groups(
-            Addi(Sp, Sp, -64), Sd(A0, Sp, 56), Addi(A5, Sp, 64), Ld(A1, A5, -16), Add(A6, Zero, A5), Sd(A1, A6, -64), Addi(A6, A6, 8), Ld(A2, A6, -16));
+            Addi(Sp, Sp, -64), Sd(A0, Sp, 56), Addi(A5, Sp, 64), Ld(A1, A5, -16), Add(A6, Zero, A5),
+            Sd(A1, A6, -64), Addi(A6, A6, 8), Ld(A2, A6, -16));
         Assert.Equal([".", "1+56", ".", "1+48", ".", "1+0", ".", "1+56"], groups);
     }
 

@@ -23,7 +23,8 @@ public sealed class InitialPagesTests : IDisposable
     public void ManyPagesAreLookedAtTogether()
     {
         int looks = 0;
-        uint[] program = [.. Enumerable.Range(0, 100).SelectMany(page => new[] { Addi(A0, A0, page), Jal(Zero, 4092) }.Concat(new uint[1022]))];
+        uint[] program = [
+            .. Enumerable.Range(0, 100).SelectMany(page => new[] { Addi(A0, A0, page), Jal(Zero, 4092) }.Concat(new uint[1022]))];
         TestMachine first = Begin(program: program, areUnwritten: pages =>
         {
             looks++;
@@ -60,7 +61,8 @@ public sealed class InitialPagesTests : IDisposable
     {
         for (int i = 0; i < 2; i++)
         {
-            TestMachine writer = Begin(areUnwritten: pages => new bool[pages.Length]).Program(Next, Addi(A0, A0, 3), Jal(Zero, -4)); // no longer as it began
+            // no longer as it began
+            TestMachine writer = Begin(areUnwritten: pages => new bool[pages.Length]).Program(Next, Addi(A0, A0, 3), Jal(Zero, -4));
             writer.Hart.Pc = Next;
             Assert.Equal(150ul, Run(writer).Guest.Hart[A0]);
         }

@@ -66,7 +66,9 @@ public class IsaTests
         ulong result = machine.ReadRam(tohost);
         Assert.True(
             result == 1,
-            result == 0 ? $"no result after {Budget} instructions, pc 0x{machine.Hart.Pc:x}" : $"case {result >> 1} failed (tohost {result})");
+            result == 0
+                ? $"no result after {Budget} instructions, pc 0x{machine.Hart.Pc:x}"
+                : $"case {result >> 1} failed (tohost {result})");
     }
 
     private static bool IsElf(string path)

@@ -201,7 +201,8 @@ public sealed unsafe class JumpTableTests : IDisposable
         Assert.True(_table.Find(One + 0x24, null) is not null && _table.Find(Other + 0x24, null) is not null);
         _table.ForgetCode(8);
         Assert.True(_table.Find(One + 0x24, null) is not null && _table.Find(Other + 0x24, null) is null);
-        int growths = Enumerable.Range(0, 20 * Pages).Count(i => _table.AddPage(i % 2 == 0 ? One : One + (Pages * 0x1000), index, number: 7, code: 1));
+        int growths = Enumerable.Range(0, 20 * Pages)
+            .Count(i => _table.AddPage(i % 2 == 0 ? One : One + (Pages * 0x1000), index, number: 7, code: 1));
         Assert.Equal((1, (uint)((Pages - 1) * sizeof(JumpPage))), (growths, _table.PageMask));
 
         _table.Forget();

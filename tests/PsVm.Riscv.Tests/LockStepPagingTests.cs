@@ -9,7 +9,9 @@ namespace PsVm.Riscv.Tests;
 public class LockStepPagingTests
 {
     private const ulong Tables = TestMachine.RamBase + 0x100000, Leaves = Tables + 0x2000;
-    private const ulong Pages = TestMachine.RamBase + 0x200000, DataPages = TestMachine.RamBase + 0x240000, Handler = TestMachine.RamBase + 0x8000;
+    private const ulong Pages = TestMachine.RamBase + 0x200000,
+    DataPages = TestMachine.RamBase + 0x240000,
+    Handler = TestMachine.RamBase + 0x8000;
     private const ulong Window = 0x4000_0000, TableWindow = Window + 0x100000, DataWindow = Window + 0x40000;
     private const ulong V = 1, R = 2, W = 4, X = 8, A = 64, D = 128;
     private const int CodePages = 8, Satp = 0x180, Mtvec = 0x305;
@@ -49,7 +51,9 @@ public class LockStepPagingTests
         }
     }
 
-    /// <summary>More pages than a TLB has places at first, some of which change places without a fence in each round, until it has grown twice.</summary>
+    /// <summary>
+    /// More pages than a TLB has places at first, some of which change places without a fence in each round, until it has grown twice.
+    /// </summary>
     [SkippableTheory]
     [InlineData(1, 2000)]
     [InlineData(1, 30)]

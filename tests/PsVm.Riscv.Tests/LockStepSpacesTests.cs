@@ -3,14 +3,17 @@ using static PsVm.Riscv.Tests.Asm;
 namespace PsVm.Riscv.Tests;
 
 /// <summary>
-/// Supervisor programs that go from address space to address space under themselves, in lock-step: more spaces than are kept beside each other, two page
-/// tables that disagree on where code and data are, pages that are global in one of them, entries that change without a fence, and fences of
-/// addresses and spaces, right or wrong ones. What a hart may then still know is its own matter, but must not be the tier's.
+/// Supervisor programs that go from address space to address space under themselves, in lock-step: more spaces than are kept beside each
+/// other, two page tables that disagree on where code and data are, pages that are global in one of them, entries that change without a
+/// fence, and fences of addresses and spaces, right or wrong ones. What a hart may then still know is its own matter, but must not be the
+/// tier's.
 /// </summary>
 public class LockStepSpacesTests
 {
     private const ulong Tables = TestMachine.RamBase + 0x100000, TableBytes = 0x3000;
-    private const ulong Pages = TestMachine.RamBase + 0x200000, DataPages = TestMachine.RamBase + 0x240000, Handler = TestMachine.RamBase + 0x8000;
+    private const ulong Pages = TestMachine.RamBase + 0x200000,
+    DataPages = TestMachine.RamBase + 0x240000,
+    Handler = TestMachine.RamBase + 0x8000;
     private const ulong Window = 0x4000_0000, TableWindow = Window + 0x100000, DataWindow = Window + 0x40000;
     private const ulong V = 1, R = 2, W = 4, X = 8, G = 32, A = 64, D = 128;
     private const int CodePages = 8, Satp = 0x180, Mtvec = 0x305, Sstatus = 0x100;
@@ -70,7 +73,8 @@ public class LockStepSpacesTests
                 13 => R(0x33, 4, 0, S7, S7, dice.Pick<int>([S8, S9, S10])),
                 14 or 15 => Csrrw(dice.OneIn(2) ? Zero : A1, Satp, S7),
                 16 => Addi(T4, dice.OneIn(2) ? Zero : T4, dice.Next(4)),
-                17 => dice.OneIn(3) ? (dice.OneIn(2) ? Csrrs(Zero, Sstatus, S11) : Csrrc(Zero, Sstatus, S11)) : Nop, // SUM: another table of translations
+                // SUM: another table of translations
+                17 => dice.OneIn(3) ? (dice.OneIn(2) ? Csrrs(Zero, Sstatus, S11) : Csrrc(Zero, Sstatus, S11)) : Nop,
                 _ => Addi(A0, A0, at & 1023),
             };
         }

@@ -2,18 +2,22 @@ using Xunit.Abstractions;
 
 namespace PsVm.Riscv.Tests;
 
-/// <summary>Traps and returns, in lock-step (<see cref="TrapGuest"/>): translated code takes them by itself, as the interpreter does.</summary>
+/// <summary>
+/// Traps and returns, in lock-step (<see cref="TrapGuest"/>): translated code takes them by itself, as the interpreter does.
+/// </summary>
 public class LockStepTrapTests(ITestOutputHelper output)
 {
     private const InterruptLines Software = InterruptLines.SupervisorSoftware;
 
     [SkippableTheory]
     [ClassData(typeof(LockStepRuns))]
-    public void ProgramsThatTrapAgree(int threshold, int maxBudget) => Compare(threshold, maxBudget, (lockStep, _, _) => lockStep.Run(6_000));
+    public void ProgramsThatTrapAgree(int threshold, int maxBudget) =>
+        Compare(threshold, maxBudget, (lockStep, _, _) => lockStep.Run(6_000));
 
     [SkippableTheory]
     [ClassData(typeof(LockStepRuns))]
-    public void InterruptsAreTakenAtTheSameInstructions(int threshold, int maxBudget) => Compare(threshold, maxBudget, (lockStep, harts, dice) =>
+    public void InterruptsAreTakenAtTheSameInstructions(int threshold, int maxBudget) =>
+        Compare(threshold, maxBudget, (lockStep, harts, dice) =>
     {
         LockStepDifference? difference = null;
         for (int turn = 0; turn < (maxBudget > 100 ? 60 : 300) && difference is null; turn++)

@@ -2,11 +2,15 @@ using static PsVm.Riscv.Tests.Asm;
 
 namespace PsVm.Riscv.Tests;
 
-/// <summary>Loops over several pages that are no compiler's: ways into functions and out of them that look like others, in lock-step.</summary>
+/// <summary>
+/// Loops over several pages that are no compiler's: ways into functions and out of them that look like others, in lock-step.
+/// </summary>
 public sealed class LockStepWideCasesTests
 {
     private const ulong Window = 0x4000_0000, Tables = TestMachine.RamBase + 0x100000, Leaves = Tables + 0x2000;
-    private const ulong Pages = TestMachine.RamBase + 0x200000, Handler = TestMachine.RamBase + 0x8000, Data = TestMachine.RamBase + 0x300000;
+    private const ulong Pages = TestMachine.RamBase + 0x200000,
+    Handler = TestMachine.RamBase + 0x8000,
+    Data = TestMachine.RamBase + 0x300000;
     private const ulong V = 1, LeafFlags = 0xcf; // D A X W R V
     private const int Page = 4096, Satp = 0x180, Mtvec = 0x305, Medeleg = 0x302, Stvec = 0x105, Sepc = 0x141, Mepc = 0x341, Sstatus = 0x100;
     private const int Pmpcfg0 = 0x3a0, Pmpaddr0 = 0x3b0, S0 = 8, S1 = 9, S2 = 18;
@@ -30,7 +34,9 @@ public sealed class LockStepWideCasesTests
         },
         ["the same, where what skips it skips more"] = write =>
         {
-            write(0, Branch(0, A5, Zero, 20), Bne(A3, Zero, 12), Addi(Ra, Zero, 4), Auipc(Ra, 1), Jalr(Ra, Ra, 0), Addi(A0, A0, 1), Jal(Ra, Page));
+            write(
+                0, Branch(0, A5, Zero, 20), Bne(A3, Zero, 12), Addi(Ra, Zero, 4),
+                Auipc(Ra, 1), Jalr(Ra, Ra, 0), Addi(A0, A0, 1), Jal(Ra, Page));
             write(28, Xori(A3, A3, 1), Addi(A5, A5, 1), Andi(A5, A5, 7), Jal(Zero, -40));
             write(Page + 12, Addi(A1, A1, 3), Return);
             write(Page + 24, Addi(A2, A2, 3), Return);
@@ -70,7 +76,9 @@ public sealed class LockStepWideCasesTests
         ["deeper and deeper"] = write =>
         {
             write(0, Addi(A0, Zero, 9), Jal(Ra, Page - 4), Addi(A2, A2, 1), Jal(Zero, -12));
-            write(Page, Addi(S2, S2, -16), Sd(Ra, S2, 0), Addi(A0, A0, -1), Branch(0, A0, Zero, 8), Jal(Ra, -16), Addi(A1, A1, 1), Ld(Ra, S2, 0),
+            write(
+                Page, Addi(S2, S2, -16), Sd(Ra, S2, 0), Addi(A0, A0, -1), Branch(0, A0, Zero, 8),
+                Jal(Ra, -16), Addi(A1, A1, 1), Ld(Ra, S2, 0),
                 Addi(S2, S2, 16), Return);
         },
         ["accesses that fault in the function"] = write =>
@@ -86,7 +94,8 @@ public sealed class LockStepWideCasesTests
         ["floats that are single where the known ways lead, and are not where another does"] = write =>
         {
             write(0, Bne(A3, Zero, 8), Jal(T0, 12), R(0x53, 0, 0x78, 1, A4, 0), Jal(Zero, 4)); // fmv.w.x
-            write(16, R(0x53, 0, 0, 2, 1, 1), R(0x53, 0, 0x70, A5, 2, 0), Add(A1, A1, A5), Jal(Ra, Page - 28), Jal(Zero, -32)); // fadd.s, fmv.x.w
+            // fadd.s, fmv.x.w
+            write(16, R(0x53, 0, 0, 2, 1, 1), R(0x53, 0, 0x70, A5, 2, 0), Add(A1, A1, A5), Jal(Ra, Page - 28), Jal(Zero, -32));
             write(Page, Addi(A0, A0, 1), Return);
         },
         ["an instruction that begins in one page and ends in the next"] = write =>
@@ -153,7 +162,9 @@ public sealed class LockStepWideCasesTests
         Assert.NotEqual(0, _wide);
     }
 
-    /// <summary>The second page, or a part of it, is not there any more, is another one, or may not be run: each time the loop was one before.</summary>
+    /// <summary>
+    /// The second page, or a part of it, is not there any more, is another one, or may not be run: each time the loop was one before.
+    /// </summary>
     [SkippableTheory]
     [InlineData(PrivilegeMode.Supervisor, false)]
     [InlineData(PrivilegeMode.Supervisor, true)]
@@ -268,7 +279,9 @@ public sealed class LockStepWideCasesTests
             for (int part = 0; part < 100 && _wide == before; part++)
             {
                 Check(reference, subject, 40, 1_000);
-                Assert.True(SpinWait.SpinUntil(() => translated.Usage.Waiting == 0, TimeSpan.FromSeconds(30)), "the translator does what it is asked for");
+                Assert.True(
+                    SpinWait.SpinUntil(() => translated.Usage.Waiting == 0, TimeSpan.FromSeconds(30)),
+                    "the translator does what it is asked for");
             }
 
             Assert.True(_wide > before, name);
@@ -277,7 +290,9 @@ public sealed class LockStepWideCasesTests
         }
     }
 
-    /// <summary>Harts of several guests in a cache that has no room for all: pages go while loops in them are run, made and given up.</summary>
+    /// <summary>
+    /// Harts of several guests in a cache that has no room for all: pages go while loops in them are run, made and given up.
+    /// </summary>
     [SkippableTheory]
     [InlineData(2, int.MaxValue)]
     [InlineData(2, 2)]
@@ -313,7 +328,9 @@ public sealed class LockStepWideCasesTests
         Assert.True(mostEntries > 2 || usage.LoopsGivenUp > 0, "some loop is given up");
     }
 
-    /// <summary>As lock-step does, but that the subject may stop anywhere: where there is no room it runs instructions one by one.</summary>
+    /// <summary>
+    /// As lock-step does, but that the subject may stop anywhere: where there is no room it runs instructions one by one.
+    /// </summary>
     private static void RunBoth(Hart reference, Hart subject, ulong budget)
     {
         const int Most = 10_000;

@@ -2,7 +2,10 @@ using Xunit.Abstractions;
 
 namespace PsVm.Riscv.Tests;
 
-/// <summary>Loops over several pages, with calls and returns inside, in lock-step. PSVM_TEST_SEED repeats a run, PSVM_RANDOM_PROGRAMS says how many there are.</summary>
+/// <summary>
+/// Loops over several pages, with calls and returns inside, in lock-step. PSVM_TEST_SEED repeats a run, PSVM_RANDOM_PROGRAMS says how many
+/// there are.
+/// </summary>
 public sealed class LockStepWideTests(ITestOutputHelper output)
 {
     private const int Instructions = 12_000;

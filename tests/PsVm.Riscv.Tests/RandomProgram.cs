@@ -37,11 +37,14 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
     ];
 
     private static readonly uint[] Functions =
-        [0x00, 0x00, 0x01, 0x04, 0x05, 0x07, 0x10, 0x14, 0x20, 0x24, 0x30, 0x34, 0x08, 0x0c, 0x2c, 0x60, 0x61, 0x68, 0x69, 0x70, 0x71, 0x78, 0x79, 0x50, 0x51, 0x21];
+        [
+            0x00, 0x00, 0x01, 0x04, 0x05, 0x07, 0x10, 0x14, 0x20, 0x24, 0x30, 0x34, 0x08, 0x0c,
+            0x2c, 0x60, 0x61, 0x68, 0x69, 0x70, 0x71, 0x78, 0x79, 0x50, 0x51, 0x21];
 
     private static readonly uint[] BitImmediates = [0x600, 0x601, 0x602, 0x604, 0x605, 0x287, 0x6b8];
 
-    private static readonly uint[] ReadableCsrs = [0x001, 0x002, 0x003, 0x300, 0x340, 0x341, 0x342, 0x343, 0xb02, 0xc00, 0xc02, 0xf14, 0x7c0];
+    private static readonly uint[] ReadableCsrs = [
+        0x001, 0x002, 0x003, 0x300, 0x340, 0x341, 0x342, 0x343, 0xb02, 0xc00, 0xc02, 0xf14, 0x7c0];
 
     private readonly byte[] _code = new byte[CodeBytes];
 
@@ -148,7 +151,8 @@ internal sealed unsafe class RandomProgram(ulong ramBase = TestMachine.RamBase)
         [
             (Fcsr, dice.OneIn(4) ? (uint)dice.Next(5) << 5 | (uint)dice.Next(32) : 0),
             (Mstatus, (dice.OneIn(16) ? 0 : (uint)dice.Next(1, 4)) << 13 | (uint)dice.Next(4) << 18 | (uint)dice.Next(2) << 3),
-            (Medeleg, delegated), (Mideleg, translated && dice.OneIn(2) ? 2u : 0), (Mie, 2), (Mip, 0), (Mtvec, Handler), (Stvec, SupervisorHandler),
+            (Medeleg, delegated), (Mideleg, translated && dice.OneIn(2) ? 2u : 0),
+            (Mie, 2), (Mip, 0), (Mtvec, Handler), (Stvec, SupervisorHandler),
             (Mcounteren, (ulong)dice.Next(8)), (Scounteren, 7), (Mscratch, SaveArea), (Sscratch, 0), (Mepc, 0), (Sepc, 0), (Mcause, 0),
             (Menvcfg, (ulong)dice.Next(16) << 4), (Senvcfg, dice.OneIn(2) ? 0xf0 : (ulong)dice.Next(16) << 4),
             (0x142, 0), (0x143, 0), (0x343, 0), (0xb00, 0), (0xb02, 0), (Pmpaddr0, ulong.MaxValue), (Pmpcfg0, 0x1f),

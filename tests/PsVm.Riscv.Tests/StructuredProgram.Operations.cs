@@ -30,8 +30,8 @@ internal sealed partial class StructuredProgram
     private static readonly int[] CountersAndFlags = [Fflags, Frm, Fcsr, 0xc00, 0xc02, Sstatus, Mstatus, 0x342, 0xb02];
 
     /// <summary>
-    /// Loads and stores close to each other by one pointer, which is copied, moved, loaded over and lost between them, on one page or two, be it
-    /// one of the program's own. What computes, branches or reaches elsewhere comes between.
+    /// Loads and stores close to each other by one pointer, which is copied, moved, loaded over and lost between them, on one page or two,
+    /// be it one of the program's own. What computes, branches or reaches elsewhere comes between.
     /// </summary>
     private void Neighbours()
     {
@@ -79,7 +79,11 @@ internal sealed partial class StructuredProgram
                     code.Emit(Load(3, Dest(), Pointer(), Offset(3)));
                     break;
                 case 7 or 8 when _usesFloats:
-                    code.Emit((dice.OneIn(2) ? Load(3, dice.Next(32), pointer, place) & ~0x7fu | 0x07 : Store(3, dice.Next(32), pointer, place) & ~0x7fu | 0x27));
+                    code.Emit(
+                        (
+                            dice.OneIn(2)
+                                ? Load(3, dice.Next(32), pointer, place) & ~0x7fu | 0x07
+                                : Store(3, dice.Next(32), pointer, place) & ~0x7fu | 0x27));
                     break;
                 case < 14:
                     code.Emit(Load(dice.Next(7), Dest(), pointer, place));

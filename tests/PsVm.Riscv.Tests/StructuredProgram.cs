@@ -9,7 +9,8 @@ namespace PsVm.Riscv.Tests;
 /// </summary>
 internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
 {
-    private const int Fflags = 1, Frm = 2, Fcsr = 3, Sstatus = 0x100, Sepc = 0x141, Mstatus = 0x300, Mip = 0x344, Menvcfg = 0x30a, Senvcfg = 0x10a, Satp = 0x180;
+    private const int Fflags = 1, Frm = 2, Fcsr = 3, Sstatus = 0x100, Sepc = 0x141,
+    Mstatus = 0x300, Mip = 0x344, Menvcfg = 0x30a, Senvcfg = 0x10a, Satp = 0x180;
     private const int Sscratch = 0x140, Scause = 0x142, Stval = 0x143, Sip = 0x144;
     private const int ShortRange = 2040;
 
@@ -364,7 +365,8 @@ internal sealed partial class StructuredProgram(Dice dice, ProgramWriter code)
                 switch (dice.Next(4))
                 {
                     case 0:
-                        code.Emit(Addi(temporary, 0, dice.Next(4)), Slli(temporary, temporary, 44), Csr(dice.Next(1, 4), 0, Satp, temporary));
+                        code.Emit(
+                            Addi(temporary, 0, dice.Next(4)), Slli(temporary, temporary, 44), Csr(dice.Next(1, 4), 0, Satp, temporary));
                         break;
                     case 1:
                         code.Emit(Addi(temporary, 0, dice.Next(4)), SfenceVma(dice.OneIn(2) ? 0 : _data, temporary));

@@ -163,7 +163,8 @@ internal static class TrapGuest
             R(0x33, 0, 1, S11, S11, S10), Addi(S11, S11, 1445),
             Csrrc(Zero, Mstatus, T6), R(0x13, 5, 1, T4, S11, 29), Bne(T4, Zero, 8), Csrrs(Zero, Mstatus, T6), // srli by 61
             R(0x13, 5, 1, T4, S11, 26), R(0x13, 7, 0, T4, T4, 3), Bne(T4, Zero, 16), // srli by 58, andi
-            R(0x13, 5, 1, T4, S11, 8), R(0x13, 7, 0x7f, T4, T4, 0x1b), Csrrw(Zero, Medeleg, T4), // srli by 40, andi -5: not illegal instructions
+            // srli by 40, andi -5: not illegal instructions
+            R(0x13, 5, 1, T4, S11, 8), R(0x13, 7, 0x7f, T4, T4, 0x1b), Csrrw(Zero, Medeleg, T4),
             Mret,
         ];
         machine.Program(MachineHandler, code);

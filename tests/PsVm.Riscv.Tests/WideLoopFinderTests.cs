@@ -166,7 +166,9 @@ public sealed unsafe class WideLoopFinderTests : IDisposable
 
     private static int[] Offsets(LoopUnit loop) => [.. loop.Blocks.Select(block => block.Offset).Order()];
 
-    private LoopUnit? Find(int entry) => LoopFinder.Find(BlockAt, entry, Registers) ?? LoopFinder.FindWide(BlockAt, entry, Registers, distance => (distance, 1000 + distance));
+    private LoopUnit? Find(int entry) =>
+        LoopFinder.Find(BlockAt, entry, Registers) ?? LoopFinder.FindWide(
+            BlockAt, entry, Registers, distance => (distance, 1000 + distance));
 
     private void Put(int place, params uint[] instructions)
     {

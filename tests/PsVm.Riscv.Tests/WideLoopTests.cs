@@ -3,13 +3,15 @@ using static PsVm.Riscv.Tests.Asm;
 namespace PsVm.Riscv.Tests;
 
 /// <summary>
-/// A loop that calls a function of another page, as one unit: what becomes of it when that page is another one. The loop counts in a0, the function adds to a1 what its
-/// page says.
+/// A loop that calls a function of another page, as one unit: what becomes of it when that page is another one. The loop counts in a0, the
+/// function adds to a1 what its page says.
 /// </summary>
 public sealed class WideLoopTests
 {
     private const ulong Code = 0x4000_0000, Leaf = TestMachine.RamBase + 0x100000, Root = Leaf + 0x1000, Middle = Leaf + 0x2000;
-    private const ulong First = TestMachine.RamBase + 0x200000, Second = TestMachine.RamBase + 0x210000, Third = TestMachine.RamBase + 0x220000;
+    private const ulong First = TestMachine.RamBase + 0x200000,
+    Second = TestMachine.RamBase + 0x210000,
+    Third = TestMachine.RamBase + 0x220000;
     private const ulong Valid = 1, LeafFlags = 0xcf; // D A X W R V
     private const int Satp = 0x180;
     private const uint Return = 0x8067;
@@ -120,7 +122,10 @@ public sealed class WideLoopTests
         Assert.InRange(machine.Hart[A1], (machine.Hart[A0] - 1) * 3, (machine.Hart[A0] + 1) * 3);
     }
 
-    /// <summary>The page of the function goes, while the loop's stays: nobody enters the loop any more, and its memory is not what another page gets.</summary>
+    /// <summary>
+    /// The page of the function goes, while the loop's stays: nobody enters the loop any more, and its memory is not what another page
+    /// gets.
+    /// </summary>
     [SkippableFact]
     public void WhenTheFunctionsPageLeavesTheLoopIsNotEntered()
     {

@@ -3,9 +3,9 @@ using static PsVm.Riscv.Tests.Asm;
 namespace PsVm.Riscv.Tests;
 
 /// <summary>
-/// Random programs of some virtual pages: a loop that crosses the end of a page and calls functions of others, which call each other and themselves, are called from
-/// several places, and return, or return elsewhere. Meanwhile pages are mapped elsewhere, where other code lies, instructions are stored over, address spaces change,
-/// and there are traps and interrupts.
+/// Random programs of some virtual pages: a loop that crosses the end of a page and calls functions of others, which call each other and
+/// themselves, are called from several places, and return, or return elsewhere. Meanwhile pages are mapped elsewhere, where other code
+/// lies, instructions are stored over, address spaces change, and there are traps and interrupts.
 /// </summary>
 internal sealed class WideProgram
 {
@@ -16,12 +16,14 @@ internal sealed class WideProgram
     private const ulong Tables = TestMachine.RamBase + 0x100000, Leaves = Tables + 0x2000, Handler = TestMachine.RamBase + 0x8000;
     private const ulong Code = TestMachine.RamBase + 0x200000, OtherCode = Code + 0x10000, Data = TestMachine.RamBase + 0x300000;
     private const ulong V = 1, R = 2, W = 4, X = 8, A = 64, D = 128;
-    private const int Satp = 0x180, Mtvec = 0x305, Medeleg = 0x302, Mideleg = 0x303, Mie = 0x304, Stvec = 0x105, Scause = 0x142, Sepc = 0x141, Sip = 0x144;
+    private const int Satp = 0x180, Mtvec = 0x305, Medeleg = 0x302, Mideleg = 0x303,
+    Mie = 0x304, Stvec = 0x105, Scause = 0x142, Sepc = 0x141, Sip = 0x144;
     private const int Sstatus = 0x100;
 
-    // The stack, the loop's counter, data, the page table as it is mapped, what turns an entry into that of the other page, how deep calls may still go,
-    // where an instruction is stored over, that instruction, what turns it into another one, and what the handler uses.
-    private const int Sp = 2, Counter = 8, Base = 9, Table = 18, Flip = 19, Depth = 20, Place = 21, Instruction = 22, Turn = 23, Scratch = 31;
+    // The stack, the loop's counter, data, the page table as it is mapped, what turns an entry into that of the other page, how deep calls
+    // may still go, where an instruction is stored over, that instruction, what turns it into another one, and what the handler uses.
+    private const int Sp = 2, Counter = 8, Base = 9, Table = 18, Flip = 19,
+    Depth = 20, Place = 21, Instruction = 22, Turn = 23, Scratch = 31;
 
     private readonly Dice _dice;
     private readonly byte[] _code = new byte[Pages * PageBytes];
@@ -87,7 +89,8 @@ internal sealed class WideProgram
 
         foreach ((int number, ulong value) in new (int Number, ulong Value)[]
         {
-            (Mtvec, Handler), (Stvec, Handler), (Medeleg, 0xb1ff), (Mideleg, 2), (Mie, 2), (Sstatus, 0x6002), (Satp, 8ul << 60 | Tables >> 12),
+            (Mtvec, Handler), (Stvec, Handler), (Medeleg, 0xb1ff), (Mideleg, 2),
+            (Mie, 2), (Sstatus, 0x6002), (Satp, 8ul << 60 | Tables >> 12),
         })
         {
             Assert.True(hart.TryWriteCsr(number, value));
@@ -283,7 +286,9 @@ internal sealed class WideProgram
                 _writer.Emit(Asm.Csr(6, 0, Sip, 2));
                 break;
             case 4 when _movesSpaces:
-                _writer.Emit(Csrrs(Scratch, Satp, 0), Addi(A1, Zero, 1), Slli(A1, A1, 44), R(0x33, 4, 0, Scratch, Scratch, A1), Csrrw(Zero, Satp, Scratch));
+                _writer.Emit(
+                    Csrrs(Scratch, Satp, 0), Addi(A1, Zero, 1), Slli(A1, A1, 44), R(0x33, 4, 0, Scratch, Scratch, A1),
+                    Csrrw(Zero, Satp, Scratch));
                 break;
             default:
                 Mark(Addi(A0, A0, 1));
@@ -291,7 +296,9 @@ internal sealed class WideProgram
         }
     }
 
-    /// <summary>An instruction that pages in the place of others have otherwise; the first that is not the loop's own is stored over.</summary>
+    /// <summary>
+    /// An instruction that pages in the place of others have otherwise; the first that is not the loop's own is stored over.
+    /// </summary>
     private void Mark(uint instruction)
     {
         if (_rewritten < 0 && _writer.At % 4 == 0 && _dice.OneIn(3))

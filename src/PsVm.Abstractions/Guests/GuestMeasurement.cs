@@ -118,7 +118,9 @@ public sealed record TranslationUsage
     /// </summary>
     public long PagesShared { get; init; }
 
-    /// <summary>Pages whose code was dropped: to make room, or since no clone needed it of what the guest left that their template was made of.</summary>
+    /// <summary>
+    /// Pages whose code was dropped: to make room, or since no clone needed it of what the guest left that their template was made of.
+    /// </summary>
     public long PagesEvicted { get; init; }
 
     /// <summary>Which guests share it.</summary>

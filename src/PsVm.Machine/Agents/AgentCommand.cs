@@ -20,7 +20,8 @@ internal static class AgentCommand
         GuestAgent agent, GuestCommand command, Action<GuestCommandOutput>? progress, CancellationToken cancellation)
     {
         Output result = new(progress);
-        if (await agent.TryAskAsync("psvm-exec", writer => Write(writer, command, Wait), cancellation).ConfigureAwait(false) is not { } answer)
+        if (await agent.TryAskAsync(
+            "psvm-exec", writer => Write(writer, command, Wait), cancellation).ConfigureAwait(false) is not { } answer)
         {
             return null;
         }

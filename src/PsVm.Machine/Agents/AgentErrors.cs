@@ -10,7 +10,8 @@ internal static class AgentErrors
     private const string Found = ", found: ";
 
     private const string GetOne =
-        "Install qemu-guest-agent in the guest (apt install qemu-guest-agent), or make its initramfs by tests/guests/get-linux.sh, which packs psvm-agent.";
+        "Install qemu-guest-agent in the guest (apt install qemu-guest-agent), or make its initramfs by tests/guests/get-linux.sh, which "
+            + "packs psvm-agent.";
 
     public static GuestException NoPort(string guest, string machineType) => new(
         GuestErrorIds.GuestAgentMissing,

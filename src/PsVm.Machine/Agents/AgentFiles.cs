@@ -9,7 +9,8 @@ internal static class AgentFiles
     private const int Piece = 48 << 10;
 
     /// <inheritdoc cref="IGuestAgents.CopyToAsync"/>
-    public static async Task<long> CopyToAsync(GuestAgent agent, string guest, string hostPath, string guestPath, CancellationToken cancellation)
+    public static async Task<long> CopyToAsync(
+        GuestAgent agent, string guest, string hostPath, string guestPath, CancellationToken cancellation)
     {
         FileStream file = OnHost(guest, hostPath, () => new FileStream(hostPath, FileMode.Open, FileAccess.Read));
         return await SendAsync(agent, guest, file, hostPath, guestPath, cancellation).ConfigureAwait(false);
@@ -53,7 +54,8 @@ internal static class AgentFiles
                     copied += count;
                 }
 
-                await agent.AskAsync("guest-file-flush", writer => writer.WriteNumber("handle", handle), cancellation).ConfigureAwait(false);
+                await agent.AskAsync("guest-file-flush", writer => writer.WriteNumber("handle", handle), cancellation)
+                    .ConfigureAwait(false);
             }
             finally
             {
@@ -103,7 +105,10 @@ internal static class AgentFiles
                 if (copied > most)
                 {
                     throw AgentErrors.CopyFailed(
-                        guest, $"at most {most} bytes in '{VisibleText.Of(guestPath)}' of guest '{guest}'", "more", "Copy a file that has an end.");
+                        guest,
+                        $"at most {most} bytes in '{VisibleText.Of(guestPath)}' of guest '{guest}'",
+                        "more",
+                        "Copy a file that has an end.");
                 }
 
                 OnHost(guest, place.Shown, () => file.Write(bytes));

@@ -129,7 +129,8 @@ internal static partial class AgentIdentity
 
     private static GuestException WrongAddress(CloneIdentity identity, string? guest) => new(
         GuestErrorIds.GuestIdentityInvalid,
-        $"Expected an address with the length of its prefix, and a gateway with it at most, found '{VisibleText.Of(identity.Address ?? "none")}' and "
+        "Expected an address with the length of its prefix, and a gateway with it at most, found "
+        + $"'{VisibleText.Of(identity.Address ?? "none")}' and "
         + $"'{VisibleText.Of(identity.Gateway ?? "none")}'.",
         guest,
         "Write it like '10.0.0.{0}/24', in which {0} is the number of the clone, and the gateway like '10.0.0.254'.");

@@ -24,7 +24,9 @@ internal static class AgentNetwork
             throw AgentErrors.Garbled(guest, "a list of network interfaces", $"'{answer}'");
         }
 
-        return [.. answer.EnumerateArray().Take(MostInterfaces).Where(found => Text(found, "name") is not null).Select(found => new GuestNetworkInterface(
+        return [
+            .. answer.EnumerateArray().Take(MostInterfaces).Where(found => Text(found, "name") is not null)
+            .Select(found => new GuestNetworkInterface(
             guest, Text(found, "name")!)
         {
             HardwareAddress = Text(found, "hardware-address"),

@@ -30,5 +30,6 @@ internal static class AgentNumbers
         TryRead(answer, name, out long number) && number >= least && number <= most
             ? number
             : throw agent.Garbled(
-                least == long.MinValue ? $"an object with a number '{name}'" : $"an object with a number '{name}' of {least} to {most}", answer);
+                least == long.MinValue ? $"an object with a number '{name}'" : $"an object with a number '{name}' of {least} to {most}",
+                answer);
 }

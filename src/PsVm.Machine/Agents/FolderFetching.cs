@@ -86,11 +86,17 @@ internal sealed class FolderFetching(GuestAgent agent, string guest, string gues
         if (list.Truncated)
         {
             throw AgentErrors.CopyFailed(
-                guest, $"names of at most {GuestCommand.MostOutput >> 20} MiB in {Shown}", "more", "Copy the folders in it one by one, or an archive of it.");
+                guest,
+                $"names of at most {GuestCommand.MostOutput >> 20} MiB in {Shown}",
+                "more",
+                "Copy the folders in it one by one, or an archive of it.");
         }
 
         return GuestListing.TryRead(list.GetStdOutBytes()) ?? throw AgentErrors.CopyFailed(
-            guest, $"a list of {Shown} as find makes it", list.StdErr.Length > 0 ? list.StdErr : "another one", "See that the guest has find, and whether its agent is one.");
+            guest,
+            $"a list of {Shown} as find makes it",
+            list.StdErr.Length > 0 ? list.StdErr : "another one",
+            "See that the guest has find, and whether its agent is one.");
     }
 
     private async Task FetchSmallAsync(HeldFolder root, IReadOnlyList<string> batch, CancellationToken cancellation)

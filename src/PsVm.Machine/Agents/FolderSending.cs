@@ -175,7 +175,10 @@ internal sealed class FolderSending(GuestAgent agent, string guest, string hostP
                 ? last
                 : $"that its end was {result.ExitCode}";
             throw AgentErrors.CopyFailed(
-                guest, $"guest '{guest}' to write '{VisibleText.Of(guestPath)}'", said, "See that the guest has tar, room, and no file in the place of a folder.");
+                guest,
+                $"guest '{guest}' to write '{VisibleText.Of(guestPath)}'",
+                said,
+                "See that the guest has tar, room, and no file in the place of a folder.");
         }
     }
 }

@@ -74,7 +74,8 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
         {
             throw new GuestException(
                 GuestErrorIds.GuestCommandInputTooLong,
-                $"Expected at most {GuestCommand.MostInput} bytes of input for a command in guest '{guest()}', found {command.Input.Length}.",
+                $"Expected at most {GuestCommand.MostInput} bytes of input for a command in guest '{guest()}', found "
+                    + $"{command.Input.Length}.",
                 guest(),
                 "Copy a file with Copy-GuestItem, and have the command read that.");
         }

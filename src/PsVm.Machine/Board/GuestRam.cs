@@ -110,14 +110,16 @@ internal sealed class GuestRam : IDisposable
     /// <summary>What RAM holds that nobody has written: files, as they were then. Null: that cannot be told.</summary>
     private static string? ContentOf(IReadOnlyList<MappedFile> files) => files.All(file => file.Identity is { ChangedNanoseconds: not 0 })
         ? string.Join(' ', files.Select(file => file.Identity is { } id
-            ? string.Create(CultureInfo.InvariantCulture, $"{id.Device}:{id.Inode}:{id.Size}:{id.ModifiedNanoseconds}:{id.ChangedNanoseconds}") : null))
+            ? string.Create(
+                CultureInfo.InvariantCulture, $"{id.Device}:{id.Inode}:{id.Size}:{id.ModifiedNanoseconds}:{id.ChangedNanoseconds}") : null))
         : null;
 
     /// <summary>Whether pages, by their addresses, are those of files still, so that nobody has written them.</summary>
     private bool[] AreUnwritten(nint[] pages)
     {
         bool[] are = KernelCalls.AreFilePages(pages);
-        return WasDiscarded ? new bool[pages.Length] : are; // looked at last: what was discarded may have been written before, and be the file's again
+        // looked at last: what was discarded may have been written before, and be the file's again
+        return WasDiscarded ? new bool[pages.Length] : are;
     }
 
     private bool WasDiscarded => Backends.Any(backend => backend.DiscardBegan);
@@ -286,7 +288,11 @@ internal sealed class GuestRam : IDisposable
         return FindFault() is { } missing ? throw Unusable(missing, null) : result;
 
         static MemoryBackendException Unusable(RamFault fault, Exception? failure) => new(
-            MemoryErrorIds.RamFault, fault.ToString(), fault.BackendId, "Mend the file or its file system, then start the guest again.", failure);
+            MemoryErrorIds.RamFault,
+            fault.ToString(),
+            fault.BackendId,
+            "Mend the file or its file system, then start the guest again.",
+            failure);
     }
 
     /// <summary>Has the backends say that they are a guest's of another name.</summary>

@@ -33,7 +33,8 @@ internal sealed class PortSockets(IReadOnlyList<GuestConsolePortOptions> wanted)
         {
             throw new GuestException(
                 GuestErrorIds.ConsolePortNameInvalid,
-                $"Expected at most {most} ports with names of 1 to {ConsolePorts.MostNameLength} letters, digits, '-', '.' and '_', each once, found {found}.",
+                $"Expected at most {most} ports with names of 1 to {ConsolePorts.MostNameLength} letters, digits, '-', '.' and '_', each "
+                    + $"once, found {found}.",
                 guest,
                 "Give other names, such as com.example.0.");
         }
@@ -162,5 +163,9 @@ internal sealed class PortSockets(IReadOnlyList<GuestConsolePortOptions> wanted)
     }
 
     private static GuestException Unavailable(string name, string path, string found, string action, Exception? cause) => new(
-        GuestErrorIds.ConsolePortUnavailable, $"Expected to make the socket '{path}' of port '{name}', found: {found}.", path, action, cause);
+        GuestErrorIds.ConsolePortUnavailable,
+        $"Expected to make the socket '{path}' of port '{name}', found: {found}.",
+        path,
+        action,
+        cause);
 }

@@ -250,7 +250,8 @@ internal sealed class SupervisedHarts : IStateful
         if (!isOne || (entry & 1) != 0)
         {
             throw new InvalidDataException(
-                $"hart state {(uint)hart.Status} with {(hart.Entry is null ? "no entry" : $"entry 0x{hart.Entry:x}")} and argument 0x{hart.Argument:x}");
+                $"hart state {(uint)hart.Status} with {(hart.Entry is null ? "no entry" : $"entry 0x{hart.Entry:x}")} and argument "
+                    + $"0x{hart.Argument:x}");
         }
     }
 

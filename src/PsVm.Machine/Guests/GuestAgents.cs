@@ -113,7 +113,10 @@ internal sealed class GuestAgents(Func<GuestReference, LiveGuest> find) : IGuest
         GuestInfo info = found.Info;
         return info.State == GuestState.Suspended
             ? throw new GuestException(
-                GuestErrorIds.GuestSuspended, $"Expected guest '{info.Name}' to run, found that it is suspended.", info.Name, "Resume-Guest lets it go on.")
+                GuestErrorIds.GuestSuspended,
+                $"Expected guest '{info.Name}' to run, found that it is suspended.",
+                info.Name,
+                "Resume-Guest lets it go on.")
             : (found.Agent ?? throw AgentErrors.NoPort(info.Name, info.MachineType), info.Name);
     }
 }

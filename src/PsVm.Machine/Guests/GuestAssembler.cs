@@ -65,7 +65,8 @@ internal sealed class GuestAssembler(
 
     /// <summary>Checks whether a guest that boots again could have other disks, shared folders or network adapters.</summary>
     /// <param name="options">What the guest is made of then.</param>
-    /// <returns>That, on a machine type that has slots where the one that guests usually have has none, and all that would be in its slots.</returns>
+    /// <returns>That, on a machine type that has slots where the one that guests usually have has none, and all that would be in its
+    /// slots.</returns>
     /// <exception cref="GuestException">It could not.</exception>
     public (GuestOptions Options, IReadOnlyList<GuestDevicePlan> Slots) OpenWith(GuestOptions options)
     {
@@ -77,7 +78,8 @@ internal sealed class GuestAssembler(
 
     private static void CheckPorts(GuestOptions options, string machineType)
     {
-        if (options.ConsolePorts is [var first, ..] && !PortSockets.AreOf(MachineType.Get(machineType).Devices.Select(device => device.Kind)))
+        if (options.ConsolePorts is [var first, ..]
+            && !PortSockets.AreOf(MachineType.Get(machineType).Devices.Select(device => device.Kind)))
         {
             throw new GuestException(
                 GuestErrorIds.ConsolePortUnavailable,
@@ -91,7 +93,9 @@ internal sealed class GuestAssembler(
     {
         if (options.ConsolePorts.Count > 0)
         {
-            IReadOnlyList<string> has = template is null ? [.. options.ConsolePorts.Select(port => port.Name)] : GuestTemplates.PortsOf(template);
+            IReadOnlyList<string> has = template is null
+                ? [.. options.ConsolePorts.Select(port => port.Name)]
+                : GuestTemplates.PortsOf(template);
             PortSockets.CheckMake(options.ConsolePorts, has, options.Name);
         }
     }
@@ -113,7 +117,8 @@ internal sealed class GuestAssembler(
     /// <exception cref="GuestException">The guest could not be put together.</exception>
     /// <exception cref="MemoryBackendException">Its RAM could not be had.</exception>
     public void Check(
-        GuestOptions options, TemplateSource? template, IReadOnlyList<GuestDevicePlan> slots, LifeBefore life, CancellationToken cancellation)
+        GuestOptions options, TemplateSource? template, IReadOnlyList<GuestDevicePlan> slots,
+        LifeBefore life, CancellationToken cancellation)
     {
         if (life == LifeBefore.None)
         {
@@ -130,7 +135,8 @@ internal sealed class GuestAssembler(
 
         if (template is not null)
         {
-            TemplateReport report = GuestTemplates.Test(template.Template.Path, options.Verify && options.MemoryPath is null, options.SearchPath, cancellation);
+            TemplateReport report = GuestTemplates.Test(
+                template.Template.Path, options.Verify && options.MemoryPath is null, options.SearchPath, cancellation);
             if (report.Errors is [TemplateError first, ..] && options.MemoryPath is null)
             {
                 throw new GuestException(first.Id, first.Message, report.Path, first.RecommendedAction);
@@ -150,7 +156,8 @@ internal sealed class GuestAssembler(
         {
             foreach (TemplateRamBlock block in template.Template.RamBlocks)
             {
-                RamConsumers.Check(slots, backends, block.BackendId, TemplateRam.OptionsOf(options, block, options.MemoryPath ?? block.File));
+                RamConsumers.Check(
+                    slots, backends, block.BackendId, TemplateRam.OptionsOf(options, block, options.MemoryPath ?? block.File));
             }
 
             return;
@@ -163,7 +170,9 @@ internal sealed class GuestAssembler(
         }
     }
 
-    /// <summary>Finds out whether the host has, for several clones at once, what the RAM of each takes from the start: huge pages.</summary>
+    /// <summary>
+    /// Finds out whether the host has, for several clones at once, what the RAM of each takes from the start: huge pages.
+    /// </summary>
     /// <exception cref="GuestException">What the template needs is not there.</exception>
     /// <exception cref="MemoryBackendException">The host has not.</exception>
     public static void CheckRoom(GuestOptions options, TemplateSource template, int count)
@@ -171,7 +180,8 @@ internal sealed class GuestAssembler(
         // Differential templates lie over the RAM of the one that stands alone.
         TemplateChain chain = template.OpenChain(options.SearchPath);
         MemoryBackends.CheckPrivateMappings(
-            [.. chain.Base.RamBlocks.Where(block => !block.ReadOnly).Select(block => (options.MemoryPath ?? block.File, block.Size))], count);
+            [.. chain.Base.RamBlocks.Where(block => !block.ReadOnly).Select(block => (options.MemoryPath ?? block.File, block.Size))],
+            count);
     }
 
     /// <summary>A guest that boots.</summary>
@@ -237,7 +247,8 @@ internal sealed class GuestAssembler(
             }
 
             return Assemble(
-                options, slots, previous, source, description, ram, machine.Firmware, Restore, clock, filled, HostOf(options, source, cancellation));
+                options, slots, previous, source, description, ram, machine.Firmware,
+                Restore, clock, filled, HostOf(options, source, cancellation));
         }
         catch
         {

@@ -79,7 +79,8 @@ internal sealed class GuestDisks(GuestTable guests, GuestAssembler assembler) : 
     private static DiskInSlot Find(LiveGuest guest, string name) =>
         DisksOf(guest).FirstOrDefault(disk => disk.Disk.Name == name) ?? throw new GuestException(
         GuestErrorIds.GuestDiskNotFound,
-        $"Expected a disk '{VisibleText.Of(name)}' of guest '{guest.Name}', found {SlotNames.List(DisksOf(guest).Select(disk => disk.Disk.Name))}.",
+        $"Expected a disk '{VisibleText.Of(name)}' of guest '{guest.Name}', found "
+            + $"{SlotNames.List(DisksOf(guest).Select(disk => disk.Disk.Name))}.",
         guest.Name,
         $"List its disks: Get-GuestDisk '{guest.Name}'.");
 

@@ -32,7 +32,9 @@ internal static class GuestEvents
         HostEventIds.GuestCheckpointed,
         guest,
         $"Guest {guest.Name} checkpointed to '{template.Path}'"
-            + (template.Pause is { } pause ? FormattableString.Invariant($"; it stood still for {pause.TotalMilliseconds:0.0} ms") : string.Empty),
+            + (template.Pause is { } pause
+                ? FormattableString.Invariant($"; it stood still for {pause.TotalMilliseconds:0.0} ms")
+                : string.Empty),
         new Dictionary<string, object>
         {
             ["template"] = template.Path,
@@ -113,7 +115,10 @@ internal static class GuestEvents
 
     /// <summary>A guest has not become who it is to be.</summary>
     public static void WarnOfIdentity(this HostEventLog events, GuestInfo guest, string clause) => events.Add(
-        HostEventLevel.Warning, HostEventIds.GuestIdentityFailed, guest, $"Guest {guest.Name} has not the identity that it was started with: {clause}");
+        HostEventLevel.Warning,
+        HostEventIds.GuestIdentityFailed,
+        guest,
+        $"Guest {guest.Name} has not the identity that it was started with: {clause}");
 
     /// <summary>Memory has become short.</summary>
     /// <param name="events">Where it is noted.</param>
@@ -123,7 +128,8 @@ internal static class GuestEvents
         HostEventLevel.Warning,
         HostEventIds.MemoryReserveReached,
         guest: null,
-        $"{ByteSize.ToText(Math.Max(0, room.Bytes))} of memory are left, less than the reserve of {ByteSize.ToText(reserve)} ({room.Source}): "
+        $"{ByteSize.ToText(Math.Max(0, room.Bytes))} of memory are left, less than the reserve of {ByteSize.ToText(reserve)} "
+        + $"({room.Source}): "
         + "guests that grow now are suspended or stopped.");
 
     private static void Note(this HostEventLog events, string id, GuestInfo guest, string message) =>

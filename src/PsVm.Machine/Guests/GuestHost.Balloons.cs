@@ -61,7 +61,10 @@ public sealed partial class GuestHost
 
         long needed = Math.Max(Math.Min(LeastMemoryTarget, memory), balloon.Needs(memory));
         return target >= needed ? (found, balloon) : throw Invalid(
-            found, $"at least {ByteSize.ToExactText(needed)}, which its kernel needs now", target, "Give more, or end something in the guest first.");
+            found,
+            $"at least {ByteSize.ToExactText(needed)}, which its kernel needs now",
+            target,
+            "Give more, or end something in the guest first.");
     }
 
     private static GuestException Invalid(LiveGuest guest, string expected, long target, string action) => new(

@@ -48,7 +48,11 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
         _sharing = sharing ?? HostEnvironment.Sharing();
         _code = new CodeCache(translation ?? HostEnvironment.Translation());
         LifeEvents events = new(
-            _events.NoteEnd, guest => _ = Task.Run(() => _succession!.RebootAsync(guest)), _events.WarnOfExcess, _events.WarnOfDevice, _events.WarnOfIdentity);
+            _events.NoteEnd,
+            guest => _ = Task.Run(() => _succession!.RebootAsync(guest)),
+            _events.WarnOfExcess,
+            _events.WarnOfDevice,
+            _events.WarnOfIdentity);
         AvailableMemory memory = new();
         ReadMemory = memory.Read;
         MemoryWatch watch = new(enough => ReadMemory(enough), () => backends.MemoryReserve, _events.WarnOfShortage);

@@ -24,7 +24,8 @@ internal static class GuestNames
                 : $"'{VisibleText.Of(name)}'";
             throw new GuestException(
                 GuestErrorIds.GuestNameInvalid,
-                $"Expected a guest's name of 1 to {MostCharacters} letters, digits, '-', '.' and '_' that begins with a letter or digit, found {found}.",
+                $"Expected a guest's name of 1 to {MostCharacters} letters, digits, '-', '.' and '_' that begins with a letter or digit, "
+                    + $"found {found}.",
                 VisibleText.Of(name),
                 "Choose another name, such as web-1.");
         }

@@ -35,7 +35,9 @@ internal sealed class GuestNetworks(GuestTable guests, GuestAssembler assembler)
     private static (GuestOptions Options, IGuestDevice Adapter) Without(LiveGuest guest, string name)
     {
         NetworkInSlot adapter = Find(guest, name);
-        return (guest.Options with { Networks = [.. AdaptersOf(guest).Where(other => other != adapter).Select(other => other.Options!)] }, adapter);
+        return (
+            guest.Options with { Networks = [.. AdaptersOf(guest).Where(other => other != adapter).Select(other => other.Options!)] },
+            adapter);
     }
 
     // One without options leads nowhere and is a clone's, which is refused.
@@ -45,8 +47,8 @@ internal sealed class GuestNetworks(GuestTable guests, GuestAssembler assembler)
     private static NetworkInSlot Find(LiveGuest guest, string name) =>
         guest.Devices.All.OfType<NetworkInSlot>().FirstOrDefault(adapter => adapter.Name == name) ?? throw new GuestException(
             GuestErrorIds.GuestNetworkAdapterNotFound,
-            $"Expected a network adapter '{VisibleText.Of(name)}' of guest '{guest.Name}', found {SlotNames.List(guest.Devices.All.OfType<NetworkInSlot>()
-                .Select(adapter => adapter.Name))}.",
+            $"Expected a network adapter '{VisibleText.Of(name)}' of guest '{guest.Name}', found "
+                + $"{SlotNames.List(guest.Devices.All.OfType<NetworkInSlot>().Select(adapter => adapter.Name))}.",
             guest.Name,
             $"List its adapters: Get-GuestNetworkAdapter '{guest.Name}'.");
 }

@@ -60,7 +60,8 @@ internal sealed class GuestSharedFolders(GuestTable guests, GuestAssembler assem
 
     /// <summary>Gives a slot that is there another folder, or none, while the guest stands still or is off.</summary>
     private GuestSharedFolder Exchange(
-        GuestReference guest, string tag, GuestSharedFolderOptions? wanted, Func<LiveGuest, FolderInSlot?> find, CancellationToken cancellation)
+        GuestReference guest, string tag, GuestSharedFolderOptions? wanted, Func<LiveGuest, FolderInSlot?> find,
+        CancellationToken cancellation)
     {
         IFolderServer? server = wanted is null ? new AbsentFolder() : assembler.Folders.Open(wanted);
         try
@@ -79,7 +80,8 @@ internal sealed class GuestSharedFolders(GuestTable guests, GuestAssembler assem
             slot.Exchange(server, wanted);
             server = null;
             to.ChangeDevices(
-                to.Options with { SharedFolders = [.. FoldersOf(to).Select(folder => folder.Options).OfType<GuestSharedFolderOptions>()] }, to.Devices);
+                to.Options with { SharedFolders = [.. FoldersOf(to).Select(folder => folder.Options).OfType<GuestSharedFolderOptions>()] },
+                to.Devices);
             return slot.Show(to.Name);
         }
     }
@@ -115,7 +117,8 @@ internal sealed class GuestSharedFolders(GuestTable guests, GuestAssembler assem
     private static FolderInSlot Find(LiveGuest guest, string tag) =>
         FoldersOf(guest).FirstOrDefault(folder => folder.Tag == tag) ?? throw new GuestException(
             GuestErrorIds.GuestSharedFolderNotFound,
-            $"Expected a shared folder '{VisibleText.Of(tag)}' of guest '{guest.Name}', found {SlotNames.List(FoldersOf(guest).Select(folder => folder.Tag))}.",
+            $"Expected a shared folder '{VisibleText.Of(tag)}' of guest '{guest.Name}', found "
+                + $"{SlotNames.List(FoldersOf(guest).Select(folder => folder.Tag))}.",
             guest.Name,
             $"List its folders: Get-GuestSharedFolder '{guest.Name}'.");
 

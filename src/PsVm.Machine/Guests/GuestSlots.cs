@@ -16,7 +16,10 @@ internal sealed class GuestSlots(GuestTable guests, GuestAssembler assembler)
     /// <param name="cancellation">Gives up.</param>
     /// <exception cref="GuestException">It cannot have it.</exception>
     public TShown Add<TDevice, TShown>(
-        GuestReference guest, Func<LiveGuest, (GuestOptions Options, string Role)> wish, Func<TDevice, string, TShown> show, CancellationToken cancellation)
+        GuestReference guest,
+        Func<LiveGuest, (GuestOptions Options, string Role)> wish,
+        Func<TDevice, string, TShown> show,
+        CancellationToken cancellation)
         where TDevice : IGuestDevice => guests.WhileOff(
             guest,
             found =>

@@ -168,7 +168,8 @@ internal sealed class GuestTable
 
             throw !isKnown ? Missing(wanted.Name) : new GuestException(
                 GuestErrorIds.GuestNotFound,
-                $"Expected the guest '{wanted.Name}' that has the id {wanted.Id}, found that it was removed and that another one has its name.",
+                $"Expected the guest '{wanted.Name}' that has the id {wanted.Id}, found that it was removed and that another one has its "
+                    + "name.",
                 wanted.Name,
                 $"Get the guest that has the name now: Get-Guest '{wanted.Name}'.");
         }
@@ -250,7 +251,9 @@ internal sealed class GuestTable
             null => ("is being started", "Choose another name."),
             GuestState.Running => ("runs", $"Use it (Get-Guest '{name}'), or choose another name."),
             GuestState.Suspended => ("is suspended", $"Let it go on (Resume-Guest '{name}'), or choose another name."),
-            _ => ("has stopped", $"Remove it first (Remove-Guest '{name}'), start it again as it was (Start-Guest '{name}'), or choose another name."),
+            _ => (
+                "has stopped",
+                $"Remove it first (Remove-Guest '{name}'), start it again as it was (Start-Guest '{name}'), or choose another name."),
         };
         return new GuestException(
             GuestErrorIds.GuestNameInUse, $"Expected a name that no guest has, found that guest '{name}' {does}.", name, action);

@@ -42,7 +42,8 @@ internal static class HostEnvironment
             ? TranslatorOptions.Default with { CodeBytes = bytes }
             : throw new GuestException(
                 GuestErrorIds.CodeBytesInvalid,
-                $"Expected {GuestHost.CodeBytesVariable} to be a number of bytes from {TranslatorOptions.LeastCodeBytes} to {Most} in whole pages of "
+                $"Expected {GuestHost.CodeBytesVariable} to be a number of bytes from {TranslatorOptions.LeastCodeBytes} to {Most} in "
+                + "whole pages of "
                 + $"{Environment.SystemPageSize}, found '{text}'.",
                 text);
     }

@@ -65,7 +65,8 @@ internal sealed partial class LiveGuest
                 if (agent != _agent || HasEnded || Stopwatch.GetElapsedTime(began) > patience)
                 {
                     return identity is null
-                        ? $"no agent answers within {patience.TotalSeconds} seconds, so its drivers go on with the addresses (MAC) of the template's adapters"
+                        ? $"no agent answers within {patience.TotalSeconds} seconds, so its drivers go on with the addresses (MAC) of the "
+                            + "template's adapters"
                         : $"no agent answers within {patience.TotalMinutes} minutes";
                 }
 
@@ -73,7 +74,9 @@ internal sealed partial class LiveGuest
             }
 
             GuestCommandResult result = await agent.RunAsync(
-                AgentIdentity.ToCommand(identity ?? new CloneIdentity(), Name, Description.Uuid, adapters), null, CancellationToken.None).ConfigureAwait(false);
+                AgentIdentity.ToCommand(identity ?? new CloneIdentity(), Name, Description.Uuid, adapters),
+                null,
+                CancellationToken.None).ConfigureAwait(false);
             string said = result.StdErr.Split('\n', StringSplitOptions.RemoveEmptyEntries) is [.., string last]
                 ? $": {VisibleText.LineOf(last, 200)}"
                 : "";

@@ -35,7 +35,9 @@ internal sealed partial class LiveGuest
         }
     }
 
-    /// <summary>Finds out whether its files are what it began from. Those that are being filled are: what is not there yet comes as it would have.</summary>
+    /// <summary>
+    /// Finds out whether its files are what it began from. Those that are being filled are: what is not there yet comes as it would have.
+    /// </summary>
     private void CheckFiles()
     {
         if (_filled is not { IsWhole: false })

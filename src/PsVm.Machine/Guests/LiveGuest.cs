@@ -87,7 +87,8 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         _hold = new GuestHold(() => Name, _life, _machine);
         _meter = new GuestMeter(_machine, _ram, devices);
         _watch = watch;
-        _memory = new OwnMemoryMeter(ownMemory, watch, () => ram.MeasureHeld() + devices.OwnBytes, () => ram.MostBytesPerFault, OnMemoryExceeded);
+        _memory = new OwnMemoryMeter(
+            ownMemory, watch, () => ram.MeasureHeld() + devices.OwnBytes, () => ram.MostBytesPerFault, OnMemoryExceeded);
         ram.Faulted += OnRamFault;
         _filled = filled;
         devices.Tell(clause => events.Warned(Info, clause));
@@ -380,7 +381,7 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
         return position;
     }
 
-    /// <summary>Gives back all that it holds, of a life that nobody has seen: its console is another life's, and it has no end to tell of.</summary>
+    /// <summary>Gives back all that it holds, of a life that nobody saw: its console is another life's, and its end is not told.</summary>
     public void Discard()
     {
         _isDiscarded = true;

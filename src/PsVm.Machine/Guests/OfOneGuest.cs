@@ -12,7 +12,10 @@ internal static class OfOneGuest
         if (count > 1 && Find(options) is var (id, what, target, action))
         {
             throw new GuestException(
-                id, $"Expected for {count} guests what each of them can have, found {what} '{VisibleText.Of(target)}', which only one can.", target, action);
+                id,
+                $"Expected for {count} guests what each of them can have, found {what} '{VisibleText.Of(target)}', which only one can.",
+                target,
+                action);
         }
     }
 
@@ -33,13 +36,21 @@ internal static class OfOneGuest
 
             if (network.Forward is [var forward, ..])
             {
-                return (GuestErrorIds.NetworkPortUnavailable, "the forward", forward, $"{oneByOne}, such as Forward = \"$(8080 + $number):80\".");
+                return (
+                    GuestErrorIds.NetworkPortUnavailable,
+                    "the forward",
+                    forward,
+                    $"{oneByOne}, such as Forward = \"$(8080 + $number):80\".");
             }
         }
 
         if (options.ConsolePorts.FirstOrDefault(port => port.Path is not null) is { Path: { } socket })
         {
-            return (GuestErrorIds.ConsolePortUnavailable, "the socket", socket, "Leave out Path: each gets a socket in a folder of its own (ConsolePorts).");
+            return (
+                GuestErrorIds.ConsolePortUnavailable,
+                "the socket",
+                socket,
+                "Leave out Path: each gets a socket in a folder of its own (ConsolePorts).");
         }
 
         return options.Disks.FirstOrDefault(disk => disk.OverlayPath is not null) is { OverlayPath: { } overlay }

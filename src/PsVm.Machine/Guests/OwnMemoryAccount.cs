@@ -27,7 +27,8 @@ internal sealed class OwnMemoryAccount
         {
             throw new GuestException(
                 GuestErrorIds.OwnMemoryLimitInvalid,
-                $"Expected a limit of own memory of {ByteSize.ToText(LeastLimit)} or more, or 0 for none, found {ByteSize.ToExactText(limit.Value)}.",
+                $"Expected a limit of own memory of {ByteSize.ToText(LeastLimit)} or more, or 0 for none, found "
+                    + $"{ByteSize.ToExactText(limit.Value)}.",
                 guest,
                 "Give a size such as 64MB or 1GB.");
         }

@@ -83,7 +83,10 @@ internal sealed class OwnMemoryMeter(
     {
         if (account.Limit is var limit and not 0 && !IsStopped && Measure() is { } own && own > limit)
         {
-            Stop(new MemoryExcess(HostEventIds.OwnMemoryLimitPassed, $"its own memory of {ByteSize.ToText(own)} passed its limit of {ByteSize.ToText(limit)}"));
+            Stop(
+                new MemoryExcess(
+                    HostEventIds.OwnMemoryLimitPassed,
+                    $"its own memory of {ByteSize.ToText(own)} passed its limit of {ByteSize.ToText(limit)}"));
         }
     }
 

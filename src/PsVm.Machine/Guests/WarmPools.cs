@@ -144,7 +144,8 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
         {
             throw new GuestException(
                 GuestErrorIds.GuestPoolNameInvalid,
-                $"Expected a pool's name of 1 to {MostCharacters} letters, digits, '-', '.' and '_' that begins with a letter or digit, found '{VisibleText.Of(name)}'.",
+                $"Expected a pool's name of 1 to {MostCharacters} letters, digits, '-', '.' and '_' that begins with a letter or digit, "
+                    + $"found '{VisibleText.Of(name)}'.",
                 VisibleText.Of(name),
                 "Choose another name, such as web.");
         }
@@ -152,7 +153,10 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
         if (options.Size is < 1 or > MostClones)
         {
             throw new GuestException(
-                GuestErrorIds.GuestPoolSizeInvalid, $"Expected a pool of 1 to {MostClones} clones, found {options.Size}.", name, "Choose another size.");
+                GuestErrorIds.GuestPoolSizeInvalid,
+                $"Expected a pool of 1 to {MostClones} clones, found {options.Size}.",
+                name,
+                "Choose another size.");
         }
 
         GuestOptions guest = options.Guest;

@@ -21,7 +21,8 @@ namespace PsVm.Machine.Scheduling;
 /// <para>
 /// There are as many threads as the host has CPUs, and one more for each that does not come back from its hart: a page of guest RAM may be
 /// of a file whose server does not answer, or of a template that comes too slowly, and the thread waits in the kernel, or for the copy, as
-/// long as that takes. Others must not wait with it. While no thread is idle and something waits, somebody looks for such threads from time to time.
+/// long as that takes. Others must not wait with it. While no thread is idle and something waits, somebody looks for such threads from time
+/// to time.
 /// </para>
 /// <para>
 /// Of the idle threads one, the timekeeper, sleeps no longer than to the next deadline. While there is none, because all are

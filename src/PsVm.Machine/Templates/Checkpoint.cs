@@ -274,7 +274,8 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         {
             throw new GuestException(
                 GuestErrorIds.CheckpointRamReplaced,
-                $"Expected at '{block.File}' the RAM file of guest '{guest.Name}', inode {block.Identity.Inode}, found another file, or none.",
+                $"Expected at '{block.File}' the RAM file of guest '{guest.Name}', inode {block.Identity.Inode}, found another file, or "
+                    + "none.",
                 guest.Name,
                 "Put the file back under its name, or leave out UseRamFile.");
         }
@@ -308,7 +309,8 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
         {
             throw new GuestException(
                 GuestErrorIds.TemplateParentNotFound,
-                $"Expected guest '{guest.Name}' to have been started from a template that stays, found one that goes with the guests that were copied.",
+                $"Expected guest '{guest.Name}' to have been started from a template that stays, found one that goes with the guests that "
+                    + "were copied.",
                 guest.Name,
                 "Leave out Differential, or keep the template of Copy-Guest with its TemplatePath.");
         }
@@ -392,5 +394,8 @@ internal sealed class Checkpoint(MemoryBackends backends, IHeldGuest guest, Chec
     } is var template ? template with { FormatVersion = (int)TemplateManifest.VersionFor(template) } : template;
 
     private sealed record Copied(
-        IReadOnlyList<(TemplateRamBlock Block, SafeFileHandle File)> Blocks, TemplateParent? Parent, TimeSpan Pause, IReadOnlyList<BackendWarning> Warnings);
+        IReadOnlyList<(TemplateRamBlock Block, SafeFileHandle File)> Blocks,
+        TemplateParent? Parent,
+        TimeSpan Pause,
+        IReadOnlyList<BackendWarning> Warnings);
 }

@@ -28,7 +28,10 @@ internal static class DeltaGaps
     /// <exception cref="GuestException">A file of the parent is not what was recorded.</exception>
     /// <exception cref="IOException">A file cannot be read or written.</exception>
     public static List<IReadOnlyList<PageRange>> Fill(
-        TemplateChain parent, IReadOnlyList<IReadOnlyList<PageRange>> changes, IReadOnlyList<SafeFileHandle> files, CancellationToken cancellation)
+        TemplateChain parent,
+        IReadOnlyList<IReadOnlyList<PageRange>> changes,
+        IReadOnlyList<SafeFileHandle> files,
+        CancellationToken cancellation)
     {
         List<IReadOnlyList<PageRange>> joined = [];
         for (int block = 0; block < changes.Count; block++)

@@ -193,7 +193,8 @@ internal static class RamFileCheck
         string content = altered is null ? string.Empty : $", and other content: {altered.Message}";
         return new GuestException(
             part.ChangedId,
-            $"Expected the {part.What} '{file}' as it was when the template was made, found another {string.Join(", ", differences)}{content}".TrimEnd('.') + ".",
+            $"Expected the {part.What} '{file}' as it was when the template was made, found another "
+                + $"{string.Join(", ", differences)}{content}".TrimEnd('.') + ".",
             file,
             altered is null && DigestOf(part) is null && then.Size == now.Size
                 ? "Its template has no digest by which a copy could be told: make the template again."

@@ -24,7 +24,8 @@ internal static class RamReset
                 throw new GuestException(
                     GuestErrorIds.TemplateRamChanged,
                     $"Expected the RAM file '{then.Path}' as it was when guest '{guest}' began, found that it was written to "
-                    + $"(time of change in nanoseconds since 1970: {then.Identity?.ModifiedNanoseconds} then, {now.Identity?.ModifiedNanoseconds} now).",
+                    + $"(time of change in nanoseconds since 1970: {then.Identity?.ModifiedNanoseconds} then, "
+                    + $"{now.Identity?.ModifiedNanoseconds} now).",
                     then.Path,
                     "Make the template again, and start another clone.");
             }

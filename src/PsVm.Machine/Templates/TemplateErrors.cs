@@ -36,7 +36,8 @@ internal static class TemplateErrors
     public static GuestException WithoutDescription(string folder, string manifest) => new(
         GuestErrorIds.TemplateIncomplete, $"Expected the file '{manifest}', found none.", folder,
         In(folder) is [var first, ..]
-            ? $"Templates are in that folder: name one, as in '{Path.Combine(folder, first)}', or list them with Get-GuestTemplate -Folder '{folder}'."
+            ? $"Templates are in that folder: name one, as in '{Path.Combine(folder, first)}', or list them with "
+                + $"Get-GuestTemplate -Folder '{folder}'."
             : "Take it from a backup, or make the template again.");
 
     /// <summary>A template, or an archive of some, cannot be written.</summary>

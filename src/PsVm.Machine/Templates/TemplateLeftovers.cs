@@ -30,7 +30,8 @@ internal static class TemplateLeftovers
         try
         {
             return Directory.GetDirectories(Path.GetDirectoryName(target) ?? "/").FirstOrDefault(
-                path => path.StartsWith(target + Aside, StringComparison.Ordinal) && path.Length == target.Length + Aside.Length + IdLength);
+                path => path.StartsWith(target + Aside, StringComparison.Ordinal)
+                    && path.Length == target.Length + Aside.Length + IdLength);
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {

@@ -169,7 +169,8 @@ internal sealed record TemplateManifest
                 ?? throw new JsonException("the value is null");
             return TemplateManifestRules.FirstBroken(manifest) is { } broken ? throw new JsonException(broken) : manifest;
         }
-        catch (Exception wrong) when (wrong is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
+        catch (Exception wrong) when (
+            wrong is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
             throw new GuestException(
                 GuestErrorIds.TemplateManifestInvalid,

@@ -53,7 +53,10 @@ internal static class TemplateRam
                 owned.Add(backend.Attach(options.Name!));
             }
 
-            return new GuestRam(taken, owned) { Base = fill.Result ?? fill.Template, TemplateIds = [.. blocks.Select(block => block.BackendId)] };
+            return new GuestRam(taken, owned)
+            {
+                Base = fill.Result ?? fill.Template, TemplateIds = [.. blocks.Select(block => block.BackendId)],
+            };
         }
         catch (PsVmException) when (!ReferenceEquals(blocks, fill.Blocks))
         {

@@ -132,7 +132,8 @@ internal sealed class VerifiedCache
         (stat.st_mode & FilePermissions.S_IFMT) == type && stat.st_uid == Syscall.geteuid() && (stat.st_mode & ByOthers) == 0;
 
     private static string Line(FileIdentity file, string digest) =>
-        $"{Number(file.Device)} {Number(file.Inode)} {Number(file.Size)} {Number(file.ModifiedNanoseconds)} {Number(file.ChangedNanoseconds)} {digest}";
+        $"{Number(file.Device)} {Number(file.Inode)} {Number(file.Size)} {Number(file.ModifiedNanoseconds)} "
+            + $"{Number(file.ChangedNanoseconds)} {digest}";
 
     private static string Number(IFormattable number) => number.ToString(null, CultureInfo.InvariantCulture);
 }

@@ -135,8 +135,10 @@ public sealed class LiveCopy : IDisposable
 
         return new BackendWarning(
             MemoryWarningIds.SharedBlocksNeedRoom,
-            $"Expected room for {ByteSize.ToText(block.Reflinked)} on the disk of RAM file '{backend.Outcome.Path}', which shares that much with its copy "
-            + $"and takes new blocks wherever its guest writes, found {ByteSize.ToText(free)}. Free space: a guest that finds none fails (RamFault).");
+            $"Expected room for {ByteSize.ToText(block.Reflinked)} on the disk of RAM file '{backend.Outcome.Path}', which shares that "
+            + "much with its copy "
+            + $"and takes new blocks wherever its guest writes, found {ByteSize.ToText(free)}. Free space: a guest that finds none fails "
+            + "(RamFault).");
     }
 
     private static bool HasBase(MemoryBackend backend) => backend is { File: not null, Options.Share: false };

@@ -130,7 +130,8 @@ internal sealed class Discarder(string id, OpenedBackend opened, RamMapping mapp
             ThrowIfFailed(mapping.DropCopies(part.Start, part.Length), "madvise(MADV_DONTNEED)", part.Start, part.Length);
         }
 
-        foreach (Segment part in Layout.OverlayCount == 0 ? [] : FileParts(0, mapping.Size).Select(file => file.Part).Where(part => part.IsOverlay).ToArray())
+        foreach (Segment part
+            in Layout.OverlayCount == 0 ? [] : FileParts(0, mapping.Size).Select(file => file.Part).Where(part => part.IsOverlay).ToArray())
         {
             if (!TryFlip(part, mapping.MapFile, out _))
             {
@@ -164,7 +165,8 @@ internal sealed class Discarder(string id, OpenedBackend opened, RamMapping mapp
         long offset, long length, bool isOverlay, Func<long, long, Errno> map, Action<Segment> writeInPlace, string how, string inPlace)
     {
         long freed = 0, written = 0, copied = 0;
-        foreach ((Segment part, bool isCopied) in isOverlay ? Layout.Within(offset, offset + length).Select(part => (part, false)) : FileParts(offset, length))
+        foreach ((Segment part, bool isCopied)
+            in isOverlay ? Layout.Within(offset, offset + length).Select(part => (part, false)) : FileParts(offset, length))
         {
             if (isCopied)
             {
@@ -190,8 +192,10 @@ internal sealed class Discarder(string id, OpenedBackend opened, RamMapping mapp
             freed,
             written + copied == length ? inPlace : $"{how}; {ByteSize.ToExactText(written + copied)} {inPlace}",
             (copied == 0 ? string.Empty : $"{ByteSize.ToExactText(copied)} were {inPlace}: the layer that has them was copied. ")
-                + (written == 0 ? string.Empty : $"{ByteSize.ToExactText(written)} were {inPlace}: overlays have added {budget.Used} of at most "
-                + $"{budget.Limit} mappings to this process."));
+                + (written == 0
+                    ? string.Empty
+                    : $"{ByteSize.ToExactText(written)} were {inPlace}: overlays have added {budget.Used} of at most {budget.Limit} "
+                        + "mappings to this process."));
     }
 
     /// <summary>The parts of a range that one file has the content of; overlays among them say which it is.</summary>
@@ -361,7 +365,8 @@ internal sealed class Discarder(string id, OpenedBackend opened, RamMapping mapp
         {
             throw new MemoryBackendException(
                 MemoryErrorIds.OverlayLimitReached,
-                $"Overlays and layers have added {budget.Used} of at most {budget.Limit} mappings, and read-only memory cannot be written in place.",
+                $"Overlays and layers have added {budget.Used} of at most {budget.Limit} mappings, and read-only memory cannot be written "
+                    + "in place.",
                 id,
                 "Discard larger ranges, or raise vm.max_map_count.");
         }

@@ -55,7 +55,10 @@ public sealed class DiskFile : IDisposable
             if (FileFacts.Identify(fd) is not { } identity)
             {
                 throw new GuestException(
-                    GuestErrorIds.DiskNotOpened, $"Expected at '{path}' a raw image of a disk, found no regular file.", path, "Name a regular file.");
+                    GuestErrorIds.DiskNotOpened,
+                    $"Expected at '{path}' a raw image of a disk, found no regular file.",
+                    path,
+                    "Name a regular file.");
             }
 
             if (identity.Size == 0 || identity.Size % SectorSize != 0)
@@ -147,7 +150,10 @@ public sealed class DiskFile : IDisposable
             if (FileFacts.Identify(fd) is not { } identity)
             {
                 throw new GuestException(
-                    GuestErrorIds.DiskOverlayNotOpened, $"Expected at '{path}' the file of an overlay, found no regular file.", path, "Name a regular file.");
+                    GuestErrorIds.DiskOverlayNotOpened,
+                    $"Expected at '{path}' the file of an overlay, found no regular file.",
+                    path,
+                    "Name a regular file.");
             }
 
             RamFileLock wanted = new(true, 0, 1);
@@ -155,7 +161,8 @@ public sealed class DiskFile : IDisposable
             {
                 throw new GuestException(
                     GuestErrorIds.DiskInUse,
-                    $"Expected an overlay that nobody else has, found that {FileErrors.Holder(wanted.FindHolder(identity, fd))} has '{path}' locked.",
+                    $"Expected an overlay that nobody else has, found that {FileErrors.Holder(wanted.FindHolder(identity, fd))} has "
+                        + $"'{path}' locked.",
                     path,
                     "Give each guest an overlay of its own.");
             }

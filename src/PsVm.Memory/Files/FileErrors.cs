@@ -116,7 +116,8 @@ internal static class FileErrors
 
     public static BackendError InUse(string path, RamFileLock wanted, string holder) => new(
         MemoryErrorIds.RamFileInUse,
-        $"Expected that nobody else {(wanted.Exclusive ? "has" : "writes")} bytes {wanted.Offset} to {wanted.Offset + wanted.Length - 1} of '{path}' "
+        $"Expected that nobody else {(wanted.Exclusive ? "has" : "writes")} bytes {wanted.Offset} to {wanted.Offset + wanted.Length - 1} "
+            + $"of '{path}' "
             + $"mapped, found that {holder} has them locked.",
         wanted.Exclusive
             ? "Use private memory (leave out Share), another file, or remove the other backend first; AllowSharedWriters lets both write."

@@ -109,8 +109,10 @@ internal static class HostMemory
             {
                 return new(
                     MemoryErrorIds.NotEnoughHugePages,
-                    $"{count} private mappings of '{sameSize.First().Path}' reserve {each * count} huge pages ({ByteSize.ToExactText(each * count * pageSize)}), "
-                        + $"{each} each; {available} ({ByteSize.ToExactText(available * pageSize)}) are free, enough for {available / each}.",
+                    $"{count} private mappings of '{sameSize.First().Path}' reserve {each * count} huge pages "
+                        + $"({ByteSize.ToExactText(each * count * pageSize)}), "
+                        + $"{each} each; {available} ({ByteSize.ToExactText(available * pageSize)}) are free, enough for "
+                        + $"{available / each}.",
                     $"Ask for {available / each} or fewer, or raise /sys/kernel/mm/hugepages/hugepages-{pageSize / 1024}kB/nr_hugepages.");
             }
         }

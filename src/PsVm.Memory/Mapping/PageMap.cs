@@ -37,7 +37,9 @@ internal static class PageMap
     public static List<PageRange> TouchedRanges(nint block, long length, CancellationToken cancellation) =>
         Ranges(block, 0, length, entry => (entry & (Present | Swapped)) != 0, cancellation);
 
-    /// <summary>Which pages, by their addresses, are in memory as those of a file: a private mapping that has written one has a copy.</summary>
+    /// <summary>
+    /// Which pages, by their addresses, are in memory as those of a file: a private mapping that has written one has a copy.
+    /// </summary>
     public static bool[] AreFiles(ReadOnlySpan<nint> pages)
     {
         var are = new bool[pages.Length];

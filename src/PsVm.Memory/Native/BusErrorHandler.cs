@@ -106,7 +106,7 @@ internal static unsafe class BusErrorHandler
         0xbf, 0x07, 0x00, 0x00, 0x00,                   // e6        mov   edi, SIGBUS
         0x41, 0xba, 0x08, 0x00, 0x00, 0x00,             // eb        mov   r10d, 8
         0xb8, 0x0d, 0x00, 0x00, 0x00,                   // f1        mov   eax, 13             ; rt_sigaction
-        0x0f, 0x05,                                     // f6        syscall                   ; the access is made again, and ends the process
+        0x0f, 0x05,                                     // f6        syscall                   ; made again, the access ends the process
         0xc3,                                           // f8        ret
     ];
 

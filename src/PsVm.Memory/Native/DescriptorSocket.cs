@@ -132,7 +132,9 @@ public sealed class DescriptorSocket(Socket socket) : IDisposable
         {
             LibC.ControlHeader header = *(LibC.ControlHeader*)(control + at);
             int end = (int)Math.Min((nuint)(length - at), header.Length);
-            for (int data = ControlHeaderSize; header is { Level: LibC.SolSocket, Type: LibC.ScmRights } && data + sizeof(int) <= end; data += sizeof(int))
+            for (int data = ControlHeaderSize;
+                header is { Level: LibC.SolSocket, Type: LibC.ScmRights } && data + sizeof(int) <= end;
+                data += sizeof(int))
             {
                 descriptors.Add(new SafeFileHandle(*(int*)(control + at + data), ownsHandle: true));
             }

@@ -32,7 +32,9 @@ public static class KernelCalls
     /// </remarks>
     public static void KeepFirstErrno() => _ = Syscall.stat(string.Empty, out _);
 
-    /// <summary>Whether pages of this process, by their addresses, are in memory as those of a file that nobody has written by this mapping.</summary>
+    /// <summary>
+    /// Whether pages of this process, by their addresses, are in memory as those of a file that nobody has written by this mapping.
+    /// </summary>
     /// <returns>False for each where the kernel does not tell.</returns>
     public static bool[] AreFilePages(nint[] pages) => PageMap.AreFiles(pages);
 

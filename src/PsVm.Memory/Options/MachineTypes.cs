@@ -52,6 +52,7 @@ public static class MachineTypes
 
     internal static BackendError Unknown(string name) => new(
         MemoryErrorIds.UnknownMachineType,
-        $"Machine type '{name}' is not known; expected {Alias}, {string.Join(", ", Versions.SkipLast(1))} or {Versions[^1]}.{NearestName.Hint(name, Versions)}",
+        $"Machine type '{name}' is not known; expected {Alias}, {string.Join(", ", Versions.SkipLast(1))} or "
+            + $"{Versions[^1]}.{NearestName.Hint(name, Versions)}",
         $"Use {Alias} for {Virt11}.");
 }

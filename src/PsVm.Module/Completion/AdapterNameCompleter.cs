@@ -9,5 +9,6 @@ internal sealed class AdapterNameCompleter : ValueCompleter
     private protected override IEnumerable<Choice> Choices(string start) => ModuleServices.Guests.List()
         .SelectMany(guest => guest.Networks.Select(adapter => (Guest: guest.Name, Adapter: adapter)))
         .DistinctBy(one => one.Adapter.Name)
-        .Select(one => new Choice(one.Adapter.Name, $"{one.Adapter.Backend?.ToString() ?? "leads nowhere"}, guest {one.Guest}, {one.Adapter.Mac}"));
+        .Select(one => new Choice(
+            one.Adapter.Name, $"{one.Adapter.Backend?.ToString() ?? "leads nowhere"}, guest {one.Guest}, {one.Adapter.Mac}"));
 }

@@ -16,5 +16,7 @@ internal sealed class BackendIdCompleter : ValueCompleter
     private protected override IEnumerable<Choice> Choices(string start) => ModuleServices.Memory.List()
         .GroupBy(backend => backend.Id, StringComparer.OrdinalIgnoreCase)
         .SelectMany(same => same.Select(backend =>
-            new Choice(same.Count() > 1 || start.Contains(BackendReference.GuestSeparator) ? backend.QualifiedId : backend.Id, Describe(backend))));
+            new Choice(
+                same.Count() > 1 || start.Contains(BackendReference.GuestSeparator) ? backend.QualifiedId : backend.Id,
+                Describe(backend))));
 }

@@ -9,5 +9,6 @@ internal sealed class FolderTagCompleter : ValueCompleter
     private protected override IEnumerable<Choice> Choices(string start) => ModuleServices.Guests.List()
         .SelectMany(guest => ModuleServices.Guests.SharedFolders.Get(guest.Reference))
         .DistinctBy(folder => folder.Tag)
-        .Select(folder => new Choice(folder.Tag, $"{folder.Path ?? "no folder"}{(folder.ReadOnly ? ", read-only" : string.Empty)}, guest {folder.Guest}"));
+        .Select(folder => new Choice(
+            folder.Tag, $"{folder.Path ?? "no folder"}{(folder.ReadOnly ? ", read-only" : string.Empty)}, guest {folder.Guest}"));
 }

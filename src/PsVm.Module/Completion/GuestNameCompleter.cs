@@ -7,7 +7,8 @@ internal class GuestNameCompleter : ValueCompleter
 {
     /// <summary>A guest in a line.</summary>
     internal static string Describe(GuestInfo guest) =>
-        $"{guest.State}, {ByteSize.ToText(guest.Memory)}, {(guest.Template is { Length: > 0 } template ? $"template {template}" : guest.Boot)}";
+        $"{guest.State}, {ByteSize.ToText(guest.Memory)}, "
+            + $"{(guest.Template is { Length: > 0 } template ? $"template {template}" : guest.Boot)}";
 
     /// <summary>Whether a guest is one that the argument could name.</summary>
     private protected virtual bool IsMeant(GuestInfo guest) => true;

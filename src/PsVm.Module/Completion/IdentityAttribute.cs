@@ -82,7 +82,8 @@ internal sealed class PoolIdentityAttribute : IdentityAttribute
 /// <param name="instance">The property that tells one from an earlier or later one of that name.</param>
 /// <param name="types">Types whose objects have those properties and mean it.</param>
 /// <param name="make">Makes the reference.</param>
-internal abstract class ReferenceAttribute<T>(string property, string instance, Type[] types, Func<string, Guid?, T> make) : IdentityAttribute
+internal abstract class ReferenceAttribute<T>(
+    string property, string instance, Type[] types, Func<string, Guid?, T> make) : IdentityAttribute
     where T : struct
 {
     /// <inheritdoc/>
@@ -98,7 +99,10 @@ internal abstract class ReferenceAttribute<T>(string property, string instance, 
 
 /// <summary>A guest, by name or as an object.</summary>
 internal sealed class GuestIdentityAttribute() : ReferenceAttribute<GuestReference>(
-    nameof(Guest.Name), nameof(Guest.Id), [typeof(Guest), typeof(GuestInfo), typeof(GuestMeasurement)], (name, id) => new GuestReference(name, id));
+    nameof(Guest.Name),
+    nameof(Guest.Id),
+    [typeof(Guest), typeof(GuestInfo), typeof(GuestMeasurement)],
+    (name, id) => new GuestReference(name, id));
 
 /// <summary>A backend, by id or as an object.</summary>
 internal sealed class BackendIdentityAttribute() : ReferenceAttribute<BackendReference>(

@@ -47,7 +47,9 @@ internal sealed class IdentityOptionsAttribute : ArgumentTransformationAttribute
                 nameof(identity.Address) => identity with { Address = $"{value}" is { Length: > 0 } address ? address : null },
                 nameof(identity.Gateway) => identity with { Gateway = $"{value}" is { Length: > 0 } gateway ? gateway : null },
                 nameof(identity.Script) => identity with { Script = ScriptOf(value) },
-                _ => throw Wrong($"of an identity {string.Join(", ", s_properties)}, found '{VisibleText.Of(name)}'.{NearestName.Hint(name, s_properties)}"),
+                _ => throw Wrong(
+                    $"of an identity {string.Join(", ", s_properties)}, found "
+                        + $"'{VisibleText.Of(name)}'.{NearestName.Hint(name, s_properties)}"),
             };
         }
         catch (PSInvalidCastException wrong)

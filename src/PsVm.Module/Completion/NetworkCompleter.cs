@@ -10,9 +10,12 @@ internal sealed class NetworkCompleter : ValueCompleter
     [
         new Choice(nameof(NetworkBackend.Hub), "a segment of this host's guests alone, 'default'; Hub:NAME is another"),
         .. ModuleServices.Guests.List()
-            .SelectMany(guest => guest.Networks.Where(adapter => adapter.Backend == NetworkBackend.Hub).Select(adapter => (adapter.Network, guest.Name)))
+            .SelectMany(guest => guest.Networks.Where(
+                adapter => adapter.Backend == NetworkBackend.Hub).Select(adapter => (adapter.Network, guest.Name)))
             .GroupBy(pair => pair.Network, StringComparer.OrdinalIgnoreCase)
-            .Select(hub => new Choice($"{nameof(NetworkBackend.Hub)}:{hub.Key}", $"the segment of {string.Join(", ", hub.Select(pair => pair.Name).Distinct())}")),
+            .Select(hub => new Choice(
+                $"{nameof(NetworkBackend.Hub)}:{hub.Key}",
+                $"the segment of {string.Join(", ", hub.Select(pair => pair.Name).Distinct())}")),
         new Choice(
             nameof(NetworkBackend.Passt),
             "the host's networks, by a process of passt's, without privileges; Forward leads ports to the guest"),

@@ -65,5 +65,6 @@ internal sealed class NetworksAttribute() : OptionsAttribute<GuestNetworkOptions
     }
 
     private static ArgumentTransformationMetadataException NotOne(string found) => Wrong(
-        $"a network adapter such as 'Hub', 'Hub:lan', 'Passt', 'Tap:tap0' or @{{ Backend = 'Passt'; Forward = '8080:80' }}, found '{VisibleText.Of(found)}'");
+        $"a network adapter such as 'Hub', 'Hub:lan', 'Passt', 'Tap:tap0' or @{{ Backend = 'Passt'; Forward = '8080:80' }}, found "
+            + $"'{VisibleText.Of(found)}'");
 }

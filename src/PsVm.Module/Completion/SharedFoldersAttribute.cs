@@ -24,7 +24,9 @@ internal sealed class SharedFoldersAttribute() : OptionsAttribute<GuestSharedFol
             folder.ToOptions() ?? throw Wrong($"a shared folder, found that guest '{folder.Guest}' has none at '{folder.Tag}'"),
         string { Length: > 0 } text => Parse(text),
         FileSystemInfo folder => new GuestSharedFolderOptions { Path = folder.FullName },
-        _ => throw Wrong($"a shared folder such as './src', './src:TAG' or @{{ Path = './src'; ReadOnly = $true }}, found '{VisibleText.Of($"{value}")}'"),
+        _ => throw Wrong(
+            $"a shared folder such as './src', './src:TAG' or @{{ Path = './src'; ReadOnly = $true }}, found "
+                + $"'{VisibleText.Of($"{value}")}'"),
     };
 
     /// <inheritdoc/>
@@ -51,6 +53,9 @@ internal sealed class SharedFoldersAttribute() : OptionsAttribute<GuestSharedFol
         int tag = hasMode ? parts.Length - 2 : parts.Length - 1;
         return tag < 1 || parts[tag].Length == 0 || parts[tag].Contains('/')
             ? new GuestSharedFolderOptions { Path = text }
-            : new GuestSharedFolderOptions { Path = string.Join(':', parts[..tag]), Tag = parts[tag], ReadOnly = hasMode && parts[^1] is "ro" };
+            : new GuestSharedFolderOptions
+            {
+                Path = string.Join(':', parts[..tag]), Tag = parts[tag], ReadOnly = hasMode && parts[^1] is "ro",
+            };
     }
 }

@@ -54,7 +54,10 @@ public sealed class ExportMemoryMapCommand : GuestAndArgumentCmdlet
         if (request.NoClobber && File.Exists(request.Path))
         {
             throw new CmdletException(
-                ModuleErrorIds.FileExists, $"Expected no file at '{request.Path}', found one.", request.Path, "Leave out -NoClobber to replace it.");
+                ModuleErrorIds.FileExists,
+                $"Expected no file at '{request.Path}', found one.",
+                request.Path,
+                "Leave out -NoClobber to replace it.");
         }
 
         string of = found is [{ } only] ? $"guest '{only.Name}'" : $"{found.Length} guests";
@@ -176,7 +179,8 @@ public sealed class ExportMemoryMapCommand : GuestAndArgumentCmdlet
         string folder = System.IO.Path.GetDirectoryName(path) ?? path;
         string? obstacle = Directory.Exists(path) ? "it is a folder"
             : !Directory.Exists(folder) ? $"there is no folder '{folder}'"
-            : Syscall.access(folder, AccessModes.W_OK | AccessModes.X_OK) != 0 ? $"nothing can be made in '{folder}': {Stdlib.GetLastError()}"
+            : Syscall.access(folder, AccessModes.W_OK | AccessModes.X_OK) != 0
+                ? $"nothing can be made in '{folder}': {Stdlib.GetLastError()}"
             : null;
         if (obstacle is not null)
         {

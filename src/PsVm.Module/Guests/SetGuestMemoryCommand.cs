@@ -45,7 +45,8 @@ public sealed class SetGuestMemoryCommand : GuestCmdlet
         CmdletWorks.ForEach(guests, output, guest =>
         {
             if (output.ShouldProcess(
-                () => $"Change the memory of guest '{guest}' to {ByteSize.ToText(target)}", () => host.CheckMemoryTarget(guest, target, cancellation)))
+                () => $"Change the memory of guest '{guest}' to {ByteSize.ToText(target)}",
+                () => host.CheckMemoryTarget(guest, target, cancellation)))
             {
                 host.SetMemoryTarget(guest, target, cancellation);
                 asked.Add(guest);

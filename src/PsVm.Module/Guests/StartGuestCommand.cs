@@ -197,7 +197,10 @@ public sealed partial class StartGuestCommand : GuestDevicesCmdlet
     private string? NotEmpty(string parameter, string? value) => !string.IsNullOrEmpty(value) ? value
         : !IsOnCommandLine(parameter) ? null
         : throw new CmdletException(
-            ModuleErrorIds.ArgumentMissing, $"Expected a value for -{parameter}, found an empty one.", null, $"Leave out -{parameter}, or set its variable.");
+            ModuleErrorIds.ArgumentMissing,
+            $"Expected a value for -{parameter}, found an empty one.",
+            null,
+            $"Leave out -{parameter}, or set its variable.");
 
     private static CmdletException NamesConflict(string[] names, string where, string action) => new(
         ModuleErrorIds.GuestNamesConflict,

@@ -49,14 +49,18 @@ internal static class StartInput
 
     /// <summary>The text is the id of a memory backend.</summary>
     public static bool IsBackend(string text, IMemoryHost host) => host.List().Any(backend =>
-        backend.Id.Equals(text, StringComparison.OrdinalIgnoreCase) || backend.QualifiedId.Equals(text, StringComparison.OrdinalIgnoreCase));
+        backend.Id.Equals(text, StringComparison.OrdinalIgnoreCase)
+            || backend.QualifiedId.Equals(text, StringComparison.OrdinalIgnoreCase));
 
     private static bool IsRow(PSObject input) =>
-        input.Properties.Any(property => property.Name.ToUpperInvariant() is "NAME" or "TEMPLATE" or "MEMORY" or "KERNEL" or "FIRMWARE" or "COUNT" or "NAMEFORMAT");
+        input.Properties.Any(
+            property => property.Name.ToUpperInvariant()
+                is "NAME" or "TEMPLATE" or "MEMORY" or "KERNEL" or "FIRMWARE" or "COUNT" or "NAMEFORMAT");
 
     private static CmdletException Invalid(PSObject input, string found, string advice) => new(
         ModuleErrorIds.StartInputInvalid,
-        $"Expected a template, a memory backend or a row with Name, Template, Memory or Kernel, found {found}: {VisibleText.Of($"{input}")}.",
+        $"Expected a template, a memory backend or a row with Name, Template, Memory or Kernel, found {found}: "
+            + $"{VisibleText.Of($"{input}")}.",
         null,
         advice);
 }

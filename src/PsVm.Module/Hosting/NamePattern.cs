@@ -35,7 +35,9 @@ internal static class NamePattern
         try
         {
             return Regex.IsMatch(
-                name, regex.Append('$').ToString(), RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.Singleline | RegexOptions.NonBacktracking);
+                name,
+                regex.Append('$').ToString(),
+                RegexOptions.IgnoreCase | RegexOptions.CultureInvariant | RegexOptions.Singleline | RegexOptions.NonBacktracking);
         }
         catch (RegexParseException)
         {

@@ -81,7 +81,8 @@ internal sealed record PipedArgument<T>
     }
 
     private string Usage =>
-        $"Write {Cmdlet} {ThingName.ToUpperInvariant()} {ArgumentName.ToUpperInvariant()}, or pipe {Thing[(Thing.IndexOf(' ') + 1)..]}s into it.";
+        $"Write {Cmdlet} {ThingName.ToUpperInvariant()} {ArgumentName.ToUpperInvariant()}, or pipe {Thing[(Thing.IndexOf(' ') + 1)..]}s "
+            + "into it.";
 
     private static CmdletException Missing(string message, string action) => new(ModuleErrorIds.ArgumentMissing, message, null, action);
 }

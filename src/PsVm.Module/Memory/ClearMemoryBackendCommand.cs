@@ -66,7 +66,8 @@ public sealed class ClearMemoryBackendCommand : PsVmCmdlet
             MemoryBackendInfo found = host.Get(backend, cancellation);
             DiscardPolicy effective = policy ?? found.Outcome.EffectiveDiscardPolicy;
             if (output.ShouldProcess(
-                () => $"Discard {ByteSize.ToExactText(length)} at offset {ByteSize.ToExactText(offset)} of memory backend '{found}' by {effective}",
+                () => $"Discard {ByteSize.ToExactText(length)} at offset {ByteSize.ToExactText(offset)} of memory backend "
+                    + $"'{found}' by {effective}",
                 () => host.CheckDiscard(found.Reference, offset, length, policy)))
             {
                 DiscardOutcome outcome = host.Discard(found.Reference, offset, length, policy, cancellation);

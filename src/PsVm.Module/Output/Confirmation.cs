@@ -47,7 +47,8 @@ internal static class Confirmations
             return Confirmation.None;
         }
 
-        if (Switch(cmdlet, "WhatIf") ?? cmdlet.GetVariableValue("WhatIfPreference", false) is not (false or SwitchParameter { IsPresent: false }))
+        if (Switch(cmdlet, "WhatIf")
+            ?? cmdlet.GetVariableValue("WhatIfPreference", false) is not (false or SwitchParameter { IsPresent: false }))
         {
             return Confirmation.WhatIf;
         }

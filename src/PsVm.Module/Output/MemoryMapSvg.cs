@@ -70,7 +70,8 @@ internal static class MemoryMapSvg
 
     private static string Title(MemoryMapPicture picture) => picture.Rows is [{ } only]
         ? $"Guest RAM of {VisibleText.Of(only.Name)}: {ByteSize.ToText(only.Size)} in cells of {ByteSize.ToText(picture.CellSize)}"
-        : $"Guest RAM of {picture.Rows.Count} guests: {ByteSize.ToText(picture.Rows.Sum(row => row.Size))} in cells of {ByteSize.ToText(picture.CellSize)}";
+        : $"Guest RAM of {picture.Rows.Count} guests: {ByteSize.ToText(picture.Rows.Sum(row => row.Size))} in cells of "
+            + $"{ByteSize.ToText(picture.CellSize)}";
 
     private static string Totals(MemoryMapPicture picture) =>
         $"own {ByteSize.ToText(picture.Rows.Sum(row => row.Own))}, "
@@ -81,8 +82,8 @@ internal static class MemoryMapSvg
     {
         int x = Margin;
         foreach ((string kind, string text) in (ReadOnlySpan<(string, string)>)
-            [("s", "shared with the template"), ("o1", string.Empty), ("o2", string.Empty), ("o3", string.Empty), ("o4", "own, by part of the cell"),
-             ("v", "discard overlay"), ("n", "never touched")])
+            [("s", "shared with the template"), ("o1", string.Empty), ("o2", string.Empty), ("o3", string.Empty),
+             ("o4", "own, by part of the cell"), ("v", "discard overlay"), ("n", "never touched")])
         {
             Rect(svg, kind, x, y - 10, 11, 11);
             x += 15;
@@ -99,7 +100,9 @@ internal static class MemoryMapSvg
         svg.WriteStartElement("g", Namespace);
         string own = ByteSize.ToText(row.Own);
         svg.WriteElementString(
-            "title", Namespace, $"{VisibleText.Of(row.Name)}: {own} own, {ByteSize.ToText(row.Shared)} shared, {ByteSize.ToText(row.Overlay)} overlays");
+            "title",
+            Namespace,
+            $"{VisibleText.Of(row.Name)}: {own} own, {ByteSize.ToText(row.Shared)} shared, {ByteSize.ToText(row.Overlay)} overlays");
         int baseline = top + Math.Max(cell - 1, 9);
         Text(svg, null, Margin, baseline, Shorten(VisibleText.Of(row.Name)));
         Text(svg, "q e", width - Margin, baseline, row.Maps.Count == 0 ? "stopped" : $"{own} own");

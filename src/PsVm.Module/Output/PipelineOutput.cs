@@ -71,7 +71,8 @@ internal sealed partial class PipelineOutput(PSCmdlet cmdlet) : ICmdletOutput
 
     /// <summary>A text without the middle of what nobody reads to its end, such as a path of 4,096 characters.</summary>
     internal static string Shortened(string text) => Endless().Replace(
-        text, word => string.Create(CultureInfo.InvariantCulture, $"{word.Value[..80]}...({word.Length:n0} characters)...{word.Value[^40..]}"));
+        text,
+        word => string.Create(CultureInfo.InvariantCulture, $"{word.Value[..80]}...({word.Length:n0} characters)...{word.Value[^40..]}"));
 
     [GeneratedRegex(@"\S{301,}")]
     private static partial Regex Endless();

@@ -51,7 +51,8 @@ public sealed class CheckpointGuestCommand : GuestAndArgumentCmdlet
     public SwitchParameter AsJob { get; set; }
 
     internal static void Run(
-        IEnumerable<GuestReference> guests, CheckpointOptions options, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        IEnumerable<GuestReference> guests, CheckpointOptions options, IGuestHost host,
+        ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(guests, output, guest =>
         {
             if (!output.ShouldProcess(() => Describe(guest, options), () => host.CheckCheckpoint(guest, options, cancellation)))

@@ -42,7 +42,8 @@ public sealed class CompressGuestTemplateCommand : TemplateCmdlet
     public SwitchParameter AsJob { get; set; }
 
     internal static void Run(
-        IEnumerable<string> paths, CompressOptions options, ITemplateHost templates, ICmdletOutput output, CancellationToken cancellation) =>
+        IEnumerable<string> paths, CompressOptions options, ITemplateHost templates,
+        ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(paths, output, path =>
         {
             IReadOnlyList<GuestTemplate> merged = output.Confirmation == Confirmation.None ? [] : templates.CheckCompress(path, options);
@@ -88,7 +89,8 @@ public sealed class CompressGuestTemplateCommand : TemplateCmdlet
         {
             1 when options.Destination is null => $"Leave template '{path}', which is made on none that would be merged with it",
             1 => $"Copy template '{path}'{place}",
-            _ => $"Merge template '{path}' with {string.Join(", ", merged.Skip(1).Select(template => $"'{template.Path}'"))} into {result}{place}",
+            _ => $"Merge template '{path}' with {string.Join(", ", merged.Skip(1).Select(template => $"'{template.Path}'"))} into "
+                + $"{result}{place}",
         };
     }
 }

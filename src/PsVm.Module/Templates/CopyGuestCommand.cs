@@ -98,7 +98,9 @@ public sealed class CopyGuestCommand : GuestAndArgumentCmdlet
                 Identity = identity,
                 Disks = [.. host.GetDisks(guest, cancellation).Select(disk => disk.ToOptions())],
                 SharedFolders =
-                    [.. host.SharedFolders.Get(guest, cancellation).Select(folder => folder.ToOptions()).OfType<GuestSharedFolderOptions>()],
+                    [
+                        .. host.SharedFolders.Get(guest, cancellation).Select(folder => folder.ToOptions())
+                        .OfType<GuestSharedFolderOptions>()],
             };
             Fleet.StartAll(options, names, ref turn, host, output, cancellation);
         }

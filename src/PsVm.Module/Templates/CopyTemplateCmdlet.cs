@@ -49,7 +49,8 @@ public abstract class CopyTemplateCmdlet : TemplatePathCmdlet
     private protected abstract CopyingWork Work { get; }
 
     internal static void Run(
-        IReadOnlyList<string> paths, TemplateCopyOptions options, CopyingWork work, ITemplateHost templates, ICmdletOutput output, CancellationToken cancellation)
+        IReadOnlyList<string> paths, TemplateCopyOptions options, CopyingWork work, ITemplateHost templates,
+        ICmdletOutput output, CancellationToken cancellation)
     {
         TemplateTravel.CheckNames(paths, options.Destination);
         TemplateCopyOptions wanted = options with { IntoFolder = options.IntoFolder || paths.Count > 1 };

@@ -57,13 +57,15 @@ public sealed class ExportGuestTemplateCommand : TemplatePathCmdlet
     public SwitchParameter AsJob { get; set; }
 
     internal static void Run(
-        IReadOnlyList<string> paths, TemplateExportOptions options, ITemplateHost templates, ICmdletOutput output, CancellationToken cancellation)
+        IReadOnlyList<string> paths, TemplateExportOptions options, ITemplateHost templates,
+        ICmdletOutput output, CancellationToken cancellation)
     {
         TemplateTravel.CheckNames(paths, options.Path);
         TemplateExportOptions wanted = options with { IntoFolder = options.IntoFolder || paths.Count > 1 };
         TemplateTravel.ForEach(
             paths,
-            path => $"Export template '{path}' to '{templates.CheckExport(path, wanted)}'{(wanted.Force ? ", in place of a file that is there" : string.Empty)}",
+            path => $"Export template '{path}' to '{templates.CheckExport(path, wanted)}'"
+                + (wanted.Force ? ", in place of a file that is there" : string.Empty),
             path => $"Exporting template '{path}'",
             (path, progress) => templates.Export(path, wanted, progress, cancellation),
             output,

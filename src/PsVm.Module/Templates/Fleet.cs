@@ -19,7 +19,8 @@ internal static class Fleet
         {
             throw new CmdletException(
                 ModuleErrorIds.GuestNamesConflict,
-                $"Expected -{parameter} for a single guest or -NameFormat for many, found -{parameter} '{name}' {(format is null ? $"for {count}" : "with a format")}.",
+                $"Expected -{parameter} for a single guest or -NameFormat for many, found -{parameter} '{name}' "
+                    + $"{(format is null ? $"for {count}" : "with a format")}.",
                 name,
                 "Give only -NameFormat, such as 'web-{0:d3}'.");
         }
@@ -99,7 +100,8 @@ internal static class Fleet
     /// <param name="output">Where the guests go, each as it has started.</param>
     /// <param name="cancellation">Starts no more, and removes those that the next cmdlet has not taken.</param>
     public static void StartAll(
-        GuestOptions options, IReadOnlyList<string?> names, ref int turn, IGuestHost host, ICmdletOutput output, CancellationToken cancellation)
+        GuestOptions options, IReadOnlyList<string?> names, ref int turn, IGuestHost host,
+        ICmdletOutput output, CancellationToken cancellation)
     {
         HashSet<BackendWarning> warned = [];
         HandedOn handed = new(host, output);
@@ -144,7 +146,8 @@ internal static class Fleet
     }
 
     private static CmdletProgress Reading(GuestOptions options, TimeSpan elapsed) =>
-        ProgressTicker.Elapsed(options.Verify ? "Reading RAM files" : "Looking at the template", elapsed, Timeout.InfiniteTimeSpan) with { IsPart = true };
+        ProgressTicker.Elapsed(
+            options.Verify ? "Reading RAM files" : "Looking at the template", elapsed, Timeout.InfiniteTimeSpan) with { IsPart = true };
 
     /// <summary>What one clone is: its host name and its address have its number.</summary>
     private static GuestOptions Numbered(GuestOptions options, string? name, int number) =>

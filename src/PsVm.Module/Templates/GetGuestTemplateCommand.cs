@@ -78,7 +78,8 @@ public sealed class GetGuestTemplateCommand : TemplatePathCmdlet
         {
             string names = string.Join(", ", leftovers.Take(MostNames).Select(path => $"'{System.IO.Path.GetFileName(path)}'"));
             output.WriteWarning(
-                $"[{ModuleErrorIds.TemplateLeftovers}] Expected only templates in '{folder}', found what checkpoints that were cut short left: "
+                $"[{ModuleErrorIds.TemplateLeftovers}] Expected only templates in '{folder}', found what checkpoints that were cut short "
+                + "left: "
                 + $"{names}{(leftovers.Count > MostNames ? $" and {leftovers.Count - MostNames} more" : string.Empty)}. "
                 + "The next checkpoint to this folder removes it.");
         }

@@ -46,7 +46,8 @@ public sealed class ImportGuestTemplateCommand : TemplatePathCmdlet
     public SwitchParameter AsJob { get; set; }
 
     internal static void Run(
-        IEnumerable<string> paths, TemplateImportOptions options, ITemplateHost templates, ICmdletOutput output, CancellationToken cancellation) =>
+        IEnumerable<string> paths, TemplateImportOptions options, ITemplateHost templates,
+        ICmdletOutput output, CancellationToken cancellation) =>
         TemplateTravel.ForEach(
             paths,
             path => Describe(templates.CheckImport(path, options), options),

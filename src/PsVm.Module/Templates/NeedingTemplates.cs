@@ -36,7 +36,9 @@ internal sealed class NeedingTemplates(ITemplateHost templates, ICmdletOutput ou
         {
             try
             {
-                lost.AddRange(templates.Tree(folder, cancellation).Where(node => node.IsOrphan && _needing.Contains(node.Path)).Select(node => node.Path));
+                lost.AddRange(
+                    templates.Tree(folder, cancellation).Where(node => node.IsOrphan && _needing.Contains(node.Path))
+                        .Select(node => node.Path));
             }
             catch (GuestException)
             {
@@ -47,8 +49,10 @@ internal sealed class NeedingTemplates(ITemplateHost templates, ICmdletOutput ou
         if (lost.Count > 0)
         {
             output.WriteWarning(
-                $"[{ModuleErrorIds.TemplateParentGone}] Expected templates to find what they are made on beside them or where it was, found that "
-                + $"{Names(lost)} {(lost.Count == 1 ? "does" : "do")} not any more. Move {(lost.Count == 1 ? "it" : "them")} to where that is now, or name "
+                $"[{ModuleErrorIds.TemplateParentGone}] Expected templates to find what they are made on beside them or where it was, "
+                + "found that "
+                + $"{Names(lost)} {(lost.Count == 1 ? "does" : "do")} not any more. Move {(lost.Count == 1 ? "it" : "them")} to where that "
+                + "is now, or name "
                 + "that folder with -SearchPath or the variable PSVM_TEMPLATE_PATH.");
         }
     }

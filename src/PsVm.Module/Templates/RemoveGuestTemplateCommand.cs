@@ -21,7 +21,8 @@ public sealed class RemoveGuestTemplateCommand : TemplateCmdlet
     public SwitchParameter Cascade { get; set; }
 
     internal static void Run(
-        IReadOnlyList<string> paths, bool force, bool cascade, ITemplateHost templates, ICmdletOutput output, CancellationToken cancellation)
+        IReadOnlyList<string> paths, bool force, bool cascade, ITemplateHost templates,
+        ICmdletOutput output, CancellationToken cancellation)
     {
         HashSet<string> gone = [];
         CmdletWorks.ForEach(InOrder(paths, templates, cancellation), output, path =>

@@ -43,7 +43,8 @@ internal static class TemplateTravel
             {
                 throw new CmdletException(
                     ModuleErrorIds.TemplatePathRepeated,
-                    $"Expected templates of different names for '{destination}', found {string.Join(", ", name.Select(path => $"'{path}'"))}.",
+                    $"Expected templates of different names for '{destination}', found "
+                        + $"{string.Join(", ", name.Select(path => $"'{path}'"))}.",
                     destination,
                     "Give each a destination of its own.");
             }

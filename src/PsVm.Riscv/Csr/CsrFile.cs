@@ -449,7 +449,8 @@ internal sealed unsafe class CsrFile(HartState* state, int hartId, IGuestClock c
 
         state->Status = (old & ~mask) | (value & mask);
         state->FloatStatus = (uint)(value >> FsShift) & 3;
-        return CsrEffect.DataContext | CsrEffect.InterruptsLetIn | (((old ^ state->Status) & Mxr) != 0 ? CsrEffect.Translations : CsrEffect.None);
+        CsrEffect translations = ((old ^ state->Status) & Mxr) != 0 ? CsrEffect.Translations : CsrEffect.None;
+        return CsrEffect.DataContext | CsrEffect.InterruptsLetIn | translations;
     }
 
     private CsrEffect WriteSatp(ulong value)

@@ -36,7 +36,8 @@ internal static class CompressedDecoder
 
             case (2, 0): return Immediate(0x13, 1, rd, rd, (int)Unsigned6(c)); // c.slli
             case (2, 1): return Immediate(0x07, 3, rd, 2, DoubleStackOffset(c)); // c.fldsp
-            case (2, 2): return rd == 0 ? 0 : Immediate(0x03, 2, rd, 2, (int)(Bits(c, 12, 1) << 5 | Bits(c, 4, 3) << 2 | Bits(c, 2, 2) << 6)); // c.lwsp
+            case (2, 2): // c.lwsp
+                return rd == 0 ? 0 : Immediate(0x03, 2, rd, 2, (int)(Bits(c, 12, 1) << 5 | Bits(c, 4, 3) << 2 | Bits(c, 2, 2) << 6));
             case (2, 3): return rd == 0 ? 0 : Immediate(0x03, 3, rd, 2, DoubleStackOffset(c)); // c.ldsp
             case (2, 4): return JumpOrMove(c, rd, rs2);
             case (2, 5): return Store(0x27, 3, 2, rs2, (int)(Bits(c, 10, 3) << 3 | Bits(c, 7, 3) << 6)); // c.fsdsp

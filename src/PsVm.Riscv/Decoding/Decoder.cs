@@ -141,7 +141,8 @@ internal static class Decoder
     }
 
     /// <summary>
-    /// A CSR instruction. Compilers have comparisons raise no flags by reading those before and writing them back behind, so these two end no block.
+    /// A CSR instruction. Compilers have comparisons raise no flags by reading those before and writing them back behind, so these two end
+    /// no block.
     /// </summary>
     private static OpCode DecodeCsr(uint bits, Op op) => (Csrs[bits >> 12 & 7], (int)(bits >> 20)) switch
     {

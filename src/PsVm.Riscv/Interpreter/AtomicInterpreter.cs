@@ -12,8 +12,9 @@ namespace PsVm.Riscv.Interpreter;
 /// when another hart stored in between, and a store that leaves the same value cannot be told from none.
 /// </summary>
 /// <remarks>
-/// Safety: a decoded operation's register numbers are within the state's arrays. Where a tag of the TLB equals the address's page, address and
-/// addend make a host address in mapped RAM; the tag that is asked for is no page's unless the operand is aligned, so it lies in one page.
+/// Safety: a decoded operation's register numbers are within the state's arrays. Where a tag of the TLB equals the address's page, address
+/// and addend make a host address in mapped RAM; the tag that is asked for is no page's unless the operand is aligned, so it lies in one
+/// page.
 /// </remarks>
 internal static unsafe class AtomicInterpreter
 {
@@ -31,7 +32,9 @@ internal static unsafe class AtomicInterpreter
         ulong tag = (address & (ulong)(sizeof(T) - 1)) == 0 ? address & ~(PhysicalMemory.PageSize - 1) : TlbEntry.Invalid - 1;
         if (code == OpCode.LrW)
         {
-            byte* reserved = entry->Read == tag ? (byte*)(address + entry->Addend) : hart.Mmu.AtomicOperand(address, sizeof(T), Access.Load);
+            byte* reserved = entry->Read == tag
+                ? (byte*)(address + entry->Addend)
+                : hart.Mmu.AtomicOperand(address, sizeof(T), Access.Load);
             if (reserved is null)
             {
                 return false;

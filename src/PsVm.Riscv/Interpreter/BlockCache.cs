@@ -19,8 +19,8 @@ internal sealed unsafe class BlockCache : IDisposable
 {
     private const int JumpTables = 2 + AddressSpaces.Count;
 
-    // Entries that tables have at first, and may come to have: kernels are large, and all of user mode's tables are there at once, most of them for
-    // processes that are gone again.
+    // Entries that tables have at first, and may come to have: kernels are large, and all of user mode's tables are there at once, most of
+    // them for processes that are gone again.
     private const int UserFirst = 128, OtherFirst = 512, UserSize = 16 * UserFirst, OtherSize = 16 * OtherFirst;
 
     // Pages that tables know.
@@ -141,7 +141,8 @@ internal sealed unsafe class BlockCache : IDisposable
             Volatile.Write(ref _codePages[word], initial.Bits[word]);
         }
 
-        Interlocked.MemoryBarrier(); // who writes a page either sees that it holds code, or has done so before it was asked whether anybody had
+        // who writes a page either sees that it holds code, or has done so before it was asked whether anybody had
+        Interlocked.MemoryBarrier();
     }
 
     /// <summary>Whether it runs what it began with unseen: no fence has come since.</summary>
@@ -362,12 +363,16 @@ internal sealed unsafe class BlockCache : IDisposable
         return TryKnow(host - offset, page, out newCodePage) is { } known ? Space.FindBlock(known, offset) : null;
     }
 
-    /// <summary>The block of an instruction that begins in the last half-word of one page and goes on in another; both are pages of code from then on.</summary>
+    /// <summary>
+    /// The block of an instruction that begins in the last half-word of one page and goes on in another; both are pages of code from then
+    /// on.
+    /// </summary>
     /// <inheritdoc cref="Get"/>
     public Op* GetCrossing(FetchedPage first, FetchedPage second, out bool newFirst, out bool newSecond)
     {
         newFirst = false;
-        return TryKnow((byte*)second.Host, second.Number, out newSecond) is { } rest && TryKnow((byte*)first.Host, first.Number, out newFirst) is { } known
+        return TryKnow((byte*)second.Host, second.Number, out newSecond) is { } rest
+            && TryKnow((byte*)first.Host, first.Number, out newFirst) is { } known
             ? Space.FindCrossing(known, rest)
             : null;
     }
@@ -451,7 +456,11 @@ internal sealed unsafe class BlockCache : IDisposable
 
         nuint space = (nuint)(table - UserJumps(0));
         return new JumpTable(
-            _jumpRoom + (2 * s_otherBytes) + (space * s_userBytes), _jumpRoom + s_useAt + (2 * s_otherUse) + (space * s_userUse), UserFirst, UserSize, UserPages);
+            _jumpRoom + (2 * s_otherBytes) + (space * s_userBytes),
+            _jumpRoom + s_useAt + (2 * s_otherUse) + (space * s_userUse),
+            UserFirst,
+            UserSize,
+            UserPages);
     }
 
     private static nuint WholePages(nuint bytes) => (bytes + (nuint)PhysicalMemory.PageSize - 1) & ~((nuint)PhysicalMemory.PageSize - 1);

@@ -23,7 +23,9 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
     /// <summary>Where the hart's time goes; null: it is not profiled.</summary>
     public HartProfile? Profile { get; init; }
 
-    /// <summary>How often a block was looked for whose page was not known, or of which nobody has run it yet. Safe from any thread.</summary>
+    /// <summary>
+    /// How often a block was looked for whose page was not known, or of which nobody has run it yet. Safe from any thread.
+    /// </summary>
     public long Lookups => Volatile.Read(ref _lookups);
 
     /// <summary>The block at an address, which is also kept in the jump table; null: fetching it failed.</summary>
@@ -121,8 +123,8 @@ internal sealed unsafe class BlockFetch(HartState* state, HartMmu mmu, BlockCach
     }
 
     /// <summary>
-    /// An instruction in a page that may not be fetched as a whole, or for which there is no room, is a block of its own: checked and decoded anew each time,
-    /// and never translated.
+    /// An instruction in a page that may not be fetched as a whole, or for which there is no room, is a block of its own: checked and
+    /// decoded anew each time, and never translated.
     /// </summary>
     private Op* DecodeAlone(ulong pc, uint bits)
     {

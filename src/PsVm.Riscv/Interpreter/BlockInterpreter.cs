@@ -13,8 +13,8 @@ namespace PsVm.Riscv.Interpreter;
 /// <remarks>
 /// Safety: a jump entry whose address is the pc leads to a block that stays until this hart is between two blocks
 /// (<see cref="BlockCache"/>), and a block ends with an operation that leaves it. Register numbers of operations are within the state's
-/// arrays. Where a tag of the TLB equals the page of an access's last byte, found under its first, address and addend make a host address in
-/// mapped RAM.
+/// arrays. Where a tag of the TLB equals the page of an access's last byte, found under its first, address and addend make a host address
+/// in mapped RAM.
 /// </remarks>
 internal static unsafe class BlockInterpreter
 {
@@ -438,17 +438,8 @@ internal static unsafe class BlockInterpreter
                     break;
                 case OpCode.Fence: Interlocked.MemoryBarrier(); break;
 
-                case OpCode.Flw or OpCode.Fld or OpCode.Fsw or OpCode.Fsd:
-                    switch (FloatInterpreter.Move(hart, op))
-                    {
-                        case AccessResult.Illegal: goto Illegal;
-                        case AccessResult.Fault: goto Fault;
-                    }
-
-                    break;
-
-                case OpCode.CboZero:
-                    switch (CacheBlockInterpreter.Zero(hart, op))
+                case OpCode.Flw or OpCode.Fld or OpCode.Fsw or OpCode.Fsd or OpCode.CboZero:
+                    switch (op->Code == OpCode.CboZero ? CacheBlockInterpreter.Zero(hart, op) : FloatInterpreter.Move(hart, op))
                     {
                         case AccessResult.Illegal: goto Illegal;
                         case AccessResult.Fault: goto Fault;

@@ -12,7 +12,9 @@ internal enum AccessResult
 {
     Done,
 
-    /// <summary>It is not enabled: the floating point unit is off (mstatus.FS), or cache-block instructions are (menvcfg, senvcfg).</summary>
+    /// <summary>
+    /// It is not enabled: the floating point unit is off (mstatus.FS), or cache-block instructions are (menvcfg, senvcfg).
+    /// </summary>
     Illegal,
 
     /// <summary>The access failed.</summary>

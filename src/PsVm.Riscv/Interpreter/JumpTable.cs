@@ -7,18 +7,19 @@ using PsVm.Riscv.Translation.Cache;
 namespace PsVm.Riscv.Interpreter;
 
 /// <summary>
-/// Where blocks begin, by virtual address, for one mode and address space: direct-mapped, small until that is seen to cost time. Behind it are the
-/// pages that they are in, by virtual page, each with the index of all of its blocks, so that what is not here is found without a search as
-/// long as its page is known.
+/// Where blocks begin, by virtual address, for one mode and address space: direct-mapped, small until that is seen to cost time. Behind it
+/// are the pages that they are in, by virtual page, each with the index of all of its blocks, so that what is not here is found without a
+/// search as long as its page is known.
 /// </summary>
 /// <remarks>
-/// Translated code takes entries of known pages for its blocks itself; all else is done here. Safety: the room stays until the hart's last run, masked
-/// offsets are within it. What entries point to is their user's matter.
+/// Translated code takes entries of known pages for its blocks itself; all else is done here. Safety: the room stays until the hart's last
+/// run, masked offsets are within it. What entries point to is their user's matter.
 /// </remarks>
 internal sealed unsafe class JumpTable
 {
-    // An idle clone's table takes as little as it can: a larger one comes when blocks were pushed out by others so often for each of its entries.
-    // A page that pushes another out costs several hundred times as much as a block that does, and a clone that begins to work pays for each.
+    // An idle clone's table takes as little as it can: a larger one comes when blocks were pushed out by others so often for each of its
+    // entries. A page that pushes another out costs several hundred times as much as a block that does, and a clone that begins to work
+    // pays for each.
     private const int CollisionsPerEntry = 100, PagesPerCollision = 4;
     private const int PageSlots = 1024;
 
@@ -39,7 +40,8 @@ internal sealed unsafe class JumpTable
     /// <param name="use">As many as <see cref="UseBytesOf"/> says, apart from it: a few, that tables have in one page.</param>
     /// <param name="first">Entries at first: a power of two and 64 or more.</param>
     /// <param name="largest">The most entries that it may come to have: those times a power of four.</param>
-    /// <param name="pages">The most pages that it may come to know: a power of two and 256 or more. At first it is a quarter of them.</param>
+    /// <param name="pages">The most pages that it may come to know: a power of two and 256 or more. At first it is a quarter of
+    /// them.</param>
     public JumpTable(byte* room, byte* use, int first, int largest, int pages)
     {
         Debug.Assert(BitOperations.IsPow2(first) && first >= 64, "bits in use are of whole words");
@@ -89,7 +91,9 @@ internal sealed unsafe class JumpTable
         Mark(block.Address >> PhysicalMemory.PageShift, block.Page);
     }
 
-    /// <summary>Remembers where the block of an instruction begins that goes on in the next page, and so is forgotten with that, too.</summary>
+    /// <summary>
+    /// Remembers where the block of an instruction begins that goes on in the next page, and so is forgotten with that, too.
+    /// </summary>
     /// <param name="address">Its address.</param>
     /// <param name="block">The block.</param>
     /// <param name="next">Number of the page of RAM that it goes on in.</param>
@@ -230,7 +234,9 @@ internal sealed unsafe class JumpTable
         }
     }
 
-    /// <summary>Has room for twice as many pages. Those that it knows go to where they are looked for then: none that is there is another's.</summary>
+    /// <summary>
+    /// Has room for twice as many pages. Those that it knows go to where they are looked for then: none that is there is another's.
+    /// </summary>
     private void GrowPages()
     {
         int before = _pageCount;
@@ -252,7 +258,10 @@ internal sealed unsafe class JumpTable
         }
     }
 
-    /// <summary>Forgets the blocks in a virtual page, and those in a page of RAM; and all that may go on in another page, since it is not noted in which.</summary>
+    /// <summary>
+    /// Forgets the blocks in a virtual page, and those in a page of RAM; and all that may go on in another page, since it is not noted in
+    /// which.
+    /// </summary>
     private void ForgetIn(ulong virtualPage, long page)
     {
         Array.Clear(_virtual);

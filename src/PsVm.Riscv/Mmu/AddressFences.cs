@@ -6,7 +6,9 @@ namespace PsVm.Riscv.Mmu;
 /// <param name="Asid">The address space; null: all, and global pages.</param>
 internal readonly record struct AddressFence(ulong Start, ulong Size, int? Asid);
 
-/// <summary>The fences that others ask of a hart and that it has not done yet: a few; when they are more, it does one of everything.</summary>
+/// <summary>
+/// The fences that others ask of a hart and that it has not done yet: a few; when they are more, it does one of everything.
+/// </summary>
 internal sealed class AddressFences
 {
     private const int Most = 16;

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace PsVm.Riscv.Mmu;
 
 /// <summary>
-/// The address spaces whose translations a hart keeps beside each other, so that a switch between them forgets nothing: values of satp, the least
-/// recently used of which makes room for another. Pages that are global are in none of them.
+/// The address spaces whose translations a hart keeps beside each other, so that a switch between them forgets nothing: values of satp, the
+/// least recently used of which makes room for another. Pages that are global are in none of them.
 /// </summary>
 internal sealed class AddressSpaces
 {

@@ -4,13 +4,13 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Riscv.Mmu;
 
 /// <summary>
-/// Where the pages are that one hart fetches instructions from in one mode and address space, by virtual page. A page is looked up once and kept until a
-/// fence, or until what protects or translates it changes, so a page table that changes without a fence shows at the same instruction
-/// whichever tier runs, and whatever other guests have translated.
+/// Where the pages are that one hart fetches instructions from in one mode and address space, by virtual page. A page is looked up once and
+/// kept until a fence, or until what protects or translates it changes, so a page table that changes without a fence shows at the same
+/// instruction whichever tier runs, and whatever other guests have translated.
 /// </summary>
 /// <remarks>
-/// Every block that a jump table knows begins in a page of the fetch table of its mode and address space. A hart knows hundreds of pages of its
-/// kernel, so each takes two words: hashed, at its place or at the next that was free.
+/// Every block that a jump table knows begins in a page of the fetch table of its mode and address space. A hart knows hundreds of pages of
+/// its kernel, so each takes two words: hashed, at its place or at the next that was free.
 /// </remarks>
 internal sealed class FetchTable
 {

@@ -3,7 +3,8 @@ using System.Runtime.CompilerServices;
 
 namespace PsVm.Riscv.Mmu;
 
-/// <content>Accesses of whole cache blocks: they need no alignment and fail as stores, with the address that the instruction gave.</content>
+/// <content>Accesses of whole cache blocks: they need no alignment and fail as stores, with the address that the instruction
+/// gave.</content>
 internal sealed unsafe partial class HartMmu
 {
     private const ulong BlockMask = IsaProfile.CacheBlockSize - 1;

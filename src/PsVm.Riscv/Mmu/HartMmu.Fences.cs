@@ -4,8 +4,8 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Riscv.Mmu;
 
 /// <content>
-/// Address spaces, and what fences forget. What user mode, and supervisor mode in user pages, know belongs to an address space; what supervisor mode
-/// knows else is shared by all, and goes at a switch where some of it is not global.
+/// Address spaces, and what fences forget. What user mode, and supervisor mode in user pages, know belongs to an address space; what
+/// supervisor mode knows else is shared by all, and goes at a switch where some of it is not global.
 /// </content>
 internal sealed unsafe partial class HartMmu
 {

@@ -32,7 +32,9 @@ internal sealed unsafe partial class HartMmu(
     // Accesses to devices: by one of them a device may be given work of a millisecond.
     private uint _deviceAccesses;
 
-    /// <summary>How long a run may take, as <see cref="Stopwatch"/> counts; 0: as long as it takes. See <see cref="Hart.LongestRun"/>.</summary>
+    /// <summary>
+    /// How long a run may take, as <see cref="Stopwatch"/> counts; 0: as long as it takes. See <see cref="Hart.LongestRun"/>.
+    /// </summary>
     public long LongestRun { get; set; }
 
     /// <summary>The run has taken that long.</summary>
@@ -433,7 +435,9 @@ internal sealed unsafe partial class HartMmu(
         }
     }
 
-    /// <summary>Ends a run that takes too long: each page may be one that the host has to find first, and devices work while they are accessed.</summary>
+    /// <summary>
+    /// Ends a run that takes too long: each page may be one that the host has to find first, and devices work while they are accessed.
+    /// </summary>
     private void LookAtTime()
     {
         long now = Stopwatch.GetTimestamp();

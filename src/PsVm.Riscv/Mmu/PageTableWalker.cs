@@ -22,10 +22,12 @@ internal enum WalkResult
 }
 
 /// <summary>
-/// Walks page tables: Sv39, Sv48, Sv57, with A and D set as by hardware (Svadu's way). What a hart keeps comes from here, and only pages are found: no entry
-/// is kept that is not valid, so what becomes valid is seen at the next access (Svvptc).
+/// Walks page tables: Sv39, Sv48, Sv57, with A and D set as by hardware (Svadu's way). What a hart keeps comes from here, and only pages
+/// are found: no entry is kept that is not valid, so what becomes valid is seen at the next access (Svvptc).
 /// </summary>
-/// <remarks>Safety: an aligned entry that is found in a range of RAM is there with all of its bytes, and mapped as long as the hart is there.</remarks>
+/// <remarks>
+/// Safety: an aligned entry that is found in a range of RAM is there with all of its bytes, and mapped as long as the hart is there.
+/// </remarks>
 internal sealed unsafe class PageTableWalker(CsrFile csrs, PhysicalMemory memory, Pmp pmp, BlockCache blocks)
 {
     /// <summary>The page that was found last is in all address spaces: its entry, or one above it, says so.</summary>

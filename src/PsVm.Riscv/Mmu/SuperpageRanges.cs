@@ -1,8 +1,8 @@
 namespace PsVm.Riscv.Mmu;
 
 /// <summary>
-/// Where superpages are of which pages were cached: a fence for one address in a superpage must forget all of it. A few aligned ranges hold them
-/// all; where they do not suffice, one becomes larger.
+/// Where superpages are of which pages were cached: a fence for one address in a superpage must forget all of it. A few aligned ranges hold
+/// them all; where they do not suffice, one becomes larger.
 /// </summary>
 internal sealed class SuperpageRanges
 {

@@ -6,8 +6,9 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Riscv.Mmu;
 
 /// <summary>
-/// A page of RAM that may be accessed without a walk. A tag is the page's virtual address, or <see cref="Invalid"/>. An entry of zeros, but for
-/// the first and the last one, is as good as invalid: page 0 is the first entry's, and what reaches into it from the last page looks into the last.
+/// A page of RAM that may be accessed without a walk. A tag is the page's virtual address, or <see cref="Invalid"/>. An entry of zeros, but
+/// for the first and the last one, is as good as invalid: page 0 is the first entry's, and what reaches into it from the last page looks
+/// into the last.
 /// </summary>
 [StructLayout(LayoutKind.Sequential, Size = 32)]
 internal struct TlbEntry
@@ -18,7 +19,10 @@ internal struct TlbEntry
     /// <summary>Tag for loads.</summary>
     public ulong Read;
 
-    /// <summary>Tag for stores; absent while stores there must be noticed: the page holds decoded code, is not dirty and somebody counts those, or has a guard.</summary>
+    /// <summary>
+    /// Tag for stores; absent while stores there must be noticed: the page holds decoded code, is not dirty and somebody counts those, or
+    /// has a guard.
+    /// </summary>
     public ulong Write;
 
     /// <summary>Host address minus virtual address.</summary>
@@ -26,14 +30,14 @@ internal struct TlbEntry
 }
 
 /// <summary>
-/// The software TLBs: one for each way in which a data access can be checked. User mode, and supervisor mode that may reach user pages, have theirs
-/// for each address space. Supervisor mode else has one for all, since its pages are global as a rule. Before the entries, which have one place each, are
-/// a few more: what is pushed out of its place goes there, and comes back in exchange when it is looked for. All grow together while a guest pushes
-/// entries out at a rate at which it would go through all of them between a few traps.
+/// The software TLBs: one for each way in which a data access can be checked. User mode, and supervisor mode that may reach user pages,
+/// have theirs for each address space. Supervisor mode else has one for all, since its pages are global as a rule. Before the entries,
+/// which have one place each, are a few more: what is pushed out of its place goes there, and comes back in exchange when it is looked for.
+/// All grow together while a guest pushes entries out at a rate at which it would go through all of them between a few traps.
 /// </summary>
 /// <remarks>
-/// Safety: the entries are this object's until it is disposed of, after its hart's last run, and stay where they are when the TLBs grow; contexts are of
-/// the constants below, indexes of no more places than there is room for.
+/// Safety: the entries are this object's until it is disposed of, after its hart's last run, and stay where they are when the TLBs grow;
+/// contexts are of the constants below, indexes of no more places than there is room for.
 /// Source: QEMU's softmmu resizes its TLBs by their use, too (accel/tcg/cputlb.c).
 /// </remarks>
 internal sealed unsafe class Tlb : IDisposable
@@ -180,8 +184,8 @@ internal sealed unsafe class Tlb : IDisposable
     public TlbEntry* Place(TlbEntry* first, ulong address) => first + Index(address);
 
     /// <summary>
-    /// Exchanges the entry in an address's place for the one that was pushed out of it, if that allows the access; false: it does not. Translated code has
-    /// the same in line, so that both tiers know the same of a page table that has changed.
+    /// Exchanges the entry in an address's place for the one that was pushed out of it, if that allows the access; false: it does not.
+    /// Translated code has the same in line, so that both tiers know the same of a page table that has changed.
     /// </summary>
     /// <param name="first">The TLB.</param>
     /// <param name="address">The address, of an access that does not cross a page.</param>

@@ -6,11 +6,13 @@ using PsVm.Riscv.Translation.X64;
 namespace PsVm.Riscv.Translation;
 
 /// <summary>
-/// What emits code for this host's CPU, and all that the translator and its cache know of it. A back end is a room beside this file and a line in
+/// What emits code for this host's CPU, and all that the translator and its cache know of it. A back end is a room beside this file and a
+/// line in
 /// <see cref="TryMake"/>; nothing else names it. For one thread at a time, but for what says otherwise.
 /// </summary>
 /// <remarks>
-/// Units of code are entered, linked and left in the back end's own way. All of them keep the state (<see cref="HartState"/>) as the contract of
+/// Units of code are entered, linked and left in the back end's own way. All of them keep the state (<see cref="HartState"/>) as the
+/// contract of
 /// <see cref="CodeExit"/> says, leave when the state's limit is reached, and call C# through <see cref="HostCalls"/>.
 /// Safety: places are in the memory that the back end was made with, as it is written; what runs is the same through its other mapping.
 /// </remarks>
@@ -50,8 +52,8 @@ internal abstract unsafe class HostBackEnd : IDisposable
     public abstract int Translate(LoopUnit loop, byte* single);
 
     /// <summary>
-    /// Direct jumps within the page of what was translated last: the end of each, counted from where the code begins, and the offset in the page that it
-    /// goes to. Until it is bound, a jump looks its target up.
+    /// Direct jumps within the page of what was translated last: the end of each, counted from where the code begins, and the offset in the
+    /// page that it goes to. Until it is bound, a jump looks its target up.
     /// </summary>
     public abstract IReadOnlyList<(int JumpEnd, int Target)> Jumps { get; }
 

@@ -6,8 +6,8 @@ using PsVm.Riscv.Interpreter;
 namespace PsVm.Riscv.Translation;
 
 /// <summary>
-/// What translated code calls, by the host's C calling convention: the state first. Guest registers and the count of retired instructions are in the
-/// state meanwhile. Each gives 0 when it failed, as the state tells.
+/// What translated code calls, by the host's C calling convention: the state first. Guest registers and the count of retired instructions
+/// are in the state meanwhile. Each gives 0 when it failed, as the state tells.
 /// </summary>
 /// <remarks>Safety: the state is that of a hart that runs, whose handle is in it; operations are of the block that it is in.</remarks>
 internal static unsafe class HostCalls

@@ -158,7 +158,10 @@ internal sealed class BalloonTarget : FuzzTarget
         public BalloonOutcome Discard(long first, long count, out long freed)
         {
             bool isWhole = Array.Exists(s_blocks, block =>
-                first >= block.First && count > 0 && first + count <= block.First + block.Count && ((first - block.First) | count) % block.HostPage == 0);
+                first >= block.First
+                    && count > 0
+                    && first + count <= block.First + block.Count
+                    && ((first - block.First) | count) % block.HostPage == 0);
             Check(isWhole, $"pages {first}+{count} were given back");
             freed = Later ? 0 : count * 4096;
             return Later ? BalloonOutcome.Later : BalloonOutcome.Done;

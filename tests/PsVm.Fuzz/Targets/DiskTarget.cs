@@ -74,7 +74,8 @@ internal sealed class DiskTarget : FuzzTarget
         DiskSize,
         isReadOnly: false,
         image: null,
-        inFile ? (_, read) => OverlayFile.Open(Path.Combine(_folder, name), new FileIdentity(1, 1, DiskSize, 1, 1), false, read) : MemoryOverlay.Maker());
+        inFile ? (_, read) =>
+            OverlayFile.Open(Path.Combine(_folder, name), new FileIdentity(1, 1, DiskSize, 1, 1), false, read) : MemoryOverlay.Maker());
 
     private void Request(Dice dice, Span<byte> ram, ushort number)
     {
@@ -219,7 +220,8 @@ internal sealed class DiskTarget : FuzzTarget
         Set(0x70, 0xb);
         Set(0x30, 0);
         Set(0x38, 16);
-        foreach ((ulong offset, ulong address) in (ReadOnlySpan<(ulong, ulong)>)[(0x80, Start), (0x90, Start + 0x400), (0xa0, Start + 0x600)])
+        foreach ((ulong offset, ulong address)
+            in (ReadOnlySpan<(ulong, ulong)>)[(0x80, Start), (0x90, Start + 0x400), (0xa0, Start + 0x600)])
         {
             Set(offset, (uint)address);
             Set(offset + 4, (uint)(address >> 32));

@@ -121,7 +121,12 @@ internal sealed class NetworkTarget : FuzzTarget
         frame[Math.Min(transport + 12, frame.Length - 1)] = (byte)(dice.Next(4, 16) << 4);
         int kind = dice.OneIn(3) ? 0 : isIpv4 ? PacketHeader.Tcp4 : PacketHeader.Tcp6;
         PacketHeader header = new(
-            (byte)(dice.OneIn(4) ? 0 : 1), (byte)kind, (ushort)dice.Next(100), (ushort)(dice.OneIn(4) ? dice.Next(40) : dice.Next(32, 3000)), (ushort)transport, 16);
+            (byte)(dice.OneIn(4) ? 0 : 1),
+            (byte)kind,
+            (ushort)dice.Next(100),
+            (ushort)(dice.OneIn(4) ? dice.Next(40) : dice.Next(32, 3000)),
+            (ushort)transport,
+            16);
         header.Write(packet);
         if (dice.OneIn(4))
         {
@@ -224,7 +229,8 @@ internal sealed class NetworkTarget : FuzzTarget
             (int at, int written) = Entry(ram, _taken[In]);
             int count = BinaryPrimitives.ReadUInt16LittleEndian(ram[(at + 10)..]);
             WrongException.ThrowIfNot(
-                written >= Header && count > 0 && count <= (ushort)(used - _taken[In]), $"{count} buffers of {(ushort)(used - _taken[In])}, the first with {written} bytes");
+                written >= Header && count > 0 && count <= (ushort)(used - _taken[In]),
+                $"{count} buffers of {(ushort)(used - _taken[In])}, the first with {written} bytes");
             for (int i = 1; i < count; i++)
             {
                 WrongException.ThrowIfNot(Entry(ram, (ushort)(_taken[In] + i)).Written > 0, "a buffer of a packet with nothing in it");
@@ -304,7 +310,8 @@ internal sealed class NetworkTarget : FuzzTarget
             WrongException.ThrowIfNot(
                 frame is >= 14 and <= INetworkBackend.MostPacket && (header.Flags & ~1) == 0, $"{frame} bytes with flags {header.Flags}");
             WrongException.ThrowIfNot(
-                !header.HasUnfinishedChecksum || header.ChecksumStart + header.ChecksumOffset + 2 <= frame, "a checksum outside of its packet");
+                !header.HasUnfinishedChecksum || header.ChecksumStart + header.ChecksumOffset + 2 <= frame,
+                "a checksum outside of its packet");
             WrongException.ThrowIfNot(
                 !header.HasSegments || FrameSegments.TryBegin(packet, out _), $"segments of {frame} bytes that cannot be cut");
             return true;

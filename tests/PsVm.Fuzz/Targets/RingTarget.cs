@@ -79,7 +79,8 @@ internal sealed class RingTarget : FuzzTarget
 
             // A queue that the device has nothing for is not looked at.
             WrongException.ThrowIfNot(
-                published <= Size || (status & 0x40) != 0 || (kind != 0 && returned == 0), $"a driver that published {published} buffers in {Size} was believed");
+                published <= Size || (status & 0x40) != 0 || (kind != 0 && returned == 0),
+                $"a driver that published {published} buffers in {Size} was believed");
             NoteBuffers(mayChange, ram);
             for (int i = 0; i < ram.Length; i++)
             {

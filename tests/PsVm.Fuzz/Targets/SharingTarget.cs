@@ -78,7 +78,8 @@ internal sealed class SharingTarget : FuzzTarget
         fixed (byte* first = ram)
         {
             long offset = host - (nint)first;
-            return offset >= 0 && offset < ram.Length && ram.Slice((int)offset, 4096).SequenceEqual(_reference.Ram(0).Slice((int)offset, 4096));
+            return offset >= 0 && offset < ram.Length && ram.Slice((int)offset, 4096)
+                .SequenceEqual(_reference.Ram(0).Slice((int)offset, 4096));
         }
     }
 

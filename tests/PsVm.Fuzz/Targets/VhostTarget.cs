@@ -113,7 +113,10 @@ internal sealed class VhostTarget : FuzzTarget
             WrongException.ThrowIfNot(
                 session.Config.Length == 60 && (session.Features & ~VhostTraits.Block.Features) == 0, "features that nobody knows");
             using VhostLife life = new(
-                session.Features, [new VirtioQueuePlace(0, 8, 0x8000_0000, 0x8000_1000, 0x8000_2000)], [new VhostRegion(0x8000_0000, 1 << 20, _file, 0)], _wires);
+                session.Features,
+                [new VirtioQueuePlace(0, 8, 0x8000_0000, 0x8000_1000, 0x8000_2000)],
+                [new VhostRegion(0x8000_0000, 1 << 20, _file, 0)],
+                _wires);
             session.Begin(life, [3]);
             ushort[] bases = session.End(life.Queues);
             WrongException.ThrowIfNot(

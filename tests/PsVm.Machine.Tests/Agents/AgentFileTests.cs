@@ -175,7 +175,8 @@ public sealed class AgentFileTests : AgentTest, IDisposable
         Empty();
         Assert.Empty(Directory.EnumerateFileSystemEntries(_folder.Path));
 
-        Answer = (request, _) => request == "guest-file-open" ? Return("3") : request == "guest-file-read" ? Piece(new string('x', 40_000)) : Return("{}");
+        Answer = (request, _) =>
+            request == "guest-file-open" ? Return("3") : request == "guest-file-read" ? Piece(new string('x', 40_000)) : Return("{}");
         GuestException endless = await Fails(To, GuestErrorIds.GuestCopyFailed);
         Assert.Contains("has an end", endless.RecommendedAction, StringComparison.Ordinal);
         AssertClosedAndNothingLeft();
@@ -190,7 +191,8 @@ public sealed class AgentFileTests : AgentTest, IDisposable
         await File.WriteAllTextAsync(To, "abc");
         Answer = (request, _) => Return(request == "guest-file-open" ? "3" : request == "guest-file-write" ? answer : "{}");
 
-        GuestException error = await Assert.ThrowsAsync<GuestException>(() => AgentFiles.CopyToAsync(Agent, "web", To, "/to", CancellationToken.None));
+        GuestException error = await Assert.ThrowsAsync<GuestException>(() => AgentFiles.CopyToAsync(
+            Agent, "web", To, "/to", CancellationToken.None));
 
         Assert.Equal(GuestErrorIds.GuestAgentGarbled, error.ErrorId);
         Assert.Equal("guest-file-close", Asked[^1]);

@@ -40,7 +40,9 @@ public sealed class AgentIdentityTests
     {
         Assert.DoesNotContain("set_adapter", TextOf(new CloneIdentity(), s_same), StringComparison.Ordinal);
         Assert.Contains(
-            "set_adapter 52:54:00:00:00:01 52:54:00:12:34:56 fe80::5054:ff:fe00:1 fe80::5054:ff:fe12:3456\n", TextOf(new CloneIdentity(), s_other), StringComparison.Ordinal);
+            "set_adapter 52:54:00:00:00:01 52:54:00:12:34:56 fe80::5054:ff:fe00:1 fe80::5054:ff:fe12:3456\n",
+            TextOf(new CloneIdentity(), s_other),
+            StringComparison.Ordinal);
         Assert.Equal(IPAddress.Parse("fe80::5054:ff:fe12:3456"), s_other.To.LinkLocal);
     }
 

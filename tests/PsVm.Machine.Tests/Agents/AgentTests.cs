@@ -36,7 +36,8 @@ public sealed class AgentTests : AgentTest
     public async Task An_agent_that_tells_of_no_addresses_is_not_waited_for()
     {
         Answer = (request, _) => request == "guest-network-get-interfaces" ? Unknown : null;
-        Assert.Equal(GuestErrorIds.GuestAgentRefused, (await Assert.ThrowsAsync<GuestException>(() => Agent.HasAddressAsync(default))).ErrorId);
+        Assert.Equal(
+            GuestErrorIds.GuestAgentRefused, (await Assert.ThrowsAsync<GuestException>(() => Agent.HasAddressAsync(default))).ErrorId);
     }
 
     [Fact]
@@ -85,7 +86,9 @@ public sealed class AgentTests : AgentTest
         List<string> pieces = [];
 
         GuestCommandResult result = await Agent.RunAsync(
-            new GuestCommand("x"), piece => pieces.Add($"{piece.IsError} {Encoding.ASCII.GetString(piece.Bytes.Span)}"), CancellationToken.None);
+            new GuestCommand("x"),
+            piece => pieces.Add($"{piece.IsError} {Encoding.ASCII.GetString(piece.Bytes.Span)}"),
+            CancellationToken.None);
 
         Assert.Equal(["False 1", "True 2", "False 3"], pieces);
         Assert.Equal((0, ""), (result.ExitCode, result.StdOut));

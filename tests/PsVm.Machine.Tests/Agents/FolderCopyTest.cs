@@ -102,7 +102,8 @@ public abstract class FolderCopyTest : AgentTest, IDisposable
     }
 
     private static string Ended(int code, byte[] output, byte[] error) =>
-        $"{{\"exited\": true, \"exitcode\": {code}, \"out-data\": \"{Convert.ToBase64String(output)}\", \"err-data\": \"{Convert.ToBase64String(error)}\"}}";
+        $"{{\"exited\": true, \"exitcode\": {code}, \"out-data\": \"{Convert.ToBase64String(output)}\", "
+            + $"\"err-data\": \"{Convert.ToBase64String(error)}\"}}";
 
     private string Open(string path, string mode)
     {
@@ -117,7 +118,8 @@ public abstract class FolderCopyTest : AgentTest, IDisposable
     {
         byte[] bytes = new byte[count];
         count = file.Read(bytes);
-        return $"{{\"count\": {count}, \"buf-b64\": \"{Convert.ToBase64String(bytes.AsSpan(0, count))}\", \"eof\": {(count == 0 ? "true" : "false")}}}";
+        return $"{{\"count\": {count}, \"buf-b64\": \"{Convert.ToBase64String(bytes.AsSpan(0, count))}\", "
+            + $"\"eof\": {(count == 0 ? "true" : "false")}}}";
     }
 
     private static string Write(FileStream file, byte[] bytes)

@@ -195,7 +195,8 @@ public sealed class LinuxAgentTests : TemplateTest
             (await Agents.RunAsync(guest, GuestCommand.Shell("printf '%s|%s|%s' \"$1\" \"$2\" \"$3\"", "a b", "$x", "\"\\"))).StdOut);
         Assert.Equal(3_000_000, (await Shell(guest, "head -c 3000000 /dev/zero")).GetStdOutBytes().Length);
         Assert.Equal(
-            GuestErrorIds.GuestAgentRefused, (await Assert.ThrowsAsync<GuestException>(() => Agents.RunAsync(guest, new GuestCommand("/no/such")))).ErrorId);
+            GuestErrorIds.GuestAgentRefused,
+            (await Assert.ThrowsAsync<GuestException>(() => Agents.RunAsync(guest, new GuestCommand("/no/such")))).ErrorId);
         GuestException late = await Assert.ThrowsAsync<GuestException>(() => Agents.RunAsync(
             guest, GuestCommand.Shell("sleep 1000 & echo $! >/tmp/pid; wait") with { Timeout = TimeSpan.FromSeconds(3) }));
         Assert.Equal(GuestErrorIds.GuestCommandTimeout, late.ErrorId);
@@ -204,8 +205,8 @@ public sealed class LinuxAgentTests : TemplateTest
     }
 
     /// <summary>
-    /// How many files the agent has open, the least of some tries: a command may run before the agent, which has just started it, has closed its own ends of the
-    /// command's pipes.
+    /// How many files the agent has open, the least of some tries: a command may run before the agent, which has just started it, has
+    /// closed its own ends of the command's pipes.
     /// </summary>
     private async Task<int> DescriptorsOfAgent(string guest)
     {
@@ -295,7 +296,8 @@ public sealed class LinuxAgentTests : TemplateTest
     private async Task AssertRight(string guest, DateTimeOffset? before = null)
     {
         Assert.True(
-            SpinWait.SpinUntil(() => Host.Get(guest).ClockSetAt is { } at && at != before, Patience), $"the clock of {guest} is not set; {Host.Get(guest).Agent}");
+            SpinWait.SpinUntil(() => Host.Get(guest).ClockSetAt is { } at && at != before, Patience),
+            $"the clock of {guest} is not set; {Host.Get(guest).Agent}");
         DateTimeOffset from = DateTimeOffset.UtcNow;
         string date = (await Shell(guest, "date +%s")).StdOut;
         double found = double.Parse(date, CultureInfo.InvariantCulture);
@@ -311,7 +313,8 @@ public sealed class LinuxAgentTests : TemplateTest
     {
         LinuxGuest linux = LinuxGuest.GetOrSkip();
         Skip.IfNot(
-            File.ReadAllBytes(linux.Initrd).AsSpan().IndexOf("bin/psvm-agent"u8) >= 0, $"no agent in {linux.Initrd}: tests/guests/get-linux.sh packs it");
+            File.ReadAllBytes(linux.Initrd).AsSpan().IndexOf("bin/psvm-agent"u8) >= 0,
+            $"no agent in {linux.Initrd}: tests/guests/get-linux.sh packs it");
         string guest = Boot(new GuestOptions
         {
             Memory = 128 << 20, Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet", MachineType = "virt-1.4",

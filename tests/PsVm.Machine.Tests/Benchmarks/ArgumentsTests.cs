@@ -22,7 +22,9 @@ public class ArgumentsTests
     public void A_childs_options_are_its_parents()
     {
         Arguments all = new(
-            [.. Needed, "--append", "quiet scale=1", "--until", "login:", "--mem", "64", "--harts", "2", "--tier", "interpreter", "-n", "1"]);
+            [
+                .. Needed, "--append", "quiet scale=1", "--until", "login:", "--mem",
+                "64", "--harts", "2", "--tier", "interpreter", "-n", "1"]);
         BootOptions options = new(all);
         all.Done();
 

@@ -101,7 +101,14 @@ public sealed unsafe class BoardDeviceTests : IDisposable
     {
         MachineType type = MachineType.Get("virt-1.3");
         using GuestBoard board = new(
-            type, new GuestMemory([]), 1, null, _code, new GuestConsole(), (_, _) => { }, [port => new VirtioRng(port), port => new VirtioRng(port)]);
+            type,
+            new GuestMemory([]),
+            1,
+            null,
+            _code,
+            new GuestConsole(),
+            (_, _) => { },
+            [port => new VirtioRng(port), port => new VirtioRng(port)]);
 
         ulong[] found = [.. type.Devices.Where(place => place.Kind == VirtioMmio.Slot).Select(place => DeviceIdAt(place.Address))];
 

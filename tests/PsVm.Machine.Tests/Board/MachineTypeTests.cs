@@ -54,14 +54,20 @@ public sealed class MachineTypeTests
     [InlineData("virt-1.3", "")]
     [InlineData("virt-1.4", "_svvptc")]
     public void Versions_since_1_2_have_the_instructions_that_they_came_with(string name, string more) => Assert.Equal(
-        "rv64imafdc_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zawrs_zfa_zba_zbb_zbs_sstc" + more, MachineType.Get(name).Isa.Isa);
+        "rv64imafdc_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintpause_zawrs_zfa_zba_zbb_zbs_sstc" + more,
+        MachineType.Get(name).Isa.Isa);
 
     [Fact]
     public void A_board_with_virtio_has_the_slots_of_QEMUs()
     {
         MachineType type = MachineType.Get("virt-1.3");
 
-        Assert.Equal([.. MachineType.Get("virt-1.2").DeviceNames, "virtio0", "virtio1", "virtio2", "virtio3", "virtio4", "virtio5", "console", "rng"], type.DeviceNames);
+        Assert.Equal(
+            [
+                .. MachineType.Get("virt-1.2").DeviceNames,
+                "virtio0", "virtio1", "virtio2", "virtio3", "virtio4", "virtio5", "console", "rng",
+            ],
+            type.DeviceNames);
         DevicePlacement[] slots = [.. type.Devices.Where(device => device.Kind.Node == "virtio_mmio")];
         Assert.Equal(Enumerable.Range(0, 8).Select(slot => 0x1000_1000 + (0x1000 * (ulong)slot)), slots.Select(slot => slot.Address));
         Assert.Equal(Enumerable.Range(1, 8), slots.SelectMany(slot => slot.Interrupts));

@@ -188,7 +188,8 @@ public sealed class PortSocketTests : IDisposable
         Assert.Equal(GuestErrorIds.ConsolePortNameInvalid, Assert.Throws<GuestException>(() => PortSockets.Check(ports, "g")).ErrorId);
         Assert.Equal(
             GuestErrorIds.ConsolePortUnavailable,
-            Assert.Throws<GuestException>(() => PortSockets.Check([new GuestConsolePortOptions { Name = "p", Path = "/" + new string('x', 107) }], "g")).ErrorId);
+            Assert.Throws<GuestException>(() => PortSockets.Check(
+                [new GuestConsolePortOptions { Name = "p", Path = "/" + new string('x', 107) }], "g")).ErrorId);
     }
 
     // As a process that was killed does.

@@ -82,7 +82,10 @@ public sealed class BalloonTests : TemplateTest
         string path = At("rom");
         File.WriteAllBytes(path, new byte[1 << 20]);
         MemoryBackend rom = Backends.Create(
-            new MemoryBackendOptions { Id = "rom", Path = path, Size = 1 << 20, ReadOnly = true, Share = true, DiscardPolicy = DiscardPolicy.Deny });
+            new MemoryBackendOptions
+            {
+                Id = "rom", Path = path, Size = 1 << 20, ReadOnly = true, Share = true, DiscardPolicy = DiscardPolicy.Deny,
+            });
         string guest = Boot(new GuestOptions { BackendIds = [ram.Id, rom.Id], Balloon = true });
         GuestTemplate template = Make(guest, new CheckpointOptions { Path = At("t") });
         GuestOptions denied = new() { Template = template.Path, DenyPrivateDiscard = true };

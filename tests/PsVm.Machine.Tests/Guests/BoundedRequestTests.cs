@@ -105,7 +105,14 @@ public sealed class BoundedRequestTests : GuestHostTest
         string path = Path.Combine(Folder, name);
         File.WriteAllBytes(path, program.ToKernel());
         Host.Start(
-            new GuestOptions { Name = name, Kernel = path, Memory = backends.Length == 0 ? memory : 0, Harts = harts, BackendIds = [.. backends.Select(id => (BackendReference)id)] },
+            new GuestOptions
+            {
+                Name = name,
+                Kernel = path,
+                Memory = backends.Length == 0 ? memory : 0,
+                Harts = harts,
+                BackendIds = [.. backends.Select(id => (BackendReference)id)],
+            },
             CancellationToken.None);
     }
 }

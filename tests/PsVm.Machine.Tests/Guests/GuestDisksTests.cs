@@ -88,7 +88,8 @@ public sealed class GuestDisksTests : TemplateTest
         string guest = BootOver(DiskOverlay.Memory, out Disk disk);
         byte[] expected = Written(disk);
         string reader = Host.Start(
-            new GuestOptions { Memory = Memory, Disks = [new GuestDiskOptions { Path = Image, ReadOnly = true }] }, CancellationToken.None).Name;
+            new GuestOptions { Memory = Memory, Disks = [new GuestDiskOptions { Path = Image, ReadOnly = true }] },
+            CancellationToken.None).Name;
         Assert.Equal(GuestErrorIds.DiskInUse, Id(() => Host.Disks.Save(guest, "disk0", null)));
         Assert.Equal(GuestErrorIds.DiskOverlayMissing, Id(() => Host.Disks.CheckSave(reader, "disk0")));
         Assert.Equal(GuestErrorIds.GuestDiskNotFound, Id(() => Host.Disks.Save(guest, "disk1", null)));
@@ -121,7 +122,8 @@ public sealed class GuestDisksTests : TemplateTest
         string guest = Boot(new GuestOptions
         {
             Memory = Memory,
-            Disks = [new GuestDiskOptions { Path = Image, Overlay = overlay, OverlayPath = overlay == DiskOverlay.File ? At("overlay") : null }],
+            Disks = [
+                new GuestDiskOptions { Path = Image, Overlay = overlay, OverlayPath = overlay == DiskOverlay.File ? At("overlay") : null }],
         });
         disk = DiskOf(guest);
         return guest;

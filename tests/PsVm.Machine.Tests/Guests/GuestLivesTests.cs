@@ -17,7 +17,10 @@ public sealed class GuestLivesTests : GuestHostTest
     public void A_stopped_guest_starts_again_as_the_same_guest()
     {
         GuestInfo first = Host.Start(
-            new GuestOptions { Name = "web", Memory = 32 << 20, Notes = "mine", Labels = new Dictionary<string, string> { ["role"] = "web" } },
+            new GuestOptions
+            {
+                Name = "web", Memory = 32 << 20, Notes = "mine", Labels = new Dictionary<string, string> { ["role"] = "web" },
+            },
             CancellationToken.None);
         Assert.True(Host.WaitForText("web", "GUEST-UP", s_patience, CancellationToken.None));
         Host.Stop("web");
@@ -175,7 +178,8 @@ public sealed class GuestLivesTests : GuestHostTest
         Assert.DoesNotContain('\u001b', error.Message + error.Error.Target);
         Start("web", GuestProgram.Wait);
         Assert.Equal(
-            GuestErrorIds.GuestNameInvalid, Assert.Throws<GuestException>(() => Host.Change("web", new GuestChange { Name = name })).ErrorId);
+            GuestErrorIds.GuestNameInvalid,
+            Assert.Throws<GuestException>(() => Host.Change("web", new GuestChange { Name = name })).ErrorId);
     }
 
     [Fact]
@@ -183,7 +187,8 @@ public sealed class GuestLivesTests : GuestHostTest
     {
         byte[] kernel = Reboot();
         GuestInfo web = Host.Start(
-            new GuestOptions { Name = "web", Kernel = Kernel(kernel), Memory = Memory, CpuWeight = 300, CpuLimit = 0.5 }, CancellationToken.None);
+            new GuestOptions { Name = "web", Kernel = Kernel(kernel), Memory = Memory, CpuWeight = 300, CpuLimit = 0.5 },
+            CancellationToken.None);
         Assert.Equal((300, 0.5), (web.CpuWeight, web.CpuLimit));
         Until(() => Host.Get("web").Reboots >= 1);
         AssertCpu("web", 300, 0.5);

@@ -85,7 +85,8 @@ public sealed class GuestSharedFoldersTests : TemplateTest
         });
         Check(clone);
         Assert.Equal(
-            [("folder0", null, false), ("folder1", At("c"), true)], Host.SharedFolders.Get(clone).Select(folder => (folder.Tag, folder.Path, folder.ReadOnly)));
+            [("folder0", null, false), ("folder1", At("c"), true)],
+            Host.SharedFolders.Get(clone).Select(folder => (folder.Tag, folder.Path, folder.ReadOnly)));
         HostEvent warning = Assert.Single(Host.ReadEvents(0).Events, happened => happened.Id == HostEventIds.GuestDeviceFailed);
         Assert.Contains("'folder0'", warning.Message, StringComparison.Ordinal);
         Assert.Contains("Add-GuestSharedFolder", warning.Message, StringComparison.Ordinal);
@@ -94,7 +95,11 @@ public sealed class GuestSharedFoldersTests : TemplateTest
         Check(clone);
         Assert.Equal(
             GuestErrorIds.TemplateFolderMissing,
-            Refused(new GuestOptions { Template = template.Path, SharedFolders = [new GuestSharedFolderOptions { Path = At("c"), Tag = "other" }] }));
+            Refused(
+                new GuestOptions
+                {
+                    Template = template.Path, SharedFolders = [new GuestSharedFolderOptions { Path = At("c"), Tag = "other" }],
+                }));
         Assert.Equal(
             GuestErrorIds.TemplateFolderMissing, Refused(Sharing(At("c"), At("b"), At("c")) with { Template = template.Path, Memory = 0 }));
         GuestTemplate second = Make(clone, new CheckpointOptions { Path = At("t2") });

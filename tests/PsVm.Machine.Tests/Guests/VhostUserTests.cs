@@ -54,7 +54,8 @@ public sealed class VhostUserTests : TemplateTest
         GuestTemplate again = Make(clone, new CheckpointOptions { Path = At("u"), Differential = true });
         Check(Clone(again));
         Assert.Equal(
-            GuestErrorIds.VhostUserOptionConflict, ErrorOf(() => Clone(new GuestOptions { Template = template.Path, VhostUser = [Block() with { Tag = "d" }] })));
+            GuestErrorIds.VhostUserOptionConflict,
+            ErrorOf(() => Clone(new GuestOptions { Template = template.Path, VhostUser = [Block() with { Tag = "d" }] })));
         Assert.Equal(1, daemon.Connections);
     }
 
@@ -124,7 +125,11 @@ public sealed class VhostUserTests : TemplateTest
         // Nobody else has the file, nor a lock on it, any more.
         Host.Remove(guest);
         Backends.Remove(shared);
-        Backends.Create(new MemoryBackendOptions { Id = "again", Path = ram == "shared file" ? At("ram") : null, Size = Memory, Share = ram == "shared file" });
+        Backends.Create(
+            new MemoryBackendOptions
+            {
+                Id = "again", Path = ram == "shared file" ? At("ram") : null, Size = Memory, Share = ram == "shared file",
+            });
     }
 
     [Fact]
@@ -212,7 +217,9 @@ public sealed class VhostUserTests : TemplateTest
     [Fact]
     public void Paths_of_images_have_no_meaning_for_the_daemon_but_as_paths()
     {
-        string[] arguments = [.. VhostUserDevices.ArgumentsOf(new() { Kind = VhostUserKind.Block, Path = "/a,b=\"c\"", ReadOnly = true, Arguments = ["--x"] })("/s,t")];
+        string[] arguments = [
+            .. VhostUserDevices.ArgumentsOf(
+                new() { Kind = VhostUserKind.Block, Path = "/a,b=\"c\"", ReadOnly = true, Arguments = ["--x"] })("/s,t")];
 
         Assert.Equal(["--blockdev", "--blockdev", "--export", "--x"], [arguments[0], arguments[2], arguments[4], arguments[6]]);
         Assert.Equal("/a,b=\"c\"", System.Text.Json.JsonDocument.Parse(arguments[1]).RootElement.GetProperty("filename").GetString());

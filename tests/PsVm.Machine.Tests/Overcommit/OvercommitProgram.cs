@@ -51,6 +51,7 @@ internal static class OvercommitProgram
     private static bool Answers(GuestHost host, string clone)
     {
         long position = host.WriteConsole(clone, "check\r");
-        return host.WaitForOutput(clone, new ConsoleExpectation { Pattern = "check: ok ", From = position }, s_patience, s_none) is not null;
+        return host.WaitForOutput(
+            clone, new ConsoleExpectation { Pattern = "check: ok ", From = position }, s_patience, s_none) is not null;
     }
 }

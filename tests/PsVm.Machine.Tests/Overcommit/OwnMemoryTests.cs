@@ -178,7 +178,8 @@ public sealed class OwnMemoryTests : IDisposable
         Assert.True(_host.WaitForState("wild", GuestState.Suspended, s_patience, s_none));
 
         Assert.Matches(
-            @"^it grew by [0-9.]+ MiB while 60 MiB of memory were left, less than the reserve of 64 MiB \(/proc/meminfo\)$", _host.Get("wild").SuspendReason);
+            @"^it grew by [0-9.]+ MiB while 60 MiB of memory were left, less than the reserve of 64 MiB \(/proc/meminfo\)$",
+            _host.Get("wild").SuspendReason);
         Assert.InRange(_host.Measure("wild", detailed: false).OwnBytes, 4 * MiB, 192 * MiB);
         Assert.Equal([GuestState.Running, GuestState.Running], [_host.Get("large").State, _host.Get("busy").State]);
         HostEvent[] warnings = [.. _host.ReadEvents(0).Events.Where(one => one.Level == HostEventLevel.Warning)];

@@ -29,7 +29,8 @@ internal static class Frames
     {
         byte[] packet = new byte[Headers + 40 + payload];
         new PacketHeader(
-            PacketHeader.NeedsChecksum, segment == 0 ? PacketHeader.NoSegments : PacketHeader.Tcp4, 54, (ushort)segment, 34, 16).Write(packet);
+            PacketHeader.NeedsChecksum, segment == 0 ? PacketHeader.NoSegments : PacketHeader.Tcp4,
+            54, (ushort)segment, 34, 16).Write(packet);
         Span<byte> frame = packet.AsSpan(INetworkBackend.HeaderSize);
         to.Write(frame);
         from.Write(frame[6..]);

@@ -36,8 +36,12 @@ internal sealed partial class HostNamespace : IDisposable
         HostNamespace made = new(resolvers);
         try
         {
-            foreach (string command in (string[])["netns add NAME", "-n NAME link set lo up", "-n NAME link add eth0 type veth peer name other", "-n NAME link set other up", "-n NAME link set eth0 up",
-                $"-n NAME addr add {Address}/24 dev eth0", $"-n NAME addr add {OtherAddress}/32 dev lo", "-n NAME route add default via 198.18.7.254"])
+            foreach (string command in (string[])[
+                "netns add NAME", "-n NAME link set lo up", "-n NAME link add eth0 type veth peer name other",
+                "-n NAME link set other up", "-n NAME link set eth0 up",
+                $"-n NAME addr add {Address}/24 dev eth0",
+                $"-n NAME addr add {OtherAddress}/32 dev lo",
+                "-n NAME route add default via 198.18.7.254"])
             {
                 (int code, string said) = IpCommand.Run(command.Replace("NAME", made._name, StringComparison.Ordinal).Split(' '));
                 Skip.If(code != 0, $"no network can be made here: ip {command}: {said.Trim()}");

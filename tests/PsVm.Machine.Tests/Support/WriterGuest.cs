@@ -51,7 +51,10 @@ internal sealed class WriterGuest(int harts, int pages)
         return program.ToKernel();
     }
 
-    /// <summary>Whether each hart has been through its pages once, whatever they held before: one of several may get no thread of a busy host for long.</summary>
+    /// <summary>
+    /// Whether each hart has been through its pages once, whatever they held before: one of several may get no thread of a busy host for
+    /// long.
+    /// </summary>
     /// <param name="ram">All of it.</param>
     public bool HaveAllBegun(ReadOnlySpan<byte> ram)
     {

@@ -214,7 +214,8 @@ public sealed class BadTemplateTests : TemplateTest
         TemplateReport listed = Assert.Single(GuestTemplates.List(Folder));
         Assert.Null(listed.Template);
         Assert.Equal(
-            one == "template.json" ? GuestErrorIds.TemplateManifestInvalid : GuestErrorIds.TemplateIncomplete, Assert.Single(listed.Errors).Id);
+            one == "template.json" ? GuestErrorIds.TemplateManifestInvalid : GuestErrorIds.TemplateIncomplete,
+            Assert.Single(listed.Errors).Id);
         GuestTemplates.Remove(template.Path);
         Assert.False(Directory.Exists(template.Path));
     }
@@ -332,7 +333,10 @@ public sealed class BadTemplateTests : TemplateTest
         { new GuestOptions { Memory = 8 << 20 }, GuestErrorIds.TemplateMemoryMismatch },
         { new GuestOptions { DiscardPolicy = DiscardPolicy.PunchHole }, GuestErrorIds.TemplateDiscardPolicy },
         { new GuestOptions { MachineType = "virt-9.9" }, GuestErrorIds.UnknownMachineType },
-        { new GuestOptions { FileAccessMode = FileAccessMode.ReadWrite, DenyPrivateDiscard = true }, MemoryErrorIds.PrivateReadWriteDenied },
+        {
+            new GuestOptions { FileAccessMode = FileAccessMode.ReadWrite, DenyPrivateDiscard = true },
+            MemoryErrorIds.PrivateReadWriteDenied
+        },
     };
 
     [Theory]

@@ -9,7 +9,9 @@ public sealed class GuestConsolePortTests : TemplateTest
     [Fact]
     public void A_guest_has_a_socket_for_each_port_over_its_lives_and_none_is_left()
     {
-        string guest = Boot(Ported(new GuestConsolePortOptions { Name = "com.example.0" }, new GuestConsolePortOptions { Name = "b", Path = At("b.sock") }));
+        string guest = Boot(
+            Ported(
+                new GuestConsolePortOptions { Name = "com.example.0" }, new GuestConsolePortOptions { Name = "b", Path = At("b.sock") }));
 
         GuestInfo info = Host.Get(guest);
         Assert.Equal(("virt-1.4", "com.example.0, b"), (info.MachineType, string.Join(", ", info.ConsolePorts)));
@@ -42,7 +44,11 @@ public sealed class GuestConsolePortTests : TemplateTest
         Host.Reset(clones[0]);
         Assert.Equal(paths[0], Host.Get(clones[0]).ConsolePorts[0].Path);
         Connect(paths[0]).Dispose();
-        string named = Clone(new GuestOptions { Template = template.Path, ConsolePorts = [new GuestConsolePortOptions { Name = "a", Path = At("a.sock") }] });
+        string named = Clone(
+            new GuestOptions
+            {
+                Template = template.Path, ConsolePorts = [new GuestConsolePortOptions { Name = "a", Path = At("a.sock") }],
+            });
         Assert.Equal(At("a.sock"), Host.Get(named).ConsolePorts[0].Path);
 
         GuestOptions other = new() { Template = template.Path, ConsolePorts = [new GuestConsolePortOptions { Name = "other" }] };

@@ -56,7 +56,10 @@ public sealed class GuestDiskTests : TemplateTest
     [InlineData("disk1")] // the name of the other
     public void A_name_is_one_and_of_one(string name)
     {
-        GuestOptions options = new() { Memory = Memory, Disks = [new GuestDiskOptions { Path = Image("a"), Name = name }, new GuestDiskOptions { Path = Image("b") }] };
+        GuestOptions options = new()
+        {
+            Memory = Memory, Disks = [new GuestDiskOptions { Path = Image("a"), Name = name }, new GuestDiskOptions { Path = Image("b") }],
+        };
 
         Assert.Equal(GuestErrorIds.DiskNameInvalid, Refused(options));
     }
@@ -114,7 +117,11 @@ public sealed class GuestDiskTests : TemplateTest
             Refused(new GuestOptions { Template = template.Path, Disks = [new GuestDiskOptions { Path = image, ReadOnly = true }] }));
         Assert.Equal(
             GuestErrorIds.DiskOptionConflict,
-            Refused(new GuestOptions { Template = template.Path, Disks = [new GuestDiskOptions { Path = image, Overlay = DiskOverlay.None }] }));
+            Refused(
+                new GuestOptions
+                {
+                    Template = template.Path, Disks = [new GuestDiskOptions { Path = image, Overlay = DiskOverlay.None }],
+                }));
         Assert.Equal(GuestErrorIds.DiskSizeInvalid, Refused(Cloned(template, Image("odd", size: 1000))));
         Check(Clone(Cloned(template, image)));
         Check(Clone(Cloned(exact, copy)));
@@ -124,7 +131,13 @@ public sealed class GuestDiskTests : TemplateTest
         // What is recorded is the image as it was.
         File.SetLastWriteTimeUtc(image, DateTime.UtcNow.AddHours(-1));
         Assert.Equal(GuestErrorIds.TemplateDiskMismatch, Refused(Cloned(template, image)));
-        Assert.Equal(GuestErrorIds.TemplateDiskMissing, Refused(new GuestOptions { Template = MakeTemplate("bare").Path, Disks = [new GuestDiskOptions { Path = image }], MachineType = "virt-1.4" }));
+        Assert.Equal(
+            GuestErrorIds.TemplateDiskMissing,
+            Refused(
+                new GuestOptions
+                {
+                    Template = MakeTemplate("bare").Path, Disks = [new GuestDiskOptions { Path = image }], MachineType = "virt-1.4",
+                }));
     }
 
     private static IEnumerable<string> GuestTemplates(string path) =>

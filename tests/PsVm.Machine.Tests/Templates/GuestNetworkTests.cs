@@ -19,7 +19,9 @@ public sealed class GuestNetworkTests : TemplateTest
             Host.Get(guest).Networks.Select(adapter => (adapter.Name, adapter.Network, adapter.Mtu, adapter.Connected)));
         Assert.Equal("52:54:00:ab:cd:ef", Host.Get(guest).Networks[1].Mac);
         Assert.NotEqual(Host.Get(guest).Networks[0].Mac, Host.Get(other).Networks[0].Mac);
-        Assert.Equal((guest, NetworkBackend.Hub, (string?)null), (Host.Get(guest).Networks[0].Guest, Host.Get(guest).Networks[0].Backend, Host.Get(guest).Networks[0].LastFailure));
+        Assert.Equal(
+            (guest, NetworkBackend.Hub, (string?)null),
+            (Host.Get(guest).Networks[0].Guest, Host.Get(guest).Networks[0].Backend, Host.Get(guest).Networks[0].LastFailure));
     }
 
     [Fact]
@@ -32,7 +34,9 @@ public sealed class GuestNetworkTests : TemplateTest
         Assert.Equal((GuestErrorIds.NetworkMacInUse, Address), (refused.ErrorId, refused.Target));
         Assert.Equal(GuestErrorIds.NetworkMacInUse, Refused(Networked(Hub("elsewhere") with { Mac = Address.ToUpperInvariant() })));
         Assert.Equal(GuestErrorIds.NetworkMacInUse, Assert.Throws<GuestException>(() => Host.CheckStart(options)).ErrorId);
-        Assert.Equal(GuestErrorIds.NetworkMacInUse, Refused(Networked(Hub() with { Mac = "02:00:00:00:00:01" }, Hub() with { Mac = "02:00:00:00:00:01" })));
+        Assert.Equal(
+            GuestErrorIds.NetworkMacInUse,
+            Refused(Networked(Hub() with { Mac = "02:00:00:00:00:01" }, Hub() with { Mac = "02:00:00:00:00:01" })));
 
         Host.Stop(guest);
         Assert.Equal(GuestErrorIds.NetworkMacInUse, Refused(options));
@@ -91,7 +95,9 @@ public sealed class GuestNetworkTests : TemplateTest
 
         string first = Clone(new GuestOptions { Template = template.Path }), second = Clone(new GuestOptions { Template = template.Path });
         GuestNetworkAdapter[] adapters = [.. new[] { first, second }.Select(name => Assert.Single(Host.Get(name).Networks))];
-        Assert.All(adapters, adapter => Assert.Equal(("net0", "lan", 4000, true), (adapter.Name, adapter.Network, adapter.Mtu, adapter.Connected)));
+        Assert.All(
+            adapters,
+            adapter => Assert.Equal(("net0", "lan", 4000, true), (adapter.Name, adapter.Network, adapter.Mtu, adapter.Connected)));
         Assert.Equal(3, adapters.Select(adapter => adapter.Mac).Append(Address).Distinct().Count());
 
         // The guest that was checkpointed is there still.
@@ -99,7 +105,8 @@ public sealed class GuestNetworkTests : TemplateTest
         Assert.Equal(GuestErrorIds.NetworkMacInUse, Refused(restored));
         End(guest);
         Assert.Equal(Address, Host.Get(Clone(restored)).Networks[0].Mac);
-        Assert.Equal("other", Host.Get(Clone(new GuestOptions { Template = template.Path, Networks = [Hub("other")] })).Networks[0].Network);
+        Assert.Equal(
+            "other", Host.Get(Clone(new GuestOptions { Template = template.Path, Networks = [Hub("other")] })).Networks[0].Network);
         Assert.Empty(GuestTemplates(template.Path));
     }
 
@@ -113,9 +120,15 @@ public sealed class GuestNetworkTests : TemplateTest
         [
             (Networked(Hub() with { Mac = Address }), GuestErrorIds.NetworkMacInUse),
             (Networked(Hub(), new GuestNetworkOptions { Backend = NetworkBackend.Tap, Device = "tap0" }), GuestErrorIds.TapInUse),
-            (Networked(new GuestNetworkOptions { Backend = NetworkBackend.Passt, Forward = ["8080:80"] }), GuestErrorIds.NetworkPortUnavailable),
-            (Networked() with { ConsolePorts = [new() { Name = "a" }, new() { Name = "b", Path = At("sock") }] }, GuestErrorIds.ConsolePortUnavailable),
-            (Networked() with { Disks = [new GuestDiskOptions { Path = At("image"), OverlayPath = At("overlay") }] }, GuestErrorIds.DiskInUse),
+            (
+                Networked(new GuestNetworkOptions { Backend = NetworkBackend.Passt, Forward = ["8080:80"] }),
+                GuestErrorIds.NetworkPortUnavailable),
+            (
+                Networked() with { ConsolePorts = [new() { Name = "a" }, new() { Name = "b", Path = At("sock") }] },
+                GuestErrorIds.ConsolePortUnavailable),
+            (
+                Networked() with { Disks = [new GuestDiskOptions { Path = At("image"), OverlayPath = At("overlay") }] },
+                GuestErrorIds.DiskInUse),
         ];
         foreach ((GuestOptions options, string id) in wrong)
         {
@@ -138,9 +151,14 @@ public sealed class GuestNetworkTests : TemplateTest
         GuestTemplate without = Make(bare, new CheckpointOptions { Path = At("bare") });
 
         Assert.Equal(
-            GuestErrorIds.TemplateNetworkMismatch, Refused(new GuestOptions { Template = template.Path, Networks = [Hub() with { Name = "other" }] }));
-        Assert.Equal(GuestErrorIds.TemplateNetworkMismatch, Refused(new GuestOptions { Template = template.Path, Networks = [Hub(), Hub(), Hub()] }));
-        Assert.Equal(GuestErrorIds.TemplateNetworkMismatch, Refused(new GuestOptions { Template = template.Path, Networks = [Hub() with { Mtu = 1000 }] }));
+            GuestErrorIds.TemplateNetworkMismatch,
+            Refused(new GuestOptions { Template = template.Path, Networks = [Hub() with { Name = "other" }] }));
+        Assert.Equal(
+            GuestErrorIds.TemplateNetworkMismatch,
+            Refused(new GuestOptions { Template = template.Path, Networks = [Hub(), Hub(), Hub()] }));
+        Assert.Equal(
+            GuestErrorIds.TemplateNetworkMismatch,
+            Refused(new GuestOptions { Template = template.Path, Networks = [Hub() with { Mtu = 1000 }] }));
         Assert.Equal(GuestErrorIds.TemplateNetworkMismatch, Refused(new GuestOptions { Template = without.Path, Networks = [Hub()] }));
 
         string clone = Clone(new GuestOptions { Template = template.Path, Networks = [Hub("third") with { Name = "back" }] });
@@ -184,9 +202,11 @@ public sealed class GuestNetworkTests : TemplateTest
 
     private static GuestOptions Networked(params GuestNetworkOptions[] networks) => new() { Memory = Memory, Networks = networks };
 
-    private static IEnumerable<string> GuestTemplates(string path) => PsVm.Machine.Templates.GuestTemplates.Test(path).Errors.Select(error => error.Id);
+    private static IEnumerable<string> GuestTemplates(string path) =>
+        PsVm.Machine.Templates.GuestTemplates.Test(path).Errors.Select(error => error.Id);
 
-    private string Refused(GuestOptions options) => Assert.Throws<GuestException>(() => Host.Start(options, CancellationToken.None)).ErrorId;
+    private string Refused(GuestOptions options) =>
+        Assert.Throws<GuestException>(() => Host.Start(options, CancellationToken.None)).ErrorId;
 
     private static void Edit(GuestTemplate template, Action<JsonNode> change)
     {

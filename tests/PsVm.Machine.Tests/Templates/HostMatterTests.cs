@@ -61,7 +61,8 @@ public sealed class HostMatterTests : TemplateTest
         using (GuestRam ram = TemplateRam.Map(Backends, options with { MachineType = MachineTypes.Resolve(machineType) }, source, default))
         using (CodeCache code = new(TranslatorOptions.Off))
         using (GuestBoard board = new(
-            MachineType.Get(machineType), ram.Memory, 1, Sbi.For(ram.Memory, new GuestConsole(), (_, _) => { }), code, new GuestConsole(), (_, _) => { }))
+            MachineType.Get(machineType), ram.Memory, 1, Sbi.For(ram.Memory, new GuestConsole(), (_, _) => { }),
+            code, new GuestConsole(), (_, _) => { }))
         {
             board.Clock.Pause();
             source.State.Restore(board, template.Devices);
@@ -136,7 +137,8 @@ public sealed class HostMatterTests : TemplateTest
         List<StepProgress> told = [];
 
         Assert.Equal(GuestErrorIds.CheckpointFileSystem, ErrorOf(
-            () => Host.Checkpoint(guest, new CheckpointOptions { Path = mount.In("new/t") }, new Reported(told.Add), CancellationToken.None)));
+            () => Host.Checkpoint(
+                guest, new CheckpointOptions { Path = mount.In("new/t") }, new Reported(told.Add), CancellationToken.None)));
 
         Assert.Empty(told);
         Assert.Empty(Directory.GetFileSystemEntries(mount.Path));

@@ -110,7 +110,8 @@ public sealed class InitialCodeTests : TemplateTest
         using GuestRam ram = TemplateRam.Map(Backends, options, source, default);
         using CodeCache part = _code.OpenPart(LiveGuest.FamilyOf(source.Template));
         using GuestBoard board = new(
-            MachineType.Get(options.MachineType!), ram.Memory, 1, Sbi.For(ram.Memory, console, (_, _) => { }), part, console, (_, _) => { });
+            MachineType.Get(options.MachineType!), ram.Memory, 1, Sbi.For(ram.Memory, console, (_, _) => { }),
+            part, console, (_, _) => { });
         before?.Invoke(ram);
         ram.BeginWithFamily(board.Harts[0]);
         source.State.Restore(board, source.Template.Devices);

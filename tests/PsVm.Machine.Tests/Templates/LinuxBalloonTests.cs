@@ -71,7 +71,8 @@ public sealed class LinuxBalloonTests : TemplateTest
         Run(clones[1], Free);
         Wait(
             () => OwnBytes(clones[1]) < written - FileSize + Slack,
-            () => $"{written} own bytes before, {OwnBytes(clones[1])} after, {Host.Get(clones[1]).Balloon!.GivenBack} given back, {Run(clones[1], "cat /proc/buddyinfo")}");
+            () => $"{written} own bytes before, {OwnBytes(clones[1])} after, {Host.Get(clones[1]).Balloon!.GivenBack} given "
+                + $"back, {Run(clones[1], "cat /proc/buddyinfo")}");
 
         Assert.True(Host.Get(clones[1]).Balloon!.GivenBack > FileSize - Slack);
         Reach(clones[2], 200 * MiB);
@@ -113,7 +114,10 @@ public sealed class LinuxBalloonTests : TemplateTest
         // A balloon's pages are noted by the guest in memory that it then has for itself: what was free before stays given back, and no
         // more is certain.
         Assert.True(Own() < freed + (clones.Length * Slack), $"{filled} own bytes before, {Own()} after inflation");
-        Assert.All(clones, clone => Assert.True(Host.Get(clone).Balloon!.GivenBack > FileSize - Slack, $"{Host.Get(clone).Balloon!.GivenBack} given back"));
+        Assert.All(
+            clones,
+            clone => Assert.True(
+                Host.Get(clone).Balloon!.GivenBack > FileSize - Slack, $"{Host.Get(clone).Balloon!.GivenBack} given back"));
         Assert.Equal(digest, Sha256(template.RamBlocks[0].File));
         Assert.Equal(sum, Run(idle, "sha256sum </tmp/f"));
         Assert.Equal(sum, Run(Clone(template), "sha256sum </tmp/f"));

@@ -7,7 +7,8 @@ public sealed class LinuxCheckpointTests(LinuxTemplate linux, ITestOutputHelper 
 {
     // Processes, page tables, copies on write and the page cache, a few times a second; what is wrong ends it, and says so.
     private const string Work =
-        "(while cp /tmp/f /tmp/g && cmp /tmp/f /tmp/g && md5sum -c /tmp/s >/dev/null && gzip -c /tmp/g | gunzip | md5sum -c /tmp/p >/dev/null; "
+        "(while cp /tmp/f /tmp/g && cmp /tmp/f /tmp/g && md5sum -c /tmp/s >/dev/null && gzip -c /tmp/g | gunzip | md5sum -c /tmp/p "
+        + ">/dev/null; "
         + "do echo >>/tmp/n; rm /tmp/g; done; echo WR''ONG) & uname";
 
     [SkippableTheory]
@@ -25,7 +26,9 @@ public sealed class LinuxCheckpointTests(LinuxTemplate linux, ITestOutputHelper 
             // Each third one is of a clone of the guest before, and each third one differential.
             bool isDifferential = round % 3 == 2;
             GuestTemplate template = Make(working, new CheckpointOptions { Path = At($"t{round}"), Differential = isDifferential });
-            output.WriteLine($"{round}: stood for {template.Pause!.Value.TotalMilliseconds:f2} ms, {template.RamBlocks[0].ChangedBytes >> 10} KiB changed");
+            output.WriteLine(
+                $"{round}: stood for {template.Pause!.Value.TotalMilliseconds:f2} ms, {template.RamBlocks[0].ChangedBytes >> 10} KiB "
+                    + "changed");
             string clone = Clone(template);
             AssertWorks(clone, sum);
             if (round % 3 == 1)

@@ -31,7 +31,8 @@ public sealed class LinuxCloneTests(LinuxTemplate linux, ITestOutputHelper outpu
         Assert.Equal((Asked, Clones), (random.Distinct().Count(), uuids.Distinct().Count()));
         Assert.Equal(Clones, clones.Select(clone => Host.Get(clone).GenerationId).Distinct().Count());
         Assert.Equal(Clones, clones.Select(clone => Host.Get(clone).Uuid).Distinct().Count());
-        Assert.InRange(long.Parse(Run(clones[0], "cat /sys/class/rtc/rtc0/since_epoch"), null), DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 60,
+        Assert.InRange(
+            long.Parse(Run(clones[0], "cat /sys/class/rtc/rtc0/since_epoch"), null), DateTimeOffset.UtcNow.ToUnixTimeSeconds() - 60,
             DateTimeOffset.UtcNow.ToUnixTimeSeconds() + 1);
         Assert.DoesNotContain("rcu", Run(clones[0], "dmesg | grep -iE 'stall|lockup|hung' | head -1; echo end"), StringComparison.Ordinal);
 

@@ -46,7 +46,10 @@ public sealed class LinuxDiskTests : TemplateTest
         string image = Image("disk", 64);
         overlay = overlay.Length == 0 ? overlay : At(overlay);
         using Process writer = Process.Start(new ProcessStartInfo(
-            "dotnet", ["exec", typeof(Program).Assembly.Location, Argument, options.Kernel!, options.Initrd!, image, overlay]) { RedirectStandardOutput = true })!;
+            "dotnet",
+            [
+                "exec", typeof(Program).Assembly.Location, Argument, options.Kernel!, options.Initrd!,
+                image, overlay]) { RedirectStandardOutput = true })!;
 
         string? sum = null;
         while (sum is null && writer.StandardOutput.ReadLine() is { } line)
@@ -195,7 +198,10 @@ public sealed class LinuxDiskTests : TemplateTest
         host.WriteConsole(
             guest, $"echo sum''med $({WriteFour}).; while :; do dd if=/dev/urandom of=/dev/vda bs=64k seek=64 count=64; done\n");
         host.WaitForOutput(
-            guest, new ConsoleExpectation { Pattern = @"summed [0-9a-f]{32}\.", IsRegex = true }, Timeout.InfiniteTimeSpan, CancellationToken.None);
+            guest,
+            new ConsoleExpectation { Pattern = @"summed [0-9a-f]{32}\.", IsRegex = true },
+            Timeout.InfiniteTimeSpan,
+            CancellationToken.None);
         string text = host.ReadConsole(guest, 0).Text;
         int at = text.IndexOf("summed ", StringComparison.Ordinal);
         Console.WriteLine($"flushed {text.Substring(at + "summed ".Length, 32)}");

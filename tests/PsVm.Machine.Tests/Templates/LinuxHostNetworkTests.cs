@@ -50,8 +50,12 @@ public sealed class LinuxHostNetworkTests : TemplateTest
 
         // The gateways' addresses would be the way, and the host's own, which is the guest's too.
         Run(guest, $"for host in $(ip route | sed -n 's/^default via \\([^ ]*\\).*/\\1/p') 127.0.0.1 127.0.0.2 "
-            + $"$(ip -4 addr show dev eth0 | sed -n 's/.*inet \\([^/]*\\).*/\\1/p'); do nc -w 1 $host {port4} </dev/null; done 2>/dev/null");
-        Run(guest, $"for host in $(ip -6 route | sed -n 's/^default via \\([^ ]*\\).*/\\1%eth0/p') ::1 ::ffff:127.0.0.1; do nc -w 1 $host {port6} </dev/null; done 2>/dev/null");
+            + $"$(ip -4 addr show dev eth0 | sed -n 's/.*inet \\([^/]*\\).*/\\1/p'); do "
+            + $"nc -w 1 $host {port4} </dev/null; done 2>/dev/null");
+        Run(
+            guest,
+            $"for host in $(ip -6 route | sed -n 's/^default via \\([^ ]*\\).*/\\1%eth0/p') ::1 ::ffff:127.0.0.1; do nc -w 1 $host {port6} "
+                + "</dev/null; done 2>/dev/null");
 
         Assert.False(four.Pending() || six.Pending());
         Assert.Equal("another program has it", Machine.Devices.Networks.PortForward.TryParse($"{forwarded}:80")!.WhyNot());
@@ -218,7 +222,10 @@ public sealed class LinuxHostNetworkTests : TemplateTest
     }
 
     private void WaitForAddress(string guest) =>
-        Run(guest, "while ! ip -4 addr show dev eth0 | grep -q inet; do usleep 20000; done; while ! ip route | grep -q default; do usleep 20000; done");
+        Run(
+            guest,
+            "while ! ip -4 addr show dev eth0 | grep -q inet; do usleep 20000; done; while ! ip route | grep -q default; do usleep 20000; "
+                + "done");
 
     private string BootOrSkip(GuestNetworkOptions network, string commandLine)
     {

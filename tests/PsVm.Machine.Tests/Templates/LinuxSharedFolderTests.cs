@@ -32,8 +32,14 @@ public sealed class LinuxSharedFolderTests : TemplateTest
             Sum(Path.Combine(shared, "big")), Run(guest, "echo 3 >/proc/sys/vm/drop_caches; sha256sum </mnt/src/big | cut -c1-64"));
 
         // Names, links, and what is done to files without a name.
-        Assert.Equal("ok", Run(guest, "cd /mnt/src && mkdir d && echo one >d/a && ln d/a d/b && ln -s a d/c && mv d e && echo two >>e/b && [ $(cat e/c | wc -l) = 2 ] "
-            + "&& chmod 640 e/a && truncate -s 5 e/a && exec 5<>e/a && rm e/a && [ -e e/b ] && rm e/b e/c && rmdir e && echo three >&5 && exec 5>&- && ! ls e 2>/dev/null && cd / && echo ok"));
+        Assert.Equal(
+            "ok",
+            Run(
+                guest,
+                "cd /mnt/src && mkdir d && echo one >d/a && ln d/a d/b && ln -s a d/c && mv d e && echo two >>e/b && [ $(cat e/c | wc -l) "
+                    + "= 2 ] "
+            + "&& chmod 640 e/a && truncate -s 5 e/a && exec 5<>e/a && rm e/a && [ -e e/b ] && rm e/b e/c && rmdir e && echo three >&5 && "
+            + "exec 5>&- && ! ls e 2>/dev/null && cd / && echo ok"));
         Assert.False(Path.Exists(Path.Combine(shared, "e")));
         Assert.Equal("", Run(guest, "rm -r /mnt/src/out && ls /mnt/src | grep out"));
         Assert.False(Path.Exists(Path.Combine(shared, "out")));
@@ -53,7 +59,11 @@ public sealed class LinuxSharedFolderTests : TemplateTest
         string guest = Boot(OptionsOrSkip(shared, folder => folder with { ReadOnly = true }));
 
         Assert.Equal("content", Run(guest, "cat /mnt/src/f"));
-        Assert.Equal("6", Run(guest, "cd /mnt/src; for x in 'echo x >f' 'rm f' 'mkdir d' 'mv f g' 'ln -s x l' 'chmod 600 f'; do sh -c \"$x\"; done 2>&1 | "
+        Assert.Equal(
+            "6",
+            Run(
+                guest,
+                "cd /mnt/src; for x in 'echo x >f' 'rm f' 'mkdir d' 'mv f g' 'ln -s x l' 'chmod 600 f'; do sh -c \"$x\"; done 2>&1 | "
             + "grep -c 'Read-only file system'; cd /"));
         Assert.Equal(["f"], Directory.EnumerateFileSystemEntries(shared).Select(Path.GetFileName));
         Assert.Equal("content\n", File.ReadAllText(Path.Combine(shared, "f")));
@@ -127,8 +137,11 @@ public sealed class LinuxSharedFolderTests : TemplateTest
     {
         string shared = Shared("shared");
         string guest = Boot(OptionsOrSkip(shared));
-        const string work = "mkdir /mnt/src/$$; cd /mnt/src/$$; while :; do dd if=/dev/urandom of=/tmp/x bs=64k count=4; cp /tmp/x f; mv f g; ln g h; cmp /tmp/x h || "
-            + "echo differs >>/tmp/wrong; for i in 1 2 3 4 5; do echo $i >s$i; done; [ \"$(cat s*)\" = \"$(seq 5)\" ] || echo small >>/tmp/wrong; rm g h s* || "
+        const string work =
+            "mkdir /mnt/src/$$; cd /mnt/src/$$; while :; do dd if=/dev/urandom of=/tmp/x bs=64k count=4; cp /tmp/x f; mv f g; ln g h; cmp "
+            + "/tmp/x h || "
+            + "echo differs >>/tmp/wrong; for i in 1 2 3 4 5; do echo $i >s$i; done; [ \"$(cat s*)\" = \"$(seq 5)\" ] || echo small "
+            + ">>/tmp/wrong; rm g h s* || "
             + "echo rm >>/tmp/wrong; echo round >>/tmp/rounds; done";
         Run(guest, $"(sh -c '{work.Replace("'", "'\\''", StringComparison.Ordinal)}' >/dev/null 2>&1 &)");
 
@@ -142,7 +155,10 @@ public sealed class LinuxSharedFolderTests : TemplateTest
             string own = Shared($"own{i}");
             string clone = Clone(
                 new GuestOptions { Template = template.Path, SharedFolders = [new GuestSharedFolderOptions { Path = own }] });
-            Run(clone, $"killall sh 2>/dev/null; rm -f /tmp/wrong /tmp/rounds; (sh -c '{work.Replace("'", "'\\''", StringComparison.Ordinal)}' >/dev/null 2>&1 &)");
+            Run(
+                clone,
+                $"killall sh 2>/dev/null; rm -f /tmp/wrong /tmp/rounds; (sh -c '{work.Replace("'", "'\\''", StringComparison.Ordinal)}' "
+                    + ">/dev/null 2>&1 &)");
             Assert.True(SpinWait.SpinUntil(() => Rounds(clone) > 1, Patience));
             Assert.Equal("no", Run(clone, "[ -e /tmp/wrong ] && cat /tmp/wrong || echo no"));
             End(clone);

@@ -82,7 +82,9 @@ public sealed class LinuxVhostUserTests : TemplateTest
         Assert.True(SpinWait.SpinUntil(() => Host.Get(guest).VhostUser[0] is { Losses: 1, Connected: true }, Patience));
 
         // A file of it that is open keeps the file system of before, which the kernel gives whoever mounts it then.
-        const string again = "touch /tmp/stop; n=0; while umount -l /mnt; mount -t virtiofs src /mnt; ! cat /mnt/f && [ $n -lt 200 ]; do n=$((n + 1)); usleep 50000; done";
+        const string again =
+            "touch /tmp/stop; n=0; while umount -l /mnt; mount -t virtiofs src /mnt; ! cat /mnt/f && [ $n -lt 200 ]; do n=$((n + 1)); "
+                + "usleep 50000; done";
         Assert.Equal("content", Run(guest, $"({again}) 2>/dev/null"));
         Assert.Contains(Host.ReadEvents(0).Events, happened => happened.Id == HostEventIds.GuestDeviceFailed
             && happened.Message.Contains("shared folder 'src' has lost", StringComparison.Ordinal));
@@ -109,7 +111,10 @@ public sealed class LinuxVhostUserTests : TemplateTest
 
         // Written and read all the time, while daemons are killed. A raw image has what was written as soon as that is said; one in qcow2
         // once it is flushed.
-        Run(guest, "cat /dev/vda >/dev/null & (while :; do dd if=/dev/urandom of=/tmp/x bs=64k count=8; dd if=/tmp/x of=/dev/vdb bs=4k seek=2048 conv=fsync "
+        Run(
+            guest,
+            "cat /dev/vda >/dev/null & (while :; do dd if=/dev/urandom of=/tmp/x bs=64k count=8; dd if=/tmp/x of=/dev/vdb bs=4k seek=2048 "
+            + "conv=fsync "
             + "|| echo failed >>/tmp/wrong; echo 3 >/proc/sys/vm/drop_caches; dd if=/dev/vdb of=/tmp/y bs=4k skip=2048 count=128; "
             + "cmp /tmp/x /tmp/y || echo differs >>/tmp/wrong; echo round >>/tmp/rounds; done >/dev/null 2>&1 &)");
         for (int kill = 1; kill <= Kills(3); kill++)
@@ -153,9 +158,14 @@ public sealed class LinuxVhostUserTests : TemplateTest
                 new GuestVhostUserOptions { Kind = VhostUserKind.Block, Path = plain, Format = "raw" },
             ],
         });
-        Run(guest, "dmesg -n 1; mkdir /mnt; mount -t virtiofs src /mnt; (while [ ! -e /tmp/stop ]; do dd if=/dev/urandom of=/tmp/x bs=64k count=8; "
-            + "dd if=/tmp/x of=/dev/vda bs=4k conv=fsync && cp /tmp/x /mnt/x || echo failed >>/tmp/wrong; echo 3 >/proc/sys/vm/drop_caches; "
-            + "dd if=/dev/vda of=/tmp/y bs=4k count=128; cmp /tmp/x /tmp/y || echo differs >>/tmp/wrong; cmp /tmp/x /mnt/x || echo differs >>/tmp/wrong; "
+        Run(
+            guest,
+            "dmesg -n 1; mkdir /mnt; mount -t virtiofs src /mnt; (while [ ! -e /tmp/stop ]; do dd if=/dev/urandom of=/tmp/x bs=64k "
+            + "count=8; "
+            + "dd if=/tmp/x of=/dev/vda bs=4k conv=fsync && cp /tmp/x /mnt/x || echo failed >>/tmp/wrong; echo 3 "
+            + ">/proc/sys/vm/drop_caches; "
+            + "dd if=/dev/vda of=/tmp/y bs=4k count=128; cmp /tmp/x /tmp/y || echo differs >>/tmp/wrong; cmp /tmp/x /mnt/x || echo differs "
+            + ">>/tmp/wrong; "
             + "echo round >>/tmp/rounds; done >/dev/null 2>&1 &)");
         for (int made = 0; made < 2; made++)
         {
@@ -241,6 +251,9 @@ public sealed class LinuxVhostUserTests : TemplateTest
 
         MemoryBackend ram = Backends.Create(
             new MemoryBackendOptions { Id = "shared", Kind = BackendKind.Memfd, Share = true, Size = 128 << 20 });
-        return new GuestOptions { BackendIds = [ram.Id], Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet" };
+        return new GuestOptions
+        {
+            BackendIds = [ram.Id], Kernel = linux.Kernel, Initrd = linux.Initrd, CommandLine = "console=ttyS0 quiet",
+        };
     }
 }

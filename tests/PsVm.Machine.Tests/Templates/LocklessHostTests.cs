@@ -39,7 +39,8 @@ public sealed class LocklessHostTests : TemplateTest
         using GuestHost host = new(backends);
         File.WriteAllBytes(options.Path, new byte[Memory]);
         BackendReport report = backends.Test(options);
-        Console.WriteLine($"foretold: {string.Join(", ", report.Errors.Select(error => error.Id).Concat(report.Warnings.Select(warning => warning.Id)))}");
+        IEnumerable<string> foretold = report.Errors.Select(error => error.Id).Concat(report.Warnings.Select(warning => warning.Id));
+        Console.WriteLine($"foretold: {string.Join(", ", foretold)}");
         MemoryBackend ram = backends.Create(options);
         Console.WriteLine(string.Join(", ", ram.Outcome.Warnings.Select(warning => warning.Id)));
         backends.Create(options with { Id = "second" }).Dispose();

@@ -58,7 +58,9 @@ public sealed class RamFileLockTests : TemplateTest
             GuestException error = Assert.Throws<GuestException>(() => Make(guest, options));
             Assert.Equal(GuestErrorIds.CheckpointRamNotShared, error.ErrorId);
             Assert.Contains(
-                string.Create(CultureInfo.InvariantCulture, $"process {writer.Id} writes to it too"), error.Message, StringComparison.Ordinal);
+                string.Create(CultureInfo.InvariantCulture, $"process {writer.Id} writes to it too"),
+                error.Message,
+                StringComparison.Ordinal);
             Assert.False(Directory.Exists(options.Path));
             Check(guest);
 

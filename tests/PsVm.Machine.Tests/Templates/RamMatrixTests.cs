@@ -15,9 +15,11 @@ public sealed class RamMatrixTests : TemplateTest
         get
         {
             TheoryData<string, bool, bool, DiscardPolicy?> data = [];
-            foreach (string place in new[] { "disk", "disk/offset", "tmpfs", "tmpfs/offset", "hugetlbfs", "hugetlbfs/offset", "memfd", "anonymous" })
+            foreach (string place
+                in new[] { "disk", "disk/offset", "tmpfs", "tmpfs/offset", "hugetlbfs", "hugetlbfs/offset", "memfd", "anonymous" })
             {
-                foreach (DiscardPolicy? discard in new DiscardPolicy?[] { null, DiscardPolicy.ZeroOverlay, DiscardPolicy.RestoreTemplate, DiscardPolicy.PunchHole })
+                foreach (DiscardPolicy? discard
+                    in new DiscardPolicy?[] { null, DiscardPolicy.ZeroOverlay, DiscardPolicy.RestoreTemplate, DiscardPolicy.PunchHole })
                 {
                     foreach (bool share in new[] { true, false })
                     {

@@ -117,7 +117,8 @@ public sealed class RunningGuestTests : TemplateTest
             WriterGuest writer = new(harts: 2, pages: 4096);
             string guest = Start(writer, "disk", mount.In("ram"), share: true, harts: 2);
             Assert.True(
-                SpinWait.SpinUntil(() => Syscall.stat(mount.In("ram"), out Stat ram) == 0 && ram.st_blocks * 512 >= 32 << 20, Patience), "it writes all its pages");
+                SpinWait.SpinUntil(() => Syscall.stat(mount.In("ram"), out Stat ram) == 0 && ram.st_blocks * 512 >= 32 << 20, Patience),
+                "it writes all its pages");
             Host.Suspend(guest);
             if (isScarce)
             {
@@ -210,7 +211,8 @@ public sealed class RunningGuestTests : TemplateTest
         }
         while (before != after);
 
-        Assert.False(Host.WaitForState(guest, GuestState.Stopped, TimeSpan.FromMilliseconds(50), CancellationToken.None)); // its RAM is needed
+        // its RAM is needed
+        Assert.False(Host.WaitForState(guest, GuestState.Stopped, TimeSpan.FromMilliseconds(50), CancellationToken.None));
         progress.GoOn();
 
         GuestTemplate template = await checkpoint;

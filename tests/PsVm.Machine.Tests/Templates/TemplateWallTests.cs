@@ -10,6 +10,9 @@ namespace PsVm.Machine.Tests.Templates;
 /// <summary>What operators, other processes and odd file systems do to templates.</summary>
 public sealed class TemplateWallTests : TemplateTest
 {
+    private const string TooDeep = "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[["
+        + "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]";
+
     private const UnixFileMode OwnerMay = UnixFileMode.UserRead | UnixFileMode.UserWrite;
 
     [Theory]
@@ -218,7 +221,7 @@ public sealed class TemplateWallTests : TemplateTest
     [InlineData("guest", "@long")]
     [InlineData("boot", "@long")]
     [InlineData("devices", "[@long]")]
-    [InlineData("guest", "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]")]
+    [InlineData("guest", TooDeep)]
     public void A_malformed_description_is_refused_by_test_and_start_alike_and_hides_no_other(string where, string value)
     {
         GuestTemplate template = MakeTemplate("bad", digest: true);

@@ -62,7 +62,8 @@ public sealed class HugePageTests : BackendTest
         var free = HugePages.Free;
         var options = new MemoryBackendOptions { Path = mount.In("ram"), Size = (free + 2) * Huge, Share = share, Reserve = reserve };
         Assert.Contains(
-            $"reserves {free + 2} huge pages ({ByteSize.ToExactText((free + 2) * Huge)}); {free} ({ByteSize.ToExactText(free * Huge)}) are free",
+            $"reserves {free + 2} huge pages ({ByteSize.ToExactText((free + 2) * Huge)}); {free} ({ByteSize.ToExactText(free * Huge)}) are "
+                + "free",
             Fails(MemoryErrorIds.NotEnoughHugePages, options).Message,
             StringComparison.Ordinal);
         Fails(MemoryErrorIds.NotEnoughHugePages, options with { Path = mount.Path });

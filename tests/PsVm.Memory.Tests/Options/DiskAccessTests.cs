@@ -61,5 +61,14 @@ public sealed class DiskAccessTests
     }
 
     private static DiskAccessResolution Resolve(bool readOnly, FileAccessMode asked, DiskOverlay overlay, bool isClone) =>
-        DiskAccess.Resolve(new GuestDiskOptions { Path = "/disk", ReadOnly = readOnly, FileAccessMode = asked, Overlay = overlay, OverlayPath = overlay == DiskOverlay.File ? "/overlay" : null }, isClone);
+        DiskAccess.Resolve(
+            new GuestDiskOptions
+            {
+                Path = "/disk",
+                ReadOnly = readOnly,
+                FileAccessMode = asked,
+                Overlay = overlay,
+                OverlayPath = overlay == DiskOverlay.File ? "/overlay" : null,
+            },
+            isClone);
 }

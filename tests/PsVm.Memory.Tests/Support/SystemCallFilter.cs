@@ -24,7 +24,8 @@ internal static unsafe partial class SystemCallFilter
     public static void Run(Action action, params RefusedCall[] calls)
     {
         Skip.IfNot(
-            OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64, "the filter has the numbers of x86-64 Linux");
+            OperatingSystem.IsLinux() && RuntimeInformation.ProcessArchitecture == Architecture.X64,
+            "the filter has the numbers of x86-64 Linux");
         string? refusal = null;
         OwnThread.Run(() =>
         {

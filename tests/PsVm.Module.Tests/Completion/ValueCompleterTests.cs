@@ -9,7 +9,10 @@ public class ValueCompleterTests
     [InlineData("WEB", "web-1 web-2")]
     [InlineData("x", "")]
     public void Values_that_begin_with_the_word_match(string word, string expected) =>
-        Assert.Equal(expected, string.Join(' ', ValueCompleter.Matches([new("web-2", "b"), new("db", "c"), new("web-1", "a")], word).Select(choice => choice.Value)));
+        Assert.Equal(
+            expected,
+            string.Join(
+                ' ', ValueCompleter.Matches([new("web-2", "b"), new("db", "c"), new("web-1", "a")], word).Select(choice => choice.Value)));
 
     [Theory]
     [InlineData("ram.default", "ram.default")]

@@ -104,7 +104,8 @@ public class GuestCmdletTests
         OrderlyStopCmdlet.Cut("Stop", ["web"], null, _host, _whatIf, CancellationToken.None);
         RemoveGuestCommand.Run(["web"], force: true, _host, _whatIf, CancellationToken.None);
         SendGuestConsoleCommand.Run(
-            ["web"], "off\n", "# $", Timeout.InfiniteTimeSpan, (line, _) => line, _host, new ConsoleReadings(), _whatIf, CancellationToken.None);
+            ["web"], "off\n", "# $", Timeout.InfiniteTimeSpan, (line, _) => line,
+            _host, new ConsoleReadings(), _whatIf, CancellationToken.None);
 
         Assert.Empty(_host.Calls);
         Assert.Empty(_whatIf.Objects);
@@ -118,7 +119,8 @@ public class GuestCmdletTests
 
         StartGuestCommand.StartAgain(["web"], _host, _whatIf, CancellationToken.None);
         SendGuestConsoleCommand.Run(
-            ["web"], "off\n", null, Timeout.InfiniteTimeSpan, (line, _) => line, _host, new ConsoleReadings(), _whatIf, CancellationToken.None);
+            ["web"], "off\n", null, Timeout.InfiniteTimeSpan, (line, _) => line,
+            _host, new ConsoleReadings(), _whatIf, CancellationToken.None);
         SuspendGuestCommand.Run(["web"], _host, _whatIf, CancellationToken.None);
         ResumeGuestCommand.Run(["web"], _host, _whatIf, CancellationToken.None);
 
@@ -156,7 +158,8 @@ public class GuestCmdletTests
                 break;
             case "restore":
                 RestoreGuestCommand.Run(
-                    new GuestOptions { Template = "/t" }, path => FakeGuestHost.Template(path, "web"), _host, _output, CancellationToken.None);
+                    new GuestOptions { Template = "/t" }, path => FakeGuestHost.Template(path, "web"),
+                    _host, _output, CancellationToken.None);
                 break;
             default:
                 CheckpointGuestCommand.Run(["web"], new CheckpointOptions { Path = "/t" }, _host, _output, CancellationToken.None);

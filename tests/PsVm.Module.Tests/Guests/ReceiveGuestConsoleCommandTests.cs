@@ -252,7 +252,9 @@ public class ReceiveGuestConsoleCommandTests
         RecordingOutput slow = new() { OnWrite = () => Stop(++seen == taken, stopping) };
 
         Assert.Throws<PipelineStoppedException>(() => PipelinePump.Run(
-            (output, cancellation) => Receive(follow: true, raw: raw, guests: ["yes"], cancellation: cancellation, output: output), slow, stopping.Token));
+            (output, cancellation) => Receive(follow: true, raw: raw, guests: ["yes"], cancellation: cancellation, output: output),
+            slow,
+            stopping.Token));
 
         // Each reading is 1,000 lines at most, or one raw text; what waits is what the queue holds and one reading.
         Assert.InRange(read, 1, raw ? taken + QueuedOutput.Capacity + 10 : ((taken + QueuedOutput.Capacity) / 1000) + 2);

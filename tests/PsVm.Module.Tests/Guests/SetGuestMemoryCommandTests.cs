@@ -81,5 +81,11 @@ public class SetGuestMemoryCommandTests
     }
 
     private void Run(long target, TimeSpan timeout, params string[] names) => SetGuestMemoryCommand.Run(
-        [.. (names.Length == 0 ? ["web"] : names).Select(name => (GuestReference)name)], target, timeout, true, _host, _output, CancellationToken.None);
+        [.. (names.Length == 0 ? ["web"] : names).Select(name => (GuestReference)name)],
+        target,
+        timeout,
+        true,
+        _host,
+        _output,
+        CancellationToken.None);
 }

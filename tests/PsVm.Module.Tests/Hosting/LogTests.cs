@@ -32,7 +32,8 @@ public sealed class LogTests : IDisposable
         Assert.Equal((byte)'\n', bytes[^1]);
         JsonElement json = JsonDocument.Parse(bytes).RootElement;
         Assert.Equal(
-            ["time", "level", "category", "event", "message", "guest", "guestId", "values"], json.EnumerateObject().Select(property => property.Name));
+            ["time", "level", "category", "event", "message", "guest", "guestId", "values"],
+            json.EnumerateObject().Select(property => property.Name));
         Assert.Equal("2026-01-02T03:04:05Z", json.GetProperty("time").GetString());
         Assert.StartsWith("two\nlines \\x1b[6n \\ud800 ü", json.GetProperty("message").GetString(), StringComparison.Ordinal);
         Assert.Equal(("web", $"{Guid.Empty}"), (json.GetProperty("guest").GetString(), json.GetProperty("guestId").GetString()));

@@ -30,7 +30,9 @@ public class ValueTests
             EndedAt = DateTimeOffset.UtcNow, Failure = new PsVmError(GuestErrorIds.GuestFailed, "why"),
         },
         new HostEvents(
-            [new(DateTimeOffset.UtcNow, HostEventLevel.Error, HostEventIds.GuestFailed, "what") { Guest = new("web", Guid.NewGuid()) }], 1, 0),
+            [new(DateTimeOffset.UtcNow, HostEventLevel.Error, HostEventIds.GuestFailed, "what") { Guest = new("web", Guid.NewGuid()) }],
+            1,
+            0),
         new DiscardOutcome("ram", 0, 4096, 4096, DiscardPolicy.PunchHole, "how", null, []),
         new BackendReport { Path = "/ram.img", Errors = [new("SomeId", "something", "do")] },
         new MemoryBackendPolicy(true, MemoryBackendPolicy.SetByCmdlet),

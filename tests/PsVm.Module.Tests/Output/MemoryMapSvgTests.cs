@@ -48,7 +48,9 @@ public class MemoryMapSvgTests
     public void A_recording_becomes_a_curve()
     {
         XElement svg = Draw(new MemoryMapPicture(
-            Cell, [Row("web", new RamMapCell(0, 0, 0))], [new(TimeSpan.Zero, 0), new(TimeSpan.FromSeconds(1), 100), new(TimeSpan.FromSeconds(2), 50)]));
+            Cell,
+            [Row("web", new RamMapCell(0, 0, 0))],
+            [new(TimeSpan.Zero, 0), new(TimeSpan.FromSeconds(1), 100), new(TimeSpan.FromSeconds(2), 50)]));
         string[] points = svg.Descendants().First(element => element.Name.LocalName == "polyline").Attribute("points")!.Value.Split(' ');
         Assert.Equal(3, points.Length);
         Assert.Equal(3, points.Select(point => point.Split(',')[1]).Distinct().Count());

@@ -113,7 +113,8 @@ public class TemplateTravelTests
     public void Templates_of_one_name_do_not_come_to_one_folder()
     {
         CmdletException error = Assert.Throws<CmdletException>(() => CopyTemplateCmdlet.Run(
-            ["/a/web", "/b", "/c/web/"], new TemplateCopyOptions { Destination = "/d" }, CopyGuestTemplateCommand.Copying, _host, _output, CancellationToken.None));
+            ["/a/web", "/b", "/c/web/"], new TemplateCopyOptions { Destination = "/d" }, CopyGuestTemplateCommand.Copying,
+            _host, _output, CancellationToken.None));
 
         Assert.Equal((ModuleErrorIds.TemplatePathRepeated, "/d"), (error.ErrorId, error.Target));
         Assert.Contains("'/a/web', '/c/web/'", error.Message, StringComparison.Ordinal);

@@ -20,8 +20,8 @@ public sealed record CloneIdentity
     /// <summary>Its SSH server has new host keys, by <c>ssh-keygen -A</c> of the guest.</summary>
     public bool SshHostKeys { get; init; }
 
-    /// <summary>The address of its first network adapter, with the length of its prefix, such as <c>10.0.0.7/24</c>, instead of those that it had; null: they
-    /// stay. A pool's clones have it as a composite format, too.</summary>
+    /// <summary>The address of its first network adapter, with the length of its prefix, such as <c>10.0.0.7/24</c>, instead of those that
+    /// it had; null: they stay. A pool's clones have it as a composite format, too.</summary>
     public string? Address { get; init; }
 
     /// <summary>Where what is for elsewhere goes, with an <see cref="Address"/>; null: that stays.</summary>

@@ -87,7 +87,9 @@ public interface IGuestAgents
     /// <returns>False: it has not, or the guest has ended.</returns>
     Task<bool> WaitAsync(GuestReference guest, TimeSpan timeout, CancellationToken cancellation = default);
 
-    /// <summary>Waits until a guest has an address, by what its agent says: none of its loopback interface's, nor of a link alone.</summary>
+    /// <summary>
+    /// Waits until a guest has an address, by what its agent says: none of its loopback interface's, nor of a link alone.
+    /// </summary>
     /// <inheritdoc cref="WaitAsync"/>
     /// <exception cref="GuestException">Its agent does not tell of addresses (<c>GuestAgentRefused</c>).</exception>
     Task<bool> WaitForAddressAsync(GuestReference guest, TimeSpan timeout, CancellationToken cancellation = default);

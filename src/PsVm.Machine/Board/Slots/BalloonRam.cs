@@ -19,7 +19,10 @@ internal sealed class BalloonRam : IBalloonRam
         _blocks =
         [
             .. ram.Backends.Zip(ram.Memory.Blocks, (backend, block) => (
-                backend, PageOf(block.Range.Start), (long)(block.Range.Size >> PageShift), Math.Max(1, backend.Outcome.PageSize >> PageShift))),
+                backend,
+                PageOf(block.Range.Start),
+                (long)(block.Range.Size >> PageShift),
+                Math.Max(1, backend.Outcome.PageSize >> PageShift))),
         ];
         PageCount = _blocks.Sum(block => block.Count);
     }

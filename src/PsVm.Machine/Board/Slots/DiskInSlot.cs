@@ -36,7 +36,8 @@ internal sealed class DiskInSlot(string role, GuestDiskOptions options, DiskAcce
         {
             throw new GuestException(
                 GuestErrorIds.CheckpointDiskWritten,
-                $"Expected disks of guest '{guest}' whose images stay as they are, found that it writes that of '{disk.Name}' ('{disk.Image?.Path}').",
+                $"Expected disks of guest '{guest}' whose images stay as they are, found that it writes that of '{disk.Name}' "
+                    + $"('{disk.Image?.Path}').",
                 guest,
                 "Start it with an overlay over the disk, or with the disk ReadOnly.");
         }

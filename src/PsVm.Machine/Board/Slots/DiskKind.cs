@@ -100,7 +100,8 @@ internal sealed class DiskKind : IGuestDeviceKind
             {
                 throw new GuestException(
                     GuestErrorIds.DiskNameInvalid,
-                    $"Expected names of disks of 1 to {LongestName} letters, digits, '-', '.' and '_', each once, found '{VisibleText.Of(disk.Name!)}'"
+                    $"Expected names of disks of 1 to {LongestName} letters, digits, '-', '.' and '_', each once, found "
+                    + $"'{VisibleText.Of(disk.Name!)}'"
                     + $"{(isName ? " twice" : "")}.",
                     disk.Path,
                     "Give other names, or none: disks are disk0, disk1 and so on then.");
@@ -117,9 +118,12 @@ internal sealed class DiskKind : IGuestDeviceKind
             string wanted = names.Length == 0 ? "no disk" : $"the disks {string.Join(", ", template.Disks.Select(Describe))}";
             throw new GuestException(
                 GuestErrorIds.TemplateDiskMissing,
-                $"Expected {wanted} with template '{template.Path}', found {(disks.Length == 0 ? "none" : string.Join(", ", disks.Select(disk => disk.Name)))}.",
+                $"Expected {wanted} with template '{template.Path}', found "
+                    + $"{(disks.Length == 0 ? "none" : string.Join(", ", disks.Select(disk => disk.Name)))}.",
                 template.Path,
-                names.Length == 0 ? "Leave out the disks: the template's guest had none." : "Give the images that the template was made with (Disk).");
+                names.Length == 0
+                    ? "Leave out the disks: the template's guest had none."
+                    : "Give the images that the template was made with (Disk).");
         }
 
         if (disks.FirstOrDefault(given => given.ReadOnly && !template.Disks.First(disk => disk.Name == given.Name).ReadOnly) is { } wrong)
@@ -143,7 +147,8 @@ internal sealed class DiskKind : IGuestDeviceKind
         {
             throw new GuestException(
                 GuestErrorIds.TemplateDiskMismatch,
-                $"Expected as disk '{recorded.Name}' of template '{template.Path}' an image of {ByteSize.ToExactText(wanted.Size)}, inode {wanted.Inode}, as it "
+                $"Expected as disk '{recorded.Name}' of template '{template.Path}' an image of {ByteSize.ToExactText(wanted.Size)}, inode "
+                + $"{wanted.Inode}, as it "
                 + $"was then, found '{image.Path}' with {ByteSize.ToExactText(found.Size)}, inode {found.Inode}, "
                 + $"{(recorded.Digest is null ? "changed since or another one" : "and another digest")}.",
                 image.Path,

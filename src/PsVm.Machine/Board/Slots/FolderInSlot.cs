@@ -26,7 +26,9 @@ internal sealed class FolderInSlot(string role, SharedFolder folder, GuestShared
         folder.Failed = failure => warn($"shared folder '{folder.Tag}': {failure}");
         if (_options is null)
         {
-            warn($"it has a slot for shared folder '{folder.Tag}' and no folder there: mounts of it give errors (ESTALE, EIO). Add-GuestSharedFolder "
+            warn(
+                $"it has a slot for shared folder '{folder.Tag}' and no folder there: mounts of it give errors (ESTALE, EIO). "
+                + "Add-GuestSharedFolder "
                 + "gives it one, or SharedFolder when it is started");
         }
     }

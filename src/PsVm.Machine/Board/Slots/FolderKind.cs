@@ -75,7 +75,8 @@ internal sealed class FolderKind(Func<GuestSharedFolderOptions, IFolderServer>? 
             {
                 throw new GuestException(
                     GuestErrorIds.SharedFolderTagInvalid,
-                    $"Expected tags of shared folders of 1 to {LongestTag} letters, digits, '-', '.' and '_', each once, found '{VisibleText.Of(folder.Tag!)}'"
+                    $"Expected tags of shared folders of 1 to {LongestTag} letters, digits, '-', '.' and '_', each once, found "
+                    + $"'{VisibleText.Of(folder.Tag!)}'"
                     + $"{(isTag ? " twice" : "")}.",
                     folder.Path,
                     "Give other tags, or none: folders are folder0, folder1 and so on then.");
@@ -93,7 +94,8 @@ internal sealed class FolderKind(Func<GuestSharedFolderOptions, IFolderServer>? 
         {
             throw new GuestException(
                 GuestErrorIds.SharedFolderUnavailable,
-                $"Shared folder '{folder.Tag}': expected a folder at '{folder.Path}' that can be opened, found: {failure.Message.TrimEnd('.')}.",
+                $"Shared folder '{folder.Tag}': expected a folder at '{folder.Path}' that can be opened, found: "
+                    + $"{failure.Message.TrimEnd('.')}.",
                 folder.Path,
                 "Give a folder that is there, and that who runs this process may open.",
                 failure);

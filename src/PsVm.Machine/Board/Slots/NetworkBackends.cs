@@ -17,7 +17,10 @@ internal static class NetworkBackends
         if (forwards.GroupBy(forward => (forward.IsUdp, forward.HostPort)).FirstOrDefault(same => same.Count() > 1) is { } twice)
         {
             throw Conflict(
-                options, "each port of the host to lead to one of the guest's", $"{twice.First().HostPort} twice", "Give each another port of the host.");
+                options,
+                "each port of the host to lead to one of the guest's",
+                $"{twice.First().HostPort} twice",
+                "Give each another port of the host.");
         }
     }
 
@@ -57,5 +60,8 @@ internal static class NetworkBackends
     ];
 
     private static GuestException Conflict(GuestNetworkOptions options, string expected, string found, string action) => new(
-        GuestErrorIds.NetworkOptionConflict, $"Network adapter '{options.Name}': expected {expected}, found {found}.", options.Name, action);
+        GuestErrorIds.NetworkOptionConflict,
+        $"Network adapter '{options.Name}': expected {expected}, found {found}.",
+        options.Name,
+        action);
 }

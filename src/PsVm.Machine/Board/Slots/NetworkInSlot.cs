@@ -45,7 +45,9 @@ internal sealed class NetworkInSlot(string name, GuestNetworkOptions? options, N
         if (adapter.Backend is null && !_hasTold)
         {
             _hasTold = true;
-            warn($"network adapter '{name}' leads nowhere, and its link is down: say what it leads to when the clone is started, as in -Network Hub");
+            warn(
+                $"network adapter '{name}' leads nowhere, and its link is down: say what it leads to when the clone is started, as in "
+                    + "-Network Hub");
         }
     }
 

@@ -113,7 +113,10 @@ internal sealed class NetworkKind : IGuestDeviceKind
             { Hub: not null } when !isOf(NetworkBackend.Hub) =>
                 ("Hub with the back end Hub alone", $"it with {network.Backend}", "Leave it out."),
             { Hub: { } hub } when !SlotNames.IsName(hub, LongestHub) =>
-                ($"a name of a hub of 1 to {LongestHub} letters, digits, '-', '.' and '_'", $"'{VisibleText.Of(hub)}'", "Give another name."),
+                (
+                    $"a name of a hub of 1 to {LongestHub} letters, digits, '-', '.' and '_'",
+                    $"'{VisibleText.Of(hub)}'",
+                    "Give another name."),
             { Device: not null } when !isOf(NetworkBackend.Tap) =>
                 ("Device with the back end Tap alone", $"it with {network.Backend}", "Leave it out."),
             { Device: null or "" } when isOf(NetworkBackend.Tap) =>
@@ -128,7 +131,10 @@ internal sealed class NetworkKind : IGuestDeviceKind
         if (wrong is var (expected, found, action))
         {
             throw new GuestException(
-                GuestErrorIds.NetworkOptionConflict, $"Network adapter '{network.Name}': expected {expected}, found {found}.", network.Name, action);
+                GuestErrorIds.NetworkOptionConflict,
+                $"Network adapter '{network.Name}': expected {expected}, found {found}.",
+                network.Name,
+                action);
         }
 
         NetworkBackends.Check(network);

@@ -34,7 +34,8 @@ internal static class SlotPlan
         {
             throw new GuestException(
                 GuestErrorIds.GuestSlotsMissing,
-                $"Expected at most {slots} devices in slots of a guest of machine type {machine.Name}, found {plans.Count}: {Roles(plans)}.",
+                $"Expected at most {slots} devices in slots of a guest of machine type {machine.Name}, found {plans.Count}: "
+                    + $"{Roles(plans)}.",
                 guest,
                 slots == 0 ? $"Leave out MachineType, or give {MachineTypes.WithSlots}." : "Leave some out.");
         }
@@ -57,7 +58,10 @@ internal static class SlotPlan
     }
 
     private static GuestException Unknown(GuestTemplate template, string expected, string found) => new(
-        GuestErrorIds.TemplateSlotsMismatch, $"Expected {expected}, found {found}.", template.Path, "Use the version of PsVm that made it.");
+        GuestErrorIds.TemplateSlotsMismatch,
+        $"Expected {expected}, found {found}.",
+        template.Path,
+        "Use the version of PsVm that made it.");
 
     private static int SlotsOf(MachineType machine) => machine.Devices.Count(device => device.Kind == VirtioMmio.Slot);
 
@@ -68,7 +72,8 @@ internal static class SlotPlan
         {
             throw new GuestException(
                 GuestErrorIds.TemplateSlotsMismatch,
-                $"Expected the devices that the guest of template '{template.Path}' had in its slots ({Roles(template.Slots)}), found {Roles(plans)}.",
+                $"Expected the devices that the guest of template '{template.Path}' had in its slots ({Roles(template.Slots)}), found "
+                    + $"{Roles(plans)}.",
                 template.Path,
                 "Ask for what the template was made with: what its guest found at its start is part of its state.");
         }

@@ -135,7 +135,10 @@ internal sealed class VhostUserDevices : IGuestDeviceKind
         if (wrong is var (found, action))
         {
             throw new GuestException(
-                GuestErrorIds.VhostUserOptionConflict, $"Device '{device.Tag}': expected a Socket or a Path, found {found}.", device.Tag, action);
+                GuestErrorIds.VhostUserOptionConflict,
+                $"Device '{device.Tag}': expected a Socket or a Path, found {found}.",
+                device.Tag,
+                action);
         }
     }
 

@@ -58,9 +58,11 @@ internal sealed class VhostUserInSlot(string role, GuestVhostUserOptions options
         {
             throw new GuestException(
                 GuestErrorIds.CheckpointDeviceExternal,
-                $"Expected devices of guest '{guest}' whose state is this host's, found '{options.Tag}', the work of which {frontEnd.Daemon.Name} does.",
+                $"Expected devices of guest '{guest}' whose state is this host's, found '{options.Tag}', the work of which "
+                    + $"{frontEnd.Daemon.Name} does.",
                 guest,
-                "Make the template with DetachVhostUser, so that clones have none and their requests to it fail, or of a guest without VhostUser; disks (Disk) "
+                "Make the template with DetachVhostUser, so that clones have none and their requests to it fail, or of a guest without "
+                + "VhostUser; disks (Disk) "
                 + "and shared folders (SharedFolder) can be part of one.");
         }
     }

@@ -100,7 +100,8 @@ internal sealed class FileOverlay : IDiskOverlay
             && (header.IsCommitting || header.ModifiedNanoseconds == image.ModifiedNanoseconds);
         return isOver ? header : throw new GuestException(
             GuestErrorIds.DiskOverlayMismatch,
-            $"Expected under the overlay '{file.Path}' the image that it was made over, of {ByteSize.ToExactText(header.DiskSize)}, inode {header.Inode}, "
+            $"Expected under the overlay '{file.Path}' the image that it was made over, of {ByteSize.ToExactText(header.DiskSize)}, inode "
+            + $"{header.Inode}, "
             + $"as it was then, found one of {ByteSize.ToExactText(image.Size)}, inode {image.Inode}"
             + $"{(header.Inode == image.Inode && header.DiskSize == image.Size ? ", written since" : "")}.",
             file.Path,

@@ -32,7 +32,9 @@ internal sealed class SealedOverlay(Disk disk, IDiskOverlay overlay, DiskLayer? 
         {
             int place = Array.BinarySearch(_blocks, offset / BlockSize);
             long last = (offset + length - 1) / BlockSize;
-            for (place = Math.Max(place < 0 ? ~place : place, _next); place < _blocks.Length && _blocks[place] <= last && _failure is null; place++)
+            for (place = Math.Max(place < 0 ? ~place : place, _next);
+                place < _blocks.Length && _blocks[place] <= last && _failure is null;
+                place++)
             {
                 Keep(_blocks[place]);
             }

@@ -46,7 +46,8 @@ internal static class HostResolvers
             return new([.. behind.SelectMany(server => (string[])["--dns", server.ToString()])], null);
         }
 
-        return own.Any(IsIpv4) ? new(["--dns-forward", Forwarded], IPAddress.Parse(Forwarded)) : new([], null); // passt forwards within a family alone
+        // passt forwards within a family alone
+        return own.Any(IsIpv4) ? new(["--dns-forward", Forwarded], IPAddress.Parse(Forwarded)) : new([], null);
     }
 
     /// <summary>

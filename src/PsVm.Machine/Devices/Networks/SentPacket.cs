@@ -44,7 +44,10 @@ internal static class SentPacket
             PacketHeader.Tcp6 => tcp6,
             _ => false,
         };
-        header = header with { HeadersLength = Math.Min(header.HeadersLength, (ushort)Math.Min(packet.Length - INetworkBackend.HeaderSize, ushort.MaxValue)) };
+        header = header with
+        {
+            HeadersLength = Math.Min(header.HeadersLength, (ushort)Math.Min(packet.Length - INetworkBackend.HeaderSize, ushort.MaxValue)),
+        };
         return isAgreed && FrameSegments.TryBegin(packet, out _);
     }
 }

@@ -135,7 +135,8 @@ internal sealed class TapNetwork : INetworkBackend
         {
             throw new GuestException(
                 GuestErrorIds.TapInvalid,
-                $"Network adapter '{name}': expected the name of a TAP device, of 1 to {LongestName} characters, found '{VisibleText.Of(device)}'.",
+                $"Network adapter '{name}': expected the name of a TAP device, of 1 to {LongestName} characters, found "
+                    + $"'{VisibleText.Of(device)}'.",
                 name,
                 "Give the name that 'ip tuntap' shows.");
         }
@@ -152,7 +153,8 @@ internal sealed class TapNetwork : INetworkBackend
         int flags = Number(PathOf(device, "tun_flags"));
         return (flags & IsTap) != 0 ? flags : throw new GuestException(
             GuestErrorIds.TapInvalid,
-            $"Network adapter '{name}': expected a TAP device, found '{device}', which is {(flags == 0 ? "another kind of device" : "a TUN device")}.",
+            $"Network adapter '{name}': expected a TAP device, found '{device}', which is "
+                + $"{(flags == 0 ? "another kind of device" : "a TUN device")}.",
             device,
             "Give a device that was made with 'mode tap'; it may be a port of a bridge.");
     }
@@ -165,12 +167,16 @@ internal sealed class TapNetwork : INetworkBackend
             Errno.EPERM or Errno.EACCES => (
                 GuestErrorIds.TapNotPermitted,
                 "this user may not use it",
-                $"Make it for this user, as root: ip tuntap add dev {device} mode tap user {Environment.UserName}; and let it open {TapDescriptor.Clone}."),
+                $"Make it for this user, as root: ip tuntap add dev {device} mode tap user {Environment.UserName}; and let it open "
+                    + $"{TapDescriptor.Clone}."),
             Errno.ENOENT or Errno.ENXIO => (
                 GuestErrorIds.TapNotPermitted, $"this host has no {TapDescriptor.Clone}", "Load the kernel's module: modprobe tun."),
             Errno.EMFILE or Errno.ENFILE => (
                 GuestErrorIds.NetworkProgramFailed, "there are too many open files", "See to the limit of open files (ulimit -n)."),
-            _ => (GuestErrorIds.TapInvalid, $"the kernel says {error} ({Stdlib.strerror(error)})", "Make it with 'ip tuntap add mode tap', without further options."),
+            _ => (
+                GuestErrorIds.TapInvalid,
+                $"the kernel says {error} ({Stdlib.strerror(error)})",
+                "Make it with 'ip tuntap add mode tap', without further options."),
         };
         return new GuestException(id, $"Network adapter '{name}': expected to have TAP device '{device}', but {found}.", device, action);
     }

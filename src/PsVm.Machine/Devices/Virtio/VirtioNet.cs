@@ -74,8 +74,8 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
 
     public ulong Features =>
         ChecksumFeature | GuestChecksumFeature | MtuFeature | AddressFeature | GuestTcp4Feature | GuestTcp6Feature | GuestEcnFeature
-        | HostTcp4Feature | HostTcp6Feature | HostEcnFeature | MergeFeature | StatusFeature | ControlFeature | ControlModesFeature | AnnounceFeature
-        | ControlAddressFeature;
+        | HostTcp4Feature | HostTcp6Feature | HostEcnFeature | MergeFeature | StatusFeature | ControlFeature | ControlModesFeature
+        | AnnounceFeature | ControlAddressFeature;
 
     public IReadOnlyList<int> QueueSizes { get; } = [QueueSize, QueueSize, ControlSize];
 
@@ -336,7 +336,9 @@ internal sealed class VirtioNet : IVirtioDevice, IDisposable
         int length = chain.Read(0, command);
         if (length < 2 || chain.WritableLength < 1)
         {
-            _port.Break($"expected a command of 2 bytes at least and a byte for its answer, found {chain.ReadableLength} and {chain.WritableLength}");
+            _port.Break(
+                $"expected a command of 2 bytes at least and a byte for its answer, found {chain.ReadableLength} "
+                    + $"and {chain.WritableLength}");
             return;
         }
 

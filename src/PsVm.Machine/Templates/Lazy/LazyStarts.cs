@@ -138,7 +138,8 @@ internal sealed class LazyStarts(Func<string, ILazySource> openSource, Func<Fold
     {
         string? reason = template.Differential ? $"a differential one, which needs '{template.Parent!.Path}'"
             : template.RamBlocks.Any(block => block.Digest is null && block.Sha256 is null) ? "one without digests to compare its RAM with"
-            : template.RamBlocks.Any(block => block.Offset != 0 || block.Identity.Size != block.Size) ? "one whose RAM is a part of a larger file"
+            : template.RamBlocks.Any(block => block.Offset != 0 || block.Identity.Size != block.Size)
+                ? "one whose RAM is a part of a larger file"
             : null;
         if (reason is not null)
         {
@@ -175,7 +176,9 @@ internal sealed class LazyStarts(Func<string, ILazySource> openSource, Func<Fold
             made.Fill.Dispose();
             source.Dispose(); // nobody has begun to read it
             throw new GuestException(
-                GuestErrorIds.TemplateRamChanged, $"Expected template {template.Id} in '{template.Path}', found {source.Template.Id}.", template.Path);
+                GuestErrorIds.TemplateRamChanged,
+                $"Expected template {template.Id} in '{template.Path}', found {source.Template.Id}.",
+                template.Path);
         }
 
         lock (_gate)

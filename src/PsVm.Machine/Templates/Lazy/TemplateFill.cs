@@ -335,7 +335,8 @@ internal sealed class TemplateFill : IDisposable
         {
             throw new GuestException(
                 GuestErrorIds.LazySourceFailed,
-                $"Expected {into.Length} bytes at {offset} in '{file}', which guests that were started lazily are copied from, found: {failure.Message}",
+                $"Expected {into.Length} bytes at {offset} in '{file}', which guests that were started lazily are copied from, found: "
+                    + $"{failure.Message}",
                 file,
                 "Mend the file, or what it is on, and start the guests again.",
                 failure);

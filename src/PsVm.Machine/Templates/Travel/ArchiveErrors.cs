@@ -5,7 +5,8 @@ internal static class ArchiveErrors
 {
     /// <summary>There is none at the path.</summary>
     public static GuestException NotFound(string archive, Exception cause) => new(
-        GuestErrorIds.ArchiveNotFound, $"Expected an archive at '{archive}', found nothing.", archive, "Give a file that Export-GuestTemplate made.", cause);
+        GuestErrorIds.ArchiveNotFound, $"Expected an archive at '{archive}', found nothing.",
+        archive, "Give a file that Export-GuestTemplate made.", cause);
 
     /// <summary>It cannot be read.</summary>
     public static GuestException Unreadable(string archive, Exception cause) => new(

@@ -66,7 +66,8 @@ internal sealed record ArchiveIndex
                 JsonSerializer.Deserialize(json, ArchiveJson.Default.ArchiveIndex) ?? throw new JsonException("the value is null");
             return index.FirstBroken() is { } broken ? throw new JsonException(broken) : index;
         }
-        catch (Exception wrong) when (wrong is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
+        catch (Exception wrong) when (
+            wrong is JsonException or KeyNotFoundException or InvalidOperationException or FormatException or ArgumentException)
         {
             throw ArchiveErrors.Invalid(archive, $"a list of what is in it, '{FileName}'", wrong.Message, wrong);
         }
@@ -98,7 +99,9 @@ internal sealed record ArchiveIndex
         return Templates.DistinctBy(template => template.Name.ToUpperInvariant()).Count() != Templates.Count
             ? "two templates with one name"
             : Templates.Select(template => template.FirstBroken()).FirstOrDefault(broken => broken is not null)
-            ?? (ArchiveVersion < Version && Templates.Any(template => template.Disks is not null) ? $"files of disks, which version {Version} has" : null)
+            ?? (ArchiveVersion < Version && Templates.Any(template => template.Disks is not null)
+                ? $"files of disks, which version {Version} has"
+                : null)
             ?? (HaveNoSum() ? "sizes that have no sum" : null);
     }
 

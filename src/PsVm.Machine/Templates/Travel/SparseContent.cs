@@ -16,7 +16,8 @@ namespace PsVm.Machine.Templates.Travel;
 /// <param name="advance">Told of bytes that were read.</param>
 /// <param name="cancellation">Gives up.</param>
 internal sealed class SparseContent(
-    SafeFileHandle file, long start, long size, IReadOnlyList<PageRange> data, Action<long> advance, CancellationToken cancellation) : Stream
+    SafeFileHandle file, long start, long size, IReadOnlyList<PageRange> data,
+    Action<long> advance, CancellationToken cancellation) : Stream
 {
     private readonly byte[] _map = Map(data, size);
     private long _position;

@@ -89,7 +89,8 @@ internal sealed class TemplateImport(string archive, TemplateImportOptions optio
         {
             throw new GuestException(
                 GuestErrorIds.TemplateParentNotFound,
-                $"Expected in the archive '{_archive}' or in '{_folder}' template {parent.Id}, which '{reader.Index.Templates[^1].Name}' is made on, found none.",
+                $"Expected in the archive '{_archive}' or in '{_folder}' template {parent.Id}, which '{reader.Index.Templates[^1].Name}' "
+                    + "is made on, found none.",
                 _archive,
                 "Import that one to the same folder first, or export this one with its parents.");
         }
@@ -98,7 +99,8 @@ internal sealed class TemplateImport(string archive, TemplateImportOptions optio
     }
 
     private void Unpack(
-        ArchiveReader reader, string?[] present, List<Unpacked?> unpacked, IProgress<StepProgress>? progress, CancellationToken cancellation)
+        ArchiveReader reader, string?[] present, List<Unpacked?> unpacked, IProgress<StepProgress>? progress,
+        CancellationToken cancellation)
     {
         for (int i = 0; i < present.Length; i++)
         {

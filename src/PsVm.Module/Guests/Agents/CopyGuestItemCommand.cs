@@ -48,7 +48,10 @@ public sealed partial class CopyGuestItemCommand : PsVmCmdlet
         if (isFolder && !recurses)
         {
             throw new CmdletException(
-                ModuleErrorIds.CopyPathInvalid, $"Expected a file, found the folder '{from}'.", from, "Copy it with all that is in it by -Recurse.");
+                ModuleErrorIds.CopyPathInvalid,
+                $"Expected a file, found the folder '{from}'.",
+                from,
+                "Copy it with all that is in it by -Recurse.");
         }
 
         string path = guestPath.EndsWith('/') ? guestPath + System.IO.Path.GetFileName(from) : guestPath;
@@ -85,7 +88,8 @@ public sealed partial class CopyGuestItemCommand : PsVmCmdlet
                     ? $"Expected a file or a folder with a name, of one guest, found {found}."
                     : $"Expected a file of one guest, found {found}.",
                 guestPath,
-                "Name the file, or the folder with -Recurse, and copy from each guest to a place of its own: Get-Guest web-* | % { Copy-GuestItem \"$($_.Name):/path\" \"./$($_.Name)\" }.");
+                "Name the file, or the folder with -Recurse, and copy from each guest to a place of its own: Get-Guest web-* | % { "
+                    + "Copy-GuestItem \"$($_.Name):/path\" \"./$($_.Name)\" }.");
         }
 
         string path = isFolder ? System.IO.Path.Combine(hostPath, name) : hostPath;
@@ -113,7 +117,8 @@ public sealed partial class CopyGuestItemCommand : PsVmCmdlet
             {
                 throw new CmdletException(
                     ModuleErrorIds.CopyPathInvalid,
-                    $"Expected one of both to be a guest's, as guest:/path, found '{VisibleText.Of(item)}' and '{VisibleText.Of(Destination!)}'.",
+                    $"Expected one of both to be a guest's, as guest:/path, found '{VisibleText.Of(item)}' and "
+                        + $"'{VisibleText.Of(Destination!)}'.",
                     item,
                     "Copy-GuestItem web:/etc/hosts ./ fetches a file; Copy-GuestItem ./hosts web:/etc/hosts brings one.");
             }
@@ -147,7 +152,8 @@ public sealed partial class CopyGuestItemCommand : PsVmCmdlet
             {
                 WarnOfSkipped(guest, copied.Skipped, output);
                 output.WriteObject(
-                    new GuestFileCopy(guest.Name, paths.Guest, paths.Host, copied.Bytes, Stopwatch.GetElapsedTime(began)) { Items = copied.Items });
+                    new GuestFileCopy(
+                        guest.Name, paths.Guest, paths.Host, copied.Bytes, Stopwatch.GetElapsedTime(began)) { Items = copied.Items });
             },
             output,
             cancellation);
@@ -161,7 +167,8 @@ public sealed partial class CopyGuestItemCommand : PsVmCmdlet
         {
             string more = skipped.Count > MostNamed ? $" and {skipped.Count - MostNamed} more" : string.Empty;
             output.WriteWarning(
-                $"Not copied, guest '{guest.Name}': {string.Join(", ", skipped.Take(MostNamed).Select(path => $"'{path}'"))}{more}. They are neither files, folders nor "
+                $"Not copied, guest '{guest.Name}': {string.Join(", ", skipped.Take(MostNamed).Select(path => $"'{path}'"))}{more}. They "
+                + "are neither files, folders nor "
                 + "links, cannot be read, have gone, or have names that are no UTF-8.");
         }
     }

@@ -127,7 +127,9 @@ public sealed class InvokeGuestCommandCommand : PsVmCmdlet
             ? $": {(last.Length > 200 ? last[..200] : last)}"
             : "";
         return new CmdletException(
-            ModuleErrorIds.GuestCommandFailed, $"Expected the command in guest '{result.Guest}' to end with exit code 0, found {found}{said}.", result.Guest);
+            ModuleErrorIds.GuestCommandFailed,
+            $"Expected the command in guest '{result.Guest}' to end with exit code 0, found {found}{said}.",
+            result.Guest);
     }
 
     private protected override bool IsAsJob => AsJob;
@@ -168,7 +170,10 @@ public sealed class InvokeGuestCommandCommand : PsVmCmdlet
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {
             throw new CmdletException(
-                ModuleErrorIds.FileReadFailed, $"Expected to read the script '{path}', found: {failure.Message}", path, "Give a file that is there and can be read.");
+                ModuleErrorIds.FileReadFailed,
+                $"Expected to read the script '{path}', found: {failure.Message}",
+                path,
+                "Give a file that is there and can be read.");
         }
     }
 }

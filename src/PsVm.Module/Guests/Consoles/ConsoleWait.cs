@@ -50,7 +50,8 @@ internal static class ConsoleWait
             }
             : new PsVmError(
                 ModuleErrorIds.GuestWaitTimeout,
-                $"Guest '{info.Name}' was expected {expected} within {timeout.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture)} s, "
+                $"Guest '{info.Name}' was expected {expected} within "
+                + $"{timeout.TotalSeconds.ToString("0.###", CultureInfo.InvariantCulture)} s, "
                 + $"but it is {info.State}; {console}.")
             {
                 Target = info.Name,

@@ -95,7 +95,8 @@ public sealed class SendGuestConsoleCommand : GuestAndArgumentCmdlet
             throw new CmdletException(
                 ModuleErrorIds.PatternMissing,
                 "Expected -Pattern with -Wait or -Timeout, found none.",
-                recommendedAction: "Say with -Pattern what the guest writes when it is done, such as how its prompt begins: -Pattern '^~ # '.");
+                recommendedAction: "Say with -Pattern what the guest writes when it is done, such as how its prompt begins: "
+                    + "-Pattern '^~ # '.");
         }
 
         (GuestReference[] guests, string[] typed) = Bind(Text);

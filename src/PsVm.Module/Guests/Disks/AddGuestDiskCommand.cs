@@ -17,7 +17,8 @@ public sealed class AddGuestDiskCommand : GuestCmdlet
     public GuestDiskOptions[] Disk { get; set; } = [];
 
     internal static void Run(
-        IEnumerable<GuestReference> guests, GuestDiskOptions[] disks, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        IEnumerable<GuestReference> guests, GuestDiskOptions[] disks, IGuestHost host,
+        ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(guests, output, guest => CmdletWorks.ForEach(disks, output, disk =>
         {
             if (output.ShouldProcess(

@@ -15,7 +15,8 @@ public sealed class RemoveGuestDiskCommand : GuestDiskCmdlet
             guests,
             names,
             disk => disk is { Overlay: PsVm.DiskOverlay.Memory, OverlayBytes: > 0 }
-                ? $"Remove disk '{disk.Name}' from guest '{disk.Guest}', and {ByteSize.ToText(disk.OverlayBytes)} that it has written over '{disk.Path}'"
+                ? $"Remove disk '{disk.Name}' from guest '{disk.Guest}', and {ByteSize.ToText(disk.OverlayBytes)} that it has "
+                    + $"written over '{disk.Path}'"
                 : $"Remove disk '{disk.Name}' from guest '{disk.Guest}'",
             (guest, disk) => host.Disks.CheckRemove(guest, disk, cancellation),
             (guest, disk) => host.Disks.Remove(guest, disk.Name, cancellation),

@@ -21,7 +21,8 @@ public sealed class AddGuestNetworkAdapterCommand : GuestCmdlet
     public GuestNetworkOptions[] Network { get; set; } = [];
 
     internal static void Run(
-        IEnumerable<GuestReference> guests, GuestNetworkOptions[] networks, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        IEnumerable<GuestReference> guests, GuestNetworkOptions[] networks, IGuestHost host,
+        ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(guests, output, guest => CmdletWorks.ForEach(networks, output, network =>
         {
             if (output.ShouldProcess(

@@ -28,10 +28,12 @@ public sealed class RemoveGuestNetworkAdapterCommand : GuestCmdlet
                 host.Networks.CheckRemove(guest, missing, cancellation);
             }
 
-            CmdletWorks.ForEach(adapters.Where(adapter => Array.Exists(names, name => NamePattern.Matches(name, adapter))), output, adapter =>
+            CmdletWorks.ForEach(
+                adapters.Where(adapter => Array.Exists(names, name => NamePattern.Matches(name, adapter))), output, adapter =>
             {
                 if (output.ShouldProcess(
-                    () => $"Remove network adapter '{adapter}' from guest '{guest}'", () => host.Networks.CheckRemove(guest, adapter, cancellation)))
+                    () => $"Remove network adapter '{adapter}' from guest '{guest}'",
+                    () => host.Networks.CheckRemove(guest, adapter, cancellation)))
                 {
                     host.Networks.Remove(guest, adapter, cancellation);
                 }

@@ -19,7 +19,8 @@ public sealed class AddGuestSharedFolderCommand : GuestCmdlet
     public GuestSharedFolderOptions[] SharedFolder { get; set; } = [];
 
     internal static void Run(
-        IEnumerable<GuestReference> guests, GuestSharedFolderOptions[] folders, IGuestHost host, ICmdletOutput output, CancellationToken cancellation) =>
+        IEnumerable<GuestReference> guests, GuestSharedFolderOptions[] folders, IGuestHost host,
+        ICmdletOutput output, CancellationToken cancellation) =>
         CmdletWorks.ForEach(guests, output, guest => CmdletWorks.ForEach(folders, output, folder =>
         {
             string what =

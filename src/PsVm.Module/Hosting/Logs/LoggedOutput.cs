@@ -11,7 +11,8 @@ namespace PsVm.Module.Hosting.Logs;
 /// <param name="follows">What happens to the guests that are written is appended from then on, as long as they are.</param>
 /// <param name="host">Where they live.</param>
 /// <param name="logs">Who follows them.</param>
-internal sealed class LoggedOutput(ICmdletOutput output, LogFile log, string cmdlet, bool follows, IGuestHost host, GuestLogs logs) : ICmdletOutput
+internal sealed class LoggedOutput(
+    ICmdletOutput output, LogFile log, string cmdlet, bool follows, IGuestHost host, GuestLogs logs) : ICmdletOutput
 {
     /// <summary>What a cmdlet is about to do, as <c>-WhatIf</c> would say it; an error follows when it cannot.</summary>
     public const string ActionEvent = "Action";
@@ -45,7 +46,9 @@ internal sealed class LoggedOutput(ICmdletOutput output, LogFile log, string cmd
     {
         // Warnings have their id in front.
         int end = message.StartsWith('[') ? message.IndexOf("] ", StringComparison.Ordinal) : -1;
-        Append(new LogLine(DateTimeOffset.UtcNow, "Warning", cmdlet, end < 0 ? null : message[1..end], end < 0 ? message : message[(end + 2)..]));
+        Append(
+            new LogLine(
+                DateTimeOffset.UtcNow, "Warning", cmdlet, end < 0 ? null : message[1..end], end < 0 ? message : message[(end + 2)..]));
         output.WriteWarning(message);
     }
 

@@ -6,13 +6,14 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Riscv.Translation.Cache;
 
 /// <summary>
-/// The blocks of a page of code by offset, as translated code looks for them: hashed, each at its place or at the one beside it. A block for which both are
-/// taken makes it grow while that costs little, and is not in it else. Its entries follow.
+/// The blocks of a page of code by offset, as translated code looks for them: hashed, each at its place or at the one beside it. A block
+/// for which both are taken makes it grow while that costs little, and is not in it else. Its entries follow.
 /// </summary>
 /// <remarks>
-/// Written under the space's gate, read by harts without. An entry is one word that is written once, so it is seen whole or not at all. What has been
-/// outgrown stays as long as the page, for harts that know no other yet, and all that it says stays right: blocks are freed with their page.
-/// Safety: masked offsets are within what was allocated; a header's address has 47 bits, as all of the host's have that are the process's.
+/// Written under the space's gate, read by harts without. An entry is one word that is written once, so it is seen whole or not at all.
+/// What has been outgrown stays as long as the page, for harts that know no other yet, and all that it says stays right: blocks are freed
+/// with their page. Safety: masked offsets are within what was allocated; a header's address has 47 bits, as all of the host's have that
+/// are the process's.
 /// </remarks>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct BlockIndex
@@ -40,7 +41,8 @@ internal unsafe struct BlockIndex
 
     /// <summary>The most bytes that one more block takes.</summary>
     /// <param name="blocks">Blocks that there are.</param>
-    public static int MostBytesFor(int blocks) => BytesOf(Math.Clamp((int)BitOperations.RoundUpToPowerOf2((uint)((blocks + 1) * PlacesPerBlock)), SmallSize, LargeSize));
+    public static int MostBytesFor(int blocks) =>
+        BytesOf(Math.Clamp((int)BitOperations.RoundUpToPowerOf2((uint)((blocks + 1) * PlacesPerBlock)), SmallSize, LargeSize));
 
     /// <summary>The block at an offset; null: it is not here.</summary>
     public static BlockHeader* Find(BlockIndex* index, int offset)

@@ -52,8 +52,8 @@ internal sealed unsafe class CodePage
     public Dictionary<int, nint> Blocks { get; } = [];
 
     /// <summary>
-    /// Blocks of the instruction that begins in the last half-word, by what that is with the first half-word of the page that came next. Where that lies is for each guest's
-    /// page table to say, so no jump is bound to them. Null: there are none.
+    /// Blocks of the instruction that begins in the last half-word, by what that is with the first half-word of the page that came next.
+    /// Where that lies is for each guest's page table to say, so no jump is bound to them. Null: there are none.
     /// </summary>
     public Dictionary<uint, nint>? Crossings { get; private set; }
 

@@ -85,7 +85,9 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
         return page.Scope.CountLookup();
     }
 
-    /// <summary>The page of a scope that was seen at a number and holds the same as the one there now; null: its content has to be looked for.</summary>
+    /// <summary>
+    /// The page of a scope that was seen at a number and holds the same as the one there now; null: its content has to be looked for.
+    /// </summary>
     public static CodePage? FindAt(CodeScope scope, long number, byte* content, IsaExtensions isa) =>
         scope.ByNumber.TryGetValue(number, out CodePage? known) && known.Isa == isa && known.Holds(content) ? known : null;
 

@@ -4,13 +4,14 @@ using PsVm.Riscv.Interpreter;
 namespace PsVm.Riscv.Translation.Cache;
 
 /// <summary>
-/// Keeps the pages of a space within their bounds: sends some away when there is no room, and frees them once every hart that may run them has
-/// left what it ran then. Guarded by its space, but for <see cref="Generation"/>.
+/// Keeps the pages of a space within their bounds: sends some away when there is no room, and frees them once every hart that may run them
+/// has left what it ran then. Guarded by its space, but for <see cref="Generation"/>.
 /// </summary>
 /// <remarks>
-/// A hart that calls the host says which page it comes back to (<see cref="BlockCache.BeginCall"/>). One that is in a device's register, or waits
-/// for a page of its RAM, does not: those may be in the middle of translated code, where saying so would cost every access. But a hart runs pages
-/// of its own scope alone; so such a one keeps no other from going, and when it stays for longer than patience lasts, others go instead.
+/// A hart that calls the host says which page it comes back to (<see cref="BlockCache.BeginCall"/>). One that is in a device's register, or
+/// waits for a page of its RAM, does not: those may be in the middle of translated code, where saying so would cost every access. But a
+/// hart runs pages of its own scope alone; so such a one keeps no other from going, and when it stays for longer than patience lasts,
+/// others go instead.
 /// </remarks>
 /// <param name="pages">The pages.</param>
 /// <param name="requests">The translations that were asked for.</param>
@@ -32,7 +33,8 @@ internal sealed class CodeRoom(CodePages pages, TranslationQueue requests, long 
     private readonly HashSet<int> _held = [];
     private readonly HashSet<CodeScope> _busy = [];
 
-    // No decoded blocks were found that could go, and none have come or gone since: harts ask again at each instruction that is new to them.
+    // No decoded blocks were found that could go, and none have come or gone since: harts ask again at each instruction that is new to
+    // them.
     private bool _isExhausted;
     private long _generation;
 
@@ -42,7 +44,9 @@ internal sealed class CodeRoom(CodePages pages, TranslationQueue requests, long 
     /// <summary>Pages that were sent away and are free.</summary>
     public long EvictedPages { get; private set; }
 
-    /// <summary>Sends away what a scope does not need of what was left to it. Whether all of that is free; else this is to be called again.</summary>
+    /// <summary>
+    /// Sends away what a scope does not need of what was left to it. Whether all of that is free; else this is to be called again.
+    /// </summary>
     public bool TryRetire(CodeScope scope)
     {
         if (scope.Unneeded() is { Count: > 0 } unneeded)

@@ -34,7 +34,9 @@ internal sealed class CodeScope(string? family) : CodePayer
     /// <summary>All pages of the scope, by a hash of their content.</summary>
     public Dictionary<int, List<CodePage>> ByContent { get; } = [];
 
-    /// <summary>The latest of them that was seen first as the page of a number: clones of one template have most of their code at one place.</summary>
+    /// <summary>
+    /// The latest of them that was seen first as the page of a number: clones of one template have most of their code at one place.
+    /// </summary>
     public Dictionary<long, CodePage> ByNumber { get; } = [];
 
     /// <summary>Guests that have it open.</summary>
@@ -47,8 +49,8 @@ internal sealed class CodeScope(string? family) : CodePayer
     public override int Guests => Accounts;
 
     /// <summary>
-    /// Whether a family may have it from now on: it began as one guest's alone, and nobody but that guest has it open. What is a family's already no other
-    /// guests come to share.
+    /// Whether a family may have it from now on: it began as one guest's alone, and nobody but that guest has it open. What is a family's
+    /// already no other guests come to share.
     /// </summary>
     public bool CanGoTo => _isGuests && Accounts == 1;
 

@@ -11,7 +11,8 @@ internal sealed unsafe class CodeSpace : IDisposable
     // In so many parts of the look-ups after which pages go it is looked whether harts have left them.
     private const long Tries = 32;
 
-    // What is in no loop within its page is looked for in others, with calls, when so many times as many slices have ended there: there is more to look at.
+    // What is in no loop within its page is looked for in others, with calls, when so many times as many slices have ended there: there is
+    // more to look at.
     private const int WideThreshold = 8;
 
     private readonly Lock _gate = new();
@@ -269,7 +270,9 @@ internal sealed unsafe class CodeSpace : IDisposable
         return page;
     }
 
-    /// <summary>The block that begins at an offset of a page, decoded when it is not there yet; null: there is no room for it now.</summary>
+    /// <summary>
+    /// The block that begins at an offset of a page, decoded when it is not there yet; null: there is no room for it now.
+    /// </summary>
     public Op* FindBlock(CodePage page, int offset)
     {
         BlockIndex* index = page.Index;
@@ -288,8 +291,8 @@ internal sealed unsafe class CodeSpace : IDisposable
     }
 
     /// <summary>
-    /// The block of the instruction that begins in a page's last half-word and goes on in another page, decoded when it is not there yet; null: there is no room for
-    /// it now, or the page has been before too many others.
+    /// The block of the instruction that begins in a page's last half-word and goes on in another page, decoded when it is not there yet;
+    /// null: there is no room for it now, or the page has been before too many others.
     /// </summary>
     public Op* FindCrossing(CodePage page, CodePage next)
     {
@@ -303,7 +306,9 @@ internal sealed unsafe class CodeSpace : IDisposable
                 return (Op*)known;
             }
 
-            if (page.Crossings?.Count >= CodePage.MostCrossings || !Room.HasFor(CodePages.BytesOf(BlockDecoder.CrossingOps)) || page.IsLeaving)
+            if (page.Crossings?.Count >= CodePage.MostCrossings
+                || !Room.HasFor(CodePages.BytesOf(BlockDecoder.CrossingOps))
+                || page.IsLeaving)
             {
                 return null;
             }
@@ -366,7 +371,9 @@ internal sealed unsafe class CodeSpace : IDisposable
             if (_options.TranslatesAtOnce ? int.IsPow2(header->Samples) : wide || header->Samples == _options.LoopThreshold)
             {
                 _translator?.RequestLoop(
-                    user.Account, ops, wide || _options.TranslatesAtOnce ? PagesAround(user, header, address) : new PagesAround(_pages.Of(header), null));
+                    user.Account,
+                    ops,
+                    wide || _options.TranslatesAtOnce ? PagesAround(user, header, address) : new PagesAround(_pages.Of(header), null));
             }
 
             return header->IsLoop != 0 || header->Samples <= _options.LoopThreshold;
@@ -374,7 +381,9 @@ internal sealed unsafe class CodeSpace : IDisposable
     }
 
     private PagesAround PagesAround(BlockCache user, BlockHeader* header, ulong address) =>
-        new(_pages.Of(header), distance => user.PageAt((address + ((ulong)distance << PhysicalMemory.PageShift)) >> PhysicalMemory.PageShift));
+        new(
+            _pages.Of(header),
+            distance => user.PageAt((address + ((ulong)distance << PhysicalMemory.PageShift)) >> PhysicalMemory.PageShift));
 
     /// <summary>Memory for translations, and what makes them; or why there is none.</summary>
     private static (CodeMemory? Memory, HostBackEnd? Host, string? Refusal) TryGetMemory(TranslatorOptions options)

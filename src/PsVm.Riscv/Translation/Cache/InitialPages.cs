@@ -1,8 +1,8 @@
 namespace PsVm.Riscv.Translation.Cache;
 
 /// <summary>
-/// The pages of code that are in the RAM of every guest of a family when it begins, as one of them was seen to have them that had not written them.
-/// They do not change: safe from any thread.
+/// The pages of code that are in the RAM of every guest of a family when it begins, as one of them was seen to have them that had not
+/// written them. They do not change: safe from any thread.
 /// </summary>
 /// <param name="content">What that RAM holds then: equal for guests whose RAM does.</param>
 /// <param name="isa">The extensions of their harts.</param>

@@ -1,11 +1,12 @@
 namespace PsVm.Riscv.Translation.Cache;
 
 /// <summary>
-/// A page of code and those around it, as one hart has them: by how many pages further they are. A loop may lie in several of them; those of another guest, or of
-/// another time, are looked at where it is entered. Guarded by the space of the pages.
+/// A page of code and those around it, as one hart has them: by how many pages further they are. A loop may lie in several of them; those
+/// of another guest, or of another time, are looked at where it is entered. Guarded by the space of the pages.
 /// </summary>
 /// <param name="first">The page.</param>
-/// <param name="find">Gives another one as the hart knows it, on its thread; null: a loop is to lie in the page alone, without calls.</param>
+/// <param name="find">Gives another one as the hart knows it, on its thread; null: a loop is to lie in the page alone, without
+/// calls.</param>
 internal sealed class PagesAround(CodePage first, Func<int, CodePage?>? find)
 {
     private const int Most = 8;

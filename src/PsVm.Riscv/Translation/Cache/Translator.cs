@@ -6,8 +6,8 @@ using PsVm.Riscv.Translation.Units;
 namespace PsVm.Riscv.Translation.Cache;
 
 /// <summary>
-/// Translates the blocks of a space, and the loops around them: at once, or on a thread of its own that is there while there is something to
-/// translate. What cannot be translated, for whatever reason, stays with the interpreter. Guarded by the gate of its space.
+/// Translates the blocks of a space, and the loops around them: at once, or on a thread of its own that is there while there is something
+/// to translate. What cannot be translated, for whatever reason, stays with the interpreter. Guarded by the gate of its space.
 /// </summary>
 internal sealed unsafe class Translator : IDisposable
 {
@@ -275,14 +275,19 @@ internal sealed unsafe class Translator : IDisposable
     {
         nint At(int place) => BlockAt(around, place);
         PagesAround alone = around.Alone;
-        LoopUnit? unit = around.IsWide && !_options.TranslatesAtOnce ? null : LoopFinder.Find(place => BlockAt(alone, place), entry, _host.IntegerRegisters);
-        return around.IsWide ? unit ?? LoopFinder.FindWide(At, entry, _host.IntegerRegisters, distance => (distance, around[distance]!.Serial)) : unit;
+        LoopUnit? unit = around.IsWide && !_options.TranslatesAtOnce
+            ? null
+            : LoopFinder.Find(place => BlockAt(alone, place), entry, _host.IntegerRegisters);
+        return around.IsWide
+            ? unit ?? LoopFinder.FindWide(At, entry, _host.IntegerRegisters, distance => (distance, around[distance]!.Serial))
+            : unit;
     }
 
     private void Place(CodePage page, BlockHeader* header, LoopUnit? unit, PagesAround? around, int length)
     {
         Debug.Assert(
-            unit is null || unit.Blocks.All(block => BlockHeader.Of(block.Ops)->Page == around![block.Origin >> PhysicalMemory.PageShift]!.Id),
+            unit is null
+                || unit.Blocks.All(block => BlockHeader.Of(block.Ops)->Page == around![block.Origin >> PhysicalMemory.PageShift]!.Id),
             "a loop lies in the pages that it looks for where it is entered");
         byte* place = _memory.Allocate(length);
         if (place is null)
@@ -312,10 +317,11 @@ internal sealed unsafe class Translator : IDisposable
     }
 
     /// <summary>
-    /// Binds what was placed and what else its page has to each other. A direct jump is bound only within one page of code. Guests that share the page
-    /// share the jump, and where the next page lies each of them decides with its page table; so every other jump is looked up, by the physical
-    /// page and the mode. A page of code is freed as a whole, so a bound jump never outlives its target: a loop that has come to another page jumps within that, and
-    /// is entered only as long as that is there. Such a jump is bound now or never, since that page does not know when the loop goes.
+    /// Binds what was placed and what else its page has to each other. A direct jump is bound only within one page of code. Guests that
+    /// share the page share the jump, and where the next page lies each of them decides with its page table; so every other jump is looked
+    /// up, by the physical page and the mode. A page of code is freed as a whole, so a bound jump never outlives its target: a loop that
+    /// has come to another page jumps within that, and is entered only as long as that is there. Such a jump is bound now or never, since
+    /// that page does not know when the loop goes.
     /// </summary>
     private void BindJumps(CodePage page, PagesAround? around, Op* ops, byte* place, byte* entry)
     {
@@ -348,7 +354,8 @@ internal sealed unsafe class Translator : IDisposable
 
     [Conditional("DEBUG")]
     private static void AssertOwns(CodePage page, byte* code) => Debug.Assert(
-        page.Code.Any(piece => code >= (byte*)piece.Place && code < (byte*)piece.Place + piece.Length), "a direct jump is bound only within one page of code");
+        page.Code.Any(piece => code >= (byte*)piece.Place && code < (byte*)piece.Place + piece.Length),
+        "a direct jump is bound only within one page of code");
 
     /// <summary>A block of a page, or of one around it, for the search of a loop; 0: it never ran.</summary>
     private nint BlockAt(PagesAround around, int place)
@@ -361,7 +368,9 @@ internal sealed unsafe class Translator : IDisposable
 
         if (offset == BlockDecoder.CrossingOffset && Decoder.IsFull(*(ushort*)(page.Bytes + offset)))
         {
-            return page.Crossings is not null && around[distance + 1] is { } next ? page.Crossings.GetValueOrDefault(page.CrossingTo(next)) : 0;
+            return page.Crossings is not null && around[distance + 1] is { } next
+                ? page.Crossings.GetValueOrDefault(page.CrossingTo(next))
+                : 0;
         }
 
         return page.Blocks.TryGetValue(offset, out nint known) ? known : _options.TranslatesAtOnce ? Decode(page, offset) : 0;

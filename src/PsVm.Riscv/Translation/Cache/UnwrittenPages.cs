@@ -1,13 +1,16 @@
 namespace PsVm.Riscv.Translation.Cache;
 
-/// <summary>Pages of a hart's RAM that were found equal to pages of code, and that its family may begin with: if nobody has written them. On its thread.</summary>
+/// <summary>
+/// Pages of a hart's RAM that were found equal to pages of code, and that its family may begin with: if nobody has written them. On its
+/// thread.
+/// </summary>
 /// <param name="space">The space of the pages.</param>
 /// <param name="account">The guest's part.</param>
 /// <param name="content">What its RAM held when it began.</param>
 /// <param name="areUnwritten">Says of pages, by their host addresses, whether nobody has written them up to now.</param>
 /// <remarks>
-/// They are compared first, and looked at later: what nobody has written up to then held the same when the guest began. So many can be looked at at once,
-/// which costs a call of the kernel's for each.
+/// They are compared first, and looked at later: what nobody has written up to then held the same when the guest began. So many can be
+/// looked at at once, which costs a call of the kernel's for each.
 /// </remarks>
 internal sealed class UnwrittenPages(CodeSpace space, CodeAccount account, string content, Func<nint[], bool[]> areUnwritten)
 {

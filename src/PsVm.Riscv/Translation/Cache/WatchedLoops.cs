@@ -1,8 +1,8 @@
 namespace PsVm.Riscv.Translation.Cache;
 
 /// <summary>
-/// Loops whose worth is still to be seen. One with calls inside, or over several pages, may be left at each of its rounds, by a way that the search could not tell from
-/// others: it is given up when it is entered too often. Guarded by the space, but for <see cref="Any"/>.
+/// Loops whose worth is still to be seen. One with calls inside, or over several pages, may be left at each of its rounds, by a way that
+/// the search could not tell from others: it is given up when it is entered too often. Guarded by the space, but for <see cref="Any"/>.
 /// </summary>
 /// <param name="most">How often one may be entered in one slice.</param>
 /// <param name="host">What made them.</param>

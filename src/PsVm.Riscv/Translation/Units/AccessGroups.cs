@@ -4,8 +4,8 @@ using PsVm.Riscv.Decoding;
 namespace PsVm.Riscv.Translation.Units;
 
 /// <summary>
-/// Loads and stores of a block that lie so close to each other that they can be checked as one: their addresses are the same value of one register,
-/// plus numbers that are known, whatever registers that value was copied to or counted up in meanwhile.
+/// Loads and stores of a block that lie so close to each other that they can be checked as one: their addresses are the same value of one
+/// register, plus numbers that are known, whatever registers that value was copied to or counted up in meanwhile.
 /// </summary>
 internal sealed unsafe class AccessGroups
 {
@@ -134,7 +134,9 @@ internal sealed unsafe class AccessGroups
         };
     }
 
-    /// <summary>Keeps the groups that are worth it, and tells what has to be done again where one of them fails; false: there are none.</summary>
+    /// <summary>
+    /// Keeps the groups that are worth it, and tells what has to be done again where one of them fails; false: there are none.
+    /// </summary>
     private bool Keep()
     {
         int* until = stackalloc int[MostAtOnce];
@@ -199,7 +201,9 @@ internal sealed class AccessGroup
     /// <summary>Whether one of them is a store.</summary>
     public bool Stores { get; private set; }
 
-    /// <summary>A branch may lead out of the block behind its first operation: it has no store that its first operation did not know of.</summary>
+    /// <summary>
+    /// A branch may lead out of the block behind its first operation: it has no store that its first operation did not know of.
+    /// </summary>
     public bool IsBehindBranch { get; set; }
 
     /// <summary>Where its host address is kept, of <see cref="AccessGroups.MostAtOnce"/> places.</summary>

@@ -4,8 +4,8 @@ using PsVm.Riscv.Memory;
 namespace PsVm.Riscv.Translation.Units;
 
 /// <summary>
-/// Blocks that are come to from one of them, and how. A call leads to what is called and, where that is seen to return, to where it goes on; a return by itself leads
-/// nowhere, so a way through the graph is never one into a function from one call and back to another.
+/// Blocks that are come to from one of them, and how. A call leads to what is called and, where that is seen to return, to where it goes
+/// on; a return by itself leads nowhere, so a way through the graph is never one into a function from one call and back to another.
 /// </summary>
 internal sealed unsafe class FlowGraph
 {

@@ -71,7 +71,9 @@ internal sealed unsafe class LoopBlock
     /// <summary>Index of the last operation from which the loop may go on; what follows leaves it.</summary>
     public int LastInside { get; }
 
-    /// <summary>Jumps and calls of a block that lead to places known from the code alone: all by which translated code goes on inside.</summary>
+    /// <summary>
+    /// Jumps and calls of a block that lead to places known from the code alone: all by which translated code goes on inside.
+    /// </summary>
     public static List<LoopEdge> EdgesOf(nint ops, int origin)
     {
         List<LoopEdge> edges = [];

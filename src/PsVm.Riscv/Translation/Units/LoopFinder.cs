@@ -3,8 +3,9 @@ using PsVm.Riscv.Decoding;
 namespace PsVm.Riscv.Translation.Units;
 
 /// <summary>
-/// Finds the loop around a block: within its page, or, where there is none, with the functions that it calls and in whatever pages. Of the loops that lie within each
-/// other it takes the largest that works with as many registers as the host has, and when there is none the innermost, if no other loop lies in it.
+/// Finds the loop around a block: within its page, or, where there is none, with the functions that it calls and in whatever pages. Of the
+/// loops that lie within each other it takes the largest that works with as many registers as the host has, and when there is none the
+/// innermost, if no other loop lies in it.
 /// </summary>
 internal static unsafe class LoopFinder
 {
@@ -50,7 +51,9 @@ internal static unsafe class LoopFinder
         {
             int header = HeaderOf(graph, cycle, all);
             HashSet<int> loop = graph.WithCallees(cycle);
-            if (Fits(graph, loop) && (RegistersOf(graph, loop) <= registers + (HasFloats(graph, loop) ? MoreWithFloats : 0) || !HasCycle(graph, loop, header)))
+            if (Fits(graph, loop)
+                && (RegistersOf(graph, loop) <= registers + (HasFloats(graph, loop) ? MoreWithFloats : 0)
+                    || !HasCycle(graph, loop, header)))
             {
                 return UnitOf(graph, loop, entry, pages);
             }
@@ -198,7 +201,8 @@ internal static unsafe class LoopFinder
 
     /// <summary>The pages that a loop lies in, by how many they are further than the first.</summary>
     private static IEnumerable<int> PagesOf(FlowGraph graph, HashSet<int> loop) =>
-        loop.SelectMany<int, int>(place => BlockDecoder.Crosses((Op*)graph[place]) ? [PageOf(place), PageOf(place) + 1] : [PageOf(place)]).Distinct();
+        loop.SelectMany<int, int>(place => BlockDecoder.Crosses((Op*)graph[place]) ? [PageOf(place), PageOf(place) + 1] : [PageOf(place)])
+            .Distinct();
 
     private static int PageOf(int place) => place >> Memory.PhysicalMemory.PageShift;
 

@@ -3,8 +3,8 @@ using PsVm.Riscv.Decoding;
 namespace PsVm.Riscv.Translation.Units;
 
 /// <summary>
-/// Blocks that form a loop, with the functions that it calls, and what is known of them when they are translated as one. They may lie in several pages: places are
-/// counted from the start of the page that the loop is entered in.
+/// Blocks that form a loop, with the functions that it calls, and what is known of them when they are translated as one. They may lie in
+/// several pages: places are counted from the start of the page that the loop is entered in.
 /// </summary>
 internal sealed unsafe class LoopUnit
 {
@@ -79,8 +79,11 @@ internal sealed unsafe class LoopUnit
     /// <summary>Those of <see cref="Boxed"/> that have to be so when the loop is entered.</summary>
     public uint CheckedForBox { get; }
 
-    /// <summary>Whether it lies in several pages or has calls inside: then how often it is entered counts (<see cref="BlockHeader.Entries"/>).</summary>
-    public bool IsWide => OtherPages.Count > 0 || Blocks.Any(block => block.Edges.Any(edge => edge.Kind != EdgeKind.Jump && Find(edge.To) is not null));
+    /// <summary>
+    /// Whether it lies in several pages or has calls inside: then how often it is entered counts (<see cref="BlockHeader.Entries"/>).
+    /// </summary>
+    public bool IsWide =>
+        OtherPages.Count > 0 || Blocks.Any(block => block.Edges.Any(edge => edge.Kind != EdgeKind.Jump && Find(edge.To) is not null));
 
     /// <summary>Whether it holds floating point instructions.</summary>
     public bool UsesFloats { get; }
@@ -95,7 +98,8 @@ internal sealed unsafe class LoopUnit
     public bool Interprets { get; }
 
     /// <summary>
-    /// The pages but the first that the loop lies in: how many pages further each of them has to be, and which page of code it is (<see cref="Cache.CodePage.Serial"/>).
+    /// The pages but the first that the loop lies in: how many pages further each of them has to be, and which page of code it is
+    /// (<see cref="Cache.CodePage.Serial"/>).
     /// </summary>
     public IReadOnlyList<(int Distance, long Serial)> OtherPages { get; init; } = [];
 

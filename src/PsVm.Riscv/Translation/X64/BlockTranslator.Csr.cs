@@ -117,7 +117,9 @@ internal unsafe ref partial struct BlockTranslator
         _code.Op(Alu.Or, Rax, Rcx);
     }
 
-    /// <summary>Writes rcx to sstatus, unless it changes MXR, which translations go by, or sets SIE while an interrupt may be due. Keeps rax.</summary>
+    /// <summary>
+    /// Writes rcx to sstatus, unless it changes MXR, which translations go by, or sets SIE while an interrupt may be due. Keeps rax.
+    /// </summary>
     private void WriteStatus(Op* op, int index)
     {
         const byte TestBit = 4;

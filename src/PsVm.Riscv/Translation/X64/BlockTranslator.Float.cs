@@ -161,7 +161,9 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    /// <summary>Whether a register holds a boxed single precision value from here on; a loop's own knowledge holds all through it.</summary>
+    /// <summary>
+    /// Whether a register holds a boxed single precision value from here on; a loop's own knowledge holds all through it.
+    /// </summary>
     private void SetBoxed(int register, bool boxed) =>
         _boxed = (boxed ? _boxed | 1u << register : _boxed & ~(1u << register)) | (_loop?.Unit.Boxed ?? 0);
 

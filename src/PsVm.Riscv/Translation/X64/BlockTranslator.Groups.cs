@@ -8,15 +8,17 @@ using static PsVm.Riscv.Translation.X64.Reg;
 namespace PsVm.Riscv.Translation.X64;
 
 /// <content>
-/// Groups of accesses: the first looks into the TLB for all of them and keeps the host address of the lowest byte. Where that fails, and behind
-/// whatever called C# meanwhile, the stretch is done as if there were no groups: by code of its own, that stands behind the rare ways.
+/// Groups of accesses: the first looks into the TLB for all of them and keeps the host address of the lowest byte. Where that fails, and
+/// behind whatever called C# meanwhile, the stretch is done as if there were no groups: by code of its own, that stands behind the rare
+/// ways.
 /// </content>
 /// <remarks>
-/// Why no access does what it would not have done alone: only C# on the hart's own thread changes the TLB, and between a group's check and its last
-/// access none runs, since whoever called it goes on in the other code. So each access would have found the entry that the first did: pages that
-/// hold code, count who writes them, or may not be written have no tag for stores, devices and parts of pages none at all, and what others
-/// ask for, remote fences too, is heard where it is heard without groups, between units. Nothing of the guest is moved: each access is done at
-/// its operation, and those of a group cannot trap. Atomics are in no group. A group that crosses a page fails, as an access that does.
+/// Why no access does what it would not have done alone: only C# on the hart's own thread changes the TLB, and between a group's check and
+/// its last access none runs, since whoever called it goes on in the other code. So each access would have found the entry that the first
+/// did: pages that hold code, count who writes them, or may not be written have no tag for stores, devices and parts of pages none at all,
+/// and what others ask for, remote fences too, is heard where it is heard without groups, between units. Nothing of the guest is moved:
+/// each access is done at its operation, and those of a group cannot trap. Atomics are in no group. A group that crosses a page fails, as
+/// an access that does.
 /// </remarks>
 internal unsafe ref partial struct BlockTranslator
 {
@@ -74,7 +76,8 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     /// <summary>
-    /// Makes RAM reachable for a load or store; gives the operand, and the jump away where the TLB does not answer, or null: a group's check was that.
+    /// Makes RAM reachable for a load or store; gives the operand, and the jump away where the TLB does not answer, or null: a group's
+    /// check was that.
     /// </summary>
     private byte* Reach(Op* op, int index, int size, string tag, out Mem operand)
     {
@@ -88,7 +91,8 @@ internal unsafe ref partial struct BlockTranslator
         Mem kept = Field(nameof(HartState.Reached)).Plus(group.Place * sizeof(ulong));
         if (index == group.First)
         {
-            byte* miss = Probe(Use(op->Rs1, Rax), (int)op->Immediate - offset, group.Bytes, group.Stores ? nameof(TlbEntry.Write) : nameof(TlbEntry.Read));
+            byte* miss = Probe(
+                Use(op->Rs1, Rax), (int)op->Immediate - offset, group.Bytes, group.Stores ? nameof(TlbEntry.Write) : nameof(TlbEntry.Read));
             OtherWayOf(group.Stretch).Jumps.Add((index, (nint)miss));
             _code.Op(Alu.Add, Rdx, Rax);
             if (_kept!.Contains(group))
@@ -157,7 +161,8 @@ internal unsafe ref partial struct BlockTranslator
     private readonly OtherWay? OtherWayAround(Late late) => _oneByOne ? null : _otherWays?.Find(way => way.IsAmidst((nint)late.Op));
 
     /// <summary>
-    /// Goes on after a rare way that has called C#, or moved entries of the TLB about: amidst a stretch, behind the operation in the other way.
+    /// Goes on after a rare way that has called C#, or moved entries of the TLB about: amidst a stretch, behind the operation in the other
+    /// way.
     /// </summary>
     private void GoOn(Late late, Cond? condition = null)
     {
@@ -241,7 +246,9 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    /// <summary>A stretch that is written twice: where it is entered, by the index of the operation, and what is known where it begins.</summary>
+    /// <summary>
+    /// A stretch that is written twice: where it is entered, by the index of the operation, and what is known where it begins.
+    /// </summary>
     public sealed class OtherWay(
         AccessStretch stretch, nint ops, bool unitIsOn, bool unitIsDirty, bool roundsToNearest, uint boxed)
     {

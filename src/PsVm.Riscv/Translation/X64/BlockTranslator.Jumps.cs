@@ -241,7 +241,9 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    /// <summary>A jump of a block that is a unit by itself: where it is not bound yet, and where the limit is reached, it goes one way.</summary>
+    /// <summary>
+    /// A jump of a block that is a unit by itself: where it is not bound yet, and where the limit is reached, it goes one way.
+    /// </summary>
     private void JumpOfBlock(long target, int retired)
     {
         if (!IsInPage(target))
@@ -290,7 +292,8 @@ internal unsafe ref partial struct BlockTranslator
         ToCanonical();
         if (op->Rs1 == ReturnAddress && op->Rd == Op.Sink)
         {
-            // One place for all of them does not cost the host's branch predictor anything, as it does for jumps by tables, and makes code small.
+            // One place for all of them does not cost the host's branch predictor anything, as it does for jumps by tables, and makes code
+            // small.
             JumpOut(_stubs.Lookup);
         }
         else
@@ -329,7 +332,9 @@ internal unsafe ref partial struct BlockTranslator
         }
     }
 
-    /// <summary>A system instruction is the interpreter's, which is called for it, but for what stubs do of traps; then it goes on where that says.</summary>
+    /// <summary>
+    /// A system instruction is the interpreter's, which is called for it, but for what stubs do of traps; then it goes on where that says.
+    /// </summary>
     private void CallSystem(Op* op, int retired)
     {
         Count(retired);

@@ -153,10 +153,11 @@ internal unsafe ref partial struct BlockTranslator
 
     /// <summary>Looks whether a page that the loop lies in, too, is where it should be. Uses rax, rcx and rdx.</summary>
     /// <remarks>
-    /// Once is enough: what a hart knows of its pages only C# on its own thread changes. A loop calls C# for accesses and operations alone, and where one of those makes
-    /// the hart forget a page of code, since it is a store into it or sets a bit in a page table that is run, too, it sets the limit to 0, so that the loop is left as if
-    /// it had stored into its first page. All else, fences, traps, writes of satp and what other harts ask for, is done outside of it. The number of a page of code is
-    /// never another's, so one that has left since is not found.
+    /// Once is enough: what a hart knows of its pages only C# on its own thread changes. A loop calls C# for accesses and operations alone,
+    /// and where one of those makes the hart forget a page of code, since it is a store into it or sets a bit in a page table that is run,
+    /// too, it sets the limit to 0, so that the loop is left as if it had stored into its first page. All else, fences, traps, writes of
+    /// satp and what other harts ask for, is done outside of it. The number of a page of code is never another's, so one that has left
+    /// since is not found.
     /// </remarks>
     private void CheckPage(int distance, long serial, byte* otherwise)
     {

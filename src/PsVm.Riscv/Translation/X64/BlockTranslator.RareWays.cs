@@ -147,9 +147,9 @@ internal unsafe ref partial struct BlockTranslator
     }
 
     /// <summary>
-    /// Whether an operation may store into the code it is in, which is told by a limit of 0, and what follows would not notice: a loop looks
-    /// at its limit only where it goes back, and a branch that is done without a jump does not look. Then the interpreter ends the block, and
-    /// finds what is there now.
+    /// Whether an operation may store into the code it is in, which is told by a limit of 0, and what follows would not notice: a loop
+    /// looks at its limit only where it goes back, and a branch that is done without a jump does not look. Then the interpreter ends the
+    /// block, and finds what is there now.
     /// </summary>
     private readonly bool EndsAfterStoreIntoCode(Op* op) => Stores(op->Code) && (_loop is not null || SkipsLater(op));
 

@@ -138,7 +138,10 @@ internal unsafe ref partial struct BlockTranslator
 
     /// <summary>Whether it is a branch back within the loop, whose taken way stands in line.</summary>
     private static bool GoesBack(Op* op, LoopUnit? loop, int origin) =>
-        loop is not null && op->Code is >= OpCode.Beq and <= OpCode.Bgeu && op->Immediate <= op->Offset && loop.Find(origin + op->Immediate) is not null;
+        loop is not null
+            && op->Code is >= OpCode.Beq and <= OpCode.Bgeu
+            && op->Immediate <= op->Offset
+            && loop.Find(origin + op->Immediate) is not null;
 
     /// <summary>Whether the code for a value uses rcx and rdx.</summary>
     private static bool UsesCounters(Value value) => value.Kind switch
@@ -186,7 +189,8 @@ internal unsafe ref partial struct BlockTranslator
         Reg address = InRegister(value.A!);
         List<RunMove> moves = MovesHome(value.Visible!);
         byte* miss = Probe(address, (int)value.Immediate, size, stores ? nameof(TlbEntry.Write) : nameof(TlbEntry.Read));
-        _late.Add(new Late(LateKind.RunMiss, miss, null, _ops + value.Index, value.Index, 0) { Origin = _origin, Moves = moves, Way = way });
+        _late.Add(
+            new Late(LateKind.RunMiss, miss, null, _ops + value.Index, value.Index, 0) { Origin = _origin, Moves = moves, Way = way });
     }
 
     private void ReachFor(Value value, OtherWay way)

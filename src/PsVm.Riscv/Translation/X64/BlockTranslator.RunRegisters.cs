@@ -134,7 +134,9 @@ internal unsafe ref partial struct BlockTranslator
 
             RunPlace to = Mapped(register) is { } home ? RunPlace.In(home) : RunPlace.At(Slot(register));
             Mem? place = _run!.PlaceOf(value);
-            RunPlace from = _run.RegisterOf(value) is { } held ? RunPlace.In(held) : place is { } memory ? RunPlace.At(memory) : RunPlace.None;
+            RunPlace from = _run.RegisterOf(value) is { } held
+                ? RunPlace.In(held)
+                : place is { } memory ? RunPlace.At(memory) : RunPlace.None;
             if (!to.IsRegister && place is { } own && RunPlace.At(own).Is(to))
             {
                 from = to; // it is where it belongs, though it is in a register, too

@@ -16,7 +16,9 @@ namespace PsVm.Riscv.Translation.X64;
 /// </remarks>
 internal unsafe ref partial struct BlockTranslator
 {
-    /// <summary>rbp points into the state, so that its first fields and all integer registers but the last few are within a one-byte offset.</summary>
+    /// <summary>
+    /// rbp points into the state, so that its first fields and all integer registers but the last few are within a one-byte offset.
+    /// </summary>
     public const int StateBias = 128;
 
     private static readonly int s_integers = Layout<HartState>.Of(nameof(HartState.X));

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace PsVm.Riscv.Translation.X64;
 
-/// <summary>Where the fields of a structure are that host code reaches, looked up once: .NET's reflection takes a microsecond each time.</summary>
+/// <summary>
+/// Where the fields of a structure are that host code reaches, looked up once: .NET's reflection takes a microsecond each time.
+/// </summary>
 /// <typeparam name="T">The structure.</typeparam>
 internal static class Layout<T>
     where T : unmanaged

@@ -89,7 +89,9 @@ internal sealed class RunState
     public Mem? PlaceOf(Value value)
     {
         ref readonly Location location = ref _locations[value.At];
-        return location.Slot > 0 ? BlockTranslator.Slot(location.Slot) : location.Place > 0 ? BlockTranslator.Spilled(location.Place - 1) : null;
+        return location.Slot > 0
+            ? BlockTranslator.Slot(location.Slot)
+            : location.Place > 0 ? BlockTranslator.Spilled(location.Place - 1) : null;
     }
 
     /// <summary>The host register that a value should be in where the run ends, or null.</summary>

@@ -8,7 +8,9 @@ using static PsVm.Riscv.Translation.X64.Reg;
 namespace PsVm.Riscv.Translation.X64;
 
 /// <content>How jumps find their target.</content>
-/// <remarks>Safety: a page that the table of the mode in force knows is one of this hart's, whose index and blocks stay until it is forgotten there.</remarks>
+/// <remarks>
+/// Safety: a page that the table of the mode in force knows is one of this hart's, whose index and blocks stay until it is forgotten there.
+/// </remarks>
 internal sealed unsafe partial class Stubs
 {
     /// <summary>Jumps to the block at the address in rax when the jump table knows it; else falls through.</summary>
@@ -24,7 +26,8 @@ internal sealed unsafe partial class Stubs
     }
 
     /// <summary>
-    /// Jumps to the block at the address in rax when the page is known and the block is in the page's index, and puts it into the jump table; else leaves.
+    /// Jumps to the block at the address in rax when the page is known and the block is in the page's index, and puts it into the jump
+    /// table; else leaves.
     /// </summary>
     private void EmitFindInPage(ref X64Assembler code, byte* leaveUntranslated)
     {

@@ -7,8 +7,9 @@ using static PsVm.Riscv.Translation.X64.Reg;
 namespace PsVm.Riscv.Translation.X64;
 
 /// <content>
-/// Traps to supervisor mode and returns from there, without C#: as <see cref="Hart.Trap"/> and the interpreter do them. What they cannot do is left to
-/// those: other modes, what is not delegated, interrupts, and a mode that the hart has not been in since it has the address space in use.
+/// Traps to supervisor mode and returns from there, without C#: as <see cref="Hart.Trap"/> and the interpreter do them. What they cannot do
+/// is left to those: other modes, what is not delegated, interrupts, and a mode that the hart has not been in since it has the address
+/// space in use.
 /// </content>
 /// <remarks>Safety: contexts are of tables that stay until the hart's last run; the state says which are known.</remarks>
 internal sealed unsafe partial class Stubs
@@ -21,7 +22,10 @@ internal sealed unsafe partial class Stubs
     private const byte TestBit = 4;
     private const int IndexBits = 12, SizeBits = 4;
 
-    /// <summary>Where an operation stands, in one number: its offset in the page, how many of its block's instructions retire before it, and the size of an access.</summary>
+    /// <summary>
+    /// Where an operation stands, in one number: its offset in the page, how many of its block's instructions retire before it, and the
+    /// size of an access.
+    /// </summary>
     public static int Place(int offset, int index, int size = 0)
     {
         Debug.Assert(offset >> PhysicalMemory.PageShift == 0 && index >> IndexBits == 0 && size >> SizeBits == 0, "each has its bits");
@@ -39,7 +43,9 @@ internal sealed unsafe partial class Stubs
         code.Op(Alu.Add, R15, Rcx);
     }
 
-    /// <summary>A routine of a load or store at the place in rcx that does not come back when it fails; what was loaded is in rax, zero-extended.</summary>
+    /// <summary>
+    /// A routine of a load or store at the place in rcx that does not come back when it fails; what was loaded is in rax, zero-extended.
+    /// </summary>
     /// <param name="code">Where it is written.</param>
     /// <param name="routine">Takes the size alone, and says whether it failed.</param>
     private void EmitFailing(ref X64Assembler code, byte* routine)
@@ -95,7 +101,9 @@ internal sealed unsafe partial class Stubs
         code.Jmp(enter);
     }
 
-    /// <summary>Enters supervisor mode's handler: the cause in rcx, the instruction's address in rax, what stval is to be in the state.</summary>
+    /// <summary>
+    /// Enters supervisor mode's handler: the cause in rcx, the instruction's address in rax, what stval is to be in the state.
+    /// </summary>
     private void EmitEnterTrap(ref X64Assembler code)
     {
         Mem status = BlockTranslator.Field(nameof(HartState.Status)), limit = BlockTranslator.Field(nameof(HartState.Limit));

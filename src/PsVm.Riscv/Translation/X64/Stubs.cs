@@ -149,7 +149,9 @@ internal sealed unsafe partial class Stubs
 
     public byte* Lookup { get; }
 
-    /// <summary>Jumps to the block at the address in rax, which the jump table does not know, when its page is known; else leaves.</summary>
+    /// <summary>
+    /// Jumps to the block at the address in rax, which the jump table does not know, when its page is known; else leaves.
+    /// </summary>
     public byte* FindInPage { get; }
 
     /// <summary>An operation that failed, as the state tells: its <see cref="Place"/> in rcx.</summary>
@@ -166,14 +168,16 @@ internal sealed unsafe partial class Stubs
     public byte* ProbeStore { get; }
 
     /// <summary>
-    /// What comes first in the routines of slow loads and stores: does one that the TLB answers after all; zero flag: done, as those leave it, else
-    /// all registers are kept.
+    /// What comes first in the routines of slow loads and stores: does one that the TLB answers after all; zero flag: done, as those leave
+    /// it, else all registers are kept.
     /// </summary>
     public byte* RecallLoad { get; }
 
     public byte* RecallStore { get; }
 
-    /// <summary>Routines of blocks that are units by themselves: a load or store that may fail, its <see cref="Place"/> with its size in rcx.</summary>
+    /// <summary>
+    /// Routines of blocks that are units by themselves: a load or store that may fail, its <see cref="Place"/> with its size in rcx.
+    /// </summary>
     public byte* SlowLoad { get; }
 
     /// <inheritdoc cref="SlowLoad"/>
@@ -196,8 +200,8 @@ internal sealed unsafe partial class Stubs
     public byte* EnvironmentCall { get; }
 
     /// <summary>
-    /// A routine: looks an address in rax, and as many bytes as rcx says, up in the TLB, be it among the victims (as <see cref="Tlb.TryRecall"/>); zero
-    /// flag: the addend is in rdx, else all registers are kept. Uses xmm0 and xmm1.
+    /// A routine: looks an address in rax, and as many bytes as rcx says, up in the TLB, be it among the victims (as
+    /// <see cref="Tlb.TryRecall"/>); zero flag: the addend is in rdx, else all registers are kept. Uses xmm0 and xmm1.
     /// </summary>
     private static void EmitProbe(ref X64Assembler code, string tag)
     {
@@ -340,7 +344,8 @@ internal sealed unsafe partial class Stubs
 
         foreach (int register in map.Floats)
         {
-            code.Sse(BlockTranslator.DoublePrefix, BlockTranslator.MoveStore, map.Float(register)!.Value, BlockTranslator.FloatSlot(register));
+            code.Sse(
+                BlockTranslator.DoublePrefix, BlockTranslator.MoveStore, map.Float(register)!.Value, BlockTranslator.FloatSlot(register));
         }
     }
 
@@ -354,7 +359,8 @@ internal sealed unsafe partial class Stubs
 
         foreach (int register in map.Floats)
         {
-            code.Sse(BlockTranslator.DoublePrefix, BlockTranslator.MoveLoad, map.Float(register)!.Value, BlockTranslator.FloatSlot(register));
+            code.Sse(
+                BlockTranslator.DoublePrefix, BlockTranslator.MoveLoad, map.Float(register)!.Value, BlockTranslator.FloatSlot(register));
         }
     }
 

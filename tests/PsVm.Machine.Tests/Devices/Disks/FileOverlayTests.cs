@@ -120,7 +120,9 @@ public sealed class FileOverlayTests : IDisposable
         {
             byte[] found = Read(disk, at, 512);
             Assert.True(
-                found.AsSpan().SequenceEqual(image.AsSpan(at, 512)) || found.AsSpan().SequenceEqual(Pattern(Odd, at / Odd).AsSpan(at % Odd, 512)), $"at {at}");
+                found.AsSpan().SequenceEqual(image.AsSpan(at, 512))
+                    || found.AsSpan().SequenceEqual(Pattern(Odd, at / Odd).AsSpan(at % Odd, 512)),
+                $"at {at}");
         }
     }
 
@@ -222,7 +224,8 @@ public sealed class FileOverlayTests : IDisposable
             GuestErrorIds.DiskOverlayMismatch,
             Assert.Throws<GuestException>(() => OverlayFile.Check(Overlay, image.Identity, true)).ErrorId);
         Assert.Equal(
-            GuestErrorIds.DiskOverlayMismatch, Assert.Throws<GuestException>(() => OverlayFile.Open(Overlay, image.Identity, true, ReadNothing)).ErrorId);
+            GuestErrorIds.DiskOverlayMismatch,
+            Assert.Throws<GuestException>(() => OverlayFile.Open(Overlay, image.Identity, true, ReadNothing)).ErrorId);
         OverlayFile.Check(Overlay, image.Identity, isClone: false);
     }
 
@@ -319,7 +322,8 @@ public sealed class FileOverlayTests : IDisposable
                 image.Identity.Size,
                 isReadOnly: false,
                 image,
-                kind == DiskOverlay.Memory ? MemoryOverlay.Maker() : (_, read) => OverlayFile.Open(path ?? Overlay, image.Identity, isClone: false, read));
+                kind == DiskOverlay.Memory ? MemoryOverlay.Maker() : (_, read) =>
+                    OverlayFile.Open(path ?? Overlay, image.Identity, isClone: false, read));
         }
         catch
         {

@@ -139,7 +139,10 @@ public sealed class SealedOverlayTests : IDisposable
     private SafeFileHandle NewFile(string name)
     {
         SafeFileHandle file = File.OpenHandle(
-            Path.Combine(_folder.Path, name), name[0] == '/' ? FileMode.Open : FileMode.CreateNew, FileAccess.ReadWrite, FileShare.ReadWrite);
+            Path.Combine(_folder.Path, name),
+            name[0] == '/' ? FileMode.Open : FileMode.CreateNew,
+            FileAccess.ReadWrite,
+            FileShare.ReadWrite);
         _files.Add(file);
         return file;
     }

@@ -25,7 +25,10 @@ public sealed class HostResolversTests
         "nameserver 127.0.0.1\nnameserver 192.0.2.2\nnameserver fe80::1%eth0\nnameserver none\n",
         null,
         "--dns 192.0.2.2")]
-    [InlineData("nameserver 127.0.0.53\n", "nameserver 192.0.2.1\nnameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nnameserver 192.0.2.4\n", null,
+    [InlineData(
+        "nameserver 127.0.0.53\n",
+        "nameserver 192.0.2.1\nnameserver 192.0.2.1\nnameserver 192.0.2.2\nnameserver 192.0.2.3\nnameserver 192.0.2.4\n",
+        null,
         "--dns 192.0.2.1 --dns 192.0.2.2 --dns 192.0.2.3")]
     [InlineData("nameserver 127.0.0.53\n", null, null, "--dns-forward 169.254.53.53 and told")]
     [InlineData("nameserver 127.0.0.53\n", "nameserver 127.0.0.1\n", "", "--dns-forward 169.254.53.53 and told")]

@@ -82,12 +82,14 @@ public sealed class PasstNetworkTests
             using TcpListener listener = new(IPAddress.Loopback, 0);
             listener.Start();
             PortForward taken = new(IsUdp: false, IPAddress.Loopback, (ushort)((IPEndPoint)listener.LocalEndpoint).Port, 80);
-            foreach (Action start in (Action[])[() => new PasstNetwork("net0", 1500, [taken]).Dispose(), () => PasstNetwork.Check("net0", [taken])])
+            foreach (Action start
+                in (Action[])[() => new PasstNetwork("net0", 1500, [taken]).Dispose(), () => PasstNetwork.Check("net0", [taken])])
             {
                 GuestException error = Assert.Throws<GuestException>(start);
                 Assert.Equal(GuestErrorIds.NetworkPortUnavailable, error.ErrorId);
                 Assert.Equal(
-                    $"Network adapter 'net0': expected to have TCP port {taken.HostPort} of 127.0.0.1 for the guest's port 80, but another program has it.",
+                    $"Network adapter 'net0': expected to have TCP port {taken.HostPort} of 127.0.0.1 for the guest's port 80, but another "
+                        + "program has it.",
                     error.Message);
                 Assert.Contains("Forward another port", error.RecommendedAction, StringComparison.Ordinal);
             }
@@ -194,7 +196,10 @@ public sealed class PasstNetworkTests
         int length = 0;
         Assert.True(
             SpinWait.SpinUntil(
-                () => (length = network.TryReceive(packet)) > Header + 14 + 20 && packet[Header + 12] == 8 && packet[Header + 14 + 9] == protocol, s_patience),
+                () => (length = network.TryReceive(packet)) > Header + 14 + 20
+                    && packet[Header + 12] == 8
+                    && packet[Header + 14 + 9] == protocol,
+                s_patience),
             network.Fault);
         return packet[..length];
     }

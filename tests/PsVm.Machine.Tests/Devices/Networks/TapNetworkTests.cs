@@ -102,7 +102,9 @@ public sealed class TapNetworkTests : IDisposable
         network.Ready = () => Interlocked.Increment(ref told);
         Make();
         Assert.True(SpinWait.SpinUntil(() => network.Restarts == 1 && network.Fault is null && told > 0, s_patience), network.Fault);
-        Assert.True(SpinWait.SpinUntil(() => network.TrySend(TestFrames.Tcp(isIpv4: true, 100, 0)) && network.Fault is null && Counter("rx_packets") > 0, s_patience));
+        Assert.True(
+            SpinWait.SpinUntil(() => network.TrySend(
+                TestFrames.Tcp(isIpv4: true, 100, 0)) && network.Fault is null && Counter("rx_packets") > 0, s_patience));
         Assert.True(SpinWait.SpinUntil(() => network.TryReceive(packet) > 0, s_patience));
     }
 

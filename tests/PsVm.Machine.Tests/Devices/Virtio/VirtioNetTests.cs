@@ -8,10 +8,11 @@ namespace PsVm.Machine.Tests.Devices.Virtio;
 /// <summary>The network adapter by its registers: a driver that behaves, and one that does not.</summary>
 public sealed class VirtioNetTests : IDisposable
 {
-    private const ulong Checksum = 1 << 0, GuestChecksum = 1 << 1, GuestTcp4 = 1 << 7, HostTcp4 = 1 << 11, Merge = 1 << 15, Status = 1 << 16,
-        Commands = 1 << 17, Announce = 1 << 21;
+    private const ulong Checksum = 1 << 0, GuestChecksum = 1 << 1, GuestTcp4 = 1 << 7,
+        HostTcp4 = 1 << 11, Merge = 1 << 15, Status = 1 << 16, Commands = 1 << 17, Announce = 1 << 21;
 
-    private const ulong All = VirtioDriver.Version1 | Checksum | GuestChecksum | GuestTcp4 | HostTcp4 | Merge | Status | Commands | Announce;
+    private const ulong All =
+        VirtioDriver.Version1 | Checksum | GuestChecksum | GuestTcp4 | HostTcp4 | Merge | Status | Commands | Announce;
     private const uint In = 0, Out = 1, Control = 2;
     private const ulong Rings = VirtioSlot.RamStart, Buffers = VirtioSlot.RamStart + 0x2_0000, Config = 0x100;
     private const int Header = INetworkBackend.HeaderSize;
@@ -37,7 +38,8 @@ public sealed class VirtioNetTests : IDisposable
     public void A_driver_reads_address_link_and_mtu_and_learns_of_a_link_that_changes()
     {
         Begin();
-        Assert.Equal("52 54 00 12 34 56", string.Join(' ', Enumerable.Range(0, 6).Select(i => $"{_slot.Device.Read(Config + (uint)i, 1):x2}")));
+        Assert.Equal(
+            "52 54 00 12 34 56", string.Join(' ', Enumerable.Range(0, 6).Select(i => $"{_slot.Device.Read(Config + (uint)i, 1):x2}")));
         Assert.Equal((1ul, 1ul, 1400ul), (LinkStatus, _slot.Device.Read(Config + 8, 2), _slot.Device.Read(Config + 10, 2)));
 
         _network.Fault = "unplugged";
@@ -140,7 +142,8 @@ public sealed class VirtioNetTests : IDisposable
         byte[] all = [.. _slot.Ram.Read(Buffers + 1000, large.Length)];
         Assert.Equal(3, BinaryPrimitives.ReadUInt16LittleEndian(all.AsSpan(10)));
         Assert.Equal(large.AsSpan(Header).ToArray(), all.AsSpan(Header).ToArray());
-        Assert.Equal((2, small.Length + large.Length - (2 * Header)), (_adapter.Counts.ReceivedPackets, (int)_adapter.Counts.ReceivedBytes));
+        Assert.Equal(
+            (2, small.Length + large.Length - (2 * Header)), (_adapter.Counts.ReceivedPackets, (int)_adapter.Counts.ReceivedBytes));
     }
 
     [Fact]
@@ -175,7 +178,8 @@ public sealed class VirtioNetTests : IDisposable
         for (int round = 0; round < 100; round++)
         {
             _network.Bring([.. Enumerable.Repeat(packet, 60)]);
-            Assert.True(SpinWait.SpinUntil(() => _rings[In].Returned == (ushort)((round + 1) * 240), TimeSpan.FromSeconds(30)), $"round {round}");
+            Assert.True(
+                SpinWait.SpinUntil(() => _rings[In].Returned == (ushort)((round + 1) * 240), TimeSpan.FromSeconds(30)), $"round {round}");
             for (int i = 0; i < 240; i++)
             {
                 Assert.NotNull(_rings[In].Take());
@@ -244,7 +248,9 @@ public sealed class VirtioNetTests : IDisposable
         Give(1000, 2);
 
         _network.Bring(
-            Frames.Packet(s_own, s_other, new string('x', 2500)), Frames.Packet(s_own, s_other, "fits"), Frames.Packet(s_own, s_other, "too"));
+            Frames.Packet(s_own, s_other, new string('x', 2500)),
+            Frames.Packet(s_own, s_other, "fits"),
+            Frames.Packet(s_own, s_other, "too"));
 
         Assert.Equal((0u, (uint)Header + 18), _rings[In].WaitTaken());
         Assert.Equal((1u, (uint)Header + 17), _rings[In].WaitTaken());
@@ -310,7 +316,8 @@ public sealed class VirtioNetTests : IDisposable
     [InlineData(1, 5, 100, 34, 6, true, 0)]
     [InlineData(1, 4, 100, 54, 16, true, 0)] // of IPv6, which was not agreed on
     [InlineData(1, 0x7f, 100, 34, 16, true, 0)]
-    public void A_sender_says_nothing_that_makes_no_sense(int flags, int kind, int size, int start, int offset, bool isDropped, int flagsAfter)
+    public void A_sender_says_nothing_that_makes_no_sense(
+        int flags, int kind, int size, int start, int offset, bool isDropped, int flagsAfter)
     {
         Begin();
         byte[] packet = Frames.Packet(s_other, s_own, new string('t', 90));

@@ -27,7 +27,11 @@ public sealed class VirtioRngTests : IDisposable
 
         Assert.Equal((0u, 32u), ring.Take());
         Assert.Equal((1u, 33u), ring.Take());
-        byte[][] filled = [_slot.Ram.Read(Buffers, 16), _slot.Ram.Read(Buffers + 16, 16), _slot.Ram.Read(Buffers + 0x100, 16), _slot.Ram.Read(Buffers + 0x200, 16)];
+        byte[][] filled = [
+            _slot.Ram.Read(Buffers, 16),
+            _slot.Ram.Read(Buffers + 16, 16),
+            _slot.Ram.Read(Buffers + 0x100, 16),
+            _slot.Ram.Read(Buffers + 0x200, 16)];
         Assert.Equal(5, filled.Append(new byte[16]).Select(Convert.ToHexString).Distinct().Count());
         Assert.Equal(new byte[16], _slot.Ram.Read(Buffers + 0x220, 16));
     }

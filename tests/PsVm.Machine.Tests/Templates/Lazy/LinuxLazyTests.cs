@@ -19,7 +19,10 @@ public sealed class LinuxLazyTests(LinuxTemplate linux) : LazyTest, IClassFixtur
         Assert.InRange(early.BytesFetched, ChunkSize, early.Bytes - ChunkSize);
         Assert.All(guests, guest => Assert.Equal(expected, Sum(guest)));
         WaitForFill(guests[0], GuestFillState.Complete);
-        Assert.All(guests, guest => Assert.DoesNotContain("rcu", Run(guest, "dmesg | grep -iE 'stall|lockup|hung|oops' | head -1; echo end"), StringComparison.Ordinal));
+        Assert.All(
+            guests,
+            guest => Assert.DoesNotContain(
+                "rcu", Run(guest, "dmesg | grep -iE 'stall|lockup|hung|oops' | head -1; echo end"), StringComparison.Ordinal));
         Assert.NotEqual(Host.Get(guests[0]).GenerationId, Host.Get(guests[1]).GenerationId);
     }
 

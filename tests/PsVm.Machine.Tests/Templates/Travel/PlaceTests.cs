@@ -277,7 +277,9 @@ public sealed class PlaceTests : TravelTest
     }
 
     private static string[] Names(Mounted mount) =>
-        [.. Directory.GetFileSystemEntries(mount.Path).Select(path => Path.GetFileName(path)!).Where(name => name != "lost+found").Order(StringComparer.Ordinal)];
+        [
+            .. Directory.GetFileSystemEntries(mount.Path).Select(path => Path.GetFileName(path)!)
+            .Where(name => name != "lost+found").Order(StringComparer.Ordinal)];
 
     /// <summary>What several threads get of the same: a path, or the id of an error.</summary>
     private static string[] AtOnce(Func<int, string> work)

@@ -45,7 +45,9 @@ internal sealed class RawArchive(List<RawEntry> entries)
             using MemoryStream content = new();
             entry.DataStream?.CopyTo(content);
             entries.Add(new RawEntry(
-                entry.Name, content.ToArray(), entry.ExtendedAttributes.Where(pair => pair.Key.StartsWith("GNU", StringComparison.Ordinal)).ToDictionary()));
+                entry.Name,
+                content.ToArray(),
+                entry.ExtendedAttributes.Where(pair => pair.Key.StartsWith("GNU", StringComparison.Ordinal)).ToDictionary()));
         }
 
         return new RawArchive(entries);
