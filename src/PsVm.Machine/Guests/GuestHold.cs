@@ -220,6 +220,18 @@ internal sealed class GuestHold(Func<string> name, GuestLife life, GuestMachine 
         machine.Harts.Stop();
     }
 
+    /// <summary>Work that needs its RAM is under way, and was told to give up.</summary>
+    public bool IsWorkGivenUp
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _work is { Stop.IsCancellationRequested: true };
+            }
+        }
+    }
+
     /// <summary>Waits until work that needs its RAM is over.</summary>
     public void Dispose()
     {

@@ -63,7 +63,6 @@ public sealed partial class GuestHost
             return null;
         }
 
-        ended.HandOver();
         ended.Dispose();
         next.Start(clock, cancellation);
         return next;

@@ -258,7 +258,25 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
     public void CheckNotStopped(GuestReference guest) => Find(guest).ThrowIfEnded();
 
     /// <inheritdoc/>
-    public void Stop(GuestReference guest, CancellationToken cancellation = default) => Find(guest).Stop(cancellation);
+    public void Stop(GuestReference guest, CancellationToken cancellation = default)
+    {
+        GuestReference same = Find(guest).Description.Reference;
+        Stop(() => Find(same), cancellation);
+    }
+
+    /// <summary>
+    /// Stops the present life of a guest: one that reboots just now may have another when the one that was found is stopped.
+    /// </summary>
+    internal static void Stop(Func<LiveGuest> find, CancellationToken cancellation)
+    {
+        LiveGuest life;
+        do
+        {
+            life = find();
+            life.Stop(cancellation);
+        }
+        while (life.IsHandedOver);
+    }
 
     /// <inheritdoc/>
     public async Task<bool> ShutDownAsync(GuestReference guest, TimeSpan timeout, CancellationToken cancellation = default)
@@ -269,6 +287,9 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
 
     /// <summary>A guest's kernel has suspended the machine (SBI SUSP), and no hart has run since.</summary>
     internal bool IsAsleep(GuestReference guest) => Find(guest).IsAsleep;
+
+    /// <summary>The present life of a guest, for tests that look at what operators cannot see.</summary>
+    internal LiveGuest LifeOf(GuestReference guest) => Find(guest);
 
     /// <summary>What memory there is; tests have others. Called by one at a time, and told how much would be enough.</summary>
     internal Func<long, MemoryRoom> ReadMemory { get; init; }
@@ -319,6 +340,10 @@ public sealed partial class GuestHost : IGuestHost, IDisposable
             found.Dispose();
             _hidden.Sweep();
             _events.NoteRemoval(found.Description);
+        }
+        else if (_guests.All.FirstOrDefault(life => life.Description.Id == found.Description.Id) is { } next)
+        {
+            throw GuestTable.NotStopped(next); // somebody has started it again meanwhile
         }
     }
 

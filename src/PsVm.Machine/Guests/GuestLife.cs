@@ -15,6 +15,7 @@ internal sealed class GuestLife(Func<string> name, GuestConsole console)
     private DateTimeOffset? _endedAt;
     private bool _wantsReboot;
     private bool _isRebooting;
+    private bool _isHandedOver;
     private TaskCompletionSource _changed = new();
 
     /// <summary>It is to run, unless something needs it held for a while.</summary>
@@ -53,6 +54,21 @@ internal sealed class GuestLife(Func<string> name, GuestConsole console)
         }
     }
 
+    /// <summary>
+    /// Another life of this guest has its place, which it had to begin again: the guest goes on, and who has found this one just before
+    /// looks there.
+    /// </summary>
+    public bool IsHandedOver
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _isHandedOver;
+            }
+        }
+    }
+
     /// <summary>No hart of it runs any more: it has stopped or failed, or is about to begin again.</summary>
     public bool HasEnded
     {
@@ -72,8 +88,8 @@ internal sealed class GuestLife(Func<string> name, GuestConsole console)
         {
             return description with
             {
-                State = _state,
-                StopReason = _state.IsOver() ? _end?.Reason : null,
+                State = _isHandedOver ? GuestState.Running : _state,
+                StopReason = IsOver ? _end?.Reason : null,
                 SuspendReason = _suspendReason,
                 Failure = _state.IsFailure() ? _end?.Failure : null,
                 EndedAt = _endedAt,
@@ -164,8 +180,8 @@ internal sealed class GuestLife(Func<string> name, GuestConsole console)
                 return false;
             }
 
-            _isRebooting = false;
-            SetState(GuestState.Stopped);
+            (_isRebooting, _isHandedOver) = (false, true);
+            SetState(GuestState.Stopped); // for those who wait
             return true;
         }
     }
@@ -202,7 +218,7 @@ internal sealed class GuestLife(Func<string> name, GuestConsole console)
     {
         lock (_gate)
         {
-            if (_state.IsOver())
+            if (IsOver)
             {
                 throw StoppedError();
             }
@@ -222,6 +238,9 @@ internal sealed class GuestLife(Func<string> name, GuestConsole console)
     /// <summary>The error of what needs a guest that lives.</summary>
     public GuestException StoppedError() => new(
         GuestErrorIds.GuestStopped, $"Expected guest '{name()}' to run or to be suspended, found that it has stopped.", name());
+
+    /// <summary>The guest has stopped or failed: this life has, and no other has its place. Under the gate.</summary>
+    private bool IsOver => _state.IsOver() && !_isHandedOver;
 
     private void Close(GuestEnd end)
     {

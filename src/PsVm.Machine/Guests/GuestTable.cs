@@ -137,7 +137,7 @@ internal sealed class GuestTable
     {
         lock (_gate)
         {
-            if (_closed || !IsCurrent(ended) || (reboots != 0 && !ended.HandOver()))
+            if (_closed || !IsCurrent(ended) || (!ended.HandOver() && reboots != 0))
             {
                 return false;
             }

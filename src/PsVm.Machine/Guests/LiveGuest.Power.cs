@@ -8,6 +8,15 @@ internal sealed partial class LiveGuest
     // Enough for what a kernel says of its panic, short enough for a line of details.
     private const int PanicLines = 5;
 
+    /// <inheritdoc cref="GuestLife.IsHandedOver"/>
+    public bool IsHandedOver => _life.IsHandedOver;
+
+    /// <summary>Its harts are kept from running, and none does, until who copies its RAM has come further.</summary>
+    public bool IsSlowed => _machine.Harts is { IsSlowed: true, Running: 0 };
+
+    /// <inheritdoc cref="GuestHold.IsWorkGivenUp"/>
+    public bool IsWorkGivenUp => _hold.IsWorkGivenUp;
+
     private void OnPowerRequest(PowerRequest request, uint code)
     {
         switch (request)
