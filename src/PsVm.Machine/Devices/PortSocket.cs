@@ -20,7 +20,9 @@ internal sealed class PortSocket : IDisposable
     private readonly Lock _gate = new();
     private readonly Socket _listener = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
     private readonly CancellationTokenSource _stop = new();
+    private readonly byte[] _output = new byte[Piece];
     private ConsolePort? _port;
+    private Memory<byte> _unsent; // of what the guest wrote
     private TaskCompletionSource _exchanged = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile bool _isConnected;
 
@@ -171,20 +173,22 @@ internal sealed class PortSocket : IDisposable
         }
     }
 
-    /// <summary>Gives the program what the guest writes, until that is gone.</summary>
+    /// <summary>
+    /// Gives the program what the guest writes, until that is gone. What the guest wrote when it was, and nobody had noticed yet, is the
+    /// next one's.
+    /// </summary>
     private async Task SendAsync(Socket program, CancellationToken over)
     {
-        byte[] bytes = new byte[Piece];
         while (true)
         {
-            (ConsolePort? port, Task moved) = Now();
-            int count = port?.Read(bytes) ?? 0;
-            for (int done = 0; done < count;)
+            while (!_unsent.IsEmpty)
             {
-                done += await program.SendAsync(bytes.AsMemory(done, count - done), over).ConfigureAwait(false);
+                _unsent = _unsent[await program.SendAsync(_unsent, over).ConfigureAwait(false)..];
             }
 
-            if (count == 0)
+            (ConsolePort? port, Task moved) = Now();
+            _unsent = _output.AsMemory(0, port?.Read(_output) ?? 0);
+            if (_unsent.IsEmpty)
             {
                 await moved.WaitAsync(over).ConfigureAwait(false);
             }

@@ -115,6 +115,24 @@ public sealed class PortSocketTests : IDisposable
     }
 
     [Fact]
+    public void What_a_guest_writes_when_the_program_has_gone_and_nobody_has_noticed_is_the_next_programs()
+    {
+        _port.SetOpen(true);
+        for (int i = 0; i < 50; i++)
+        {
+            using (Socket program = Connect())
+            {
+                _port.Put("a"u8);
+                Receive(program, 1);
+            }
+
+            _port.Put("late"u8);
+            using Socket next = Connect();
+            Assert.Equal("late"u8.ToArray(), Receive(next, 4));
+        }
+    }
+
+    [Fact]
     public void Who_would_have_its_socket_takes_nothing_of_it()
     {
         _port.SetOpen(true);
