@@ -7,8 +7,8 @@ namespace PsVm.Machine.Guests;
 /// <summary>Waits for something on a console. Who waits does the work: no pattern, however slow, holds up the guest.</summary>
 internal sealed class ConsoleSearch
 {
-    // A pattern that needs longer backtracks without end: those that need not are matched in linear time.
-    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
+    // A pattern that needs longer backtracks without end. Those that need not are matched in linear time, and take long on a busy host.
+    private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2), s_linearPatience = TimeSpan.FromMinutes(1);
 
     // Between two looks at a guest that writes without end.
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(20);
@@ -111,8 +111,8 @@ internal sealed class ConsoleSearch
         {
             throw new GuestException(
                 GuestErrorIds.ConsolePatternTooSlow,
-                $"Expected to find or not to find '{_expected.Pattern}' within {s_patience.TotalSeconds} s, found that it takes longer in "
-                + $"{text.Length} characters of guest '{_guest}'.",
+                $"Expected to find or not to find '{_expected.Pattern}' within {_regex.MatchTimeout.TotalSeconds} s, found that it takes "
+                + $"longer in {text.Length} characters of guest '{_guest}'.",
                 _guest,
                 "Give a pattern without nested repetition, such as (a+)+.");
         }
@@ -138,7 +138,7 @@ internal sealed class ConsoleSearch
             : Regex.Escape(expected.Pattern.Replace("\r\n", "\n", StringComparison.Ordinal));
         try
         {
-            return new Regex(pattern, options | RegexOptions.NonBacktracking, s_patience);
+            return new Regex(pattern, options | RegexOptions.NonBacktracking, s_linearPatience);
         }
         catch (NotSupportedException)
         {
