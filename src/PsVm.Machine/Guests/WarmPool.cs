@@ -75,6 +75,18 @@ internal sealed class WarmPool : IDisposable
         }
     }
 
+    /// <summary>Completes when nobody fills it beside; whoever takes one has that done.</summary>
+    internal Task Filling
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _filling;
+            }
+        }
+    }
+
     /// <summary>Fills it.</summary>
     /// <param name="progress">Told how many it holds; null: no one asks.</param>
     /// <param name="cancellation">Gives up; what it holds then stays.</param>

@@ -84,6 +84,9 @@ internal sealed class WarmPools(GuestAssembler assembler, HostEventLog events) :
     /// <inheritdoc/>
     public GuestPool Get(string pool, CancellationToken cancellation = default) => Find(pool).Info;
 
+    /// <summary>Completes when nobody fills a pool beside, for tests that look at what it holds then.</summary>
+    internal Task FillingOf(string pool) => Find(pool).Filling;
+
     /// <inheritdoc/>
     public void Remove(string pool, CancellationToken cancellation = default)
     {
