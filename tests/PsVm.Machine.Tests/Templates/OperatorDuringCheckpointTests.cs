@@ -8,7 +8,7 @@ namespace PsVm.Machine.Tests.Templates;
 public sealed class OperatorDuringCheckpointTests : TemplateTest
 {
     // A hang, not slowness: the checkpoint stays open until the answer is there.
-    private static readonly TimeSpan s_hang = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan s_hang = Patience;
 
     private readonly ManualResetEventSlim _isCopying = new();
     private readonly ManualResetEventSlim _goOn = new();
@@ -123,7 +123,8 @@ public sealed class OperatorDuringCheckpointTests : TemplateTest
         Open();
         using CancellationTokenSource giveUp = new();
         Task stop = Task.Run(() => Host.Stop(_guest, giveUp.Token));
-        Assert.NotSame(stop, await Task.WhenAny(stop, Task.Delay(200))); // the RAM is being read
+        Assert.True(SpinWait.SpinUntil(() => Host.LifeOf(_guest).IsWorkGivenUp, Patience)); // else nobody has asked for it yet
+        Assert.NotSame(stop, await Task.WhenAny(stop, Task.Delay(50))); // the RAM is being read
 
         await giveUp.CancelAsync();
 

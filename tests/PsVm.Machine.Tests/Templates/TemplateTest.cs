@@ -144,10 +144,8 @@ public abstract class TemplateTest : GuestHostTest
     {
         Thread stop = new(() => Host.Stop(guest)) { IsBackground = true };
         stop.Start();
-        Assert.True(SpinWait.SpinUntil(
-            () => stop.ThreadState.HasFlag(System.Threading.ThreadState.WaitSleepJoin)
-                && ErrorOf(() => Host.CheckCheckpoint(guest, new CheckpointOptions { Path = At("other") })) == GuestErrorIds.GuestStopped,
-            Patience));
+        Assert.True(SpinWait.SpinUntil(() => Host.LifeOf(guest).IsWorkGivenUp, Patience));
+        Assert.Equal(GuestErrorIds.GuestStopped, ErrorOf(() => Host.CheckCheckpoint(guest, new CheckpointOptions { Path = At("other") })));
         return stop;
     }
 
