@@ -402,11 +402,16 @@ public sealed class ResetTests : TemplateTest
     {
         string kernel = At("churn");
         File.WriteAllBytes(kernel, ChurnProgram.Of(harts, rounds));
-        source = Host.Start(new GuestOptions { Kernel = kernel, Harts = harts, Memory = ChurnProgram.Memory }, CancellationToken.None).Name;
+
+        // Little of the CPU, so that it is not through before it is suspended, however long that takes.
+        source = Host.Start(
+            new GuestOptions { Kernel = kernel, Harts = harts, Memory = ChurnProgram.Memory, CpuLimit = 0.02 },
+            CancellationToken.None).Name;
         WaitForInstructions(source, 200_000);
 
         // A template of one that runs is of a later moment, when a fast one may have printed what it comes to.
         Host.Suspend(source);
+        Host.Change(source, new GuestChange { CpuLimit = 0 });
         GuestTemplate template = Make(source, new CheckpointOptions { Path = At($"churn-{harts}") });
         Host.Resume(source);
         return template;

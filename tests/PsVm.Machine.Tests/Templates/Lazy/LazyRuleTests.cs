@@ -45,7 +45,7 @@ public sealed class LazyRuleTests : LazyTest
     public void A_checkpoint_waits_for_the_rest_and_says_so()
     {
         GuestTemplate template = MakeLarge("t", out string check);
-        TestSource source = Use(template, source => source.Delay = Slowly);
+        TestSource source = Use(template, BeSlow);
         string guest = StartLazily(template);
         Ask(guest, "spin 1", "spin: ");
         ConcurrentQueue<StepProgress> told = [];
@@ -98,7 +98,7 @@ public sealed class LazyRuleTests : LazyTest
     public void Guests_reboot_and_are_reset_while_their_RAM_comes()
     {
         GuestTemplate template = MakeLarge("t", out string check);
-        TestSource source = Use(template, source => source.Delay = Slowly);
+        TestSource source = Use(template, BeSlow);
         string guest = StartLazily(template);
         Ask(guest, "touch 9", "touch: ");
         Assert.Equal(GuestFillState.Filling, FillOf(guest).State);
@@ -121,7 +121,7 @@ public sealed class LazyRuleTests : LazyTest
     public void A_working_set_is_recorded_of_a_guest_whose_RAM_comes()
     {
         GuestTemplate template = MakeLarge("t", out _);
-        Use(template, source => source.Delay = Slowly);
+        Use(template, BeSlow);
         string guest = StartLazily(template);
         Ask(guest, "spin 1", "spin: ");
 

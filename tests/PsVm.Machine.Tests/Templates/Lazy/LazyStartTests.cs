@@ -12,7 +12,7 @@ public sealed class LazyStartTests : LazyTest
     public void A_guest_answers_long_before_its_template_is_there_and_is_any_clone_when_it_is()
     {
         GuestTemplate template = MakeLarge($"t{Guid.NewGuid():N}", out string check);
-        TestSource source = Use(template, source => source.Delay = Slowly);
+        TestSource source = Use(template, BeSlow);
 
         string guest = StartLazily(template);
         Ask(guest, "spin 1", "spin: ");
@@ -58,10 +58,11 @@ public sealed class LazyStartTests : LazyTest
     public void A_copy_with_a_destination_becomes_a_template_that_needs_its_source_no_more()
     {
         GuestTemplate template = MakeLarge("t", out string check);
-        Use(template, source => source.Delay = TimeSpan.FromMilliseconds(5));
+        TestSource source = Use(template, source => source.AnsweredReads = 0);
         string guest = StartLazily(template, At("copies/web"));
         Assert.Equal(At("copies/web"), Host.Get(guest).Template);
         Assert.False(Directory.Exists(At("copies/web")));
+        source.Answers.Set();
         WaitForFill(guest, GuestFillState.Complete);
 
         TemplateReport report = GuestTemplates.Test(At("copies/web"), verify: true);
@@ -116,9 +117,12 @@ public sealed class LazyStartTests : LazyTest
     public void Programs_that_rewrite_themselves_come_to_the_same_end(int harts)
     {
         File.WriteAllBytes(At("kernel"), ChurnProgram.Of(harts, 1 << 20));
-        string source = Clone(new GuestOptions { Kernel = At("kernel"), Memory = ChurnProgram.Memory, Harts = harts });
+
+        // Little of the CPU, so that it is not through before it is suspended, however long that takes.
+        string source = Clone(new GuestOptions { Kernel = At("kernel"), Memory = ChurnProgram.Memory, Harts = harts, CpuLimit = 0.02 });
         Assert.True(SpinWait.SpinUntil(() => Host.Get(source).Instructions > 100_000, Patience));
         Host.Suspend(source);
+        Host.Change(source, new GuestChange { CpuLimit = 0 });
         GuestTemplate template = Make(source, new CheckpointOptions { Path = At("t") });
         long position = Host.ReadConsole(source, 0).NextPosition;
         Host.Resume(source);

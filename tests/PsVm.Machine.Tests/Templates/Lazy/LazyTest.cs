@@ -7,8 +7,8 @@ public abstract class LazyTest : TemplateTest
     private protected const long LargeMemory = 16 << 20;
     private protected const int PatternPages = 3000, ChunkSize = 1 << 16;
 
-    /// <summary>What a read takes of a source that is not through for a while, on a busy host, too.</summary>
-    private protected static readonly TimeSpan Slowly = TimeSpan.FromMilliseconds(250);
+    // Where the guest's own code and data end, and its pattern begins.
+    private const long PatternStart = 3 << 20;
 
     private readonly List<TestSource> _sources = [];
 
@@ -45,6 +45,13 @@ public abstract class LazyTest : TemplateTest
         };
         return source;
     }
+
+    /// <summary>
+    /// Has a source need most of a minute for a pattern that nobody needs, so that it is not through when a test looks, on a busy host,
+    /// too; and no time for what the guest needs to answer.
+    /// </summary>
+    private protected static void BeSlow(TestSource source) =>
+        (source.Delay, source.DelayedFrom) = (TimeSpan.FromSeconds(1), PatternStart);
 
     private protected string StartLazily(
         GuestTemplate template, string? destination = null, Func<GuestOptions, GuestOptions>? arrange = null)

@@ -7,7 +7,7 @@ public sealed class LinuxLazyTests(LinuxTemplate linux) : LazyTest, IClassFixtur
     public void Its_shell_answers_while_its_RAM_comes_and_all_of_it_is_right()
     {
         GuestTemplate template = linux.GetOrSkip();
-        TestSource source = Use(template, source => source.Delay = TimeSpan.FromMilliseconds(20));
+        TestSource source = Use(template, source => source.Delay = TimeSpan.FromMilliseconds(100));
         string expected = Sum(Clone(template));
 
         string[] guests = [StartLazily(template), StartLazily(template)];

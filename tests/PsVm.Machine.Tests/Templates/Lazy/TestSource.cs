@@ -8,8 +8,11 @@ internal sealed class TestSource(string path) : FolderSource(path)
 {
     private volatile bool _isWaiting;
 
-    /// <summary>How long each read takes.</summary>
+    /// <summary>How long each read takes that begins at <see cref="DelayedFrom"/> or behind it.</summary>
     public TimeSpan Delay { get; set; }
+
+    /// <summary>An offset.</summary>
+    public long DelayedFrom { get; set; }
 
     /// <summary>Reads that are answered; the next ones are not before <see cref="Answers"/>.</summary>
     public int AnsweredReads { get; set; } = int.MaxValue;
@@ -31,7 +34,7 @@ internal sealed class TestSource(string path) : FolderSource(path)
 
     public override int Read(int block, long offset, Span<byte> into)
     {
-        Thread.Sleep(Delay);
+        Thread.Sleep(offset >= DelayedFrom ? Delay : TimeSpan.Zero);
         if (Reads.Count >= AnsweredReads)
         {
             _isWaiting = true;
