@@ -58,7 +58,7 @@ public sealed class LinuxFirmwareTests : TemplateTest
         WaitFor(clone, "back");
         AssertHostsTime(clone);
         Assert.Contains(
-            "crng reseeded due to virtual machine fork", Run(clone, "dmesg | grep crng | tail -2 | head -1"), StringComparison.Ordinal);
+            "crng reseeded due to virtual machine fork", Run(clone, "dmesg | grep crng"), StringComparison.Ordinal);
     }
 
     [SkippableFact]

@@ -154,6 +154,7 @@ public sealed class AgentFileTests : AgentTest, IDisposable
     [Fact]
     public async Task An_answer_without_end_and_a_file_without_end_are_given_up()
     {
+        Agent.Patience = TimeSpan.FromMinutes(2); // the flood may have to wait for a thread
         using CancellationTokenSource enough = new();
         Task flood = Task.CompletedTask;
         Func<string, JsonElement, string?> usual = Answer;
@@ -168,7 +169,7 @@ public sealed class AgentFileTests : AgentTest, IDisposable
             return null;
         };
         Task<GuestException> flooded = Fails(To, GuestErrorIds.GuestAgentFlooded);
-        await Task.WhenAny(flooded, Task.Delay(TimeSpan.FromMinutes(1)));
+        await Task.WhenAny(flooded, Task.Delay(TimeSpan.FromMinutes(4)));
         await enough.CancelAsync();
         await flood;
         await flooded;

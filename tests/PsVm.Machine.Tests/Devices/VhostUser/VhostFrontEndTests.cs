@@ -302,7 +302,7 @@ public sealed class VhostFrontEndTests : IDisposable
         _daemon.Instead = null;
 
         Assert.Equal(0ul, _driver!.Status);
-        Assert.Equal(1, _daemon.Ends); // where it were this process's it would be gone
+        Assert.NotEqual(0, _daemon.Ends); // where it were this process's it would be gone, and the next when it is too slow to answer
         Start();
         _daemon.Wait(VhostRequest.SetQueueEnabled, 2);
         Assert.Equal(1, _frontEnd.State.Losses);

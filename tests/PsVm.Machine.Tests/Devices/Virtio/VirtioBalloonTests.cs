@@ -198,9 +198,10 @@ public sealed class VirtioBalloonTests : IDisposable
         rings[Fourth].Publish(rings[Fourth].Chain((VirtioSlot.RamStart + (64 << 12), 16 << 12, true)));
         _driver.Notify(Fourth);
 
+        // Inflation is tried again and again, on a thread that may be about to serve these, too.
+        rings[Deflate].WaitTaken();
+        rings[Fourth].WaitTaken();
         Assert.Null(rings[Inflate].Take());
-        Assert.NotNull(rings[Deflate].Take());
-        Assert.NotNull(rings[Fourth].Take());
         Assert.Equal(0, Balloon.Freed);
         _ram.Outcome = BalloonOutcome.Done;
         Assert.Equal((0u, 0u), rings[Inflate].WaitTaken());
