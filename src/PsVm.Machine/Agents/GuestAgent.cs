@@ -11,6 +11,9 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
 {
     private const string SetTime = "guest-set-time", GetTime = "guest-get-time";
 
+    // A guest that has to wait for the host's CPUs sets a time that is past, and answers late.
+    private const int MostClockTries = 10;
+
     private static readonly TimeSpan s_killTimeout = TimeSpan.FromSeconds(2);
 
     // How long a program that has opened the port is left alone after the one before.
@@ -180,15 +183,15 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     {
         try
         {
-            for (int tries = 0; tries < 3; tries++)
+            for (int tries = 0; tries < MostClockTries; tries++)
             {
-                // At first in one round trip, all of which counts as the guest's delay: what a clone is asked next waits for it.
-                (JsonElement found, long then) = tries == 0
-                    ? await SetAndGetClockAsync().ConfigureAwait(false)
+                // At first in one round trip: what a clone is asked next waits for it.
+                JsonElement found = tries == 0
+                    ? await _session.AskBothAsync((SetTime, WriteNow), GetTime, Patience).ConfigureAwait(false)
                     : await SetThenGetClockAsync().ConfigureAwait(false);
 
-                // A guest that had to wait for the host's CPUs has set a time that was past.
-                if (AgentNumbers.TryRead(found, out long time) && Math.Abs((decimal)time - then) < 250_000_000)
+                // All that the answer took counts as the guest's delay: a clock that is as late as the answer looks right otherwise.
+                if (AgentNumbers.TryRead(found, out long time) && Math.Abs((decimal)time - Now) < 250_000_000)
                 {
                     ClockSetAt = Time.GetUtcNow();
                     return true;
@@ -203,13 +206,7 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
         return false;
     }
 
-    private async Task<(JsonElement Found, long Then)> SetAndGetClockAsync()
-    {
-        JsonElement found = await _session.AskBothAsync((SetTime, WriteNow), GetTime, Patience).ConfigureAwait(false);
-        return (found, Now);
-    }
-
-    private async Task<(JsonElement Found, long Then)> SetThenGetClockAsync()
+    private async Task<JsonElement> SetThenGetClockAsync()
     {
         try
         {
@@ -220,8 +217,7 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
             // QEMU's agent sets the kernel's clock, and then may fail to take that into the hardware's.
         }
 
-        long then = Now;
-        return (await AskAsync(GetTime, null, CancellationToken.None).ConfigureAwait(false), then);
+        return await AskAsync(GetTime, null, CancellationToken.None).ConfigureAwait(false);
     }
 
     private void WriteNow(Utf8JsonWriter writer) => writer.WriteNumber("time", Now);

@@ -330,6 +330,29 @@ public sealed class AgentTests : AgentTest
     }
 
     [Fact]
+    public async Task A_clock_that_is_as_late_as_the_answer_is_not_right()
+    {
+        // The first five requests take this guest half a second each.
+        TimeSpan delay = TimeSpan.FromMilliseconds(500), late = default;
+        Answer = (request, arguments) =>
+        {
+            Time.Advance(Asked.Count < 7 ? delay : TimeSpan.Zero);
+            TimeSpan now = Time.GetUtcNow() - DateTimeOffset.UnixEpoch;
+            if (request == "guest-set-time")
+            {
+                late = now - TimeSpan.FromTicks(arguments.GetProperty("time").GetInt64() / TimeSpan.NanosecondsPerTick);
+            }
+
+            return Return(request == "guest-get-time" ? $"{(now - late).Ticks * TimeSpan.NanosecondsPerTick}" : "{}");
+        };
+
+        Assert.True(await Agent.SetClockAsync());
+
+        Assert.Equal(TimeSpan.Zero, late);
+        Assert.Equal(4, Asked.Count(request => request == "guest-set-time"));
+    }
+
+    [Fact]
     public async Task A_clock_is_set_and_read_in_one_round_trip_with_what_begins_the_session()
     {
         List<string> written = [];
