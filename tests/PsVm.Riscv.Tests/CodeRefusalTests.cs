@@ -136,17 +136,25 @@ public sealed class CodeRefusalTests
 
     /// <summary>
     /// Files and mappings of memory for code: mappings of this size, others are other tests'; and files that stay open, since other tests
-    /// have theirs for a moment.
+    /// have theirs for a moment, however long that is on a busy host, and others then.
     /// </summary>
     private static (int Files, int Maps) Held()
     {
-        int files = 0;
-        SpinWait.SpinUntil(() => (files = Directory.GetFiles("/proc/self/fd").Count(IsCode)) == 0, TimeSpan.FromSeconds(5));
+        HashSet<string> files = [.. CodeFiles()];
+        SpinWait.SpinUntil(
+            () =>
+            {
+                files.IntersectWith(CodeFiles());
+                return files.Count == 0;
+            },
+            TimeSpan.FromMinutes(1));
         return (
-            files,
+            files.Count,
             File.ReadLines("/proc/self/maps").Count(
                 line => line.Contains("psvm-code", StringComparison.Ordinal) && SizeOf(line) == CodeBytes));
     }
+
+    private static IEnumerable<string> CodeFiles() => Directory.GetFiles("/proc/self/fd").Where(IsCode);
 
     private static bool IsCode(string file) => new FileInfo(file).LinkTarget?.Contains("psvm-code", StringComparison.Ordinal) == true;
 
