@@ -9,10 +9,10 @@ namespace PsVm.Fuzz;
 /// </summary>
 internal static class FuzzRun
 {
-    /// <summary>A case may take so long.</summary>
+    /// <summary>A case may use so much CPU time, or wait so long while nothing of its process has work.</summary>
     public static readonly TimeSpan MostTime = TimeSpan.FromSeconds(5);
 
-    // Processes start slowly while others work.
+    // The runtime's own start counts with it.
     private static readonly TimeSpan s_mostTimeToSetUp = TimeSpan.FromMinutes(2);
     private static readonly TimeSpan s_lookEvery = TimeSpan.FromMilliseconds(50);
 
@@ -79,14 +79,16 @@ internal static class FuzzRun
         worker.ErrorDataReceived += (_, line) => Note(line.Data, errors.Add);
         worker.BeginOutputReadLine();
         worker.BeginErrorReadLine();
-        long at = Beacon.SettingUp, since = Stopwatch.GetTimestamp();
+        long at = Beacon.SettingUp;
+        WorkerTime time = new();
         while (!worker.WaitForExit(s_lookEvery))
         {
             if (beacon.Case is var now && now != at)
             {
-                (at, since) = (now, Stopwatch.GetTimestamp());
+                at = now;
+                time.Restart();
             }
-            else if (Stopwatch.GetElapsedTime(since) > (at == Beacon.SettingUp ? s_mostTimeToSetUp : MostTime))
+            else if (time.Look(s_lookEvery, WorkerTime.Of(worker.Id)) > (at == Beacon.SettingUp ? s_mostTimeToSetUp : MostTime))
             {
                 worker.Kill();
                 worker.WaitForExit();

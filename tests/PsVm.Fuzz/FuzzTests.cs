@@ -1,38 +1,37 @@
-using PsVm.Fuzz.Targets;
 using PsVm.Riscv.Translation;
 
 namespace PsVm.Fuzz;
 
-/// <summary>The short run of each target, and what the fuzzer itself is worth.</summary>
-public class FuzzTests
+/// <summary>The short run of each target. A target is a process that keeps one CPU busy, so two classes have half of them each.</summary>
+public static class FuzzTests
 {
-    public static TheoryData<string> Names() => new(FuzzTargets.All.Select(target => target.Name));
+#if DEBUG
+    private const int Seed = 1;
+#else
+    private const int Seed = 2; // other cases than with assertions
+#endif
 
-    [SkippableTheory]
-    [MemberData(nameof(Names))]
-    public void NothingIsFound(string name)
+    public static TheoryData<string> Names(int half) =>
+        new(FuzzTargets.All.Where((_, index) => index % 2 == half).Select(target => target.Name));
+
+    private static void FindNothing(string name)
     {
         Skip.If(name is "sharing" or "parallel" && !HostBackEnd.IsSupported, "this host runs no translated code");
         FuzzTargetEntry target = FuzzTargets.Find(name);
-        Assert.Empty(FuzzRun.Run(new FuzzOptions { Target = name, Cases = target.ShortRun }));
+        Assert.Empty(FuzzRun.Run(new FuzzOptions { Target = name, Seed = Seed, Cases = target.ShortRun }));
     }
 
-    [Fact]
-    public void WhatDoesNothingWrongIsNoFinding() => Assert.Empty(FuzzRun.Run(new FuzzOptions { Target = "self-none", Cases = 8 }));
-
-    [Theory]
-    [InlineData("crash")]
-    [InlineData("hang")]
-    [InlineData("memory")]
-    [InlineData("error")]
-    [InlineData("wrong")]
-    public void AMistakeIsFoundWithItsCase(string kind)
+    public class OneHalf
     {
-        FuzzOptions options = new() { Target = $"self-{kind}", Seed = 7, Cases = SelfTestTarget.Case + 2 };
-        Finding finding = Assert.Single(FuzzRun.Run(options));
-        Assert.Equal(($"self-{kind}", 7, SelfTestTarget.Case, kind), (finding.Target, finding.Seed, (int)finding.Case, finding.Kind));
+        [SkippableTheory]
+        [MemberData(nameof(Names), 0, MemberType = typeof(FuzzTests))]
+        public void NothingIsFound(string name) => FindNothing(name);
     }
 
-    [Fact]
-    public void ThereIsNoOtherTarget() => Assert.Throws<ArgumentException>(() => FuzzTargets.Find("weather"));
+    public class OtherHalf
+    {
+        [SkippableTheory]
+        [MemberData(nameof(Names), 1, MemberType = typeof(FuzzTests))]
+        public void NothingIsFound(string name) => FindNothing(name);
+    }
 }
