@@ -44,8 +44,8 @@ Describe 'Stop-Guest' {
 
         It 'stops the others, which are asked at the same time' {
             $null = $guest | Wait-Guest -ForText GUEST-UP -Timeout 60
-            (Get-Guest | Stop-Guest -Timeout 5 -ErrorAction SilentlyContinue -ErrorVariable failed).Name | Should -Be web
-            $failed.TargetObject | Should -Be deaf
+            Stop-Running 'Stop-Guest deaf, web -Timeout 3600' { $guest.State -eq 'Stopped' } | Should -Be Stopped -Because 'it waits for deaf'
+            $deaf.State | Should -Be Running
         }
 
         It 'does not restart it either' {
