@@ -37,6 +37,12 @@ internal static class AgentErrors
         guest,
         "See on the guest's console whether it hangs; Restart-Guest or Reset-Guest begins anew.");
 
+    public static GuestException Starved(string guest, TimeSpan timeout) => new(
+        GuestErrorIds.GuestAgentSilent,
+        $"Expected the agent of guest '{guest}' to answer within {Seconds(timeout)}, found that the guest waits for the host's CPUs.",
+        guest,
+        "Run in fewer guests at once (-ThrottleLimit), suspend some, or lift its CpuLimit (Set-Guest).");
+
     public static GuestException Garbled(string guest, string expected, string found) => new(
         GuestErrorIds.GuestAgentGarbled,
         $"Expected of the agent of guest '{guest}' {expected}, found {Quote(found)}.",

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using System.Runtime.CompilerServices;
 using System.Text;
 using System.Text.Json;
 using System.Text.Unicode;
@@ -18,9 +19,10 @@ namespace PsVm.Machine.Agents;
 /// </remarks>
 /// <param name="port">The port.</param>
 /// <param name="guest">The guest's name now.</param>
+/// <param name="cpu">What the guest has had of the host's CPUs, and whether it wants more now; null: nobody knows.</param>
 [SuppressMessage(
     "Reliability", "CA1001", Justification = "A semaphore whose handle nobody asks for holds nothing; requests may outlive the guest.")]
-internal sealed class AgentSession(ConsolePort port, Func<string> guest)
+internal sealed class AgentSession(ConsolePort port, Func<string> guest, Func<(TimeSpan Had, bool WantsMore)>? cpu = null)
 {
     /// <summary>Bytes of an answer; output of commands, as base64, is the longest part of those.</summary>
     public const int MostAnswer = 8 << 20;
@@ -29,8 +31,11 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
     private const int MostDropped = 4 * MostAnswer;
     private const int Piece = 16 << 10;
 
-    // As long as bytes move its time begins anew, so often at most.
+    // As long as bytes move, or its guest waits for the host's CPUs, its time begins anew, so often at most.
     private const int MostPatience = 6;
+
+    // A guest that has had less of its time than this part, and wants more, had no chance to answer: hundreds share the host's CPUs.
+    private const int LeastShare = 10;
     private const byte Delimiter = 0xff;
 
     private static readonly JsonDocumentOptions s_bounds = new() { MaxDepth = 16 };
@@ -95,8 +100,12 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
         using CancellationTokenSource ended = new(timeout * MostPatience);
         using CancellationTokenRegistration given = cancellation.Register(() => ended.CancelAfter(s_grace));
         using CancellationTokenSource over = CancellationTokenSource.CreateLinkedTokenSource(ended.Token);
-        over.CancelAfter(timeout);
-        _moved = () => over.CancelAfter(timeout);
+        TimeSpan had = default;
+        Timer? late = null;
+        late = new Timer(_ => EndUnlessStarved());
+        await using ConfiguredAsyncDisposable waits = late.ConfigureAwait(false);
+        Wait();
+        _moved = Wait;
         bool isDone = false;
         try
         {
@@ -125,7 +134,7 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
         {
             cancellation.ThrowIfCancellationRequested();
             _hasFailed = true;
-            throw AgentErrors.Silent(guest(), timeout);
+            throw IsStarved() ? AgentErrors.Starved(guest(), timeout * MostPatience) : AgentErrors.Silent(guest(), timeout);
         }
         catch (GuestException failure) when (failure.ErrorId is GuestErrorIds.GuestAgentGarbled or GuestErrorIds.GuestAgentFlooded)
         {
@@ -141,6 +150,26 @@ internal sealed class AgentSession(ConsolePort port, Func<string> guest)
             (_bytes, _start, _end, _moved) = ([], 0, 0, null);
             _turn.Release();
         }
+
+        void Wait()
+        {
+            had = cpu?.Invoke().Had ?? default;
+            late?.Change(timeout, Timeout.InfiniteTimeSpan);
+        }
+
+        void EndUnlessStarved()
+        {
+            if (IsStarved())
+            {
+                Wait();
+            }
+            else
+            {
+                over.Cancel();
+            }
+        }
+
+        bool IsStarved() => cpu?.Invoke() is (var now, true) && now - had < timeout / LeastShare;
     }
 
     /// <summary>Begins a session, unless there is one.</summary>

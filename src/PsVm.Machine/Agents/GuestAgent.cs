@@ -7,7 +7,8 @@ namespace PsVm.Machine.Agents;
 /// <summary>What the agent of one board's guest does for the host. Safe from any thread.</summary>
 /// <param name="port">The agent's port.</param>
 /// <param name="guest">The guest's name now.</param>
-internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
+/// <param name="cpu">What the guest has had of the host's CPUs, and whether it wants more now; null: nobody knows.</param>
+internal sealed class GuestAgent(ConsolePort port, Func<string> guest, Func<(TimeSpan Had, bool WantsMore)>? cpu = null)
 {
     private const string SetTime = "guest-set-time", GetTime = "guest-get-time";
 
@@ -19,7 +20,7 @@ internal sealed class GuestAgent(ConsolePort port, Func<string> guest)
     // How long a program that has opened the port is left alone after the one before.
     private static readonly TimeSpan s_pause = TimeSpan.FromMilliseconds(100);
 
-    private readonly AgentSession _session = new(port, guest);
+    private readonly AgentSession _session = new(port, guest, cpu);
     private int _plainSession = -1; // that of an agent that does not know the requests of ours
     private int _opened; // 0: nobody looks; 1: somebody does; 2: and is to look again
 

@@ -73,26 +73,12 @@ internal sealed class GuestMeter(GuestMachine machine, GuestRam ram, GuestDevice
             return info with
             {
                 Instructions = _finalInstructions ?? CountInstructions(),
-                CpuTime = CpuTime,
+                CpuTime = machine.Harts.CpuTime,
                 CpuWeight = machine.Harts.Account.Weight,
                 CpuLimit = machine.Harts.Account.Limit is var limit and not 0 ? limit : null,
                 Uptime = _uptime.Elapsed,
                 StartLatency = _startLatency,
             };
-        }
-    }
-
-    private TimeSpan CpuTime
-    {
-        get
-        {
-            TimeSpan time = TimeSpan.Zero;
-            foreach (ScheduledHart hart in machine.Harts.Harts)
-            {
-                time += hart.CpuTime;
-            }
-
-            return time;
         }
     }
 

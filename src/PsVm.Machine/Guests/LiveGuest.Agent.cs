@@ -19,7 +19,9 @@ internal sealed partial class LiveGuest
     private void MeetAgent(GuestBoard board)
     {
         _sockets.Connect(board.Ports, Name);
-        _agent = board.Ports?.Find(ConsolePorts.Agent) is { } port ? new GuestAgent(port, () => Name) : null;
+        _agent = board.Ports?.Find(ConsolePorts.Agent) is { } port
+            ? new GuestAgent(port, () => Name, () => (_machine.Harts.CpuTime, _machine.Harts.WantsCpu))
+            : null;
         _agent?.Watch();
     }
 

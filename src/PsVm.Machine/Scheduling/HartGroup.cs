@@ -80,6 +80,24 @@ internal sealed class HartGroup
     /// <inheritdoc cref="HartScheduler.IsAnyoneQueued"/>
     public bool IsAnyoneQueued => _scheduler.IsAnyoneQueued;
 
+    /// <summary>Host CPU time that they have had, all together. Safe from any thread.</summary>
+    public TimeSpan CpuTime
+    {
+        get
+        {
+            TimeSpan time = TimeSpan.Zero;
+            foreach (ScheduledHart hart in Harts)
+            {
+                time += hart.CpuTime;
+            }
+
+            return time;
+        }
+    }
+
+    /// <inheritdoc cref="HartScheduler.WantsCpu"/>
+    public bool WantsCpu => _scheduler.WantsCpu(this);
+
     /// <summary>Has the harts that wait look again.</summary>
     public void Wake()
     {

@@ -24,6 +24,20 @@ internal sealed partial class HartScheduler
         helper?.Ring();
     }
 
+    /// <summary>
+    /// Whether a group's harts want the CPU now: one runs or is in the queue, or waits for the guest's next period; none of a guest that
+    /// may not run does.
+    /// </summary>
+    public bool WantsCpu(HartGroup group)
+    {
+        lock (_gate)
+        {
+            long now = Stopwatch.GetTimestamp();
+            return group.MayRun
+                && (group.Account.MayRunAt(now) > now || group.Harts.Any(hart => hart.Place != HartPlace.Parked));
+        }
+    }
+
     /// <summary>Keeps a group's harts from running; returns once none does.</summary>
     /// <param name="group">The group. One caller at a time holds and releases it.</param>
     /// <param name="cancellation">Gives up; the group is as it was.</param>

@@ -18,7 +18,7 @@ public abstract class AgentTest
 
     protected AgentTest()
     {
-        Agent = new GuestAgent(Port, () => "web") { Time = Time };
+        Agent = new GuestAgent(Port, () => "web", () => Cpu()) { Time = Time };
         Port.SetOpen(true);
         Port.Moved = Hear;
     }
@@ -38,6 +38,9 @@ public abstract class AgentTest
 
     /// <summary>Told what the host wrote, as it comes.</summary>
     protected Action<string>? Heard { get; set; }
+
+    /// <summary>What it has had of the host's CPUs, and whether it wants more.</summary>
+    protected Func<(TimeSpan Had, bool WantsMore)> Cpu { get; set; } = () => default;
 
     /// <summary>It answers what begins a session.</summary>
     protected bool Syncs { get; set; } = true;

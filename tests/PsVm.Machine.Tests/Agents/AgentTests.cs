@@ -110,6 +110,54 @@ public sealed class AgentTests : AgentTest
     }
 
     [Fact]
+    public async Task A_guest_that_waits_for_the_hosts_CPUs_is_waited_for()
+    {
+        int times = 0;
+        Agent.Patience = Soon;
+        Answer = (_, _) => null;
+        Cpu = () =>
+        {
+            // Before what is asked, when the session has begun, and then each time the patience has ended and begins anew.
+            if (Interlocked.Increment(ref times) == 5)
+            {
+                Put(Return("""{"pid": 7, "exited": true, "exitcode": 0}"""));
+            }
+
+            return (TimeSpan.Zero, true);
+        };
+
+        Assert.True((await Run()).Succeeded);
+        Assert.True(times >= 5, $"{times}");
+    }
+
+    [Theory]
+    [InlineData(0, false)] // it has nothing to do
+    [InlineData(1, true)] // it does something else
+    public async Task A_guest_that_could_have_answered_is_not_waited_for(int secondsEach, bool wantsMore)
+    {
+        TimeSpan had = default;
+        Agent.Patience = Soon;
+        Answer = (_, _) => null;
+        Cpu = () => (had += TimeSpan.FromSeconds(secondsEach), wantsMore);
+
+        GuestException failure = await Assert.ThrowsAsync<GuestException>(() => Run());
+        Assert.Equal(GuestErrorIds.GuestAgentSilent, failure.ErrorId);
+        Assert.Contains($"within {Soon.TotalSeconds} s,", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_guest_that_never_comes_to_the_hosts_CPUs_is_said_to_wait_for_them()
+    {
+        Agent.Patience = Soon;
+        Answer = (_, _) => null;
+        Cpu = () => (default, true);
+
+        GuestException failure = await Assert.ThrowsAsync<GuestException>(() => Run());
+        Assert.Equal(GuestErrorIds.GuestAgentSilent, failure.ErrorId);
+        Assert.Contains("waits for the host's CPUs", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task A_guest_that_opens_its_port_over_and_over_is_asked_by_one_at_a_time()
     {
         Answer = (_, _) => null;

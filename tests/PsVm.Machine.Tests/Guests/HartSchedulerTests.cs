@@ -78,6 +78,23 @@ public sealed class HartSchedulerTests : IDisposable
     }
 
     [Fact]
+    public void A_guest_wants_the_CPU_while_its_harts_have_something_to_do_and_may_run()
+    {
+        BareMachine busy = Make(1, JumpToItself), idle = Make(1, WaitForInterrupt, JumpBack4), limited = Make(1, JumpToItself);
+        Assert.False(busy.Group.WantsCpu); // it is held
+        limited.Group.ChangeCpu(null, 0.01);
+        Array.ForEach([busy, idle, limited], guest => guest.Group.Release());
+        WaitFor(() => idle.Group.Harts.All(hart => hart.Exits.Wait > 0 && hart.Place == HartPlace.Parked));
+        WaitFor(() => limited.Group.Account.Exhaustions > 0 && limited.Group.Harts.All(hart => hart.Place == HartPlace.Parked));
+
+        Assert.True(busy.Group.WantsCpu);
+        Assert.False(idle.Group.WantsCpu);
+        Assert.True(limited.Group.WantsCpu);
+        busy.Group.Hold(CancellationToken.None);
+        Assert.False(busy.Group.WantsCpu);
+    }
+
+    [Fact]
     public void A_hart_that_waits_for_a_store_goes_to_the_end_of_the_queue_and_never_sleeps()
     {
         // auipc a0, 0; lr.w a1, (a0); wrs.nto; j .-8: nobody stores there.
