@@ -73,6 +73,15 @@ Describe 'ConvertTo-QemuArgument' {
         (Get-ErrorOf { $options | ConvertTo-QemuArgument }).Id | Should -Be SharedWritableNeedsWritableFile
     }
 
+    It 'names the devices that it leaves out' {
+        [IO.File]::WriteAllBytes("$TestDrive/disk.img", [byte[]]::new(1MB))
+        $null = Start-Guest full -Memory 32MB -Disk @{ Path = './disk.img'; Overlay = 'Memory' } -Network Hub:lan -SharedFolder "${TestDrive}:code" -Balloon -ConsolePort com.example.0
+        $null = ConvertTo-QemuArgument -Guest full -WarningVariable warned -WarningAction SilentlyContinue
+        "$warned" | Should -BeLike "*``[QemuDevicesLeftOut``] Guest 'full'*: disk 'disk0', shared folder 'code', network adapter 'net0', balloon, console port 'com.example.0'.*"
+        $null = Start-Guest none -Memory 32MB | ConvertTo-QemuArgument -WarningVariable warned -WarningAction SilentlyContinue
+        $warned | Should -Not -BeLike '*QemuDevicesLeftOut*'
+    }
+
     It 'gives a guest its machine, RAM and harts, and says that QEMU has no embedded guest' {
         $guest = Start-Guest web -Memory 32MB -Harts 2
         $found = $guest | ConvertTo-QemuArgument -WarningVariable warned -WarningAction SilentlyContinue

@@ -44,4 +44,7 @@ public static class MemoryWarningIds
 
     /// <summary>QEMU cannot boot what the guest boots: its arguments name no kernel.</summary>
     public const string QemuBootsNothing = nameof(QemuBootsNothing);
+
+    /// <summary>The guest has devices that its arguments for QEMU do not name.</summary>
+    public const string QemuDevicesLeftOut = nameof(QemuDevicesLeftOut);
 }

@@ -12,10 +12,14 @@ public static class QemuGuest
     /// <param name="guest">The guest.</param>
     /// <param name="ram">Its RAM, as <see cref="QemuBackend"/> writes it; one for each backend.</param>
     /// <param name="version">The version of QEMU.</param>
+    /// <param name="others">
+    /// What else is in its slots, as in <c>disk 'disk0'</c>: a warning names it, and what the guest's own description tells of.
+    /// </param>
     /// <exception cref="MemoryBackendException">
     /// Its RAM is several backends or ROM (QemuCannotExpress), or the version has no <c>memory-backend</c> (QemuVersionTooOld).
     /// </exception>
-    public static QemuArgument ToArgument(GuestInfo guest, IReadOnlyList<QemuArgument> ram, Version version)
+    public static QemuArgument ToArgument(
+        GuestInfo guest, IReadOnlyList<QemuArgument> ram, Version version, IReadOnlyList<string>? others = null)
     {
         ArgumentNullException.ThrowIfNull(guest);
         ArgumentNullException.ThrowIfNull(ram);
@@ -53,7 +57,12 @@ public static class QemuGuest
         {
             Id = ram[0].Id,
             Arguments = arguments.ToArray(),
-            Warnings = guest.Kernel is null && guest.Firmware is null ? [.. ram[0].Warnings, NothingBoots(guest)] : ram[0].Warnings,
+            Warnings =
+            [
+                .. ram[0].Warnings,
+                .. guest.Kernel is null && guest.Firmware is null ? [NothingBoots(guest)] : (BackendWarning[])[],
+                .. LeftOut(guest, others ?? []),
+            ],
         };
 
         void Add(string option, string? value)
@@ -62,6 +71,25 @@ public static class QemuGuest
             {
                 arguments.AddRange([option, value]);
             }
+        }
+    }
+
+    private static IEnumerable<BackendWarning> LeftOut(GuestInfo guest, IReadOnlyList<string> others)
+    {
+        string[] devices =
+        [
+            .. others,
+            .. guest.Networks.Select(adapter => $"network adapter '{adapter.Name}'"),
+            .. guest.Balloon is null ? [] : (string[])["balloon"],
+            .. guest.ConsolePorts.Select(port => $"console port '{port.Name}'"),
+            .. guest.VhostUser.Select(device => $"device '{device.Tag}'"),
+        ];
+        if (devices.Length > 0)
+        {
+            yield return new BackendWarning(
+                MemoryWarningIds.QemuDevicesLeftOut,
+                $"Guest '{guest.Name}' has devices that are not in the arguments: {string.Join(", ", devices)}. "
+                + "Add -drive, -netdev, -fsdev and -device for those that it needs.");
         }
     }
 

@@ -88,7 +88,13 @@ public sealed partial class ConvertToQemuArgumentCommand : PsVmCmdlet
             BackendReport report => [QemuBackend.ToArgument(report, version)],
             MappingOutcome outcome => [OfOutcome(outcome, version, memory, cancellation)],
             GuestInfo guest =>
-                [QemuGuest.ToArgument(guest, [.. guest.Backends.Select(ram => OfOutcome(ram, version, memory, cancellation))], version)],
+            [
+                QemuGuest.ToArgument(
+                    guest,
+                    [.. guest.Backends.Select(ram => OfOutcome(ram, version, memory, cancellation))],
+                    version,
+                    [.. DisksAndFolders(guest, ModuleServices.Guests, cancellation)]),
+            ],
             BackendReference or string => Selection.Backends([AsReference(input)], memory, output, cancellation)
                 .Select(backend => QemuBackend.ToArgument(backend, version)),
             _ => throw new CmdletException(
@@ -103,6 +109,16 @@ public sealed partial class ConvertToQemuArgumentCommand : PsVmCmdlet
         memory.List(cancellation).FirstOrDefault(backend => backend.Outcome == outcome) is { } live
             ? QemuBackend.ToArgument(live, version)
             : QemuBackend.ToArgument(outcome, version);
+
+    // Of a guest that is gone nobody knows.
+    private static IEnumerable<string> DisksAndFolders(GuestInfo guest, IGuestHost host, CancellationToken cancellation) =>
+        host.List(cancellation).Any(one => one.Id == guest.Id)
+            ?
+            [
+                .. host.GetDisks(guest.Reference, cancellation).Select(disk => $"disk '{disk.Name}'"),
+                .. host.SharedFolders.Get(guest.Reference, cancellation).Select(folder => $"shared folder '{folder.Tag}'"),
+            ]
+            : [];
 
     private static BackendReference AsReference(object input) => input is BackendReference reference ? reference : new((string)input);
 
