@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Management.Automation;
 using PsVm.Module.Completion;
 using PsVm.Module.Guests.Consoles;
@@ -44,7 +45,7 @@ public sealed class WaitGuestCommand : AnyGuestCmdlet
     [Parameter(ParameterSetName = "State")]
     public GuestState State { get; set; } = GuestState.Stopped;
 
-    /// <summary>Seconds, or a TimeSpan, to wait for each guest; without it, for ever.</summary>
+    /// <summary>Seconds, or a TimeSpan, that the guests have, all that are named at once; without it, for ever.</summary>
     [Parameter]
     [Duration]
     [ArgumentCompleter(typeof(NothingCompleter))]
@@ -65,10 +66,11 @@ public sealed class WaitGuestCommand : AnyGuestCmdlet
         CancellationToken cancellation)
     {
         string expected = $"to be {state}";
+        Func<TimeSpan> rest = Rest(timeout);
         CmdletWorks.ForEach(guests, output, guest =>
         {
             using ProgressTicker progress = new(output, $"Waiting for guest '{guest}' {expected}", timeout);
-            if (!host.WaitForState(guest, state, timeout, cancellation))
+            if (!host.WaitForState(guest, state, rest(), cancellation))
             {
                 throw ConsoleWait.NotReached(guest, expected, timeout, host, cancellation);
             }
@@ -86,16 +88,19 @@ public sealed class WaitGuestCommand : AnyGuestCmdlet
         IGuestHost host,
         ConsoleReadings readings,
         ICmdletOutput output,
-        CancellationToken cancellation) =>
+        CancellationToken cancellation)
+    {
+        Func<TimeSpan> rest = Rest(timeout);
         CmdletWorks.ForEach(guests, output, guest =>
         {
             GuestInfo info = host.Get(guest, cancellation);
             ConsoleMark from = !isNew ? default : readings.Seen(info.Id)
                 ?? new ConsoleMark(host.ReadConsole(info.Reference, long.MaxValue, cancellation).NextPosition, null);
             ConsoleWait.Run(
-                info, expected with { From = from.Position, Typed = from.Typed }, timeout, host, readings, output, cancellation);
+                info, expected with { From = from.Position, Typed = from.Typed }, timeout, host, readings, output, cancellation, rest());
             output.WriteObject(new Guest(host, host.Get(info.Reference, cancellation)));
         }, cancellation);
+    }
 
     /// <summary>Waits until each guest's agent answers, or says that the guest has an address.</summary>
     internal static void RunForAgent(
@@ -107,12 +112,13 @@ public sealed class WaitGuestCommand : AnyGuestCmdlet
         CancellationToken cancellation)
     {
         string expected = forAddress ? "to have an address, by its agent" : "to have an agent that answers";
+        Func<TimeSpan> rest = Rest(timeout, TimeSpan.FromSeconds(1));
         CmdletWorks.ForEach(guests, output, guest =>
         {
             using ProgressTicker progress = new(output, $"Waiting for guest '{guest}' {expected}", timeout);
             Task<bool> wait = forAddress
-                ? host.Agents.WaitForAddressAsync(guest, timeout, cancellation)
-                : host.Agents.WaitAsync(guest, timeout, cancellation);
+                ? host.Agents.WaitForAddressAsync(guest, rest(), cancellation)
+                : host.Agents.WaitAsync(guest, rest(), cancellation);
             if (!wait.GetAwaiter().GetResult())
             {
                 throw ConsoleWait.NotReached(guest, expected, timeout, host, cancellation);
@@ -120,6 +126,25 @@ public sealed class WaitGuestCommand : AnyGuestCmdlet
 
             output.WriteObject(new Guest(host, host.Get(guest, cancellation)));
         }, cancellation);
+    }
+
+    /// <summary>
+    /// What of the time is left for the next guest: all that are named wait at once, though they are looked at one after the other.
+    /// </summary>
+    /// <param name="timeout">The time that all have.</param>
+    /// <param name="least">What whoever is looked at has at least: an agent that lives answers in that.</param>
+    private static Func<TimeSpan> Rest(TimeSpan timeout, TimeSpan least = default)
+    {
+        long? began = null;
+        return () =>
+        {
+            TimeSpan passed = began is { } from ? Stopwatch.GetElapsedTime(from) : default;
+            began ??= Stopwatch.GetTimestamp();
+            TimeSpan rest = timeout - passed;
+            return timeout == System.Threading.Timeout.InfiniteTimeSpan ? timeout
+                : rest > least ? rest
+                : least < timeout ? least : timeout;
+        };
     }
 
     private protected override bool IsAsJob => AsJob;

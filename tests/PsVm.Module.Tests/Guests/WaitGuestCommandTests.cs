@@ -1,3 +1,4 @@
+using System.Globalization;
 using PsVm.Module.Guests;
 using PsVm.Module.Guests.Consoles;
 using PsVm.Module.Output;
@@ -86,6 +87,27 @@ public class WaitGuestCommandTests
         Assert.Equal(GuestErrorIds.GuestNotFound, Assert.Single(_output.Errors).Id);
     }
 
+    [Theory]
+    [InlineData("GUEST-UP")]
+    [InlineData(null)]
+    public void Guests_that_are_named_together_have_the_time_together(string? text)
+    {
+        _host.Add("a");
+        _host.Add("b");
+        _host.OnWait = _ =>
+        {
+            Thread.Sleep(20);
+            return false;
+        };
+
+        Wait(text, guests: ["a", "b"]);
+
+        double[] given = [.. _host.Calls.Select(call => double.Parse(call.Split(' ')[^1], CultureInfo.InvariantCulture))];
+        Assert.Equal(60, given[0]);
+        Assert.True(given[1] < 59.99, $"{given[1]}");
+        Assert.All(_output.Errors, error => Assert.Contains("within 60 s", error.Message, StringComparison.Ordinal));
+    }
+
     [Fact]
     public void What_is_new_begins_now_where_nothing_was_looked_at_and_else_after_what_was_found()
     {
@@ -149,16 +171,17 @@ public class WaitGuestCommandTests
         Assert.InRange(message.Length, 200, 400);
     }
 
-    private void Wait(string? text, bool isNew = false, bool isRegex = false)
+    private void Wait(string? text, bool isNew = false, bool isRegex = false, GuestReference[]? guests = null)
     {
         TimeSpan timeout = TimeSpan.FromSeconds(60);
+        guests ??= ["web"];
         if (text is null)
         {
-            WaitGuestCommand.Run(["web"], GuestState.Stopped, timeout, _host, _output, CancellationToken.None);
+            WaitGuestCommand.Run(guests, GuestState.Stopped, timeout, _host, _output, CancellationToken.None);
             return;
         }
 
         ConsoleExpectation expected = new() { Pattern = text, IsRegex = isRegex };
-        WaitGuestCommand.Run(["web"], expected, isNew, timeout, _host, _readings, _output, CancellationToken.None);
+        WaitGuestCommand.Run(guests, expected, isNew, timeout, _host, _readings, _output, CancellationToken.None);
     }
 }

@@ -8,6 +8,14 @@ namespace PsVm.Module.Guests.Consoles;
 internal static class ConsoleWait
 {
     /// <summary>Waits.</summary>
+    /// <param name="guest">The guest.</param>
+    /// <param name="expected">What is waited for.</param>
+    /// <param name="timeout">How long it has, as the operator said.</param>
+    /// <param name="host">Where it lives.</param>
+    /// <param name="readings">What was looked at.</param>
+    /// <param name="output">Where progress goes.</param>
+    /// <param name="cancellation">Gives up.</param>
+    /// <param name="rest">What is left of <paramref name="timeout"/>; null: all.</param>
     /// <exception cref="CmdletException">GuestStoppedFirst or GuestWaitTimeout: it did not come.</exception>
     public static ConsoleMatch Run(
         GuestInfo guest,
@@ -16,11 +24,12 @@ internal static class ConsoleWait
         IGuestHost host,
         ConsoleReadings readings,
         ICmdletOutput output,
-        CancellationToken cancellation)
+        CancellationToken cancellation,
+        TimeSpan? rest = null)
     {
         string action = expected.IsRegex ? $"to write what matches '{expected.Pattern}'" : $"to write '{expected.Pattern}'";
         using ProgressTicker progress = new(output, $"Waiting for guest '{guest.Name}' {action}", timeout);
-        ConsoleMatch match = host.WaitForOutput(guest.Reference, expected, timeout, cancellation)
+        ConsoleMatch match = host.WaitForOutput(guest.Reference, expected, rest ?? timeout, cancellation)
             ?? throw NotReached(guest.Reference, action, timeout, host, cancellation);
         readings.See(guest.Id, match.End);
         return match;
