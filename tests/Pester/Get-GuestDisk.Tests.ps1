@@ -87,6 +87,18 @@ Describe 'Start-Guest -Disk' {
         (Get-ErrorOf { Start-Guest -Memory 32MB -Disk @{ Path = $image; Overlay = "$TestDrive/none/x" } }).Id | Should -Be DiskOverlayNotOpened
     }
 
+    It 'takes True and False of a file of rows for what they say, and nothing else for a switch' {
+        "Path,ReadOnly`n$image,False" | Set-Content "$TestDrive/disks.csv"
+        $null = Start-Guest one -Memory 32MB -Disk (Import-Csv "$TestDrive/disks.csv")
+        (Get-GuestDisk one).ReadOnly | Should -BeFalse
+        $null = Start-Guest two -Memory 32MB -SharedFolder @{ Path = "$TestDrive"; Tag = 'code'; ReadOnly = 'true' }
+        (Get-GuestSharedFolder two).ReadOnly | Should -BeTrue
+        $found = Get-ErrorOf { Start-Guest -Memory 32MB -Disk @{ Path = $image; ReadOnly = 'no' } }
+        $found.Message | Should -BeLike "*ReadOnly of a disk: Expected True or False, found 'no'*"
+        $found = Get-ErrorOf { Start-Guest -Memory 32MB -Disk @{ Path = $image; Overlay = $true } }
+        $found.Message | Should -BeLike '*as Overlay of a disk Auto, None, Memory, or the path of a file, found True*'
+    }
+
     It 'gives clones, copies, pools and a restored guest overlays of their own' {
         $null = Start-Guest one -Memory 32MB -Disk @{ Path = $image; Overlay = 'Memory' } | Wait-Guest -ForText GUEST-UP -Timeout 60
         $template = Checkpoint-Guest one -Path "$TestDrive/$([guid]::NewGuid())"

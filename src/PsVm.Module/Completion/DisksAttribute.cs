@@ -15,6 +15,8 @@ internal sealed class DisksAttribute() : OptionsAttribute<GuestDiskOptions>(
     nameof(GuestDiskOptions.FileAccessMode),
     nameof(GuestDiskOptions.Overlay))
 {
+    private const string OverlayWords = "as Overlay of a disk Auto, None, Memory, or the path of a file";
+
     /// <inheritdoc/>
     private protected override GuestDiskOptions Empty { get; } = new() { Path = string.Empty };
 
@@ -32,8 +34,9 @@ internal sealed class DisksAttribute() : OptionsAttribute<GuestDiskOptions>(
     {
         nameof(options.Path) => options with { Path = PathOf(value) ?? string.Empty },
         nameof(options.Name) => options with { Name = TextOf(value) },
-        nameof(options.ReadOnly) => options with { ReadOnly = LanguagePrimitives.ConvertTo<bool>(value) },
+        nameof(options.ReadOnly) => options with { ReadOnly = SwitchOf(value) },
         nameof(options.FileAccessMode) => options with { FileAccessMode = Arguments.FileAccessMode.Parse($"{value}").Value },
+        _ when value is bool => throw Wrong($"{OverlayWords}, found {value}"),
         _ => WithOverlay(options, PathOf(value) ?? string.Empty),
     };
 
@@ -48,5 +51,5 @@ internal sealed class DisksAttribute() : OptionsAttribute<GuestDiskOptions>(
             ? options with { Overlay = place }
             : overlay.Length > 0 && !overlay.Equals(nameof(DiskOverlay.File), StringComparison.OrdinalIgnoreCase)
             ? options with { Overlay = DiskOverlay.File, OverlayPath = overlay }
-            : throw Wrong($"as Overlay of a disk Auto, None, Memory, or the path of a file, found '{VisibleText.Of(overlay)}'");
+            : throw Wrong($"{OverlayWords}, found '{VisibleText.Of(overlay)}'");
 }

@@ -37,6 +37,13 @@ internal abstract class OptionsAttribute<T>(string what, params string[] propert
     /// <summary>As <see cref="TextOf"/>, of a file or a folder its path.</summary>
     private protected static string? PathOf(object? value) => TextOf(value is FileSystemInfo file ? file.FullName : value);
 
+    /// <summary>
+    /// A value as a switch. Text says <c>True</c> or <c>False</c>, as rows of a file do; to PowerShell any text is true.
+    /// </summary>
+    private protected static bool SwitchOf(object? value) => value is not string text ? LanguagePrimitives.ConvertTo<bool>(value)
+        : bool.TryParse(text, out bool isOn) ? isOn
+        : throw new ArgumentException($"Expected True or False, found '{VisibleText.Of(text)}'");
+
     /// <summary>What was expected, and what was found.</summary>
     private protected static ArgumentTransformationMetadataException Wrong(string expected) => new($"Expected {expected.TrimEnd('.')}.");
 

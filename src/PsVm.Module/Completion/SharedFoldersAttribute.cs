@@ -35,7 +35,7 @@ internal sealed class SharedFoldersAttribute() : OptionsAttribute<GuestSharedFol
     {
         nameof(options.Path) => options with { Path = PathOf(value) ?? string.Empty },
         nameof(options.Tag) => options with { Tag = TextOf(value) },
-        nameof(options.ReadOnly) => options with { ReadOnly = LanguagePrimitives.ConvertTo<bool>(value) },
+        nameof(options.ReadOnly) => options with { ReadOnly = SwitchOf(value) },
         _ => options with { Owners = LanguagePrimitives.ConvertTo<SharedFolderOwners>(value) },
     };
 

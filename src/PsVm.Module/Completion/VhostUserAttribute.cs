@@ -43,7 +43,7 @@ internal sealed class VhostUserAttribute() : OptionsAttribute<GuestVhostUserOpti
         nameof(options.Socket) => options with { Socket = PathOf(value) },
         nameof(options.Path) => options with { Path = PathOf(value) },
         nameof(options.Format) => options with { Format = PathOf(value) },
-        nameof(options.ReadOnly) => options with { ReadOnly = LanguagePrimitives.ConvertTo<bool>(value) },
+        nameof(options.ReadOnly) => options with { ReadOnly = SwitchOf(value) },
         nameof(options.Daemon) => options with { Daemon = PathOf(value) },
         _ => options with { Arguments = LanguagePrimitives.ConvertTo<string[]>(value) ?? [] },
     };
