@@ -42,6 +42,7 @@ internal static class ErrorKinds
         [GuestErrorIds.LazyTemplateUnsupported] = ErrorKind.NotImplemented,
         [GuestErrorIds.LazySourceFailed] = ErrorKind.ReadError,
         [GuestErrorIds.GuestNotFound] = ErrorKind.ObjectNotFound,
+        [GuestErrorIds.GuestPoolNotFound] = ErrorKind.ObjectNotFound,
         [GuestErrorIds.GuestNameInUse] = ErrorKind.ResourceExists,
         [GuestErrorIds.GuestStopped] = ErrorKind.InvalidOperation,
         [GuestErrorIds.GuestNotStopped] = ErrorKind.ResourceBusy,

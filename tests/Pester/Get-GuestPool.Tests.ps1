@@ -23,7 +23,7 @@ Describe 'Get-GuestPool' {
 
     It 'says that there is no such pool' {
         $found = Get-ErrorOf { Get-GuestPool tow }
-        $found.Id | Should -Be GuestPoolNotFound
+        $found.Id, $found.Category | Should -Be GuestPoolNotFound, ObjectNotFound
         $found.Message | Should -BeLike "*two*"
     }
 }

@@ -91,6 +91,14 @@ Describe 'Get-GuestTemplate' {
         (Get-ErrorOf { Get-GuestTemplate "$TestDrive/none/at/all" }).Action | Should -BeLike '*Checkpoint-Guest*'
     }
 
+    It 'says of a folder to list that it is not there' {
+        $found = Get-ErrorOf { Get-GuestTemplate -Folder "$TestDrive/nowhere" }
+        $found.Id, $found.Category | Should -Be TemplateNotFound, ObjectNotFound
+        $found.Message | Should -Be "Expected a folder with templates at '$TestDrive/nowhere', found nothing."
+        $null = New-Item "$TestDrive/afile"
+        (Get-ErrorOf { Get-GuestTemplate -Folder "$TestDrive/afile" -Tree }).Message | Should -BeLike '*, found a file.'
+    }
+
     It 'says of a folder of templates which are in it' {
         $found = Get-ErrorOf { Get-GuestTemplate "$TestDrive/near" }
         $found.Id | Should -Be TemplateIncomplete

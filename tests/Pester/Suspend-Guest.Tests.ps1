@@ -32,7 +32,8 @@ Describe 'Suspend-Guest' {
 
     It 'says that a stopped guest cannot be held' {
         $null = Stop-Guest web -Force
-        (Get-ErrorOf { Suspend-Guest web }).Id | Should -Be GuestStopped
+        $found = Get-ErrorOf { Suspend-Guest web }
+        $found.Id, $found.Action | Should -Be GuestStopped, "Start it again: Start-Guest 'web'."
         (Get-ErrorOf { Suspend-Guest web -WhatIf }).Id | Should -Be GuestStopped
     }
 }

@@ -39,6 +39,7 @@ Describe 'Test-GuestTemplate' {
     It 'is false where there is none' {
         Test-GuestTemplate "$TestDrive/none" -ErrorAction Stop | Should -BeFalse
         (Test-GuestTemplate "$TestDrive/none" -Detailed).Errors.Id | Should -Be TemplateNotFound
+        (Test-GuestTemplate "$TestDrive/none" -Detailed -Verify).Verified | Should -BeFalse -Because 'there was nothing to compare'
         Test-GuestTemplate "$TestDrive/none*" -ErrorAction Stop | Should -BeNullOrEmpty
     }
 }

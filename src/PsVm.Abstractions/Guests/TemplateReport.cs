@@ -22,7 +22,7 @@ public sealed record TemplateReport
     /// <summary>Guests can start from it.</summary>
     public bool IsValid => Errors.Count == 0;
 
-    /// <summary>The SHA-256 of each RAM file was compared.</summary>
+    /// <summary>The SHA-256 of each RAM file was compared, as far as nothing else was wrong.</summary>
     public bool Verified { get; init; }
 
     /// <summary>The template; null when its description cannot be read.</summary>

@@ -74,5 +74,8 @@ public sealed partial class GuestHost
     }
 
     private static GuestException Stopped(LiveGuest guest) => new(
-        GuestErrorIds.GuestStopped, $"Expected guest '{guest.Name}' to run or to be suspended, found that it has stopped.", guest.Name);
+        GuestErrorIds.GuestStopped,
+        $"Expected guest '{guest.Name}' to run or to be suspended, found that it has stopped.",
+        guest.Name,
+        $"Start it again: Start-Guest '{guest.Name}'.");
 }

@@ -237,7 +237,10 @@ internal sealed class GuestLife(Func<string> name, GuestConsole console)
 
     /// <summary>The error of what needs a guest that lives.</summary>
     public GuestException StoppedError() => new(
-        GuestErrorIds.GuestStopped, $"Expected guest '{name()}' to run or to be suspended, found that it has stopped.", name());
+        GuestErrorIds.GuestStopped,
+        $"Expected guest '{name()}' to run or to be suspended, found that it has stopped.",
+        name(),
+        $"Start it again: Start-Guest '{name()}'.");
 
     /// <summary>The guest has stopped or failed: this life has, and no other has its place. Under the gate.</summary>
     private bool IsOver => _state.IsOver() && !_isHandedOver;

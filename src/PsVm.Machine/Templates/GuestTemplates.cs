@@ -42,12 +42,14 @@ public static class GuestTemplates
         List<TemplateError> errors = [];
         GuestTemplate? template = null;
         TemplateSource? source = null;
+        bool isCompared = false;
         Try(() => template = TemplateSource.ReadDescription(path));
         if (template is not null)
         {
             Try(() => source = TemplateSource.Open(path));
             if (source is null || !verify)
             {
+                isCompared = verify;
                 CheckFiles(template);
             }
         }
@@ -63,11 +65,12 @@ public static class GuestTemplates
             if (errors.Count == 0)
             {
                 // What a start does, up to the first instruction, so that the two cannot disagree.
+                isCompared = verify;
                 Try(() => TryStart(source, verify, searchPath, cancellation));
             }
         }
 
-        return new TemplateReport { Path = TemplateSource.FullPath(path), Verified = verify, Template = template, Errors = errors };
+        return new TemplateReport { Path = TemplateSource.FullPath(path), Verified = isCompared, Template = template, Errors = errors };
 
         void CheckFiles(GuestTemplate files)
         {
@@ -220,6 +223,10 @@ public static class GuestTemplates
         {
             // Names that begin with a dot are templates being written.
             return Directory.GetDirectories(folder).Where(path => !Path.GetFileName(path).StartsWith('.')).Order(StringComparer.Ordinal);
+        }
+        catch (IOException) when (!Directory.Exists(folder))
+        {
+            throw TemplateErrors.WithoutFolder(Path.GetFullPath(folder));
         }
         catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
         {

@@ -32,6 +32,13 @@ internal static class TemplateErrors
                 : "Make one of a guest: Checkpoint-Guest.");
     }
 
+    /// <summary>There is no folder in which templates could be.</summary>
+    public static GuestException WithoutFolder(string folder) => new(
+        GuestErrorIds.TemplateNotFound,
+        $"Expected a folder with templates at '{folder}', found {(File.Exists(folder) ? "a file" : "nothing")}.",
+        folder,
+        "Give a folder that is there, such as the one that Checkpoint-Guest's Path lies in.");
+
     /// <summary>A folder has no description of a template: it is damaged, or one with templates in it.</summary>
     public static GuestException WithoutDescription(string folder, string manifest) => new(
         GuestErrorIds.TemplateIncomplete, $"Expected the file '{manifest}', found none.", folder,
