@@ -33,10 +33,16 @@ internal sealed class GuestHold(Func<string> name, GuestLife life, GuestMachine 
     /// <summary>Holds it; returns once no hart runs. It stays held when work for which it is held is over.</summary>
     /// <param name="cancellation">Gives up; the guest is as it was.</param>
     /// <param name="reason">Why the host does it; null: an operator wants it.</param>
+    /// <param name="isDue">Whether that still holds, after all who were before; null: it does.</param>
     /// <exception cref="GuestException">It has stopped.</exception>
-    public void Suspend(CancellationToken cancellation, string? reason = null) => Operate(
+    public void Suspend(CancellationToken cancellation, string? reason = null, Func<bool>? isDue = null) => Operate(
         () =>
         {
+            if (isDue?.Invoke() == false)
+            {
+                return;
+            }
+
             Hold(cancellation);
             life.ChangeTo(GuestState.Suspended, reason);
         },

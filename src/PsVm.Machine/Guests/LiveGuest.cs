@@ -444,14 +444,9 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
             return;
         }
 
-        if (!_memory.IsStopped)
-        {
-            return; // it was reset
-        }
-
         try
         {
-            _hold.Suspend(CancellationToken.None, excess.Reason);
+            _hold.Suspend(CancellationToken.None, excess.Reason, () => _memory.IsStopped); // else it was reset, or resumed, meanwhile
         }
         catch (GuestException ended) when (ended.ErrorId == GuestErrorIds.GuestStopped)
         {
