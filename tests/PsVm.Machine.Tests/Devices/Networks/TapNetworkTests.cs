@@ -51,9 +51,11 @@ public sealed class TapNetworkTests : IDisposable
         network.Ready = () => Interlocked.Increment(ref told);
         IpCommand.Run("link", "set", _device, "down");
 
-        Assert.True(network.TrySend(TestFrames.Tcp(isIpv4: true, 100, 0)));
-
-        Assert.Equal($"TAP device '{_device}' is down: ip link set {_device} up", network.Fault);
+        // What came before may be told late, as if the device were up; then the next packet tells.
+        string down = $"TAP device '{_device}' is down: ip link set {_device} up";
+        Assert.True(
+            SpinWait.SpinUntil(() => network.TrySend(TestFrames.Tcp(isIpv4: true, 100, 0)) && network.Fault == down, s_patience),
+            network.Fault);
         IpCommand.Run("link", "set", _device, "up");
         Assert.True(SpinWait.SpinUntil(() => network.Fault is null, s_patience));
         Assert.True(SpinWait.SpinUntil(() => told > 0, s_patience));
