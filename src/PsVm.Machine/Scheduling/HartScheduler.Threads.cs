@@ -81,7 +81,7 @@ internal sealed partial class HartScheduler
         if (_idle.Count == 0 && !_isToLook && !_closed)
         {
             _isToLook = true;
-            _look.Change(Patience, Timeout.InfiniteTimeSpan);
+            _look.Change(_patience, Timeout.InfiniteTimeSpan);
         }
     }
 
@@ -94,7 +94,7 @@ internal sealed partial class HartScheduler
             Looks++;
             foreach (Worker worker in _workers)
             {
-                if (!worker.IsStuck && worker.HasHartSince != 0 && Stopwatch.GetElapsedTime(worker.HasHartSince) > Patience)
+                if (!worker.IsStuck && worker.HasHartSince != 0 && Stopwatch.GetElapsedTime(worker.HasHartSince) > _patience)
                 {
                     worker.IsStuck = true;
                     _stuck++;

@@ -36,14 +36,16 @@ internal sealed partial class HartScheduler : IDisposable
 
     private readonly object _gate = new();
     private readonly int _maxThreads;
+    private readonly TimeSpan _patience;
     private readonly RunQueue _queue;
     private readonly DeadlineHeap _deadlines = new();
     private bool _closed;
 
     /// <param name="threads">Most threads that come back from their harts; each is made when there is work for it.</param>
-    public HartScheduler(int threads)
+    /// <param name="patience">How long a thread may be with one hart; null: <see cref="Patience"/>.</param>
+    public HartScheduler(int threads, TimeSpan? patience = null)
     {
-        _maxThreads = threads;
+        (_maxThreads, _patience) = (threads, patience ?? Patience);
         _queue = new RunQueue(threads * HartsInCrowd);
         using (ExecutionContext.SuppressFlow())
         {

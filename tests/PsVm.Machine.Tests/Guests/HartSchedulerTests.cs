@@ -16,7 +16,7 @@ public sealed class HartSchedulerTests : IDisposable
     // lui a0, 0x100; lui a1, 5; addi a1, a1, 0x555; sw a1, 0(a0): asks the board to power off.
     private static readonly uint[] PowerOff = [0x0010_0537, 0x0000_55b7, 0x5555_8593, 0x00b5_2023, JumpToItself];
 
-    private readonly HartScheduler _scheduler = new(threads: 1);
+    private readonly HartScheduler _scheduler = new(threads: 1), _patient = new(threads: 1, SharedTime.Patience);
     private readonly List<BareMachine> _machines = [];
 
     public void Dispose()
@@ -24,6 +24,7 @@ public sealed class HartSchedulerTests : IDisposable
         _machines.ForEach(machine => machine.Group.Stop());
         _machines.ForEach(machine => machine.Group.WaitUntilEnded(CancellationToken.None));
         _scheduler.Dispose();
+        _patient.Dispose();
         _machines.ForEach(machine => machine.Dispose());
     }
 
@@ -31,7 +32,7 @@ public sealed class HartSchedulerTests : IDisposable
     public void Guests_share_the_CPU_evenly_however_many_harts_they_have()
     {
         RunSomethingElse(); // what the runtime compiles then is nobody's time here
-        BareMachine[] guests = [Make(1, JumpToItself), Make(4, JumpToItself), Make(1, JumpToItself)];
+        BareMachine[] guests = [.. new[] { 1, 4, 1 }.Select(harts => Make(_patient, harts, JumpToItself))];
         TimeSpan[] had = SharedTime.Measure(had => had.Sum(time => time.TotalMilliseconds) > 300, guests);
 
         double all = had.Sum(time => time.TotalMilliseconds);
@@ -42,11 +43,11 @@ public sealed class HartSchedulerTests : IDisposable
     [Fact]
     public void A_guest_that_slept_gets_nothing_back_for_it()
     {
-        BareMachine busy = Make(1, JumpToItself);
+        BareMachine busy = Make(_patient, 1, JumpToItself);
         busy.Group.Release();
         WaitFor(() => busy.CpuTime.TotalMilliseconds > 300);
 
-        BareMachine late = Make(1, JumpToItself);
+        BareMachine late = Make(_patient, 1, JumpToItself);
         TimeSpan[] had = SharedTime.Measure(had => had[1].TotalMilliseconds > 100, busy, late);
 
         Assert.InRange(had[0].TotalMilliseconds, 30, 400);
@@ -376,9 +377,11 @@ public sealed class HartSchedulerTests : IDisposable
         echo.Join();
     }
 
-    private BareMachine Make(int harts, params uint[] program)
+    private BareMachine Make(int harts, params uint[] program) => Make(_scheduler, harts, program);
+
+    private BareMachine Make(HartScheduler scheduler, int harts, params uint[] program)
     {
-        var machine = new BareMachine(_scheduler, harts, program);
+        var machine = new BareMachine(scheduler, harts, program);
         _machines.Add(machine);
         return machine;
     }

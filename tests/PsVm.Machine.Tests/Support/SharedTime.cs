@@ -6,6 +6,12 @@ namespace PsVm.Machine.Tests.Support;
 /// </summary>
 internal sealed class SharedTime
 {
+    /// <summary>
+    /// For a scheduler whose thread no other one is to help: while it stands still in the midst of a slice, as it may on a busy host,
+    /// others would run beside it.
+    /// </summary>
+    public static readonly TimeSpan Patience = TimeSpan.FromHours(1);
+
     private readonly Lock _gate = new();
     private readonly BareMachine[] _machines;
     private readonly Func<TimeSpan[], bool> _isEnough;
