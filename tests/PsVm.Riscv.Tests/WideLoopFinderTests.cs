@@ -156,6 +156,51 @@ public sealed unsafe class WideLoopFinderTests : IDisposable
         Assert.False(loop.IsWide);
     }
 
+    [Theory]
+    [InlineData(LoopFinder.MostAround - 1, true)]
+    [InlineData(LoopFinder.MostAround, false)]
+    public void ALoopWithinMoreLoopsThanAreLookedAtIsNone(int around, bool isFound)
+    {
+        // The loops around it use more registers than there are, and all lie within each other.
+        List<uint> code = [.. Enumerable.Repeat(Jal(Zero, 4), around), Addi(A0, A0, 1), Bne(A0, Zero, -4)];
+        code.AddRange(Enumerable.Range(1, Registers + 1).Select(register => Addi(register, register, 1)));
+        for (int header = around - 1; header >= 0; header--)
+        {
+            code.Add(Bne(A1, Zero, (header - code.Count) * 4));
+        }
+
+        Put(0, [.. code]);
+
+        LoopUnit? loop = LoopFinder.FindWide(BlockAt, around * 4, Registers, _ => default);
+
+        Assert.Equal(isFound ? [around * 4] : null, loop is null ? null : Offsets(loop));
+    }
+
+    /// <summary>
+    /// A guest writes code for which a search takes as long as it can: 96 blocks, each with as many branches as a block has, to all that
+    /// come later.
+    /// </summary>
+    [Fact]
+    public void BlocksOfManyBranchesAreFewInASearch()
+    {
+        const int Blocks = 96, Length = 400;
+        for (int block = 0; block < Blocks; block++)
+        {
+            List<uint> code = [];
+            for (int later = block + 1; later < Blocks && code.Count < 90 && (later - block) * Length < Page; later++)
+            {
+                code.Add(Bne(A0, A1, ((later - block) * Length) - (code.Count * 4)));
+            }
+
+            Put(block * Length, [.. code, Jal(Zero, (((Blocks - 1 - block) - block) * Length) - (code.Count * 4))]);
+        }
+
+        FlowGraph graph = new(BlockAt, 0, withCalls: true);
+        graph.Connect();
+
+        Assert.InRange(graph.All.Sum(block => graph.Next(block).Length), 100, FlowGraph.MostWays + BlockDecoder.MaxOps);
+    }
+
     public void Dispose()
     {
         foreach (nint memory in _pages.Values.Concat(_blocks.Values))

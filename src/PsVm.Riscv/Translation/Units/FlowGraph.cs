@@ -11,6 +11,11 @@ internal sealed unsafe class FlowGraph
 {
     private const int MostBlocks = 96;
 
+    /// <summary>
+    /// The most ways between blocks but for one block's: a block may have a hundred branches, and each search goes along all of them.
+    /// </summary>
+    public const int MostWays = 512;
+
     private readonly Dictionary<int, Node> _nodes = [];
 
     // Searches ask for them again for each call and each loop around it, and a guest can write code in which both are many.
@@ -23,7 +28,8 @@ internal sealed unsafe class FlowGraph
     {
         // What a loop calls comes after all of the loop, so that it takes no room from that.
         Queue<int> open = new([entry]), called = [];
-        while ((open.TryDequeue(out int place) || called.TryDequeue(out place)) && _nodes.Count < MostBlocks)
+        int ways = 0;
+        while ((open.TryDequeue(out int place) || called.TryDequeue(out place)) && _nodes.Count < MostBlocks && ways < MostWays)
         {
             if (_nodes.ContainsKey(place) || blockAt(place) is not (not 0 and var ops))
             {
@@ -32,6 +38,7 @@ internal sealed unsafe class FlowGraph
 
             Node node = new(ops, place - ((Op*)ops)->Offset, withCalls);
             _nodes.Add(place, node);
+            ways += node.Jumps.Length + (node.Callee is null ? 0 : 2);
             foreach (int to in node.Jumps)
             {
                 open.Enqueue(to);

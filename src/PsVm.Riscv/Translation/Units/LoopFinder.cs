@@ -18,6 +18,11 @@ internal static unsafe class LoopFinder
     // Integers that are used least may wait in the state, where loops within it would bring floats into their places and back at each turn.
     private const int MoreWithFloats = 2;
 
+    /// <summary>
+    /// So many loops around a block are looked at, from the outermost: all guests wait meanwhile, and one can write a hundred of them.
+    /// </summary>
+    public const int MostAround = 16;
+
     /// <summary>The most places that a return is compared with.</summary>
     private const int MostSites = 4;
 
@@ -47,7 +52,8 @@ internal static unsafe class LoopFinder
     {
         graph.Connect();
         HashSet<int> all = [.. graph.All];
-        for (HashSet<int> cycle = CycleThrough(graph, entry, all, cut: null); cycle.Count != 0;)
+        HashSet<int> cycle = CycleThrough(graph, entry, all, cut: null);
+        for (int around = 0; cycle.Count != 0 && around < MostAround; around++)
         {
             int header = HeaderOf(graph, cycle, all);
             HashSet<int> loop = graph.WithCallees(cycle);
