@@ -99,6 +99,28 @@ public sealed class InitialPagesTests : IDisposable
         Assert.Equal(50ul, Run(later).Guest.Hart[A0]);
     }
 
+    [Fact]
+    public void PagesThatLeftAreNotKeptForThoseToCome()
+    {
+        const int Pages = 400, Room = 48, Words = 1024;
+        using CodeCache code = new(TranslatorOptions.Off with { DecodedBytes = Room * 4096 });
+        uint[] program = new uint[Pages * Words];
+        for (int page = 0; page < Pages; page++)
+        {
+            (program[page * Words], program[(page * Words) + 1]) = (Addi(A0, A0, page), Jal(Zero, 4092));
+        }
+
+        TestMachine guest = Begin(program: program, code: code, areUnwritten: pages => Array.ConvertAll(pages, _ => true));
+        for (int run = 0; run < Pages; run++)
+        {
+            guest.Hart.Run(2);
+        }
+
+        Assert.Equal(TestMachine.RamBase + (Pages * 4096ul), guest.Hart.Pc);
+        Assert.InRange(code.Usage.EvictedPages, Room, Pages);
+        Assert.InRange(guest.Hart.Blocks.Account.Scope.Initial.Count, 1, Room);
+    }
+
     [Theory]
     [InlineData("web", Content, true, 1, true)]
     [InlineData("web", "other", true, 1, false)]

@@ -203,6 +203,7 @@ internal sealed unsafe class CodePages(CodeMemory? memory)
             page.Scope.ByNumber.Remove(page.Number);
         }
 
+        page.Scope.Initial.Forget(page);
         page.IsLeaving = true;
         ForgetIfEmpty(page.Scope);
     }

@@ -36,6 +36,9 @@ internal sealed class InitialPagesFinder
     private readonly Dictionary<long, CodePage> _seen = [];
     private InitialPages? _found;
 
+    /// <summary>Pages that are kept for those to come.</summary>
+    public int Count => _seen.Count + (_found?.Pages.Count ?? 0);
+
     /// <summary>A guest's page was seen to hold what it held when it began.</summary>
     /// <param name="content">What its RAM held then.</param>
     /// <param name="isa">The extensions of its harts.</param>
@@ -52,6 +55,15 @@ internal sealed class InitialPagesFinder
         if (_found.Pages.GetValueOrDefault(page.Number) != page)
         {
             _seen[page.Number] = page;
+        }
+    }
+
+    /// <summary>A page leaves. A guest may run all pages of its RAM one after the other, of which the space has room for a few.</summary>
+    public void Forget(CodePage page)
+    {
+        if (_seen.GetValueOrDefault(page.Number) == page)
+        {
+            _seen.Remove(page.Number);
         }
     }
 
