@@ -1,3 +1,4 @@
+using PsVm.Riscv.Interpreter;
 using static PsVm.Riscv.Tests.Asm;
 
 namespace PsVm.Riscv.Tests;
@@ -21,6 +22,30 @@ public class CodeCacheTests
 
         Assert.Equal((blocks, bytes, decoded), (code.Usage.TranslatedBlocks, code.Usage.CodeBytes, code.Usage.DecodedBytes));
         Assert.Equal(first.Hart[A0], second.Hart[A0]);
+    }
+
+    /// <summary>All pages of RAM but the last hold the same, so that there is one page of code for them.</summary>
+    [Fact]
+    public void AHartKnowsABoundedNumberOfPagesHoweverManyItRuns()
+    {
+        const int Pages = BlockCache.MostKnownPages + 3000;
+        using var code = new CodeCache(TranslatorOptions.Off);
+        using var machine = new TestMachine(ramSize: (Pages + 1) * 4096ul, code: code);
+        for (int page = 0; page < Pages; page++)
+        {
+            machine.Program(Code + ((ulong)page * 4096), Jal(Zero, 4096));
+        }
+
+        machine.Program(Code + (Pages * 4096ul), Jal(Zero, 0));
+        for (int known = 0; machine.Hart.Pc != Code + (Pages * 4096ul); known = machine.Hart.Blocks.KnownPages)
+        {
+            Assert.InRange(known, 0, BlockCache.MostKnownPages + 1000);
+            machine.Hart.Run(1000);
+        }
+
+        Assert.False(machine.Hart.Blocks.HasCode(0));
+        Assert.True(machine.Hart.Blocks.HasCode(Pages - 1));
+        Assert.InRange(code.Usage.DecodedBytes, 2 * 4096, 3 * 4096);
     }
 
     [SkippableFact]

@@ -26,6 +26,9 @@ internal sealed unsafe class BlockCache : IDisposable
     // Pages that tables know.
     private const int UserPages = 512, OtherPages = 2048;
 
+    /// <summary>Pages that a hart knows at most when a slice begins: a guest may run all of its RAM.</summary>
+    public const int MostKnownPages = 32_768;
+
     /// <summary>What <see cref="InUse"/> says of a hart that runs and may go to any page that it knows.</summary>
     public const int AnyPage = -1;
 
@@ -167,6 +170,9 @@ internal sealed unsafe class BlockCache : IDisposable
         return false;
     }
 
+    /// <summary>Pages that it came to itself and knows.</summary>
+    public int KnownPages => _pages.Count;
+
     /// <summary>How often it was forgotten where some blocks begin.</summary>
     public long Forgotten { get; private set; }
 
@@ -297,6 +303,11 @@ internal sealed unsafe class BlockCache : IDisposable
             NoteGrowth(table);
         }
 
+        if (_pages.Count > MostKnownPages)
+        {
+            ForgetPages();
+        }
+
         long generation = _room.Generation;
         if (_seen == generation)
         {
@@ -323,6 +334,19 @@ internal sealed unsafe class BlockCache : IDisposable
         }
 
         Volatile.Write(ref _seen, generation);
+    }
+
+    /// <summary>Forgets all pages that it came to itself; each is compared when it is run again.</summary>
+    private void ForgetPages()
+    {
+        foreach (long page in _pages.Keys)
+        {
+            _codePages[page >> 6] &= ~(1ul << (int)(page & 63));
+        }
+
+        _pages.Clear();
+        _found = null;
+        ForgetJumps();
     }
 
     /// <summary>
