@@ -223,7 +223,13 @@ internal sealed class GuestBoard : IHartLines, IDisposable
         }
     }
 
-    public void Wake(int hart) => HartSignalled?.Invoke(hart);
+    public void Wake(int hart)
+    {
+        if (HartSignalled is { } signal)
+        {
+            Wakes.Wake(signal, hart);
+        }
+    }
 
     public void NoteSource() => Environment?.WakeMachine();
 

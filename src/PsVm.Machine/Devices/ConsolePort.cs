@@ -156,34 +156,38 @@ internal sealed class ConsolePort(string name, bool keepsOutput = false)
     /// <summary>The device gives what the guest wrote; there is room for it.</summary>
     public void Put(ReadOnlySpan<byte> bytes)
     {
+        TaskCompletionSource? changed = null;
         lock (_gate)
         {
             if (_isOpen)
             {
                 _output.Write(bytes);
-                Tell();
+                changed = TakeChanged();
             }
         }
+
+        Tell(changed);
     }
 
     /// <summary>The device takes what the guest is to read.</summary>
     public int Take(Span<byte> to)
     {
+        int count;
+        TaskCompletionSource? changed;
         lock (_gate)
         {
-            int count = _input.Read(to);
-            if (count > 0)
-            {
-                Tell();
-            }
-
-            return count;
+            count = _input.Read(to);
+            changed = count > 0 ? TakeChanged() : null;
         }
+
+        Tell(changed);
+        return count;
     }
 
     /// <summary>A program of the guest opens or closes it, or its driver goes.</summary>
     public void SetOpen(bool isOpen)
     {
+        TaskCompletionSource? changed = null;
         lock (_gate)
         {
             if (_isOpen != isOpen)
@@ -196,30 +200,45 @@ internal sealed class ConsolePort(string name, bool keepsOutput = false)
                     _output.Clear();
                 }
 
-                Tell();
+                changed = TakeChanged();
                 if (_isOpen)
                 {
                     Opened?.Invoke();
                 }
             }
         }
+
+        Tell(changed);
     }
 
     /// <summary>Nothing comes or goes any more.</summary>
     public void Close()
     {
+        TaskCompletionSource? changed;
         lock (_gate)
         {
             (_isOpen, _isClosed) = (false, true);
             _input.Clear();
             _output.Clear();
-            Tell();
+            changed = TakeChanged();
+        }
+
+        Tell(changed);
+    }
+
+    // Whoever hears of it comes for the gate at once.
+    private static void Tell(TaskCompletionSource? changed)
+    {
+        if (changed is not null)
+        {
+            Wakes.Complete(changed);
         }
     }
 
-    private void Tell()
+    private TaskCompletionSource? TakeChanged()
     {
-        _changed?.SetResult();
+        TaskCompletionSource? changed = _changed;
         _changed = null;
+        return changed;
     }
 }

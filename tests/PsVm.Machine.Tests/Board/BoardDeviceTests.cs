@@ -57,6 +57,26 @@ public sealed unsafe class BoardDeviceTests : IDisposable
     }
 
     [Fact]
+    public void A_hart_is_woken_once_the_gates_are_open_under_which_it_was_to_be()
+    {
+        List<int> woken = [];
+        _board.HartSignalled += woken.Add;
+        using (Wakes.Hold())
+        {
+            using (Wakes.Hold())
+            {
+                _board.Wake(0);
+            }
+
+            Assert.Empty(woken);
+        }
+
+        Assert.Equal([0], woken);
+        _board.Wake(0);
+        Assert.Equal([0, 0], woken);
+    }
+
+    [Fact]
     public void A_device_is_in_the_state_by_its_name_on_the_board()
     {
         Assert.True(_board.Bus.TryWrite(0x2000_1000, 4, 1));

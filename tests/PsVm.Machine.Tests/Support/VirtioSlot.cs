@@ -27,6 +27,9 @@ internal sealed class VirtioSlot : IInterruptController, IDisposable
     /// <summary>How often the line rose.</summary>
     public int Rises { get; private set; }
 
+    /// <summary>What is done when it rises, where a board would wake its hart.</summary>
+    public Action? Rising { get; set; }
+
     /// <summary>CPU time that the guest was charged.</summary>
     public TimeSpan Charged => new(Interlocked.Read(ref _chargedTicks));
 
@@ -48,8 +51,13 @@ internal sealed class VirtioSlot : IInterruptController, IDisposable
     public void SetLevel(int source, bool level)
     {
         Assert.Equal(1, source);
-        Rises += level && !Line ? 1 : 0;
+        bool rises = level && !Line;
+        Rises += rises ? 1 : 0;
         Line = level;
+        if (rises)
+        {
+            Rising?.Invoke();
+        }
     }
 
     public void Pulse(int source) => Assert.Fail("virtio has levels");

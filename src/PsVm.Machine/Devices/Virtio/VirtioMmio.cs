@@ -113,6 +113,7 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
 
     public bool TryWrite(ulong offset, int size, ulong value)
     {
+        using Wakes.Scope wakes = Wakes.Hold();
         lock (_gate)
         {
             if (offset >= ConfigStart)
@@ -167,15 +168,18 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
     {
         Debug.Assert(!_gate.IsHeldByCurrentThread, "who has the gate is served already");
         TimeSpan began = KernelCalls.ThreadCpuTime;
-        lock (_gate)
+        using (Wakes.Hold())
         {
-            if (!IsLive || !_queues[queue].IsReady)
+            lock (_gate)
             {
-                return;
-            }
+                if (!IsLive || !_queues[queue].IsReady)
+                {
+                    return;
+                }
 
-            _pending |= 1ul << queue;
-            ServeHere();
+                _pending |= 1ul << queue;
+                ServeHere();
+            }
         }
 
         Charge(KernelCalls.ThreadCpuTime - began);
@@ -197,6 +201,7 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
 
     public override void Complete(VirtioChain chain, uint written)
     {
+        using Wakes.Scope wakes = Wakes.Hold();
         lock (_gate)
         {
             if (IsLive && chain.Life == chain.Queue.Life)
@@ -209,6 +214,7 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
 
     public override void Complete(ReadOnlySpan<(VirtioChain Chain, uint Written)> buffers)
     {
+        using Wakes.Scope wakes = Wakes.Hold();
         lock (_gate)
         {
             if (buffers.Length > 0 && buffers[0].Chain is { Queue: var queue, Life: var life } && IsLive && life == queue.Life)
@@ -274,10 +280,13 @@ internal sealed partial class VirtioMmio : VirtioPort, IDevice, IStateful, IThre
     void IThreadPoolWorkItem.Execute()
     {
         TimeSpan began = KernelCalls.ThreadCpuTime;
-        lock (_gate)
+        using (Wakes.Hold())
         {
-            _isScheduled = false;
-            ServeHere();
+            lock (_gate)
+            {
+                _isScheduled = false;
+                ServeHere();
+            }
         }
 
         Charge(KernelCalls.ThreadCpuTime - began);

@@ -303,6 +303,40 @@ public sealed class VirtioConsoleTests : IDisposable
         Assert.Equal([ConsolePorts.Agent], ports.All.Select(port => port.Name));
     }
 
+    [Theory]
+    [InlineData(AgentInput)]
+    [InlineData(AgentOutput)]
+    public async Task A_hart_that_an_interrupt_wakes_finds_the_devices_gate_open(uint queue)
+    {
+        Open();
+        VirtioRing ring = _queues[queue];
+        ring.Publish(ring.Chain((Buffers, 100, queue == AgentInput)));
+        _driver.AcknowledgeInterrupts();
+
+        // Its first look at the device, from its thread, while the one that woke it still does.
+        TimeSpan patience = TimeSpan.FromSeconds(30);
+        TaskCompletionSource<bool> isOpen = new();
+        _slot.Rising = () => Wakes.Wake(_ => isOpen.TrySetResult(Task.Run(() => _driver.Status).Wait(patience)), 0);
+        _driver.Notify(queue);
+        Agent.Write("x"u8);
+
+        Assert.True(await isOpen.Task.WaitAsync(patience * 2));
+    }
+
+    [Fact]
+    public void Whoever_waits_for_output_is_told_once_gates_are_open()
+    {
+        Open();
+        Task changed = Agent.Changed;
+        using (Wakes.Hold())
+        {
+            Agent.Put("x"u8);
+            Assert.False(changed.IsCompleted);
+        }
+
+        Assert.True(changed.IsCompleted);
+    }
+
     [Fact]
     public async Task Whoever_waits_for_a_port_is_told_when_its_board_is_gone()
     {
