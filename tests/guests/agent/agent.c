@@ -255,36 +255,48 @@ static char *skip_value(char *p)
 
 static int is_text(const char *p, const char *name)
 {
-    u64 n = length_of(name);
-
-    if (*p != '"')
+    if (*p++ != '"')
         return 0;
-    for (u64 i = 0; i < n; i++)
-        if (p[1 + i] != name[i])
-            return 0;
-    return p[1 + n] == '"';
+    while (*name && *p == *name)
+        p++, name++;
+    return !*name && *p == '"';
 }
 
-/* The value of a member; null: there is none. */
-static char *member(char *object, const char *name)
+/* The values of members, each the first of its name; null: there is none. One walk for all: a request's text is what an agent reads most of. */
+static void members(char *object, int n, const char *const *names, char **values)
 {
+    for (int i = 0; i < n; i++)
+        values[i] = 0;
     if (!object || *(object = skip_space(object)) != '{')
-        return 0;
+        return;
     for (char *p = skip_space(object + 1); *p == '"';) {
         char *key = p;
 
         p = skip_space(skip_string(p));
         if (*p != ':')
-            return 0;
+            return;
         p = skip_space(p + 1);
-        if (is_text(key, name))
-            return p;
+        for (int i = 0; i < n; i++) {
+            if (!values[i] && is_text(key, names[i])) {
+                values[i] = p;
+                if (n == 1)
+                    return;
+            }
+        }
         p = skip_space(skip_value(p));
         if (*p != ',')
-            return 0;
+            return;
         p = skip_space(p + 1);
     }
-    return 0;
+}
+
+/* The value of a member; null: there is none. */
+static char *member(char *object, const char *name)
+{
+    char *value;
+
+    members(object, 1, &name, &value);
+    return value;
 }
 
 static int is_number(const char *p)
@@ -429,6 +441,26 @@ static void close_fd(int *fd)
     *fd = -1;
 }
 
+/* Descriptors of what has ended. They are closed once the answer is on its way, which needs none of that, and has somebody who waits for it. */
+static int leavings[8];
+static int leaving;
+
+static void leave_fd(int *fd)
+{
+    if (leaving == sizeof leavings / sizeof leavings[0]) {
+        close_fd(fd);
+        return;
+    }
+    leavings[leaving++] = *fd;
+    *fd = -1;
+}
+
+static void close_leavings(void)
+{
+    while (leaving)
+        close_fd(&leavings[--leaving]);
+}
+
 static void release(struct output *output)
 {
     close_fd(&output->fd);
@@ -499,7 +531,7 @@ static void read_output(struct process *process, struct output *output)
         if (n == -EINTR || n == -EAGAIN)
             return;
         if (n <= 0) {
-            close_fd(&output->fd);
+            leave_fd(&output->fd);
         } else if (!(output->bytes = pages(FIRST_ROOM))) {
             output->truncated = 1;
         } else {
@@ -538,7 +570,7 @@ static void read_output(struct process *process, struct output *output)
     if (n == -EINTR || n == -EAGAIN)
         return;
     if (n <= 0)
-        close_fd(&output->fd);
+        leave_fd(&output->fd);
     else if (to == lost)
         output->truncated = 1;
     else
@@ -649,8 +681,12 @@ static char **inherited;
 static struct process *start(char *arguments, int streams)
 {
     static char *default_environment[] = { "PATH=/bin:/sbin:/usr/bin:/usr/sbin", "HOME=/", "TERM=dumb", 0 };
-    char *path = member(arguments, "path"), *arg = member(arguments, "arg"), *env = member(arguments, "env");
-    char *input = member(arguments, "input-data"), *capture = member(arguments, "capture-output");
+    static const char *const names[] = { "path", "arg", "env", "input-data", "capture-output" };
+    char *values[5];
+
+    members(arguments, 5, names, values);
+
+    char *path = values[0], *arg = values[1], *env = values[2], *input = values[3], *capture = values[4];
     int captures = streams || (capture && (*capture == 't' || is_text(capture, "separated")));
     int merges = capture && is_text(capture, "merged");
     int in[2] = { -1, -1 }, out[2] = { -1, -1 }, err[2] = { -1, -1 };
@@ -1415,7 +1451,12 @@ static void info(char *arguments)
 
 static void handle(char *text)
 {
-    char *execute = member(text, "execute"), *arguments = member(text, "arguments");
+    static const char *const names[] = { "execute", "arguments" };
+    char *values[2];
+
+    members(text, 2, names, values);
+
+    char *execute = values[0], *arguments = values[1];
 
     for (int i = 0; execute && i < COMMANDS; i++) {
         if (is_text(execute, commands[i].name)) {
@@ -1499,6 +1540,7 @@ static int serve(int want_port, long milliseconds)
     if (has_more())
         return 1;
     flush();
+    close_leavings();
     polls[n].fd = want_port ? port : -1;
     polls[n++].events = POLLIN;
     for (int i = 0; i < PROCESSES; i++) {
@@ -1534,7 +1576,7 @@ static int serve(int want_port, long milliseconds)
             write_input(process);
         if (polls[first[i]].revents) {
             SYS4(__NR_wait4, process->pid, &process->status, 0, 0);
-            close_fd(&process->pidfd);
+            leave_fd(&process->pidfd);
         }
     }
     return polls[0].revents != 0;
