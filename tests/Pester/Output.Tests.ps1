@@ -149,7 +149,6 @@ Describe 'A table of <Columns> columns' -ForEach @{ Columns = 79 }, @{ Columns =
     BeforeAll {
         $null = Start-Guest -Name ('n' * 63) -Memory 32MB
         $null = Start-Guest -Name web-frontend-001 -Memory 32MB
-        $null = Start-Guest -Name web-frontend-net -Memory 32MB -Network @{ Backend = 'Hub'; Hub = 'a-long-segment1' }
         $info = (Get-Guest web-frontend-001).GetInfo()
         # As a guest of a failing disk would show: a reason of 110 characters.
         $failed = [PsVm.GuestInfo].GetMethod('<Clone>$').Invoke($info, @())
@@ -177,7 +176,8 @@ Describe 'A table of <Columns> columns' -ForEach @{ Columns = 79 }, @{ Columns =
         @{ Type = 'a tree of templates'; Objects = { Get-GuestTemplate -Folder $tables -Tree }; Header = 'Template +Memory +Changed +OnDisk +Clones +Guest' }
         @{ Type = 'pools'; Objects = { Get-GuestPool }; Header = 'Name +Held +Size +Taken +Grown +Memory +OwnBytes +Template' }
         @{ Type = 'the policy'; Objects = { Get-MemoryBackendPolicy }; Header = 'DenyPrivateDiscard +Source +MemoryReserve +MemoryReserveSource' }
-        @{ Type = 'network adapters'; Objects = { Get-GuestNetworkAdapter web-frontend-net }; Header = 'Guest +Name +Backend +Network +Mac +Mtu +Connected'; Most = 10 }
+        @{ Type = 'network adapters'; Objects = { Start-Guest web-frontend-net -Memory 32MB -Network Hub:a-long-segment1 | Get-GuestNetworkAdapter }
+            Header = 'Guest +Name +Backend +Network +Mac +Mtu +Connected'; Most = 10 }
         @{ Type = 'a working set'; Objects = { Optimize-GuestTemplate $long -Duration 0 }; Header = 'Bytes +Ranges +Path' }
     ) {
         $lines = (& $Objects | Out-String -Width $Columns) -split '\r?\n'
