@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using PsVm.Machine.Devices.Virtio;
 using PsVm.Machine.Devices.Virtio.Balloon;
 using PsVm.Machine.Tests.Support;
 
@@ -16,12 +17,13 @@ public sealed class VirtioBalloonTests : IDisposable
     private readonly VirtioDriver _driver;
     private readonly NotedRam _ram = new();
     private VirtioBalloon? _made;
+    private VirtioPort? _port;
     private ulong _nextRing = VirtioSlot.RamStart;
     private ulong _nextBuffer = Buffers;
 
     public VirtioBalloonTests()
     {
-        _slot = new VirtioSlot(port => _made = new VirtioBalloon(port, _ram));
+        _slot = new VirtioSlot(port => _made = new VirtioBalloon(_port = port, _ram));
         _driver = new VirtioDriver(_slot.Device, _slot.Ram);
     }
 
@@ -92,6 +94,32 @@ public sealed class VirtioBalloonTests : IDisposable
             [.. Enumerable.Range(0, 250).Select(_ => FirstFrame), .. Enumerable.Range(100, 50).Select(page => FirstFrame + (uint)page)]);
 
         Assert.Equal(["0+1", "100+6"], _ram.Discards);
+    }
+
+    [Fact]
+    public void What_is_looked_at_of_large_host_pages_is_work_that_a_buffer_has_cost()
+    {
+        const int pages = 1 << 18; // of 1 GiB
+        using VirtioBalloon balloon = new(_port!, new NotedRam { Ram = pages, HostPage = pages });
+        for (int next = 0; next < pages - 1; next += VirtioBalloon.MostNumbers)
+        {
+            Cost(Enumerable.Range(next, Math.Min(VirtioBalloon.MostNumbers, pages - 1 - next)));
+        }
+
+        // Of pages that are apart each is one of the host page, which lacks its last.
+        Assert.Equal(pages - 1, balloon.Pages);
+        long cost = Cost(Enumerable.Range(0, VirtioBalloon.MostNumbers).Select(number => 2 * number));
+        Assert.InRange(cost, VirtioMmio.MostBytes, long.MaxValue);
+
+        long Cost(IEnumerable<int> numbers)
+        {
+            byte[] bytes = [.. numbers.SelectMany(number => BitConverter.GetBytes(FirstFrame + (uint)number))];
+            _slot.Ram.Write(Buffers, bytes);
+            VirtioChain chain = new(_slot.Ram.Memory.Physical, new VirtioQueue(_slot.Ram.Memory.Physical, 128), 0);
+            chain.Add(new(Buffers), (uint)bytes.Length, writable: false);
+            balloon.Handle((int)Inflate, chain);
+            return chain.Moved;
+        }
     }
 
     [Theory]
@@ -381,11 +409,13 @@ public sealed class VirtioBalloonTests : IDisposable
     /// <summary>RAM that notes what is given back of it: 256 pages, and 16 of ROM.</summary>
     private sealed class NotedRam : IBalloonRam
     {
-        private const long Ram = 256, Rom = 16;
+        private const long Rom = 16;
 
         private readonly Lock _gate = new();
         private readonly List<string> _discards = [];
         private readonly Dictionary<int, int> _threads = [];
+
+        public long Ram { get; init; } = 256;
 
         public long HostPage { get; set; } = 1;
 

@@ -27,12 +27,15 @@ internal sealed class BalloonPages(long pageCount)
     /// <summary>Whether all of some pages are in it.</summary>
     public bool HasAll(long first, long count)
     {
-        for (long page = first; page < first + count; page++)
+        for (long page = first; page < first + count;)
         {
-            if (!Has(page))
+            (int bits, ulong mask) = Part(page, first + count);
+            if (_words.Length == 0 || (_words[page / WordBits] & mask) != mask)
             {
                 return false;
             }
+
+            page += bits;
         }
 
         return true;
@@ -70,6 +73,14 @@ internal sealed class BalloonPages(long pageCount)
 
     private bool Has(long page) => _words.Length != 0 && (_words[page / WordBits] >> (int)(page % WordBits) & 1) != 0;
 
+    /// <summary>How many pages from one on, up to an end, are in its word, and their bits.</summary>
+    private static (int Bits, ulong Mask) Part(long page, long end)
+    {
+        int bit = (int)(page % WordBits);
+        int bits = (int)Math.Min(WordBits - bit, end - page);
+        return (bits, (bits == WordBits ? ulong.MaxValue : (1ul << bits) - 1) << bit);
+    }
+
     private void Change(long first, long count, bool isIn)
     {
         if (_words.Length == 0)
@@ -85,9 +96,7 @@ internal sealed class BalloonPages(long pageCount)
         long changed = 0;
         for (long page = first; page < first + count;)
         {
-            int bit = (int)(page % WordBits);
-            int bits = (int)Math.Min(WordBits - bit, first + count - page);
-            ulong mask = (bits == WordBits ? ulong.MaxValue : (1ul << bits) - 1) << bit;
+            (int bits, ulong mask) = Part(page, first + count);
             ref ulong word = ref _words[page / WordBits];
             ulong after = isIn ? word | mask : word & ~mask;
             changed += BitOperations.PopCount(word ^ after);

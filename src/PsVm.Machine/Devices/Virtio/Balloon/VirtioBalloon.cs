@@ -30,6 +30,9 @@ internal sealed class VirtioBalloon(VirtioPort port, IBalloonRam? ram, uint want
     // What a discard costs beside the memory that it frees, in bytes that could be moved meanwhile: a few system calls.
     private const long DiscardCost = 8 << 10;
 
+    // So many pages are looked at in the time in which a byte could be moved.
+    private const long PagesPerByte = 8;
+
     private const ulong TellsHost = 1 << 0, HasStatistics = 1 << 1, DeflatesOnOom = 1 << 2, HasPoison = 1 << 4, HasReporting = 1 << 5;
     private const int Inflate = 0, Deflate = 1;
     private const int MostPages = int.MaxValue;
@@ -252,9 +255,11 @@ internal sealed class VirtioBalloon(VirtioPort port, IBalloonRam? ram, uint want
             {
                 // The host pages beside each other that have all their pages in the balloon; the first and the last may have others, too.
                 long next = start;
+                chain.Charge(stretch.HostPage / PagesPerByte);
                 while (next < end && _pages.HasAll(next, stretch.HostPage))
                 {
                     next += stretch.HostPage;
+                    chain.Charge(stretch.HostPage / PagesPerByte);
                 }
 
                 if (next > start && !Discard(chain, start, next - start))
