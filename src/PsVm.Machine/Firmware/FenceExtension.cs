@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Numerics;
 using PsVm.Riscv;
 
@@ -9,6 +10,10 @@ namespace PsVm.Machine.Firmware;
 internal sealed class FenceExtension(SbiContext context) : ISbiExtension
 {
     private const ulong Instructions = 0, Addresses = 1, AddressSpace = 2;
+
+    // A hart that runs leaves within a block, for which a millisecond of sleep would be far too long. One that waits for a page of its RAM
+    // may stay for any time.
+    private static readonly TimeSpan s_spinning = TimeSpan.FromMilliseconds(1);
 
     // Harts, as bits, that wait for others' fences.
     private ulong _fencing;
@@ -68,9 +73,17 @@ internal sealed class FenceExtension(SbiContext context) : ISbiExtension
         {
             int target = BitOperations.TrailingZeroCount(targets);
             SpinWait spin = default;
+            long began = Stopwatch.GetTimestamp();
             while (context.Harts[target].IsFencePending && (Volatile.Read(ref _fencing) >> target & 1) == 0)
             {
-                spin.SpinOnce(sleep1Threshold: -1); // the target leaves within a block: a millisecond of sleep would be far too long
+                if (Stopwatch.GetElapsedTime(began) < s_spinning)
+                {
+                    spin.SpinOnce(sleep1Threshold: -1);
+                }
+                else
+                {
+                    Thread.Sleep(1);
+                }
             }
         }
 

@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using PsVm.Machine.Board;
+using PsVm.Machine.Devices;
 using PsVm.Machine.Tests.Support;
+using PsVm.Memory.Native;
 using PsVm.Riscv;
 using PsVm.Riscv.Memory;
 using PsVm.Riscv.Tests;
@@ -58,6 +60,39 @@ public sealed class FenceTests : IDisposable
         Assert.Equal(forgets, IsLookedUp());
     }
 
+    /// <summary>
+    /// As where a page of its RAM is of a server that does not answer; here it is a device. Other guests have the CPU meanwhile.
+    /// </summary>
+    [Fact]
+    public void Who_waits_for_a_hart_that_does_not_come_back_takes_little_CPU_time()
+    {
+        const ulong place = 0x1000_0000;
+        using StuckDevice device = new();
+        using SbiHarts sbi = new(bus: new DeviceBus((new AddressRange(place, 0x1000), device)));
+        sbi.Sbi.Start(1, SbiHarts.Entry, 0);
+        sbi.Sbi.Prepare(sbi.Harts[1]);
+        sbi.Ram.Write(SbiHarts.Entry, BitConverter.GetBytes(Asm.Ld(Asm.T0, Asm.T1, 0)));
+        sbi.Harts[1][Asm.T1] = place;
+        Thread stuck = new(() => sbi.Harts[1].Run(1));
+        stuck.Start();
+        Assert.True(device.IsRead.Wait(TimeSpan.FromSeconds(60)), "the hart reads the device");
+        TimeSpan cpu = default;
+        Thread waits = new(() =>
+        {
+            TimeSpan began = KernelCalls.ThreadCpuTime;
+            sbi.Call(Fence, Addresses, 2, 0, 0, 0, 0);
+            cpu = KernelCalls.ThreadCpuTime - began;
+        });
+        waits.Start();
+        Thread.Sleep(1000);
+
+        Assert.True(waits.IsAlive, "the fence is not over before the hart has left its block");
+        device.MayAnswer.Set();
+        waits.Join();
+        stuck.Join();
+        Assert.InRange(cpu, TimeSpan.Zero, TimeSpan.FromMilliseconds(300));
+    }
+
     private bool IsLookedUp()
     {
         const ulong leaf = Leaves + (5 * 8);
@@ -79,5 +114,29 @@ public sealed class FenceTests : IDisposable
         byte[] bytes = new byte[8];
         _sbi.Ram.Memory.Physical.Read(new GuestAddress(address), bytes);
         return BinaryPrimitives.ReadUInt64LittleEndian(bytes);
+    }
+
+    /// <summary>A device that answers once it may.</summary>
+    private sealed class StuckDevice : IDevice, IDisposable
+    {
+        public ManualResetEventSlim IsRead { get; } = new();
+
+        public ManualResetEventSlim MayAnswer { get; } = new();
+
+        public bool TryRead(ulong offset, int size, out ulong value)
+        {
+            IsRead.Set();
+            MayAnswer.Wait();
+            value = 0;
+            return true;
+        }
+
+        public bool TryWrite(ulong offset, int size, ulong value) => true;
+
+        public void Dispose()
+        {
+            IsRead.Dispose();
+            MayAnswer.Dispose();
+        }
     }
 }

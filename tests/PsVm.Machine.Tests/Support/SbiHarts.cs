@@ -14,7 +14,7 @@ internal sealed class SbiHarts : IDisposable
     public const long AlreadyStarted = -7, AlreadyStopped = -8, NoSharedMemory = -9, DeniedLocked = -14;
     public const ulong HartState = 0x48534d;
 
-    public SbiHarts(int harts = 2)
+    public SbiHarts(int harts = 2, DeviceBus? bus = null)
     {
         Harts = new Hart[harts];
         Lines = new FakeHarts(harts);
@@ -22,7 +22,7 @@ internal sealed class SbiHarts : IDisposable
         GuestClock clock = new();
         for (int hart = 0; hart < harts; hart++)
         {
-            Harts[hart] = new Hart(hart, Ram.Memory.Physical, new DeviceBus(), clock, Sbi);
+            Harts[hart] = new Hart(hart, Ram.Memory.Physical, bus ?? new DeviceBus(), clock, Sbi);
         }
 
         Sbi.Start(0, Entry, 0);
