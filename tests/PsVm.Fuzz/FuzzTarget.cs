@@ -63,6 +63,7 @@ internal static class FuzzTargets
         new("boot", 16_000, 3_000, () => new BootTarget()),
         new("sharing", 2_000, 300, () => new SharingTarget()),
         new("parallel", 1_000, 100, () => new ParallelTarget()),
+        new("lives", 1_000, 60, () => new LifeTarget()),
     ];
 
     /// <exception cref="ArgumentException">There is no such target.</exception>
