@@ -14,7 +14,7 @@ public class PesterSuiteTests(ITestOutputHelper output)
     private const int Parts = 8;
 
     // Files that take most of the time: those begin first, so that none of them is left alone at the end.
-    private static readonly string[] s_longest = ["Help", "BindingTable", "Examples", "BadInput", "Enter-GuestConsole"];
+    private static readonly string[] s_longest = ["Help", "Module", "BindingTable", "Examples", "Jobs", "Enter-GuestConsole", "BadInput"];
 
     private static readonly Assembly Tests = typeof(PesterSuiteTests).Assembly;
 
