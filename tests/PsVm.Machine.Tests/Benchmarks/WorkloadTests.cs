@@ -8,6 +8,9 @@ namespace PsVm.Machine.Tests.Benchmarks;
 /// <summary>The workloads of tests/guests/workloads on our own machine, as small as they get.</summary>
 public sealed class WorkloadTests : IDisposable
 {
+    // Harts that wait for the host's CPUs look like ones that hang to a kernel.
+    private const string NoWatchdogs = "nosoftlockup rcupdate.rcu_cpu_stall_suppress=1";
+
     private const string CrossCompiler = "riscv64-linux-gnu-gcc";
     private const string HostCompiler = "cc";
 
@@ -93,7 +96,7 @@ public sealed class WorkloadTests : IDisposable
                 Name = "g",
                 Kernel = kernel,
                 Initrd = initrd,
-                CommandLine = $"console=ttyS0 panic=-1 quiet {arguments}",
+                CommandLine = $"console=ttyS0 panic=-1 quiet {NoWatchdogs} {arguments}",
                 Memory = 256 << 20,
                 Harts = harts,
             },
