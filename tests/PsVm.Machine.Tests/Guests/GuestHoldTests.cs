@@ -23,10 +23,10 @@ public sealed class GuestHoldTests
         using ManualResetEventSlim isReset = new(), goOn = new();
         bool hasTooMuch = true;
         Task reset = Task.Run(() => hold.Alone(
-            _ =>
+            cancellation =>
             {
                 isReset.Set();
-                goOn.Wait();
+                goOn.Wait(cancellation);
                 Volatile.Write(ref hasTooMuch, stillHolds);
             },
             CancellationToken.None));
