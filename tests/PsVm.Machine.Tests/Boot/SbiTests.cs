@@ -411,8 +411,8 @@ public sealed class SbiTests : IDisposable
 
         Assert.Equal(HartExit.Budget, hart.Run(budget));
 
-        // Two instructions a turn, and a call takes far longer than they do.
-        Assert.InRange(hart.InstructionsRetired, 2ul, budget / 2);
+        // Two instructions a turn, and a call takes far longer than they do: the first one all of the budget, where the host is busy.
+        Assert.InRange(hart.InstructionsRetired, 1ul, budget / 2);
     }
 
     [Fact]
