@@ -295,7 +295,7 @@ internal sealed unsafe class BlockCache : IDisposable
         }
     }
 
-    /// <summary>Forgets the pages that the space has sent away. Must not be called while a block runs.</summary>
+    /// <summary>Forgets the pages that the space has sent away; all if they are too many. Must not be called while a block runs.</summary>
     public void KeepUp()
     {
         if (_jumps[_state->Context.JumpTable] is { } table && table.TryGrow())
@@ -303,13 +303,9 @@ internal sealed unsafe class BlockCache : IDisposable
             NoteGrowth(table);
         }
 
-        if (_pages.Count > MostKnownPages)
-        {
-            ForgetPages();
-        }
-
+        bool knowsTooMany = _pages.Count > MostKnownPages; // each is compared when it is run again
         long generation = _room.Generation;
-        if (_seen == generation)
+        if (_seen == generation && !knowsTooMany)
         {
             return;
         }
@@ -326,7 +322,7 @@ internal sealed unsafe class BlockCache : IDisposable
 
         foreach ((long page, KnownPage known) in _pages)
         {
-            if (known.Code.IsLeaving)
+            if (knowsTooMany || known.Code.IsLeaving)
             {
                 _pages.Remove(page);
                 _codePages[page >> 6] &= ~(1ul << (int)(page & 63));
@@ -334,19 +330,6 @@ internal sealed unsafe class BlockCache : IDisposable
         }
 
         Volatile.Write(ref _seen, generation);
-    }
-
-    /// <summary>Forgets all pages that it came to itself; each is compared when it is run again.</summary>
-    private void ForgetPages()
-    {
-        foreach (long page in _pages.Keys)
-        {
-            _codePages[page >> 6] &= ~(1ul << (int)(page & 63));
-        }
-
-        _pages.Clear();
-        _found = null;
-        ForgetJumps();
     }
 
     /// <summary>
