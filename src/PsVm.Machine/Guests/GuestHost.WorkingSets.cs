@@ -18,7 +18,7 @@ public sealed partial class GuestHost
             found.Name,
             "Give a clone of the template, or the template itself.");
         WorkingSetRecorder recorder = new([.. template.RamBlocks.Select(block => block.Size)]);
-        recorder.Look(found.Touched(cancellation) ?? throw Stopped(found));
+        recorder.Look(found.Touched(cancellation) ?? throw found.StoppedError());
         return Write(recorder, template);
     }
 
@@ -41,7 +41,7 @@ public sealed partial class GuestHost
                     cancellation.ThrowIfCancellationRequested();
                 }
 
-                recorder.Look(found.Touched(cancellation) ?? throw Stopped(found));
+                recorder.Look(found.Touched(cancellation) ?? throw found.StoppedError());
                 if (next >= duration)
                 {
                     return Write(recorder, found.Origin!);
@@ -72,10 +72,4 @@ public sealed partial class GuestHost
                 failure);
         }
     }
-
-    private static GuestException Stopped(LiveGuest guest) => new(
-        GuestErrorIds.GuestStopped,
-        $"Expected guest '{guest.Name}' to run or to be suspended, found that it has stopped.",
-        guest.Name,
-        $"Start it again: Start-Guest '{guest.Name}'.");
 }

@@ -358,6 +358,9 @@ internal sealed partial class LiveGuest : IHeldGuest, IDisposable
     /// <exception cref="GuestException">It has (<see cref="GuestErrorIds.GuestStopped"/>).</exception>
     public void ThrowIfEnded() => _life.ThrowIfOver();
 
+    /// <inheritdoc cref="GuestLife.StoppedError"/>
+    public GuestException StoppedError() => _life.StoppedError();
+
     /// <inheritdoc cref="GuestHold.ThrowIfHeld"/>
     public void ThrowIfHeld() => _hold.ThrowIfHeld();
 
