@@ -140,10 +140,9 @@ public sealed class WaitGuestCommand : AnyGuestCmdlet
         {
             TimeSpan passed = began is { } from ? Stopwatch.GetElapsedTime(from) : default;
             began ??= Stopwatch.GetTimestamp();
-            TimeSpan rest = timeout - passed;
-            return timeout == System.Threading.Timeout.InfiniteTimeSpan ? timeout
-                : rest > least ? rest
-                : least < timeout ? least : timeout;
+            return timeout == System.Threading.Timeout.InfiniteTimeSpan
+                ? timeout
+                : new TimeSpan(Math.Max((timeout - passed).Ticks, Math.Min(least.Ticks, timeout.Ticks)));
         };
     }
 
